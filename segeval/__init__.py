@@ -1,0 +1,49 @@
+"""Compare predicted segmentations with references: Dice, Hausdorff distance and their kin, per label.
+
+`score` compares two arrays, `score_files` two files; both give `Results`. The public names are loaded when they are
+first used, so that importing segeval costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from segeval.version import __version__
+
+if TYPE_CHECKING:
+    from segeval.api import score, score_files
+    from segeval.errors import GeometryError, InputError, SegevalError, UsageError
+    from segeval.results import Results
+
+__all__ = [
+    "GeometryError",
+    "InputError",
+    "Results",
+    "SegevalError",
+    "UsageError",
+    "__version__",
+    "score",
+    "score_files",
+]
+
+_HOMES = {
+    "score": "segeval.api",
+    "score_files": "segeval.api",
+    "Results": "segeval.results",
+    "GeometryError": "segeval.errors",
+    "InputError": "segeval.errors",
+    "SegevalError": "segeval.errors",
+    "UsageError": "segeval.errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'segeval' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

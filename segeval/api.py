@@ -1,0 +1,236 @@
+"""The front door of the library: score two arrays or two files, with the command line's options by the same names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Literal, TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from segeval.cases import Case, Scored, case_name, score_case, score_maps
+from segeval.conventions import DEFAULT_METRICS, AbsentClass, Conventions, Penalty
+from segeval.errors import InputError
+from segeval.geometry import Policy
+from segeval.labelmap import Grid, LabelMap, as_labels
+from segeval.metrics import parse_all
+from segeval.reading.labels import parse_labels
+from segeval.results import Results
+from segeval.scoring import Plan
+from segeval.version import __version__
+
+
+class Options(TypedDict, total=False):
+    """What `score` and `score_files` can be asked for; see `plan_of`."""
+
+    metrics: str | Iterable[str]
+    labels: str | os.PathLike[str] | Mapping[int, str]
+    match: Literal["ids", "names"]
+    only: int | str | Iterable[int | str]
+    regions: Mapping[str, str | Iterable[int]]
+    map: Mapping[int, int]
+    map_prediction: Mapping[int, int]
+    map_reference: Mapping[int, int]
+    ignore_label: int | None
+    background: bool
+    penalty: Penalty
+    absent_class: AbsentClass
+    tolerance: float | Mapping[str, float]
+    spacing: Iterable[float] | None
+    geometry: Policy
+    geometry_tolerance: float
+
+
+def plan_of(
+    *,
+    metrics: str | Iterable[str] = DEFAULT_METRICS,
+    labels: str | os.PathLike[str] | Mapping[int, str] | None = None,
+    match: Literal["ids", "names"] = "ids",
+    only: int | str | Iterable[int | str] = (),
+    regions: Mapping[str, str | Iterable[int]] | None = None,
+    map: Mapping[int, int] | None = None,  # noqa: A002  (the command line's name)
+    map_prediction: Mapping[int, int] | None = None,
+    map_reference: Mapping[int, int] | None = None,
+    ignore_label: int | None = None,
+    background: bool = False,
+    penalty: Penalty = "diagonal",
+    absent_class: AbsentClass = "max",
+    tolerance: float | Mapping[str, float] = 1.0,
+    spacing: Iterable[float] | None = None,
+    geometry: Policy = "strict",
+    geometry_tolerance: float = 0.05,
+) -> Plan:
+    """The plan that options by the command line's names ask for.
+
+    Parameters
+    ----------
+    metrics
+        ``["dice", "hd@95"]`` or ``"dice,hd@95"`` or ``"all"``.
+    labels
+        Label -> name, or ``"1=liver,2=tumour"``, or a JSON file with an object number -> name.
+    match
+        ``"ids"`` or ``"names"``: what makes a label the same in both maps.
+    only
+        The labels that are scored, by number or name.
+    regions
+        Name -> labels: ``{"WT": "1,2,4"}`` or ``{"WT": [1, 2, 4]}``.
+    map, map_prediction, map_reference
+        Old label -> new label in both maps or one, first of all.
+    ignore_label
+        Voxels whose reference is this label count nowhere.
+    background
+        Score label 0 too.
+    penalty
+        The distance that stands for a surface against none: ``"diagonal"``, ``"inf"``, ``"nan"`` or a length.
+    absent_class
+        Weight of a class absent from the reference in generalized Dice: ``"max"``, ``"ignore"`` or ``"penalise"``.
+    tolerance
+        For `nsd` and its two sides without a number, or label -> tolerance.
+    spacing
+        Distance between voxel centres in mm, in the order of the array's axes; replaces that of the files.
+    geometry, geometry_tolerance
+        What to do where grids differ, and from how far on, in smallest spacings.
+
+    Raises
+    ------
+    UsageError
+        An option that is not what it should be.
+    """
+    both = dict(map or {})
+    single = tolerance if isinstance(tolerance, (int, float)) else 1.0
+    conventions = Conventions(
+        penalty=penalty,
+        absent_class=absent_class,
+        tolerance=float(single),
+        label_tolerances={}
+        if isinstance(tolerance, (int, float))
+        else {str(k): float(v) for k, v in tolerance.items()},
+        background=background,
+        ignore_label=ignore_label,
+    )
+    if labels is None:
+        names: Mapping[int, str] = {}
+    else:
+        names = labels if isinstance(labels, Mapping) else parse_labels(os.fspath(labels))
+    return Plan(
+        metrics=parse_all([metrics] if isinstance(metrics, str) else metrics),
+        names=dict(names),
+        only=(str(only),) if isinstance(only, (int, str)) else tuple(str(entry) for entry in only),
+        regions={
+            name: members if isinstance(members, str) else ",".join(str(label) for label in members)
+            for name, members in (regions or {}).items()
+        },
+        conventions=conventions,
+        match=match,
+        relabel_prediction={**both, **(map_prediction or {})},
+        relabel_reference={**both, **(map_reference or {})},
+        geometry=geometry,
+        geometry_tolerance=geometry_tolerance,
+        spacing=None if spacing is None else tuple(float(step) for step in spacing),
+    )
+
+
+def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Options]) -> Results:
+    """Compare two label arrays.
+
+    Parameters
+    ----------
+    prediction, reference
+        Integers or booleans of one shape, axes (z, y, x) or (y, x).
+    **options
+        See `plan_of`. Without `spacing` lengths are in pixels and volumes undefined.
+
+    Returns
+    -------
+    Results
+        One case, called ``"array"``.
+
+    Raises
+    ------
+    InputError
+        Arrays that are not labels, or of different shapes.
+    UsageError
+        An option that is not what it should be.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> reference = np.zeros((4, 8, 8), int)
+    >>> reference[1:3, 2:6, 2:6] = 1
+    >>> results = score(prediction=np.roll(reference, 1, axis=2), reference=reference, spacing=(2, 0.75, 0.75))
+    >>> results.value("dice", label=1)
+    0.75
+    >>> results.value("hd", label=1)
+    0.75
+    """
+    plan = plan_of(**options)
+    case = Case(name="array", prediction="prediction", reference="reference")
+    maps = _as_map(prediction, "prediction"), _as_map(reference, "reference")
+    return collect([score_maps(maps[0], maps[1], plan, case=case, threads=_threads())], plan)
+
+
+def score_files(
+    prediction: str | os.PathLike[str], reference: str | os.PathLike[str], **options: Unpack[Options]
+) -> Results:
+    """Compare two files.
+
+    Parameters
+    ----------
+    prediction, reference
+        NIfTI, PNG, BMP or TIFF label maps.
+    **options
+        See `plan_of`.
+
+    Returns
+    -------
+    Results
+        One case, called like the reference's file.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be used, or two that do not fit together.
+    UsageError
+        An option that is not what it should be.
+    """
+    plan = plan_of(**options)
+    case = Case(name=case_name(os.fspath(reference)), prediction=os.fspath(prediction), reference=os.fspath(reference))
+    return collect([score_case(case, plan, threads=_threads())], plan)
+
+
+def collect(scored: Iterable[Scored], plan: Plan) -> Results:
+    """The results of cases that were scored under one plan."""
+    cases = list(scored)
+    grids = {(len(case.record.shape or ()), case.record.unit or "") for case in cases}
+    ndim, unit = grids.pop() if len(grids) == 1 else (3, "mm")
+    return Results(
+        version=__version__,
+        signature=plan.signature(ndim=ndim, unit=unit),
+        settings=plan.settings(),
+        metrics=tuple(request.token for request in plan.metrics),
+        cases=tuple(case.record for case in cases),
+        scores=tuple(row for case in cases for row in case.scores),
+        tables={case.record.case: case.table for case in cases},
+    )
+
+
+def _as_map(values: ArrayLike, name: str) -> LabelMap:
+    array = np.asarray(values)
+    if array.ndim not in (2, 3):
+        raise InputError(f"expected 2 or 3 axes, found shape {array.shape}", source=name)
+    if array.dtype.kind == "f":
+        raise InputError(
+            f"expected integers or booleans, found {array.dtype}",
+            source=name,
+            hint="threshold it, or call .astype(int)",
+        )
+    labels = as_labels(array, source=name)
+    if np.shares_memory(labels, array):
+        labels = labels.view()
+    grid = Grid(shape=labels.shape, spacing=(1.0,) * labels.ndim, unit="px")
+    return LabelMap(labels=labels, grid=grid, source=name)
+
+
+def _threads() -> int:
+    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

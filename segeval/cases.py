@@ -1,0 +1,167 @@
+"""One case from its two files to its scores: all that a worker does.
+
+Only paths and a plan go in, and small records come out, so that a case can be scored in any process.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from segeval.counts import ContingencyTable
+from segeval.errors import InputError
+from segeval.labelmap import LabelMap
+from segeval.reading import read_label_map
+from segeval.scoring import Plan, Score, compare, score
+
+Status = Literal["scored", "failed", "missing", "skipped"]
+
+THREADED_BYTES = 1 << 16  # below that, a second thread costs more than it saves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A prediction and its reference.
+
+    Parameters
+    ----------
+    name
+        What the case is called.
+    prediction, reference
+        The files.
+    """
+
+    name: str
+    prediction: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRecord:
+    """One case and what became of it.
+
+    Parameters
+    ----------
+    case
+        Its name.
+    status
+        Whether it was scored.
+    prediction, reference
+        The files.
+    shape, spacing
+        Of the reference, in array order.
+    unit
+        ``"mm"`` or ``"px"``.
+    message
+        Why it was not scored.
+    warnings
+        What a reader of its scores should know.
+    """
+
+    case: str
+    status: Status
+    prediction: str
+    reference: str
+    shape: tuple[int, ...] | None = None
+    spacing: tuple[float, ...] | None = None
+    unit: str | None = None
+    message: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What became of a case that was scored.
+
+    Parameters
+    ----------
+    record
+        The case.
+    scores
+        Its rows.
+    table
+        Its contingency table.
+    """
+
+    record: CaseRecord
+    scores: tuple[Score, ...]
+    table: ContingencyTable
+
+
+def case_name(path: str) -> str:
+    """What a case is called by default: the file name without its suffix; ``.nii.gz`` is one.
+
+    Examples
+    --------
+    >>> case_name("references/liver_001.nii.gz")
+    'liver_001'
+    """
+    name = Path(path).name
+    if name.lower().endswith(".gz"):
+        name = name[:-3]
+    return Path(name).stem or name
+
+
+def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Scored:
+    """Read a case's two files and score them.
+
+    Parameters
+    ----------
+    case
+        The files.
+    plan
+        What is asked for.
+    threads
+        How many threads may work at once; the scores do not depend on it.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be used, or two that do not fit together.
+    UsageError
+        A label or region that the plan names wrongly.
+    """
+    prediction, reference = _read_both(case, threads=threads)
+    if plan.spacing is not None and len(plan.spacing) == 3 and 1 in reference.grid.shape:
+        axis = reference.grid.shape.index(1)
+        plan = replace(plan, spacing=plan.spacing[:axis] + plan.spacing[axis + 1 :])
+    return score_maps(_in_plane(prediction), _in_plane(reference), plan, case=case, threads=threads)
+
+
+def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: Case, threads: int = 1) -> Scored:
+    """Score two label maps; see `score_case`."""
+    comparison, names, warnings = compare(prediction, reference, plan, threads=threads)
+    try:
+        rows = score(comparison, names, plan, case=case.name)
+    except MemoryError:
+        raise InputError("there is not enough memory to score it", source=case.reference) from None
+    record = CaseRecord(
+        case=case.name,
+        status="scored",
+        prediction=case.prediction,
+        reference=case.reference,
+        shape=comparison.grid.shape,
+        spacing=comparison.grid.spacing,
+        unit=comparison.grid.unit,
+        warnings=tuple(warnings),
+    )
+    return Scored(record=record, scores=tuple(rows), table=comparison.table)
+
+
+def _read_both(case: Case, *, threads: int) -> tuple[LabelMap, LabelMap]:
+    paths = [case.prediction, case.reference]
+    if threads < 2 or not all(Path(path).is_file() and Path(path).stat().st_size > THREADED_BYTES for path in paths):
+        return read_label_map(paths[0]), read_label_map(paths[1])
+    with ThreadPoolExecutor(2) as pool:
+        prediction, reference = pool.map(read_label_map, paths)
+    return prediction, reference
+
+
+def _in_plane(label_map: LabelMap) -> LabelMap:
+    """A file with one axis of length 1 is one slice, and scored in 2-D."""
+    if label_map.grid.ndim != 3 or 1 not in label_map.grid.shape:
+        return label_map
+    axis = label_map.grid.shape.index(1)
+    return replace(label_map, labels=label_map.labels.squeeze(axis), grid=label_map.grid.without_axis(axis))

@@ -1,0 +1,143 @@
+"""A prediction and a reference on one grid, and the evidence that metrics need, computed on demand and once.
+
+What is expensive is computed for all labels together: the contingency table, the surface distances, the rims. A region,
+a union of labels, is seen like a label; regions that overlap are searched in turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from functools import cached_property
+from typing import Any
+
+from segeval.conventions import SLACK, Conventions
+from segeval.counts import ContingencyTable, Counts, LabelTotals, count_pairs
+from segeval.labelmap import Grid, LabelMap
+from segeval.surfaces import Bands, Distances, Rims, SurfaceDistances, rims, surface_distances
+
+Key = int | str  # a label's number or a region's name
+
+
+class Comparison:
+    """One pair of label maps under one set of conventions.
+
+    Parameters
+    ----------
+    prediction, reference
+        Label maps of one shape; the reference's grid is the one that counts.
+    conventions
+        How numbers are computed.
+    regions
+        Name -> the labels whose union it is.
+    listed
+        Labels that are scored though neither map may have them.
+    only
+        The labels that are scored; None for those of either map and the listed ones.
+    threads
+        How many threads may work at once; results do not depend on it.
+    """
+
+    def __init__(
+        self,
+        *,
+        prediction: LabelMap,
+        reference: LabelMap,
+        conventions: Conventions,
+        regions: Mapping[str, Collection[int]] | None = None,
+        listed: Collection[int] = (),
+        only: Collection[int] | None = None,
+        threads: int = 1,
+    ) -> None:
+        self.prediction, self.reference = prediction, reference
+        self.conventions = conventions
+        self.regions = {name: frozenset(labels) for name, labels in (regions or {}).items()}
+        self._listed, self._only, self._threads = listed, only, threads
+        self._rims: dict[tuple[float, int], dict[Key, Rims]] = {}
+        self._distances: dict[int, dict[Key, tuple[Distances, Distances]]] = {}
+
+    @property
+    def grid(self) -> Grid:
+        """The reference's grid."""
+        return self.reference.grid
+
+    @cached_property
+    def table(self) -> ContingencyTable:
+        """The contingency table, ignored voxels left out."""
+        table = count_pairs(reference=self.reference.labels, prediction=self.prediction.labels)
+        ignored = self.conventions.ignore_label
+        return table if ignored is None else table.without(ignored)
+
+    @cached_property
+    def scored(self) -> tuple[int, ...]:
+        """The labels that are scored, in increasing order."""
+        chosen = {*self.table.labels, *self._listed} if self._only is None else set(self._only)
+        left_out = {self.conventions.ignore_label} | (set() if self.conventions.background else {0})
+        return tuple(sorted(chosen - left_out))
+
+    @cached_property
+    def totals(self) -> LabelTotals:
+        """The totals of every label of either map."""
+        return LabelTotals.of(self.table, averaged=self.scored, absent_class=self.conventions.absent_class)
+
+    def counts(self, key: Key) -> Counts:
+        """The counts of a label or region."""
+        members = self.regions[key] if isinstance(key, str) else {key}
+        return self.table.counts(members, voxel_volume_mm3=self.grid.voxel_volume_mm3)
+
+    def surfaces(self, key: Key) -> SurfaceDistances:
+        """The surface distances of a label or region."""
+        turn = self._turn_of[key]
+        if turn not in self._distances:
+            self._distances[turn] = surface_distances(**self._maps, groups=self._turns[turn], threads=self._threads)
+        to_reference, to_prediction = self._distances[turn][key]
+        return SurfaceDistances(
+            to_reference=to_reference, to_prediction=to_prediction, penalty=self.penalty, slack=self._slack
+        )
+
+    def bands(self, key: Key) -> Bands:
+        """The rims of a label or region."""
+        turn = self._turn_of[key]
+
+        def measure(width: float) -> Rims:
+            if (width, turn) not in self._rims:
+                self._rims[width, turn] = rims(**self._maps, groups=self._turns[turn], width=width + self._slack)
+            return self._rims[width, turn][key]
+
+        return Bands(measure=measure)
+
+    @property
+    def penalty(self) -> float:
+        """The distance that stands for a surface against none."""
+        penalty = self.conventions.penalty
+        return self.grid.diagonal if penalty == "diagonal" else float(penalty)
+
+    @property
+    def _slack(self) -> float:
+        return SLACK * min(self.grid.spacing)
+
+    @property
+    def _maps(self) -> dict[str, Any]:
+        return {
+            "prediction": self.prediction.labels,
+            "reference": self.reference.labels,
+            "present": self.table.labels,
+            "spacing": self.grid.spacing,
+            "ignored": self.conventions.ignore_label,
+        }
+
+    @cached_property
+    def _turns(self) -> list[dict[Key, frozenset[int]]]:
+        """What is searched together: the labels first, then regions that share no label."""
+        turns: list[dict[Key, frozenset[int]]] = [{label: frozenset({label}) for label in self.scored}]
+        for name, labels in self.regions.items():
+            for turn in turns[1:]:
+                if all(labels.isdisjoint(others) for others in turn.values()):
+                    turn[name] = labels
+                    break
+            else:
+                turns.append({name: labels})
+        return turns
+
+    @cached_property
+    def _turn_of(self) -> dict[Key, int]:
+        return {key: number for number, turn in enumerate(self._turns) for key in turn}

@@ -1,0 +1,84 @@
+"""The one family of errors that segeval raises for what its users can mend.
+
+Each class has the exit code that the command line ends with. A message is one line: what is wrong, in which file,
+expected against found, and what to do. File names and header texts come from outside, so they pass through `shown`
+before they reach a message, a table or a terminal. This module knows nothing of the rest of the package.
+"""
+
+from __future__ import annotations
+
+
+def shown(text: object) -> str:
+    r"""Text from outside as it may stand on one line of a terminal: control characters and lone bytes are escaped.
+
+    Parameters
+    ----------
+    text
+        Anything with a string form: a file name, a label name, a value from a header.
+
+    Returns
+    -------
+    str
+        Printable, valid UTF-8, without line breaks.
+
+    Examples
+    --------
+    >>> shown("liver\x1b[31m\n")
+    'liver\\x1b[31m\\n'
+    """
+    plain = str(text)
+    if plain.isprintable():
+        return plain
+    return "".join(c if c.isprintable() else _escaped(c) for c in plain)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8 (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")
+
+
+class SegevalError(Exception):
+    """What went wrong, in one line that a user can act on.
+
+    Parameters
+    ----------
+    problem
+        What is wrong, expected against found.
+    source
+        The file or argument that it is wrong in.
+    hint
+        What to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, *, source: str | None = None, hint: str | None = None) -> None:
+        self.problem, self.source, self.hint = problem, source, hint
+        line = problem if source is None else f"{shown(source)}: {problem}"
+        super().__init__(line if hint is None else f"{line}; {hint}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by keyword, so that an error crosses a process boundary whole."""
+        return _rebuilt, (type(self), self.problem, self.source, self.hint)
+
+
+def _rebuilt(kind: type[SegevalError], problem: str, source: str | None, hint: str | None) -> SegevalError:
+    return kind(problem, source=source, hint=hint)
+
+
+class UsageError(SegevalError):
+    """An option, argument or metric that does not exist or does not fit the others."""
+
+    exit_code = 2
+
+
+class InputError(SegevalError):
+    """A file or array that cannot be scored: unreadable, damaged, not labels, on another grid."""
+
+    exit_code = 3
+
+
+class GeometryError(InputError):
+    """The prediction and the reference do not lie on the same grid."""

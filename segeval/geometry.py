@@ -1,0 +1,147 @@
+"""Whether two label maps lie on the same grid, and what to do where they do not.
+
+Tools write the same grid with rounding: origins that differ by a thousandth of a millimetre. What counts is how far a
+voxel moves from one grid to the other, and the corner voxels move farthest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from segeval.errors import GeometryError
+from segeval.labelmap import Grid, LabelMap
+
+Policy = Literal["strict", "warn", "resample"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How the prediction's grid differs from the reference's.
+
+    Parameters
+    ----------
+    text
+        The field that differs, with both values and the shift.
+    same_shape
+        Whether voxels can be compared one by one all the same.
+    """
+
+    text: str
+    same_shape: bool
+
+
+def _words(values: tuple[float, ...]) -> str:
+    """Values in the header's axis order, x first."""
+    return "(" + ", ".join(f"{value:.6g}" for value in values) + ")"
+
+
+def difference(prediction: Grid, reference: Grid, *, tolerance: float = 0.05) -> Difference | None:
+    """What keeps two grids apart, or None where they agree.
+
+    Parameters
+    ----------
+    prediction, reference
+        The grids.
+    tolerance
+        How far a corner voxel may move from one to the other, in smallest spacings of the reference.
+
+    Returns
+    -------
+    Difference or None
+        None also where only one of them has physical coordinates: then the shapes decide.
+    """
+    if prediction.shape != reference.shape:
+        sizes = (" x ".join(map(str, grid.shape[::-1])) for grid in (prediction, reference))
+        return Difference(text="shapes differ: prediction {}, reference {} voxels".format(*sizes), same_shape=False)
+    if prediction.unit != reference.unit:
+        return None
+    shift = float(np.linalg.norm(prediction.corners() - reference.corners(), axis=1).max())
+    allowed = tolerance * min(reference.spacing)
+    if shift <= allowed:
+        return None
+    unit = reference.unit
+    if not np.allclose(prediction.spacing, reference.spacing, rtol=1e-3, atol=0):
+        field = "spacings differ"
+        values = _words(prediction.spacing[::-1]), _words(reference.spacing[::-1])
+    elif not np.allclose(prediction.direction, reference.direction, atol=1e-3):
+        field = "directions differ"
+        values = _axes(prediction), _axes(reference)
+    else:
+        field = "origins differ"
+        values = _words(prediction.origin), _words(reference.origin)
+    return Difference(
+        text=f"{field}: prediction {values[0]}, reference {values[1]}; a corner voxel moves by {shift:.4g} {unit}, "
+        f"{allowed:.4g} {unit} are allowed",
+        same_shape=True,
+    )
+
+
+def _axes(grid: Grid) -> str:
+    """The world vector of each axis, x first."""
+    return " ".join(_words(axis) for axis in grid.direction[::-1])
+
+
+def reconcile(
+    prediction: LabelMap, reference: LabelMap, *, policy: Policy = "strict", tolerance: float = 0.05
+) -> tuple[LabelMap, str | None]:
+    """Bring the prediction onto the reference's grid.
+
+    Parameters
+    ----------
+    prediction, reference
+        The maps.
+    policy
+        ``"strict"`` refuses grids that differ, ``"warn"`` goes on with the reference's grid where the shapes are the
+        same, ``"resample"`` takes for each reference voxel the prediction's nearest one, 0 outside of it.
+    tolerance
+        See `difference`.
+
+    Returns
+    -------
+    LabelMap
+        The prediction on the reference's grid.
+    str or None
+        What a user should be warned of.
+
+    Raises
+    ------
+    GeometryError
+        The grids differ and the policy does not say what to do.
+    """
+    found = difference(prediction.grid, reference.grid, tolerance=tolerance)
+    if found is None:
+        one_sided = prediction.grid.unit != reference.grid.unit
+        warning = "only one of the maps has a physical spacing; the reference's grid counts" if one_sided else None
+        return replace(prediction, grid=reference.grid), warning
+    if policy == "resample":
+        if prediction.grid.unit != reference.grid.unit or prediction.grid.ndim != reference.grid.ndim:
+            raise GeometryError(found.text, source=prediction.source, hint="it cannot be resampled either")
+        return _resampled(prediction, reference.grid), f"the prediction was resampled (nearest voxel): {found.text}"
+    if policy == "warn" and found.same_shape:
+        return replace(
+            prediction, grid=reference.grid
+        ), f"scored voxel by voxel on the reference's grid though {found.text}"
+    hint = "--geometry resample takes the nearest voxel"
+    if found.same_shape:
+        hint = "--geometry warn goes on voxel by voxel, --geometry resample takes the nearest voxel"
+    raise GeometryError(found.text, source=prediction.source, hint=hint)
+
+
+def _resampled(prediction: LabelMap, grid: Grid) -> LabelMap:
+    from scipy.ndimage import affine_transform  # deferred: few need it
+
+    to_world, from_world = grid.affine(), prediction.grid.affine()
+    steps = np.linalg.pinv(from_world[:, :-1])  # 2-D grids span a plane of the world
+    labels = affine_transform(
+        prediction.labels,
+        steps @ to_world[:, :-1],
+        offset=steps @ (to_world[:, -1] - from_world[:, -1]),
+        output_shape=grid.shape,
+        order=0,
+        mode="grid-constant",
+        cval=0,
+    )
+    return replace(prediction, labels=labels, grid=grid)

@@ -1,0 +1,221 @@
+"""Label maps and the grids they lie on.
+
+A label map is an array of non-negative integers, axes (z, y, x) or (y, x), in the smallest unsigned type that holds
+them. A grid says where the voxels are. World coordinates are RAS millimetres (x to the right, y to the front, z up),
+as NIfTI has them. Pictures have no physical spacing: their unit is the pixel. Nothing here knows of files or metrics.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segeval.errors import InputError, shown
+
+Labels = NDArray[np.unsignedinteger[Any]]
+Unit = Literal["mm", "px"]
+
+SLAB_VOXELS = 1 << 19  # a slab of labels and its temporaries stay in a processor's cache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """Where the voxels of an image are.
+
+    Parameters
+    ----------
+    shape
+        Voxels along each array axis, (z, y, x) or (y, x).
+    spacing
+        Distance between neighbouring voxel centres along each array axis, in `unit`.
+    origin
+        World coordinates (x, y, z) of the first voxel's centre, in `unit`.
+    direction
+        For each array axis, the world unit vector (x, y, z) that it runs along. Axes need not be orthogonal.
+    unit
+        ``"mm"``, or ``"px"`` where an image has no physical spacing.
+    """
+
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    direction: tuple[tuple[float, float, float], ...] = ()
+    unit: Unit = "mm"
+
+    def __post_init__(self) -> None:
+        if not self.direction:
+            axes = np.eye(3)[len(self.shape) - 1 :: -1]  # the last array axis runs along x
+            object.__setattr__(self, "direction", tuple(tuple(axis) for axis in axes.tolist()))
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes, 2 or 3."""
+        return len(self.shape)
+
+    @property
+    def voxel_volume_mm3(self) -> float | None:
+        """Volume of one voxel in mm3; None in 2-D and where the spacing is not known."""
+        if self.unit != "mm" or self.ndim != 3:
+            return None
+        return math.prod(self.spacing)
+
+    @property
+    def diagonal(self) -> float:
+        """Length of the whole image's diagonal, in `unit`."""
+        return math.sqrt(sum((n * s) ** 2 for n, s in zip(self.shape, self.spacing, strict=True)))
+
+    def affine(self) -> NDArray[np.float64]:
+        """The 3 x (ndim + 1) matrix from an array index with a 1 appended to world coordinates."""
+        columns = [np.multiply(axis, step) for axis, step in zip(self.direction, self.spacing, strict=True)]
+        return np.column_stack([*columns, np.asarray(self.origin)])
+
+    def corners(self) -> NDArray[np.float64]:
+        """World coordinates of the centres of the corner voxels, shape (2 ** ndim, 3)."""
+        ends = np.stack(np.meshgrid(*[(0.0, n - 1.0) for n in self.shape], indexing="ij"), -1).reshape(-1, self.ndim)
+        return np.column_stack([ends, np.ones(len(ends))]) @ self.affine().T
+
+    def without_axis(self, axis: int) -> Grid:
+        """The grid with one array axis of length 1 taken away."""
+
+        def rest(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return values[:axis] + values[axis + 1 :]
+
+        return replace(self, shape=rest(self.shape), spacing=rest(self.spacing), direction=rest(self.direction))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelMap:
+    """Labels on a grid.
+
+    Parameters
+    ----------
+    labels
+        Non-negative integers, axes (z, y, x) or (y, x), in the smallest unsigned type. Made read-only.
+    grid
+        Where the voxels are; its shape is that of `labels`.
+    names
+        Label number -> name, as far as known.
+    source
+        The file that it came from, or what to call it in a message.
+    stored
+        How the file holds it, in words: ``"NIfTI-1, gzip, int16"``.
+    """
+
+    labels: Labels
+    grid: Grid
+    names: Mapping[int, str] = field(default_factory=dict)
+    source: str = "array"
+    stored: str = ""
+
+    def __post_init__(self) -> None:
+        if self.labels.shape != self.grid.shape:
+            raise ValueError(f"labels of shape {self.labels.shape} on a grid of shape {self.grid.shape}")
+        self.labels.setflags(write=False)
+        object.__setattr__(self, "names", MappingProxyType(dict(self.names)))
+
+
+def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Slices along the first axis, each of about as many voxels as fit in a processor's cache."""
+    across = math.prod(shape[1:])
+    step = max(1, SLAB_VOXELS // max(1, across))
+    for start in range(0, shape[0], step):
+        yield slice(start, min(start + step, shape[0]))
+
+
+def as_labels(values: NDArray[Any], *, source: str) -> Labels:
+    """The labels that an array holds, in the smallest unsigned integer type.
+
+    Parameters
+    ----------
+    values
+        Booleans, integers, or floats that are all whole; any axes.
+    source
+        What to call the array in a message.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, uint16, uint32 or uint64; the same array where its type is right already.
+
+    Raises
+    ------
+    InputError
+        Values that are not labels: negative, fractional, not finite, or not numbers.
+
+    Examples
+    --------
+    >>> as_labels(np.array([0.0, 2.0, 300.0]), source="example").dtype
+    dtype('uint16')
+    """
+    kind = values.dtype.kind
+    if kind not in "biuf":
+        raise InputError(f"expected integer labels, found values of type {values.dtype}", source=source)
+    if kind == "b":
+        return np.not_equal(values, 0).astype(np.uint8)  # a foreign True may be any byte but 0
+    if values.dtype == np.uint8:
+        return values
+    low, high = _extent(values, source=source)
+    if low < 0:
+        raise InputError(
+            f"expected labels from 0 up, found negative ones down to {low:g}",
+            source=source,
+            hint="relabel it, for instance with the negative label as 0",
+        )
+    smallest = np.min_scalar_type(int(high))
+    if smallest == values.dtype:
+        return values
+    labels = np.empty(values.shape, smallest)
+    for part in slabs(values.shape):
+        labels[part] = values[part]
+    return labels
+
+
+def _extent(values: NDArray[Any], *, source: str) -> tuple[float, float]:
+    """Smallest and largest value; floats are checked to be whole on the way."""
+    low, high = 0.0, 0.0
+    fractional, not_finite = 0, 0
+    examples: list[float] = []
+    for part in slabs(values.shape):
+        slab = values[part]
+        if slab.size == 0:
+            continue
+        if slab.dtype.kind == "f":
+            finite = np.isfinite(slab)
+            if not finite.all():
+                not_finite += int(slab.size - np.count_nonzero(finite))
+                slab = slab[finite]
+            odd = slab[slab != np.rint(slab)]
+            if odd.size:
+                fractional += odd.size
+                examples = sorted({*examples, *np.unique(odd)[:3].tolist()})[:3]
+            if slab.size == 0:
+                continue
+        low, high = min(low, slab.min().item()), max(high, slab.max().item())
+    if not_finite:
+        raise InputError(
+            f"expected integer labels, found {not_finite:,} voxels that are NaN or infinite",
+            source=source,
+            hint="write 0 there if they are background",
+        )
+    if fractional:
+        seen = ", ".join(f"{value:.6g}" for value in examples)
+        raise InputError(
+            f"expected integer labels, found {fractional:,} voxels with fractions such as {seen} "
+            f"(values from {low:.6g} to {high:.6g})",
+            source=source,
+            hint="threshold or round it to labels first",
+        )
+    if high >= 2.0**64:
+        raise InputError(f"expected labels below 2**64, found {high:.6g}", source=source)
+    return low, high
+
+
+def name_of(names: Mapping[int, str], label: int) -> str:
+    """A label's name as it may be shown, or its number where it has none."""
+    return shown(names[label]) if label in names else str(label)

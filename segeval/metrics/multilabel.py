@@ -1,0 +1,82 @@
+"""Metrics over all labels of one case at once, reported under the label ``all``."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segeval.counts import LabelTotals
+from segeval.metrics.registry import HIGHER, RATIO, UNIT_RANGE, metric
+
+NO_LABEL = "neither map has a label that is scored"
+
+
+@metric(
+    needs=LabelTotals,
+    title="Generalized Dice",
+    formula="2 sum_l w_l TP_l / sum_l w_l (P_l + R_l), w_l = 1 / R_l^2, over the background and every label",
+    better=HIGHER,
+    quantity=RATIO,
+    bounds=UNIT_RANGE,
+    undefined="no voxel is counted",
+    source="Crum et al. 2006, doi:10.1109/TMI.2006.880587; weights of Sudre et al. 2017, arXiv:1707.03237",
+)
+def generalized_dice(totals: LabelTotals) -> float:
+    """One overlap for all classes, in which small ones weigh as much as large ones.
+
+    A class that the reference lacks would weigh infinitely; the convention on absent classes says what it weighs.
+    """
+    absent = totals.reference == 0
+    if absent.all():
+        return math.nan
+    if totals.absent_class == "penalise" and totals.prediction[absent].any():
+        return 0.0
+    weights = np.zeros(len(absent))
+    weights[~absent] = 1.0 / np.square(totals.reference[~absent].astype(np.float64))
+    if totals.absent_class == "max":
+        weights[absent] = weights.max()
+    # exact sums: doubling every term doubles them to the last bit, so that equal maps give exactly 1
+    hits = math.fsum((weights * totals.agreed).tolist())
+    sizes = math.fsum((weights * (totals.prediction + totals.reference)).tolist())
+    return 2.0 * hits / sizes
+
+
+def _mean_share(hits: NDArray[np.int64], sizes: NDArray[np.int64]) -> float:
+    present = sizes > 0
+    return float(np.mean(hits[present] / sizes[present])) if present.any() else math.nan
+
+
+@metric(
+    needs=LabelTotals,
+    title="Mean Dice",
+    formula="mean of Dice over the labels scored that either map has",
+    better=HIGHER,
+    quantity=RATIO,
+    bounds=UNIT_RANGE,
+    symmetric=True,
+    undefined=NO_LABEL,
+    source="Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
+)
+def mean_dice(totals: LabelTotals) -> float:
+    """Plain mean of Dice over the labels of the case."""
+    chosen = totals.averaged
+    return _mean_share(2 * totals.agreed[chosen], (totals.prediction + totals.reference)[chosen])
+
+
+@metric(
+    needs=LabelTotals,
+    title="Mean IoU",
+    formula="mean of IoU over the labels scored that either map has",
+    better=HIGHER,
+    quantity=RATIO,
+    bounds=UNIT_RANGE,
+    symmetric=True,
+    undefined=NO_LABEL,
+    source="Everingham et al. 2010, doi:10.1007/s11263-009-0275-4",
+)
+def mean_iou(totals: LabelTotals) -> float:
+    """Plain mean of intersection over union over the labels of the case."""
+    chosen = totals.averaged
+    return _mean_share(totals.agreed[chosen], (totals.prediction + totals.reference - totals.agreed)[chosen])

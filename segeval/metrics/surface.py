@@ -1,0 +1,200 @@
+"""Metrics of one label from the distances between its two surfaces.
+
+dP are the distances from the prediction's surface to the reference's, dR the reverse; d(P) and d(R) the surfaces
+themselves. Lengths are in the unit of the grid. Where both surfaces are empty nothing here is defined; where exactly
+one is, a distance takes the penalty of the conventions, because a structure that was missed is not at distance 0.
+"""
+
+from __future__ import annotations
+
+import math
+
+from segeval.metrics.registry import HIGHER, LENGTH, LOWER, RATIO, UNIT_RANGE, Parameter, metric
+from segeval.surfaces import Bands, Distances, SurfaceDistances
+
+NIKOLOV = "Nikolov et al. 2018, arXiv:1809.04430"
+HEIMANN = "Heimann et al. 2009, doi:10.1109/TMI.2009.2013851"
+BOTH_EMPTY = "both surfaces are empty"
+PENALTY = "the penalty"
+TOLERANCE = Parameter(name="tolerance", default=1)
+
+
+def _if_one_empty(surfaces: SurfaceDistances) -> float | None:
+    """The value of a distance that a missing surface decides; None where both exist."""
+    if surfaces.prediction_empty and surfaces.reference_empty:
+        return math.nan
+    if surfaces.prediction_empty or surfaces.reference_empty:
+        return surfaces.penalty
+    return None
+
+
+def _mean(distances: Distances) -> float:
+    return distances.sum() / distances.total
+
+
+@metric(
+    needs=SurfaceDistances,
+    title="Average symmetric surface distance",
+    formula="(sum dP + sum dR) / (|d(P)| + |d(R)|)",
+    better=LOWER,
+    quantity=LENGTH,
+    symmetric=True,
+    undefined=BOTH_EMPTY,
+    one_empty=PENALTY,
+    aliases=("msd",),
+    source=HEIMANN,
+)
+def assd(surfaces: SurfaceDistances) -> float:
+    """Mean distance from one surface to the other, over the points of both: the mean surface distance."""
+    decided = _if_one_empty(surfaces)
+    if decided is not None:
+        return decided
+    there, back = surfaces.to_reference, surfaces.to_prediction
+    return (there.sum() + back.sum()) / (there.total + back.total)
+
+
+@metric(
+    needs=SurfaceDistances,
+    title="Mean average surface distance",
+    formula="(mean dP + mean dR) / 2",
+    better=LOWER,
+    quantity=LENGTH,
+    symmetric=True,
+    undefined=BOTH_EMPTY,
+    one_empty=PENALTY,
+    source="Benes & Zitova 2015, doi:10.1111/jmi.12186",
+)
+def masd(surfaces: SurfaceDistances) -> float:
+    """Mean of the two directed mean distances; each surface weighs the same, however large."""
+    decided = _if_one_empty(surfaces)
+    if decided is not None:
+        return decided
+    return (_mean(surfaces.to_reference) + _mean(surfaces.to_prediction)) / 2
+
+
+@metric(
+    needs=SurfaceDistances,
+    title="Average distance to the reference",
+    formula="mean dP",
+    better=LOWER,
+    quantity=LENGTH,
+    undefined=BOTH_EMPTY,
+    one_empty=PENALTY,
+    source=HEIMANN,
+)
+def asd_to_reference(surfaces: SurfaceDistances) -> float:
+    """Mean distance from the prediction's surface to the reference's."""
+    decided = _if_one_empty(surfaces)
+    return _mean(surfaces.to_reference) if decided is None else decided
+
+
+@metric(
+    needs=SurfaceDistances,
+    title="Average distance to the prediction",
+    formula="mean dR",
+    better=LOWER,
+    quantity=LENGTH,
+    undefined=BOTH_EMPTY,
+    one_empty=PENALTY,
+    source=HEIMANN,
+)
+def asd_to_prediction(surfaces: SurfaceDistances) -> float:
+    """Mean distance from the reference's surface to the prediction's."""
+    decided = _if_one_empty(surfaces)
+    return _mean(surfaces.to_prediction) if decided is None else decided
+
+
+@metric(
+    needs=SurfaceDistances,
+    title="Hausdorff distance",
+    formula="max(percentile of dP, percentile of dR), linear between neighbours; 100 is the maximum",
+    better=LOWER,
+    quantity=LENGTH,
+    symmetric=True,
+    undefined=BOTH_EMPTY,
+    one_empty=PENALTY,
+    parameter=Parameter(name="percentile", default=100, low=0, high=100),
+    source="Huttenlocher et al. 1993, doi:10.1109/34.232073",
+)
+def hd(surfaces: SurfaceDistances, percentile: float = 100) -> float:
+    """Farthest that either surface strays from the other; hd@95 leaves out the farthest twentieth of each."""
+    decided = _if_one_empty(surfaces)
+    if decided is not None:
+        return decided
+    return max(surfaces.to_reference.percentile(percentile), surfaces.to_prediction.percentile(percentile))
+
+
+@metric(
+    needs=SurfaceDistances,
+    title="Normalized surface distance",
+    formula="(|dP within T| + |dR within T|) / (|d(P)| + |d(R)|)",
+    better=HIGHER,
+    quantity=RATIO,
+    bounds=UNIT_RANGE,
+    symmetric=True,
+    undefined=BOTH_EMPTY,
+    parameter=TOLERANCE,
+    source=NIKOLOV,
+)
+def nsd(surfaces: SurfaceDistances, tolerance: float = 1) -> float:
+    """Share of both surfaces that lies within the tolerance of the other: surface Dice."""
+    there, back = surfaces.to_reference, surfaces.to_prediction
+    if surfaces.prediction_empty and surfaces.reference_empty:
+        return math.nan
+    reach = tolerance + surfaces.slack
+    return (there.within(reach) + back.within(reach)) / (there.total + back.total)
+
+
+@metric(
+    needs=SurfaceDistances,
+    title="Surface overlap of the reference",
+    formula="|dR within T| / |d(R)|",
+    better=HIGHER,
+    quantity=RATIO,
+    bounds=UNIT_RANGE,
+    undefined="the reference's surface is empty",
+    parameter=TOLERANCE,
+    source=NIKOLOV,
+)
+def surface_overlap_of_reference(surfaces: SurfaceDistances, tolerance: float = 1) -> float:
+    """Share of the reference's surface that lies within the tolerance of the prediction's."""
+    return _share_within(surfaces.to_prediction, tolerance + surfaces.slack)
+
+
+@metric(
+    needs=SurfaceDistances,
+    title="Surface overlap of the prediction",
+    formula="|dP within T| / |d(P)|",
+    better=HIGHER,
+    quantity=RATIO,
+    bounds=UNIT_RANGE,
+    undefined="the prediction's surface is empty",
+    parameter=TOLERANCE,
+    source=NIKOLOV,
+)
+def surface_overlap_of_prediction(surfaces: SurfaceDistances, tolerance: float = 1) -> float:
+    """Share of the prediction's surface that lies within the tolerance of the reference's."""
+    return _share_within(surfaces.to_reference, tolerance + surfaces.slack)
+
+
+def _share_within(distances: Distances, reach: float) -> float:
+    return distances.within(reach) / distances.total if distances.values.size else math.nan
+
+
+@metric(
+    needs=Bands,
+    title="Boundary IoU",
+    formula="|bP and bR| / |bP or bR|, b: the voxels of a mask within D of one of its border voxels",
+    better=HIGHER,
+    quantity=RATIO,
+    bounds=UNIT_RANGE,
+    symmetric=True,
+    undefined=BOTH_EMPTY,
+    parameter=Parameter(name="distance", default=1),
+    source="Cheng et al. 2021, arXiv:2103.16562",
+)
+def boundary_iou(bands: Bands, distance: float = 1) -> float:
+    """Intersection over union of the inner rims of prediction and reference."""
+    rims = bands.within(distance)
+    union = rims.prediction + rims.reference - rims.both
+    return rims.both / union if union else math.nan

@@ -1,0 +1,94 @@
+"""What a file really holds when it is not what its name says.
+
+Downloads that failed, pointers that were never resolved and files of another format are the usual reasons why a label
+map cannot be read. Each is recognised by its first bytes and answered with what to do. This module knows the signatures
+of many formats and reads none of them.
+"""
+
+from __future__ import annotations
+
+from segeval.errors import InputError
+
+HEAD_BYTES = 512  # enough for every signature below; DICOM's is the farthest in, at 128
+
+_POINTERS = (
+    (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run git lfs pull"),
+    (b"/annex/objects/", "a git-annex pointer, not the file itself", "run git annex get"),
+)
+_SIGNATURES = (
+    (b"\x89PNG", "a PNG picture", "name it .png"),
+    (b"II*\x00", "a TIFF picture", "name it .tif"),
+    (b"MM\x00*", "a TIFF picture", "name it .tif"),
+    (b"\xff\xd8\xff", "a JPEG picture", "its compression changes labels: export as PNG"),
+    (b"GIF8", "a GIF picture", "convert it to PNG"),
+    (b"\x1f\x8b", "gzip data", "decompress it first"),
+    (b"PK\x03\x04", "a zip archive", "unpack it first"),
+    (b"BZh", "bzip2 data", "decompress it, or compress with gzip instead"),
+    (b"\xfd7zXZ", "xz data", "decompress it, or compress with gzip instead"),
+    (b"\x28\xb5\x2f\xfd", "zstd data", "decompress it, or compress with gzip instead"),
+    (b"7z\xbc\xaf", "a 7-Zip archive", "unpack it first"),
+    (b"NRRD", "an NRRD image", "name it .nrrd"),
+    (b"ObjectType", "a MetaImage", "name it .mha"),
+    (b"\x89HDF", "an HDF5 file", "export the label map as .nii.gz"),
+    (b"\x93NUMPY", "a NumPy array", "save the label map as .nii.gz"),
+    (b"%PDF", "a PDF document", "check which file was meant"),
+)
+_NIFTI_MAGICS = {344: (b"n+1\x00", b"ni1\x00"), 4: (b"n+2\x00", b"ni2\x00")}
+
+
+def unexpected(head: bytes, *, expected: str, source: str) -> InputError:
+    """Word the error for a file whose first bytes are not those of the format that was expected.
+
+    Parameters
+    ----------
+    head
+        The first `HEAD_BYTES` bytes, or all where there are fewer.
+    expected
+        What the file should be, such as ``"a NIfTI file"``.
+    source
+        The file, for the message.
+
+    Returns
+    -------
+    InputError
+        Says what the file looks like instead, and what to do.
+
+    Examples
+    --------
+    >>> print(unexpected(b"<!DOCTYPE html><html>", expected="a NIfTI file", source="liver.nii.gz"))
+    liver.nii.gz: expected a NIfTI file, found what looks like a web page; the download failed: fetch it again
+    """
+    found, hint = _looks_like(head)
+    return InputError(f"expected {expected}, found {found}", source=source, hint=hint)
+
+
+def _looks_like(head: bytes) -> tuple[str, str]:
+    """Name what the bytes are, and what to do about it."""
+    for signature, found, hint in _POINTERS:
+        if head.startswith(signature):
+            return found, hint
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith((b"<!doctype html", b"<html")) or b"<html" in text:
+        return "what looks like a web page", "the download failed: fetch it again"
+    for signature, found, hint in _SIGNATURES:
+        if head.startswith(signature):
+            return found, hint
+    if head[128:132] == b"DICM":
+        return "a DICOM file", "convert it to .nii.gz"
+    if any(head[at : at + 4] in magics for at, magics in _NIFTI_MAGICS.items()):
+        return "a NIfTI file", "name it .nii or .nii.gz"
+    if head[:2] == b"BM" and not head[6:10].strip(b"\x00"):
+        return "a BMP picture", "name it .bmp"
+    if not head.strip(b"\x00"):
+        return "nothing but zero bytes", "the copy or download failed: fetch it again"
+    return _looks_like_text(text)
+
+
+def _looks_like_text(text: bytes) -> tuple[str, str]:
+    if not all(byte >= 0x20 or byte in b"\t\r\n\f" for byte in text):
+        return "data of no known format", "the file is damaged or something else: export it again"
+    if text.startswith(b"<"):
+        return "what looks like XML text", "a server may have answered with an error: fetch it again"
+    if text.startswith((b"{", b"[")):
+        return "what looks like JSON text", "check which file was meant"
+    return "plain text", "check which file was meant, or fetch it again"

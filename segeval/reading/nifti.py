@@ -1,0 +1,547 @@
+"""Label maps from NIfTI-1 and NIfTI-2 files, plain or gzipped, of either byte order (home of nibabel and isal).
+
+A NIfTI file can be damaged in ways that still decode: cut short, a flipped bit, a header that does not fit the data.
+Here the compressed stream must end where it says with the right checksum, and the file must hold exactly the bytes
+that its header needs; nothing is allocated that the file could not fill. NIfTI stores x fastest and names axes
+(x, y, z), so the same bytes are an array with axes (z, y, x). World coordinates are RAS, in mm.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+from xml.parsers import expat
+
+import numpy as np
+from isal import igzip_lib
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from segeval.errors import InputError
+from segeval.labelmap import Grid, LabelMap, as_labels, slabs
+from segeval.reading.contents import unexpected
+
+if TYPE_CHECKING:
+    import io
+
+Bytes = NDArray[np.uint8]
+Affine = NDArray[np.float64]
+
+CHUNK_BYTES = 1 << 18  # decompressed at a time: stays in a processor's cache, large enough that calls cost nothing
+DEFLATE_RATIO = 1032  # the most bytes that one byte of deflate can stand for
+_GZIP_DAMAGE: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # its stub has an instance
+MAX_EXTENSIONS_BYTES = 1 << 26
+MAX_NAMES_BYTES = 1 << 24
+MAX_DOUBT = 1e-3  # a value farther from a whole number is a fraction, whatever the rounding of the scaling
+
+_DATA_TYPES = {
+    2: "uint8",
+    4: "int16",
+    8: "int32",
+    16: "float32",
+    64: "float64",
+    256: "int8",
+    512: "uint16",
+    768: "uint32",
+    1024: "int64",
+    1280: "uint64",
+}
+_REFUSED_TYPES = {
+    1: ("single bits", "save it as uint8"),
+    32: ("complex numbers", "a label map has one whole number per voxel"),
+    128: ("RGB colours", "export label numbers instead of colours"),
+    1536: ("128-bit floats", "save it as an integer type"),
+    1792: ("complex numbers", "a label map has one whole number per voxel"),
+    2048: ("complex numbers", "a label map has one whole number per voxel"),
+    2304: ("RGBA colours", "export label numbers instead of colours"),
+}
+_MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # of xyzt_units: metres, microns; everything else is taken as mm
+_AGAIN = "copy or export it again"
+
+
+def read(file: io.FileIO, *, source: str) -> LabelMap:
+    """Read the label map in a single NIfTI file.
+
+    Parameters
+    ----------
+    file
+        The open file, at its first byte.
+    source
+        What to call it in a message.
+
+    Returns
+    -------
+    LabelMap
+        Axes (z, y, x) always: an axis that the file does not have has length 1.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, is not a NIfTI file, or does not hold labels.
+    """
+    gzipped = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    stream: _Stream = _Gunzipped(file, source) if gzipped else _Plain(file)
+    header = _read_header(stream, source)
+    shape, dtype = _shape(header, source), _data_type(header, source)
+    offset = _data_offset(header, source)
+    _check_capacity(stream, offset + math.prod(shape) * dtype.itemsize, source)
+    names = _read_names(stream, header, offset, source)
+    values = _read_values(stream, shape, dtype, source)
+    scaling = _scaling(header, source)
+    if scaling is not None:
+        values = scaling.applied(values)
+    return LabelMap(
+        labels=as_labels(values, source=source),
+        grid=_grid(header, shape, source),
+        names=names,
+        source=source,
+        stored=", ".join(
+            [
+                f"NIfTI-{header.version}",
+                *(["gzip"] if gzipped else []),
+                dtype.name,
+                *(["big-endian"] if header.order == ">" else []),
+                *([f"scaled by {scaling}"] if scaling is not None else []),
+            ]
+        ),
+    )
+
+
+class _Stream(Protocol):
+    """Bytes of the image, decompressed where need be."""
+
+    capacity: int
+    """The most bytes that it can hold."""
+
+    def fill(self, target: Bytes) -> int:
+        """Read until the target is full or the stream at its end; how many bytes were read."""
+
+
+class _Plain:
+    """The file as it is."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+        self.capacity = os.fstat(file.fileno()).st_size
+
+    def fill(self, target: Bytes) -> int:
+        filled = 0
+        while filled < target.size:
+            count = self._file.readinto(target[filled:].data)
+            if not count:
+                break
+            filled += count
+        return filled
+
+
+class _Gunzipped:
+    """The members of a gzip file one after the other, each checked against its checksum and length.
+
+    Decompressed in pieces straight to where they belong, so that there is one copy of the image, and no more is
+    expanded than was asked for. isal lets go of the interpreter lock meanwhile: two files can be read on two threads.
+    """
+
+    def __init__(self, file: io.FileIO, source: str) -> None:
+        self._file, self._source = file, source
+        self.capacity = os.fstat(file.fileno()).st_size * DEFLATE_RATIO
+        self._ahead = b""
+        self._start_member()
+
+    def fill(self, target: Bytes) -> int:
+        filled = 0
+        while filled < target.size:
+            piece = self._piece(min(CHUNK_BYTES, target.size - filled))
+            if not piece:
+                break
+            np.copyto(target[filled : filled + len(piece)], np.frombuffer(piece, np.uint8))
+            filled += len(piece)
+        return filled
+
+    def _start_member(self) -> None:
+        self._member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+
+    def _piece(self, most: int) -> bytes:
+        """Up to `most` bytes, none only at the end of the last member."""
+        while True:
+            if self._member.eof and not self._next_member():
+                return b""
+            compressed = b""
+            if self._member.needs_input:
+                compressed, self._ahead = self._ahead or self._file.read(CHUNK_BYTES), b""
+                if not compressed:
+                    raise InputError("cut short: the gzip data stops before its end", source=self._source, hint=_AGAIN)
+            try:
+                piece: bytes = self._member.decompress(compressed, most)
+            except _GZIP_DAMAGE as error:
+                raise InputError(f"damaged gzip data ({_reason(error)})", source=self._source, hint=_AGAIN) from None
+            if piece:
+                return piece
+
+    def _next_member(self) -> bool:
+        """Go on to another gzip member; False at the end of the file. Zero bytes are legal padding there."""
+        rest = self._member.unused_data.lstrip(b"\x00")
+        while not rest:
+            rest = self._file.read(CHUNK_BYTES)
+            if not rest:
+                return False
+            rest = rest.lstrip(b"\x00")
+        if len(rest) == 1:
+            rest += self._file.read(1)
+        if rest[:2] != b"\x1f\x8b":
+            raise InputError("other data after the end of the gzip data", source=self._source, hint=_AGAIN)
+        self._ahead = rest
+        self._start_member()
+        return True
+
+
+def _reason(error: Exception) -> str:
+    """Take the number out of what isal says: ``"Error -6 Incorrect checksum found"``."""
+    return re.sub(r"^Error -?\d+ ", "", str(error)).lower()
+
+
+def _read_exactly(stream: _Stream, count: int, source: str, what: str) -> bytes:
+    target: Bytes = np.empty(count, np.uint8)
+    found = stream.fill(target)
+    if found < count:
+        raise InputError(f"cut short: expected {count:,} bytes of {what}, found {found:,}", source=source, hint=_AGAIN)
+    return target.tobytes()
+
+
+def _check_capacity(stream: _Stream, needed: int, source: str) -> None:
+    """Refuse a header that needs other than what the file holds, before any memory is taken for it."""
+    if isinstance(stream, _Plain):
+        if needed != stream.capacity:
+            raise InputError(
+                f"expected {needed:,} bytes by its header, found {stream.capacity:,}", source=source, hint=_AGAIN
+            )
+    elif needed > stream.capacity:
+        raise InputError(
+            f"its header needs {needed:,} bytes, more than a gzip file of this size can hold",
+            source=source,
+            hint=_AGAIN,
+        )
+
+
+def _read_values(stream: _Stream, shape: tuple[int, int, int], dtype: np.dtype[Any], source: str) -> NDArray[Any]:
+    """Read the voxels, axes (z, y, x); the stream must end with them."""
+    try:
+        values: NDArray[Any] = np.empty(math.prod(shape), dtype)
+    except MemoryError:
+        size = math.prod(shape) * dtype.itemsize / 2**30
+        raise InputError(f"needs {size:,.1f} GB of memory, more than there is", source=source) from None
+    found = stream.fill(values.view(np.uint8))
+    if found < values.nbytes:
+        raise InputError(
+            f"cut short: expected {values.nbytes:,} bytes of voxels, found {found:,}", source=source, hint=_AGAIN
+        )
+    if stream.fill(np.empty(1, np.uint8)):
+        raise InputError(f"expected {values.nbytes:,} bytes of voxels, found more", source=source, hint=_AGAIN)
+    return values.reshape(shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """A NIfTI header, its version and byte order."""
+
+    version: int
+    order: str
+    fields: Nifti1Header
+
+    @property
+    def size(self) -> int:
+        return {1: 348, 2: 540}[self.version]
+
+    def number(self, name: str) -> Any:
+        """Look up a field with one value, as a Python number."""
+        return self.fields[name].item()
+
+
+def _read_header(stream: _Stream, source: str) -> _Header:
+    head = np.empty(348, np.uint8)
+    start = head[: stream.fill(head)].tobytes()
+    version, order = _recognised(start, source)
+    if version == 1:
+        return _Header(1, order, Nifti1Header(start, endianness=order, check=False))  # type: ignore[no-untyped-call]
+    start += _read_exactly(stream, 540 - 348, source, "header")
+    return _Header(2, order, Nifti2Header(start, endianness=order, check=False))  # type: ignore[no-untyped-call]
+
+
+_MAGICS = {348: b"n+1\x00", 540: b"n+2\x00\r\n\x1a\n"}  # by the size of the header
+_PAIR_MAGICS = (b"ni1\x00", b"ni2\x00")
+
+
+def _recognised(start: bytes, source: str) -> tuple[int, str]:
+    """Version and byte order of the header, both told by its first field: its own size."""
+    sizes = {struct.pack(f"{order}i", size): (size, order) for size in (348, 540) for order in "<>"}
+    size, order = sizes.get(start[:4], (0, ""))
+    magic = {0: b"", 348: start[344:348], 540: start[4:12]}[size]
+    if not size:
+        if start[344:348] == _MAGICS[348] or start[4:12] == _MAGICS[540]:
+            raise InputError("damaged header: its size field is neither 348 nor 540", source=source, hint=_AGAIN)
+        raise unexpected(start, expected="a NIfTI file", source=source)
+    if len(start) < 348:
+        raise InputError(f"cut short: expected {size} bytes of header, found {len(start)}", source=source, hint=_AGAIN)
+    if magic == _MAGICS[size]:
+        return (1 if size == 348 else 2), order
+    if magic[:4] in _PAIR_MAGICS:
+        found = "the header of a NIfTI .hdr/.img pair"
+    elif size == 348 and not magic.strip(b"\x00"):
+        found = "an Analyze 7.5 header"
+    else:
+        raise InputError("damaged header: no NIfTI signature where it belongs", source=source, hint=_AGAIN)
+    raise InputError(f"expected a single NIfTI file, found {found}", source=source, hint="convert it to .nii.gz")
+
+
+def _shape(header: _Header, source: str) -> tuple[int, int, int]:
+    """Voxels along (z, y, x)."""
+    rank, *sizes = header.fields["dim"].tolist()
+    if not 1 <= rank <= 7:
+        raise InputError(f"damaged header: expected 1 to 7 dimensions, found {rank}", source=source, hint=_AGAIN)
+    used = sizes[:rank]
+    if min(used) < 1:
+        raise InputError(
+            f"damaged header: expected sizes of at least 1, found {' x '.join(map(str, used))}",
+            source=source,
+            hint=_AGAIN,
+        )
+    volumes = math.prod(used[3:])
+    if volumes > 1:
+        raise InputError(
+            f"has {volumes:,} volumes ({' x '.join(map(str, used))}); a label map has one",
+            source=source,
+            hint="probability maps are not label maps",
+        )
+    x, y, z = [*used, 1, 1][:3]
+    return z, y, x
+
+
+def _data_type(header: _Header, source: str) -> np.dtype[Any]:
+    code, bits = header.number("datatype"), header.number("bitpix")
+    if code in _REFUSED_TYPES:
+        found, hint = _REFUSED_TYPES[code]
+        raise InputError(f"expected integer labels, found {found}", source=source, hint=hint)
+    if code not in _DATA_TYPES:
+        raise InputError(f"damaged header: unknown data type {code}", source=source, hint=_AGAIN)
+    dtype = np.dtype(_DATA_TYPES[code]).newbyteorder(header.order)  # type: ignore[arg-type]
+    if bits != dtype.itemsize * 8:
+        raise InputError(
+            f"damaged header: {bits} bits per voxel do not fit {dtype.name}, which has {dtype.itemsize * 8}",
+            source=source,
+            hint=_AGAIN,
+        )
+    return dtype
+
+
+def _data_offset(header: _Header, source: str) -> int:
+    """Where the voxels start."""
+    offset, least = float(header.number("vox_offset")), header.size + 4
+    if not (math.isfinite(offset) and offset.is_integer() and least <= offset <= least + MAX_EXTENSIONS_BYTES):
+        raise InputError(
+            f"damaged header: expected voxels to start at byte {least} or somewhat later, found {offset:g}",
+            source=source,
+            hint=_AGAIN,
+        )
+    return int(offset)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaling:
+    """Stored values times slope plus intercept are the values meant."""
+
+    slope: float
+    inter: float
+    rounding: float
+
+    def __str__(self) -> str:
+        return f"{self.slope:g} + {self.inter:g}"
+
+    def applied(self, stored: NDArray[Any]) -> NDArray[np.float64]:
+        """Compute the values meant, as whole numbers where they are whole within the rounding of slope and intercept.
+
+        A header keeps both as float32, so that a label stored as 255 with slope 1/255 comes out as 1.00000005.
+        """
+        values = np.empty(stored.shape, np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused as labels
+            for part in slabs(stored.shape):
+                steps = np.multiply(stored[part], self.slope, dtype=np.float64)
+                slab = steps + self.inter
+                whole = np.rint(slab)
+                doubt = np.minimum(self.rounding * (np.abs(steps) + abs(self.inter)), MAX_DOUBT)
+                values[part] = np.where(np.abs(slab - whole) <= doubt, whole, slab)
+        return values
+
+
+def _scaling(header: _Header, source: str) -> _Scaling | None:
+    slope, inter = header.number("scl_slope"), header.number("scl_inter")
+    if math.isnan(slope) or slope == 0 or (slope, inter) == (1, 0):
+        return None
+    if not math.isfinite(slope) or not math.isfinite(inter):
+        raise InputError(
+            f"damaged header: expected a finite scaling, found {slope:g} + {inter:g}", source=source, hint=_AGAIN
+        )
+    return _Scaling(slope, inter, float(np.finfo(header.fields["scl_slope"].dtype).eps))
+
+
+def _grid(header: _Header, shape: tuple[int, int, int], source: str) -> Grid:
+    """Where the voxels are, in mm; array axes are NIfTI's in reverse."""
+    affine = _affine(header, source)
+    if not np.isfinite(affine).all():
+        raise InputError("damaged header: its affine is not finite", source=source, hint=_AGAIN)
+    columns = _with_missing_axes(affine[:3, :3], shape[::-1])
+    spacing = [math.hypot(*column) for column in columns.T.tolist()]
+    if not all(step > 0 and math.isfinite(step) for step in spacing):
+        raise InputError(
+            f"damaged header: expected positive voxel sizes, found {' x '.join(f'{step:g}' for step in spacing)}",
+            source=source,
+            hint=_AGAIN,
+        )
+    axes = columns / spacing
+    if abs(np.linalg.det(axes)) < 1e-6:
+        raise InputError(
+            "damaged header: the axes of its affine do not span space",
+            source=source,
+            hint="copy the geometry from the image it belongs to",
+        )
+    x, y, z = affine[:3, 3].tolist()
+    return Grid(
+        shape=shape,
+        spacing=tuple(spacing[::-1]),
+        origin=(x, y, z),
+        direction=tuple((float(a), float(b), float(c)) for a, b, c in axes.T[::-1].tolist()),
+        unit="mm",
+    )
+
+
+def _affine(header: _Header, source: str) -> Affine:
+    """From the sform, else the qform, else the voxel sizes alone; in mm."""
+    _check_codes(header, source)
+    fields = header.fields
+    if not header.number("sform_code"):
+        _check_voxel_sizes(header, source)
+        handedness = fields["pixdim"][0].item()
+        fields["pixdim"][0] = -1 if handedness < 0 else 1  # the format allows 1 and -1; 0 and others mean 1 in practice
+    scale = _MM_PER_UNIT.get(header.number("xyzt_units") & 7, 1.0)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused
+            affine = np.asarray(fields.get_best_affine(), np.float64)  # type: ignore[no-untyped-call]
+            return affine * scale
+    except (HeaderDataError, ValueError) as error:
+        raise InputError(f"damaged header: no orientation in its qform ({error})", source=source, hint=_AGAIN) from None
+
+
+def _check_codes(header: _Header, source: str) -> None:
+    for name in ("sform_code", "qform_code"):
+        code = header.number(name)
+        if code < 0:
+            raise InputError(f"damaged header: expected {name} from 0 up, found {code}", source=source, hint=_AGAIN)
+
+
+def _check_voxel_sizes(header: _Header, source: str) -> None:
+    """Refuse voxel sizes that are not positive; set those of the axes that there are not to 1."""
+    rank = min(3, int(header.fields["dim"][0]))
+    sizes = header.fields["pixdim"]
+    used = sizes[1 : rank + 1].tolist()
+    if not all(math.isfinite(size) and size > 0 for size in used):
+        raise InputError(
+            f"damaged header: expected positive voxel sizes, found {' x '.join(f'{size:g}' for size in used)}",
+            source=source,
+            hint="copy the geometry from the image it belongs to",
+        )
+    sizes[rank + 1 : 4] = 1
+
+
+def _with_missing_axes(columns: Affine, sizes: tuple[int, ...]) -> Affine:
+    """Columns of an affine, with a unit step at right angles for each axis of one voxel that has none."""
+    missing = [axis for axis, size in enumerate(sizes) if size == 1 and not columns[:, axis].any()]
+    if not missing:
+        return columns
+    rest = [axis for axis in range(3) if axis not in missing]
+    complement = np.linalg.svd(columns[:, rest], full_matrices=True)[0][:, len(rest) :]
+    for axis, step in zip(missing, complement.T, strict=False):
+        columns[:, axis] = step * np.sign(step[np.argmax(np.abs(step))])
+    return columns
+
+
+def _read_names(stream: _Stream, header: _Header, offset: int, source: str) -> dict[int, str]:
+    """Label names from the extensions between header and voxels."""
+    raw = _read_exactly(stream, offset - header.size, source, "header extensions")
+    names: dict[int, str] = {}
+    if not raw[0]:
+        return names
+    rest = raw[4:]
+    while rest.strip(b"\x00"):
+        (size,) = struct.unpack(f"{header.order}i", rest[:4].ljust(4, b"\x00"))
+        if not 8 <= size <= len(rest):
+            raise InputError(
+                f"damaged header: an extension of {size:,} bytes where {len(rest):,} are left",
+                source=source,
+                hint=_AGAIN,
+            )
+        names |= _names_in(rest[8:size])
+        rest = rest[size:]
+    return names
+
+
+def _names_in(content: bytes) -> dict[int, str]:
+    """Names from a label table as Caret and Connectome Workbench write it; none from anything else."""
+    if b"<LabelTable" not in content or len(content) > MAX_NAMES_BYTES:
+        return {}
+    table = _LabelTable()
+    try:
+        table.parse(content.strip(b"\x00 \t\r\n"))
+    except (expat.ExpatError, _DoctypeError):
+        return {}
+    return table.names
+
+
+class _DoctypeError(Exception):
+    """A document type definition, which can define entities."""
+
+
+class _LabelTable:
+    """Collects ``<LabelTable><Label Key="1">spleen</Label>``."""
+
+    def __init__(self) -> None:
+        self.names: dict[int, str] = {}
+        self._inside = False
+        self._key: int | None = None
+        self._text: list[str] = []
+
+    def parse(self, document: bytes) -> None:
+        parser = expat.ParserCreate()
+        parser.StartDoctypeDeclHandler = self._doctype
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text_found
+        parser.Parse(document, True)
+
+    def _doctype(self, *_: object) -> None:
+        raise _DoctypeError
+
+    def _start(self, tag: str, attributes: dict[str, str]) -> None:
+        if tag == "LabelTable":
+            self._inside = True
+        elif tag == "Label" and self._inside:
+            key = attributes.get("Key", "").strip()
+            self._key = int(key) if re.fullmatch(r"[0-9]{1,20}", key) else None
+            self._text = []
+
+    def _end(self, tag: str) -> None:
+        if tag == "LabelTable":
+            self._inside = False
+        elif tag == "Label" and self._key is not None:
+            name = "".join(self._text).strip()
+            if name:
+                self.names[self._key] = name
+            self._key = None
+
+    def _text_found(self, text: str) -> None:
+        if self._key is not None:
+            self._text.append(text)

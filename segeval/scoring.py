@@ -1,0 +1,363 @@
+"""From two label maps and a plan to rows of scores.
+
+A plan says what is asked for; `compare` brings the two maps together as it says, and `score` reads each metric off the
+evidence. Every label that is scored has a row for every metric: where there is no value, there is a note that says why.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from segeval.comparison import Comparison, Key
+from segeval.conventions import Conventions
+from segeval.counts import ContingencyTable, Counts, LabelTotals
+from segeval.errors import UsageError, shown
+from segeval.geometry import Policy, reconcile
+from segeval.labelmap import LabelMap
+from segeval.matching import check_names, matched_by_name, plain_name, relabelled
+from segeval.metrics import Quantity, Request, parse_all
+from segeval.surfaces import Bands, SurfaceDistances
+from segeval.version import __version__
+
+ALL = "all"
+RESERVED = (ALL, "macro", "pooled")
+PREDICTION_EMPTY = "prediction empty"
+REFERENCE_EMPTY = "reference empty"
+ABSENT = "absent in both"
+INSTANCE_LABELS = 12  # that few labels can disagree by accident
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is asked for, the same for every case.
+
+    Parameters
+    ----------
+    metrics
+        The metrics, in the order of the columns.
+    names
+        Label -> name, for both maps; every label named here has a row.
+    only
+        The labels that are scored, by number or name; empty for all.
+    regions
+        Name -> labels, as ``"1,2,4"``, ``"1-125"`` or ``"*"``.
+    conventions
+        How numbers are computed.
+    match
+        What makes a label the same in both maps.
+    relabel_prediction, relabel_reference
+        Old label -> new label, first of all.
+    geometry, geometry_tolerance
+        What to do where the grids differ, and from where on they do.
+    spacing
+        Replaces that of both files; in the order of the array's axes.
+    """
+
+    metrics: tuple[Request, ...] = field(default_factory=parse_all)
+    names: Mapping[int, str] = field(default_factory=dict)
+    only: tuple[str, ...] = ()
+    regions: Mapping[str, str] = field(default_factory=dict)
+    conventions: Conventions = field(default_factory=Conventions)
+    match: Literal["ids", "names"] = "ids"
+    relabel_prediction: Mapping[int, int] = field(default_factory=dict)
+    relabel_reference: Mapping[int, int] = field(default_factory=dict)
+    geometry: Policy = "strict"
+    geometry_tolerance: float = 0.05
+    spacing: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.regions:
+            if not name.strip() or name in RESERVED or name.lstrip("-").isdecimal():
+                raise UsageError(f"a region cannot be called {shown(name)!r}", hint="take a word of its own")
+        if self.spacing is not None and not all(math.isfinite(step) and step > 0 for step in self.spacing):
+            raise UsageError(f"spacing takes positive lengths, found {self.spacing}")
+        if not (math.isfinite(self.geometry_tolerance) and self.geometry_tolerance >= 0):
+            raise UsageError(f"a geometry tolerance is 0 or more, not {self.geometry_tolerance}")
+
+    def signature(self, *, ndim: int, unit: str) -> str:
+        """Everything that the numbers rest on, in one line, for images of `ndim` axes with lengths in `unit`."""
+
+        def pairs(mapping: Mapping[Any, Any]) -> str:
+            return ",".join(f"{shown(key)}={shown(value)}" for key, value in mapping.items())
+
+        spacing = "" if self.spacing is None else " x ".join(f"{step:g}" for step in self.spacing[::-1])
+        return " | ".join(
+            [
+                f"segeval {__version__}",
+                *self.conventions.statements(ndim=ndim, unit=unit),
+                f"labels by {'number' if self.match == 'ids' else 'name'}",
+                *(
+                    f"{name} {value}"
+                    for name, value in (
+                        ("map prediction", pairs(self.relabel_prediction)),
+                        ("map reference", pairs(self.relabel_reference)),
+                        ("spacing given", spacing),
+                        ("only", ",".join(map(shown, self.only))),
+                        ("regions", " ".join(f"{shown(name)}={labels}" for name, labels in self.regions.items())),
+                    )
+                    if value
+                ),
+                f"geometry {self.geometry} {self.geometry_tolerance:g}",
+            ]
+        )
+
+    def settings(self) -> dict[str, Any]:
+        """The plan as plain data, by the command line's names."""
+        conventions = self.conventions
+        penalty = conventions.penalty
+        return {
+            "metrics": [request.token for request in self.metrics],
+            "surface": "voxel",
+            "percentile": "directed",
+            "penalty": penalty,
+            "absent_class": conventions.absent_class,
+            "tolerance": conventions.tolerance,
+            "label_tolerances": dict(conventions.label_tolerances),
+            "background": conventions.background,
+            "ignore_label": conventions.ignore_label,
+            "labels": {str(label): name for label, name in self.names.items()},
+            "only": list(self.only),
+            "regions": dict(self.regions),
+            "match": self.match,
+            "map_prediction": {str(old): new for old, new in self.relabel_prediction.items()},
+            "map_reference": {str(old): new for old, new in self.relabel_reference.items()},
+            "spacing": None if self.spacing is None else list(self.spacing),
+            "geometry": self.geometry,
+            "geometry_tolerance": self.geometry_tolerance,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """One number: a tidy row.
+
+    Parameters
+    ----------
+    case
+        The case.
+    label
+        A label's number, a region's name, or ``"all"`` for a metric over all labels.
+    name
+        The label's name, if it has one.
+    metric
+        What was asked for: ``"hd@95"``.
+    value
+        The number; None where it is undefined.
+    unit
+        ``"mm"``, ``"px"``, ``"ml"``, ``"voxels"``, or None for a ratio.
+    note
+        Why there is no value, or which map lacked the label.
+    """
+
+    case: str
+    label: Key
+    name: str | None
+    metric: str
+    value: float | None
+    unit: str | None
+    note: str | None
+
+
+def compare(
+    prediction: LabelMap, reference: LabelMap, plan: Plan, *, threads: int = 1
+) -> tuple[Comparison, Mapping[int, str], list[str]]:
+    """Bring two label maps together as the plan says.
+
+    Returns
+    -------
+    Comparison
+        The pair, ready to be scored.
+    Mapping
+        Label -> name.
+    list of str
+        What a user should be warned of, each with the option that mends it.
+
+    Raises
+    ------
+    InputError
+        Grids that differ, or label names that contradict each other.
+    UsageError
+        A label or region that the plan names wrongly.
+    """
+    prediction, reference = (_respaced(each, plan.spacing) for each in (prediction, reference))
+    prediction = relabelled(prediction, plan.relabel_prediction)
+    reference = relabelled(reference, plan.relabel_reference)
+    prediction, reference = (replace(each, names={**each.names, **plan.names}) for each in (prediction, reference))
+    if plan.match == "names":
+        prediction = matched_by_name(prediction, reference)
+    prediction, warning = reconcile(prediction, reference, policy=plan.geometry, tolerance=plan.geometry_tolerance)
+    names = {**prediction.names, **reference.names}
+    only = [_resolved(entry, names) for entry in plan.only] if plan.only else None
+    pair = Comparison(
+        prediction=prediction,
+        reference=reference,
+        conventions=plan.conventions,
+        listed=plan.names.keys() - {0},
+        only=only,
+        threads=threads,
+    )
+    if plan.match == "ids":
+        check_names(prediction, reference, present=pair.table.labels)
+    for name, labels in plan.regions.items():
+        pair.regions[name] = _members(name, labels, pair.table, names, plan.conventions)
+    warnings = [warning] if warning else []
+    return pair, names, warnings + suspicions(pair.table, names)
+
+
+def _respaced(label_map: LabelMap, spacing: tuple[float, ...] | None) -> LabelMap:
+    if spacing is None:
+        return label_map
+    if len(spacing) != label_map.grid.ndim:
+        raise UsageError(
+            f"spacing takes a number for each of the {label_map.grid.ndim} axes of {shown(label_map.source)}, "
+            f"found {len(spacing)}"
+        )
+    return replace(label_map, grid=replace(label_map.grid, spacing=spacing, unit="mm"))
+
+
+def _resolved(entry: str, names: Mapping[int, str]) -> int:
+    if entry.strip().isdecimal():
+        return int(entry)
+    found = [label for label, name in names.items() if plain_name(name) == plain_name(entry)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"several labels are called {shown(entry)!r}: {', '.join(map(str, sorted(found)))}")
+    near = difflib.get_close_matches(entry, list(names.values()), n=3, cutoff=0.5)
+    suggestion = f", did you mean {' or '.join(map(shown, near))}?" if near else ""
+    raise UsageError(f"no label is called {shown(entry)!r}{suggestion}", hint=None if near else "--labels gives names")
+
+
+def _members(
+    region: str, labels: str, table: ContingencyTable, names: Mapping[int, str], conventions: Conventions
+) -> frozenset[int]:
+    if any(plain_name(region) == plain_name(name) for name in names.values()):
+        raise UsageError(f"the region {shown(region)!r} is called like a label", hint="take a word of its own")
+    members: set[int] = set()
+    present = [label for label in table.labels if label and label != conventions.ignore_label]
+    for part in (part.strip() for part in labels.split(",")):
+        first, dash, last = part.partition("-")
+        if part == "*":
+            members.update(present)
+        elif first.isdecimal() and not dash:
+            members.add(int(first))
+        elif first.isdecimal() and last.isdecimal() and int(first) <= int(last):
+            members.update(label for label in present if int(first) <= label <= int(last))
+        else:
+            raise UsageError(
+                f"the region {shown(region)!r} takes numbers, ranges such as 1-125, or *, found {shown(part)!r}"
+            )
+    if 0 in members or conventions.ignore_label in members:
+        raise UsageError(f"the region {shown(region)!r} holds the background or the ignored label")
+    return frozenset(members)
+
+
+def suspicions(table: ContingencyTable, names: Mapping[int, str]) -> list[str]:
+    """What looks wrong about the labels of a pair, each with the option that mends it."""
+    of_prediction = {label for label in table.prediction_totals if label}
+    of_reference = {label for label in table.reference_totals if label}
+    if not of_prediction or not of_reference:
+        return []
+    for one, one_name, other, other_name in (
+        (of_prediction, "prediction", of_reference, "reference"),
+        (of_reference, "reference", of_prediction, "prediction"),
+    ):
+        if one == {255} and other == {1}:
+            return [f"the {one_name} holds 0 and 255, the {other_name} 0 and 1: --map 255=1 makes them the same label"]
+    if of_prediction.isdisjoint(of_reference):
+        return [
+            f"no label is in both maps (prediction {_few(of_prediction)}; reference {_few(of_reference)}): "
+            "--map-prediction OLD=NEW relabels, --match names pairs labels by name"
+        ]
+    elsewhere = _found_under_other_numbers(table)
+    if len(of_reference) >= INSTANCE_LABELS and 2 * elsewhere > len(of_reference) and not names:
+        return [
+            f"labels look like instance numbers ({len(of_prediction)} in the prediction, {len(of_reference)} in the "
+            f"reference, {elsewhere} of which overlap most with another number): scores by number mean little; "
+            "--region objects=* scores their union"
+        ]
+    return []
+
+
+def _few(labels: Collection[int]) -> str:
+    ordered = sorted(labels)
+    return ", ".join(map(str, ordered[:4])) + (f" and {len(ordered) - 4} more" if len(ordered) > 4 else "")
+
+
+def _found_under_other_numbers(table: ContingencyTable) -> int:
+    """Reference labels that share more voxels with another label of the prediction than with their own number."""
+    most: dict[int, tuple[int, int]] = {}
+    pairs = zip(table.reference.tolist(), table.prediction.tolist(), table.voxels.tolist(), strict=True)
+    for reference, prediction, voxels in pairs:
+        if reference and prediction and voxels > most.get(reference, (0, 0))[0]:
+            most[reference] = (voxels, prediction)
+    return sum(prediction != reference for reference, (_, prediction) in most.items())
+
+
+def score(comparison: Comparison, names: Mapping[int, str], plan: Plan, *, case: str) -> list[Score]:
+    """Every metric of the plan, for every label and region that is scored.
+
+    Returns
+    -------
+    list of Score
+        By label in increasing order, then by region, then over all labels; metrics in the order of the plan.
+    """
+    by_label = [request for request in plan.metrics if request.card.needs is not LabelTotals]
+    keys: list[Key] = [*comparison.scored, *comparison.regions]
+    rows = [_scored(request, key, comparison, names, case=case) for key in keys for request in by_label]
+    over_all = [request for request in plan.metrics if request.card.needs is LabelTotals]
+    for request in over_all:
+        value = _number(request.card.function(comparison.totals))
+        note = None if value is not None else f"undefined: {request.card.undefined}"
+        rows.append(Score(case=case, label=ALL, name=None, metric=request.token, value=value, unit=None, note=note))
+    return rows
+
+
+def _scored(request: Request, key: Key, comparison: Comparison, names: Mapping[int, str], *, case: str) -> Score:
+    card, counts = request.card, comparison.counts(key)
+    name = names.get(key) if isinstance(key, int) else None
+    evidence: object = counts
+    if card.needs is SurfaceDistances:
+        evidence = comparison.surfaces(key)
+    elif card.needs is Bands:
+        evidence = comparison.bands(key)
+    arguments: dict[str, float] = {}
+    if card.parameter is not None:
+        value = request.value
+        if value is None and card.parameter.name == "tolerance":
+            value = comparison.conventions.tolerance_of(str(key), *([name] if name else []))
+        arguments[card.parameter.name] = card.parameter.default if value is None else value
+    number = _number(card.function(evidence, **arguments))
+    unit = {Quantity.LENGTH: comparison.grid.unit, Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}.get(card.quantity)
+    note = _emptiness(counts, evidence)
+    if number is None and note is None:
+        note = f"undefined: {card.undefined}"
+    return Score(case=case, label=key, name=name, metric=request.token, value=number, unit=unit, note=note)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
+
+
+def _emptiness(counts: Counts, evidence: object) -> str | None:
+    if not counts.prediction and not counts.reference:
+        return ABSENT
+    if not counts.prediction:
+        return PREDICTION_EMPTY
+    if not counts.reference:
+        return REFERENCE_EMPTY
+    if isinstance(evidence, SurfaceDistances) and (evidence.prediction_empty or evidence.reference_empty):
+        both = evidence.prediction_empty and evidence.reference_empty
+        which = (
+            "either surface"
+            if both
+            else "the prediction's surface"
+            if evidence.prediction_empty
+            else "the reference's surface"
+        )
+        return f"{which} lies wholly in the ignored zone"
+    return None
