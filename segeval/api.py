@@ -194,8 +194,12 @@ def score_files(
     UsageError
         An option that is not what it should be.
     """
-    plan = plan_of(**options)
-    case = Case(name=case_name(os.fspath(reference)), prediction=os.fspath(prediction), reference=os.fspath(reference))
+    return results_of_files(os.fspath(prediction), os.fspath(reference), plan_of(**options))
+
+
+def results_of_files(prediction: str, reference: str, plan: Plan) -> Results:
+    """Compare two files as a plan says; see `score_files`."""
+    case = Case(name=case_name(reference), prediction=prediction, reference=reference)
     return collect([score_case(case, plan, threads=_threads())], plan)
 
 

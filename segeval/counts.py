@@ -208,6 +208,17 @@ def count_pairs(*, reference: Labels, prediction: Labels) -> ContingencyTable:
     return ContingencyTable.from_pairs(pairs)
 
 
+def count_labels(labels: Labels) -> dict[int, int]:
+    """Count the voxels of every label of one map, in increasing order of the labels.
+
+    Examples
+    --------
+    >>> count_labels(np.array([[0, 3, 3]], np.uint8))
+    {0: 1, 3: 2}
+    """
+    return count_pairs(reference=labels, prediction=labels).agreed
+
+
 def _byte_pairs(reference: Labels, prediction: Labels) -> dict[tuple[int, int], int]:
     square = np.zeros(1 << 16, np.int64)
     for part in slabs(reference.shape):

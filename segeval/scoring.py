@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -77,6 +77,11 @@ class Plan:
             raise UsageError(f"spacing takes positive lengths, found {self.spacing}")
         if not (math.isfinite(self.geometry_tolerance) and self.geometry_tolerance >= 0):
             raise UsageError(f"a geometry tolerance is 0 or more, not {self.geometry_tolerance}")
+
+    def asking_for(self, requests: Iterable[Request]) -> Plan:
+        """The same plan with metrics added that it lacks."""
+        by_token = {request.token: request for request in (*self.metrics, *requests)}
+        return replace(self, metrics=tuple(by_token.values()))
 
     def signature(self, *, ndim: int, unit: str) -> str:
         """Everything that the numbers rest on, in one line, for images of `ndim` axes with lengths in `unit`."""

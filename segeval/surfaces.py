@@ -32,9 +32,9 @@ Key = TypeVar("Key", bound=Hashable)
 UNKNOWN = np.iinfo(np.uint16).max
 
 WALK_STEPS = 320  # of the walk, at most
-NEAR_STEPS = 32  # of these, taken chunk by chunk, so that what they touch stays in the cache
-CHUNK = 1 << 15
-LOST_SHARE = 0.25  # of a label's border voxels still waiting after the near steps: the other map has it elsewhere
+NEAR_STEPS = 8  # of these, after which a label may be given up as lost
+CHUNK = 1 << 15  # border voxels walked together, so that what they touch stays in the cache
+LOST_SHARE = 0.6  # of a label's border voxels still waiting then: the other map has it elsewhere
 FAR_STEPS = 1 << 14  # taken many at a time by the few that the walk leaves
 FAR_LOOKS = 1 << 23
 DIRECT_PAIRS = 1 << 22  # of border voxels in all, compared one with one; more of them ask a tree, but for small labels

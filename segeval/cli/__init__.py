@@ -1,0 +1,62 @@
+"""The command line: a thin layer over the library, and the only place where errors become messages and exit codes.
+
+Each command has a file; what several share is in `options`. Nothing heavy is imported before a command runs, so that help
+and completion answer at once. stdout is data, stderr is talk.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from segeval.cli.inspect import inspect
+from segeval.cli.metrics import metrics
+from segeval.cli.score import score
+from segeval.cli.streams import complain
+from segeval.errors import SegevalError, shown
+from segeval.version import __version__
+
+INTERRUPTED = 130
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Completion: put  eval \"$(_SEGEVAL_COMPLETE=bash_source segeval)\"  in ~/.bashrc (zsh_source and fish_source "
+    "for the others).",
+)
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def segeval() -> None:
+    """Compare predicted segmentations with references, label by label."""
+
+
+for command in (score, metrics, inspect):
+    segeval.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    An unexpected exception is a defect in segeval: it passes through, with its traceback and exit code 1.
+    """
+    try:
+        return segeval.main(arguments, prog_name="segeval", standalone_mode=False) or 0
+    except click.exceptions.Abort:
+        complain("interrupted")
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+    except click.ClickException as error:
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            click.echo(error.ctx.get_usage(), err=True)
+        complain(shown(error.format_message()))
+        return error.exit_code
+    except SegevalError as error:
+        complain(str(error))
+        return error.exit_code

@@ -1,0 +1,76 @@
+"""`segeval inspect`: what a file holds, and whether it can be scored."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import click
+
+from segeval.cli.options import talk_options
+from segeval.cli.streams import complain, data_stream
+from segeval.errors import InputError, shown
+
+if TYPE_CHECKING:
+    from segeval.labelmap import Grid
+    from segeval.reports.inspection import InspectedFile
+
+
+@click.command(epilog="Example: segeval inspect sample_data/references/case_01.nii.gz")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@talk_options
+def inspect(files: tuple[str, ...], *, no_color: bool, **_: bool) -> int:
+    """Show the grid, the data type and the labels of each FILE, and what is wrong with it."""
+    from segeval.reports.console import print_file_facts
+
+    unusable = []
+    for path in files:
+        facts = _facts(path)
+        if facts.problem is not None:
+            unusable.append(path)
+        with data_stream() as stream:
+            print_file_facts([facts], stream=stream, color=False if no_color else None)
+    if unusable:
+        complain(f"{len(unusable)} of {len(files)} files cannot be used: {', '.join(map(shown, unusable))}")
+    return InputError.exit_code if unusable else 0
+
+
+def _facts(path: str) -> InspectedFile:
+    from segeval.counts import count_labels
+    from segeval.reading import read_label_map
+    from segeval.reports.inspection import InspectedFile, InspectedLabel
+
+    try:
+        label_map = read_label_map(path)
+    except InputError as error:
+        return InspectedFile(path=path, problem=str(error))
+    grid = label_map.grid
+    size, unit = _voxel_size(grid)
+    return InspectedFile(
+        path=path,
+        stored=label_map.stored,
+        shape=grid.shape,
+        spacing=grid.spacing,
+        origin=grid.origin,
+        direction=grid.direction,
+        unit=grid.unit,
+        labels=[
+            InspectedLabel(
+                label=label,
+                name=label_map.names.get(label),
+                voxels=voxels,
+                size=None if size is None else voxels * size,
+                size_unit=unit,
+            )
+            for label, voxels in count_labels(label_map.labels).items()
+            if label
+        ],
+    )
+
+
+def _voxel_size(grid: Grid) -> tuple[float | None, str | None]:
+    """The volume of a voxel, its area where the image is one slice, nothing where the spacing is not known."""
+    if grid.unit != "mm":
+        return None, None
+    sides = [step for step, voxels in zip(grid.spacing, grid.shape, strict=True) if voxels > 1 or 1 not in grid.shape]
+    return (math.prod(sides) / 1000, "ml") if len(sides) == 3 else (math.prod(sides), "mm2")

@@ -1,0 +1,193 @@
+"""The options that several commands share, and how their texts become values."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from segeval.conventions import DEFAULT_METRICS
+from segeval.errors import UsageError, shown
+
+Command = Callable[..., Any]
+
+
+def _complete_metric(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    from segeval.metrics import METRICS
+
+    names = [*METRICS, *(alias for card in METRICS.values() for alias in card.aliases), "all"]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _decorated(command: Command, decorators: list[Callable[[Command], Command]]) -> Command:
+    return functools.reduce(lambda inner, decorator: decorator(inner), reversed(decorators), command)
+
+
+def scoring_options(command: Command) -> Command:
+    """What is scored, and by which conventions."""
+    return _decorated(
+        command,
+        [
+            click.option(
+                "-m",
+                "--metric",
+                "metrics",
+                metavar="NAME[@NUMBER]",
+                multiple=True,
+                default=(",".join(DEFAULT_METRICS),),
+                show_default=True,
+                shell_complete=_complete_metric,
+                help="Metric, repeatable or a comma list; all for every one. See `segeval metrics`.",
+            ),
+            click.option(
+                "--labels",
+                metavar="SPEC",
+                help="Label names: 1=liver,2=tumour or a JSON file with an object number -> name. "
+                "Every label named here has a row.",
+            ),
+            click.option(
+                "--match",
+                type=click.Choice(["ids", "names"]),
+                default="ids",
+                show_default=True,
+                help="What makes a label the same in both maps.",
+            ),
+            click.option(
+                "--only", metavar="LABEL", multiple=True, help="Score only this label, by number or name; repeatable."
+            ),
+            click.option(
+                "--region",
+                "regions",
+                metavar="NAME=1,2,4",
+                multiple=True,
+                help="Score a union of labels too; ranges such as 1-125, and * for all; repeatable.",
+            ),
+            click.option("--map", metavar="OLD=NEW", multiple=True, help="Relabel both maps first; repeatable."),
+            click.option("--map-prediction", metavar="OLD=NEW", multiple=True, help="Relabel the prediction first."),
+            click.option("--map-reference", metavar="OLD=NEW", multiple=True, help="Relabel the reference first."),
+            click.option(
+                "--ignore-label", metavar="N", type=int, help="Leave out the voxels whose reference is this label."
+            ),
+            click.option("--background", is_flag=True, help="Score label 0 too."),
+            click.option(
+                "--penalty",
+                metavar="diagonal|inf|nan|NUMBER",
+                default="diagonal",
+                show_default=True,
+                help="A distance where exactly one of the two maps has the label.",
+            ),
+            click.option(
+                "--absent-class",
+                type=click.Choice(["max", "ignore", "penalise"]),
+                default="max",
+                show_default=True,
+                help="Weight in generalized_dice of a class that the reference lacks.",
+            ),
+            click.option(
+                "--tolerance",
+                metavar="NUMBER|LABEL=NUMBER,...",
+                default="1",
+                show_default=True,
+                help="Of nsd and its two sides where they have no number, in the unit of the spacing.",
+            ),
+            click.option(
+                "--spacing",
+                metavar="X,Y[,Z]",
+                help="Voxel spacing in mm, in the header's axis order; replaces the files'.",
+            ),
+            click.option(
+                "--geometry",
+                type=click.Choice(["strict", "warn", "resample"]),
+                default="strict",
+                show_default=True,
+                help="Where the grids differ: stop, go on, or resample the prediction (nearest voxel).",
+            ),
+            click.option(
+                "--geometry-tolerance",
+                metavar="NUMBER",
+                type=float,
+                default=0.05,
+                show_default=True,
+                help="How far a corner voxel may move between the two grids, in smallest spacings.",
+            ),
+        ],
+    )
+
+
+def talk_options(command: Command) -> Command:
+    """How much is said, and in which colours."""
+    return _decorated(
+        command,
+        [
+            click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors."),
+            click.option("-v", "--verbose", is_flag=True, help="Say more on stderr: how files are stored, and times."),
+            click.option("--no-color", is_flag=True, help="No colours; NO_COLOR and FORCE_COLOR are honoured too."),
+        ],
+    )
+
+
+def plan_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The library's options from the command line's texts.
+
+    Parameters
+    ----------
+    options
+        What `scoring_options` collected.
+
+    Raises
+    ------
+    UsageError
+        A text that cannot be read.
+    """
+    spacing = options["spacing"]
+    return {
+        **{name: options[name] for name in ("match", "ignore_label", "background", "geometry", "geometry_tolerance")},
+        "metrics": options["metrics"],
+        "labels": options["labels"],
+        "only": [part for entry in options["only"] for part in entry.split(",") if part.strip()],
+        "regions": dict(_pair("--region", entry) for entry in options["regions"]),
+        **{name: _relabelling(name, options[name]) for name in ("map", "map_prediction", "map_reference")},
+        "penalty": _penalty(options["penalty"]),
+        "absent_class": options["absent_class"],
+        "tolerance": _tolerance(options["tolerance"]),
+        "spacing": None if spacing is None else [_number("--spacing", part) for part in spacing.split(",")][::-1],
+    }
+
+
+def _pair(option: str, entry: str) -> tuple[str, str]:
+    left, equals, right = entry.partition("=")
+    if not (left.strip() and equals and right.strip()):
+        raise UsageError(f"{option} takes NAME=VALUE, found {shown(entry)!r}")
+    return left.strip(), right.strip()
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{option} takes a number, found {shown(text)!r}") from None
+
+
+def _relabelling(name: str, entries: tuple[str, ...]) -> dict[int, int]:
+    option = f"--{name.replace('_', '-')}"
+    new: dict[int, int] = {}
+    for entry in (part for each in entries for part in each.split(",")):
+        old, to = _pair(option, entry)
+        if not (old.isdecimal() and to.isdecimal()):
+            raise UsageError(f"{option} takes two labels, OLD=NEW, found {shown(entry)!r}")
+        if new.setdefault(int(old), int(to)) != int(to):
+            raise UsageError(f"{option} gives label {old} two new numbers")
+    return new
+
+
+def _penalty(text: str) -> str | float:
+    return text if text in ("diagonal", "inf", "nan") else _number("--penalty", text)
+
+
+def _tolerance(text: str) -> float | dict[str, float]:
+    if "=" not in text:
+        return _number("--tolerance", text)
+    pairs = (_pair("--tolerance", entry) for entry in text.split(","))
+    return {label: _number("--tolerance", number) for label, number in pairs}

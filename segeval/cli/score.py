@@ -1,0 +1,109 @@
+"""`segeval score`: one pair of files."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from segeval.cli.options import plan_options, scoring_options, talk_options
+from segeval.cli.streams import complain, data_stream, remark
+from segeval.errors import UsageError, shown
+
+if TYPE_CHECKING:
+    from segeval.results import Results
+
+NOT_MET = 4
+
+
+@click.command(
+    epilog="Example: segeval score sample_data/predictions/case_04.nii.gz sample_data/references/case_04.nii.gz "
+    "-m dice,hd@95 --require dice=0.8"
+)
+@click.argument("prediction")
+@click.argument("reference")
+@scoring_options
+@click.option(
+    "--require",
+    "requirements",
+    metavar="[LABEL:]METRIC=VALUE",
+    multiple=True,
+    help="Exit with 4 unless the score is at least (or, where lower is better, at most) this; repeatable.",
+)
+@click.option("--confusion", metavar="FILE", help="Write the label-by-label confusion matrix as CSV.")
+@click.option(
+    "-f",
+    "--format",
+    "kind",
+    type=click.Choice(["table", "csv", "json", "jsonl", "markdown"]),
+    default="table",
+    show_default=True,
+    help="What stdout carries.",
+)
+@click.option(
+    "-o", "--output", "outputs", metavar="FILE", multiple=True, help="Also write .csv, .json, .jsonl or .md; repeatable."
+)
+@talk_options
+def score(prediction: str, reference: str, **options: Any) -> int:
+    """Score PREDICTION against REFERENCE: a row for each label.
+
+    Both are label maps: NIfTI (.nii, .nii.gz), PNG, BMP or TIFF. A label that only one of them has is scored, and the
+    note says which lacks it.
+    """
+    from segeval.api import plan_of, results_of_files
+    from segeval.gate import judge, parse_requirement
+    from segeval.reports.files import check_output_path, check_report_path, write_report, write_text
+    from segeval.reports.tabular import confusion_csv, label_names
+
+    started = time.perf_counter()
+    quiet = options["quiet"]
+    requirements = [parse_requirement(text) for text in options["requirements"]]
+    plan = plan_of(**plan_options(options)).asking_for(requirement.metric for requirement in requirements)
+    inputs = (prediction, reference)
+    for path in options["outputs"]:
+        check_report_path(path, inputs=inputs)
+    if options["confusion"] is not None:
+        check_output_path(options["confusion"], inputs=inputs)
+    results = results_of_files(prediction, reference, plan)
+    if options["verbose"]:
+        remark(f"scored in {time.perf_counter() - started:.2f} s")
+    for warning in results.cases[0].warnings:
+        remark(f"warning: {warning}", quiet=quiet)
+    problem: UsageError | None = None
+    try:
+        results = replace(results, gate=judge(requirements, results))
+    except UsageError as error:  # a label that neither map has: the scores are worth having all the same
+        problem = error
+    for path in options["outputs"]:
+        write_report(results, path)
+    if options["confusion"] is not None:
+        table = results.tables[results.cases[0].case]
+        write_text(options["confusion"], confusion_csv(table, label_names(results)), inputs=inputs)
+    _show(results, options["kind"], color=False if options["no_color"] else None, quiet=quiet)
+    if problem is not None:
+        raise problem
+    missed = [verdict.requirement for verdict in results.gate if not verdict.passed]
+    if missed:
+        complain(f"{len(missed)} of {len(results.gate)} requirements not met: {', '.join(map(shown, missed))}")
+    return NOT_MET if missed else 0
+
+
+def _show(results: Results, kind: str, *, color: bool | None, quiet: bool) -> None:
+    if kind == "table":
+        from segeval.reports.console import print_scores
+
+        with data_stream() as stream:
+            print_scores(results, stream=stream, color=color)
+    else:
+        from segeval.reports.files import FORMATS
+
+        with data_stream() as stream:
+            stream.write(FORMATS[kind](results))
+        remark(results.signature, quiet=quiet)
+    if results.gate and not quiet:
+        from segeval.reports.console import print_gate
+
+        print_gate(results, stream=sys.stderr, color=color)

@@ -1,0 +1,335 @@
+"""Tables for a terminal or a pipe; the home of rich.
+
+In a terminal headings are bold and asides dim, and a table that is too wide is continued below. A pipe gets the same
+text without a single escape sequence, as wide as it needs, so that grep and awk find whole rows. NO_COLOR takes the
+escape sequences from a terminal, FORCE_COLOR gives them to a pipe, COLUMNS sets the width of either. Colour never says
+what a word does not. Text from files never reaches rich as markup. Nothing is ever cut.
+"""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import TextIO
+
+from segeval.metrics import Direction, Metric, Quantity
+from segeval.reports.inspection import InspectedFile
+from segeval.reports.layout import GAP, Column, Line, blocks, text_width
+from segeval.reports.sheets import Alphabet, Sheet, decimals, found, grid_line, number, sheets
+from segeval.results import Results
+
+UNITS = {Quantity.LENGTH: "mm", Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}
+PRINTED_UNITS = {Quantity.RATIO: "none, a ratio", Quantity.LENGTH: "mm, or px without physical spacing"}
+INDENT = "    "
+
+
+def print_scores(
+    results: Results,
+    *,
+    stream: TextIO,
+    color: bool | None = None,
+    width: int | None = None,
+    signature: bool = True,
+) -> None:
+    """Print a table per case: a row per label, a column per metric, what is over all labels, and the notes.
+
+    Parameters
+    ----------
+    results
+        What was scored.
+    stream
+        Where to; its encoding decides between arrows and ASCII.
+    color
+        Whether to style the text; None asks NO_COLOR, FORCE_COLOR and the stream.
+    width
+        Of the terminal, in characters; None asks COLUMNS and the stream, and a pipe has none.
+    signature
+        Whether the last line is the signature.
+    """
+    alphabet = Alphabet.of(stream.encoding)
+    width = _width(stream) if width is None else width
+    lines: list[Line] = []
+    for sheet in sheets(results, alphabet):
+        lines += _case(sheet, width)
+    if signature:
+        lines.append([(alphabet.text(results.signature), "dim")])
+    _print(lines, stream, color)
+
+
+def _case(sheet: Sheet, width: int | None) -> list[Line]:
+    lines = _facts(sheet.facts)
+    lines.append([])
+    for block in _table(sheet, width):
+        lines += [*block, []]
+    if sheet.overall:
+        longest = max(len(token) for token, _ in sheet.overall)
+        lines += [[(f"{token:<{longest}} {cell}", "")] for token, cell in sheet.overall]
+        lines.append([])
+    if not sheet.rows and not sheet.overall and any(title == "grid" for title, _ in sheet.facts):
+        lines += [[("no label to score in either map", "")], []]
+    if sheet.footnotes:
+        lines += [[(line, "dim")] for note in sheet.footnotes for line in _wrapped(note, width)]
+        lines.append([])
+    return lines
+
+
+def _facts(facts: Iterable[tuple[str, str]]) -> list[Line]:
+    facts = list(facts)
+    longest = max((len(title) for title, _ in facts), default=0)
+    return [[(f"{title:<{longest}}  ", "dim"), (text, "")] for title, text in facts]
+
+
+def _table(sheet: Sheet, width: int | None) -> list[list[Line]]:
+    if not sheet.rows:
+        return []
+    rows = sheet.rows
+    numbers = Column(head=("label", ""), cells=[row.number for row in rows], right=True)
+    if not any(row.number for row in rows):
+        numbers = Column(head=("", ""), cells=[""] * len(rows))
+    names = Column(head=("", ""), cells=[row.name for row in rows])
+    if any(row.name for row in rows):
+        names = Column(head=("name", ""), cells=names.cells)
+    scores = [
+        Column(head=(heading.title, heading.unit), cells=[row.cells[place] for row in rows], right=True)
+        for place, heading in enumerate(sheet.headings)
+    ]
+    if any(row.note for row in rows):
+        notes = [row.note for row in rows]
+        scores.append(Column(head=("note", ""), cells=notes, prose=True, style="yellow"))
+    return blocks([numbers, names], scores, width=width)
+
+
+def print_gate(results: Results, *, stream: TextIO, color: bool | None = None, width: int | None = None) -> None:
+    """Print each requirement with what was found, and whether it passed or FAILED.
+
+    Parameters
+    ----------
+    results
+        Judged by the gate.
+    stream, color, width
+        See `print_scores`.
+    """
+    alphabet = Alphabet.of(stream.encoding)
+    width = _width(stream) if width is None else width
+    verdicts = results.gate
+    if not verdicts:
+        return
+    columns = [
+        Column(head=("found",), cells=[found(each) for each in verdicts], right=True),
+        Column(head=("",), cells=["passed" if each.passed else "FAILED" for each in verdicts]),
+    ]
+    requirements = Column(head=("requirement",), cells=[alphabet.text(each.requirement) for each in verdicts])
+    lines = [line for block in blocks([requirements], columns, width=width) for line in block]
+    styles = {"FAILED": "bold red", "passed": "green"}
+    lines = [[(text, styles.get(text, style)) for text, style in line] for line in lines]
+    failed = sum(not each.passed for each in verdicts)
+    summary = (
+        f"{failed} of {len(verdicts)} requirements FAILED" if failed else f"all {len(verdicts)} requirements passed"
+    )
+    if len(verdicts) == 1:
+        summary = "the requirement FAILED" if failed else "the requirement passed"
+    _print([*lines, [], [(summary, "bold red" if failed else "green")]], stream, color)
+
+
+def print_metrics_table(
+    cards: Iterable[Metric], *, stream: TextIO, color: bool | None = None, width: int | None = None
+) -> None:
+    """Print the metrics: name, aliases, title, unit, direction and formula.
+
+    Parameters
+    ----------
+    cards
+        In the order of the rows.
+    stream, color, width
+        See `print_scores`. Where the table is too wide, a metric takes a few lines instead of one.
+    """
+    alphabet = Alphabet.of(stream.encoding)
+    width = _width(stream) if width is None else width
+    cards = list(cards)
+    columns = [
+        Column(head=("metric",), cells=[_asked(card) for card in cards]),
+        Column(head=("alias",), cells=[", ".join(card.aliases) for card in cards]),
+        Column(head=("title",), cells=[alphabet.text(card.title) for card in cards]),
+        Column(head=("unit",), cells=[UNITS.get(card.quantity, "") for card in cards]),
+        Column(head=("better",), cells=[_better(card) for card in cards]),
+        Column(head=("formula",), cells=[alphabet.text(card.formula) for card in cards], style="dim"),
+    ]
+    if width is None or sum(column.width + GAP for column in columns) - GAP <= width:
+        lines = blocks([], columns, width=None)[0]
+    else:
+        lines = [line for card in cards for line in _brief(card, alphabet, width)]
+    _print(lines, stream, color)
+
+
+def _brief(card: Metric, alphabet: Alphabet, width: int) -> list[Line]:
+    also = [f"({', '.join(card.aliases)})"] if card.aliases else []
+    better = [] if card.better is Direction.NEITHER else [f"{card.better} is better"]
+    unit = [UNITS[card.quantity]] if card.quantity in UNITS else []
+    about = ", ".join([alphabet.text(card.title), *unit, *better])
+    return [
+        [(" ".join([_asked(card), *also]), "bold")],
+        *([(INDENT + line, "")] for line in _wrapped(about, width - len(INDENT))),
+        *([(INDENT + line, "dim")] for line in _wrapped(alphabet.text(card.formula), width - len(INDENT))),
+    ]
+
+
+def _asked(card: Metric) -> str:
+    return card.name if card.parameter is None else f"{card.name}[@{card.parameter.name.upper()}]"
+
+
+def _better(card: Metric) -> str:
+    return "" if card.better is Direction.NEITHER else str(card.better)
+
+
+def print_card(card: Metric, *, stream: TextIO, color: bool | None = None, width: int | None = None) -> None:
+    """Print all that is known of one metric.
+
+    Parameters
+    ----------
+    card
+        The metric.
+    stream, color, width
+        See `print_scores`.
+    """
+    alphabet = Alphabet.of(stream.encoding)
+    width = _width(stream) if width is None else width
+    low, high = card.bounds
+    facts = [
+        ("formula", card.formula),
+        ("aliases", ", ".join(card.aliases)),
+        ("better", "neither way" if card.better is Direction.NEITHER else str(card.better)),
+        ("unit", PRINTED_UNITS.get(card.quantity, UNITS.get(card.quantity, ""))),
+        ("bounds", f"{low:g} to {high:g}"),
+        ("parameter", _parameter(card)),
+        ("undefined", "never" if card.undefined == "never" else f"where {card.undefined}"),
+        ("one empty", card.one_empty or "as the formula says"),
+        ("symmetric", "yes" if card.symmetric else "no: prediction and reference cannot change places"),
+        ("source", card.source),
+    ]
+    facts = [(title, text) for title, text in facts if text]
+    margin = max(len(title) for title, _ in facts) + GAP
+    lines: list[Line] = [[(_asked(card), "bold"), (f"  {alphabet.text(card.title)}", "")], []]
+    for paragraph in (card.summary, card.description):
+        lines += [[(line, "")] for line in _wrapped(alphabet.text(paragraph), width or 100)] if paragraph else []
+    lines.append([])
+    for title, text in facts:
+        first, *rest = _wrapped(alphabet.text(text), None if width is None else width - margin)
+        lines.append([(f"{title:<{margin}}", "dim"), (first, "")])
+        lines += [[(" " * margin + line, "")] for line in rest]
+    _print(lines, stream, color)
+
+
+def _parameter(card: Metric) -> str:
+    if card.parameter is None:
+        return ""
+    given = card.parameter
+    limits = f"{given.low:g} or more" if given.high == float("inf") else f"{given.low:g} to {given.high:g}"
+    default = "that of --tolerance" if given.name == "tolerance" else f"{given.default:g}"
+    return f"{given.name}, {limits}; {default} where none is given"
+
+
+def print_file_facts(
+    files: Sequence[InspectedFile], *, stream: TextIO, color: bool | None = None, width: int | None = None
+) -> None:
+    """Print what is in label map files.
+
+    Parameters
+    ----------
+    files
+        In the order to print them.
+    stream, color, width
+        See `print_scores`.
+    """
+    alphabet = Alphabet.of(stream.encoding)
+    width = _width(stream) if width is None else width
+    lines: list[Line] = []
+    for place, file in enumerate(files):
+        lines += [[]] if place else []
+        lines.append([(alphabet.text(file.path), "bold")])
+        if file.problem is not None:
+            lines.append([("unusable: ", "bold red"), (alphabet.text(file.problem), "")])
+            continue
+        lines += [*_facts(_file_facts(file, alphabet)), *_label_table(file, alphabet, width)]
+    _print(lines, stream, color)
+
+
+def _file_facts(file: InspectedFile, alphabet: Alphabet) -> list[tuple[str, str]]:
+    facts = [("stored", alphabet.text(file.stored)), ("grid", grid_line(file.shape, file.spacing, file.unit))]
+    if file.unit != "px" and file.origin:
+        facts.append(("origin", ", ".join(f"{place + 0.0:.6g}" for place in file.origin) + f" {file.unit}"))
+    if file.unit != "px" and file.direction:
+        facts.append(("axes", ", ".join(_axes(file.direction))))
+    facts.append(("labels", str(len(file.labels)) if file.labels else "none, the map is empty"))
+    return facts
+
+
+def _axes(direction: Sequence[Sequence[float]]) -> list[str]:
+    """Where each axis runs to, in the header's order x, y, z."""
+    towards = (("left", "right"), ("back", "front"), ("down", "up"))
+    axes = []
+    for name, vector in zip("xyz", direction[::-1], strict=False):
+        main = max(range(len(vector)), key=lambda place: abs(vector[place]))
+        oblique = " (oblique)" if abs(vector[main]) < 1 - 1e-6 else ""
+        axes.append(f"{name} to {towards[main][vector[main] > 0]}{oblique}")
+    return axes
+
+
+def _label_table(file: InspectedFile, alphabet: Alphabet, width: int | None) -> list[Line]:
+    if not file.labels:
+        return []
+    rows = file.labels
+    places = decimals(Quantity.VOLUME, spacing=file.spacing, unit=file.unit)
+    sizes = ["" if row.size is None else number(row.size, Quantity.VOLUME, decimals=places) for row in rows]
+    units = {row.size_unit for row in rows if row.size_unit}
+    names = [alphabet.text(row.name or "") for row in rows]
+    keys = [
+        Column(head=("label", ""), cells=[str(row.label) for row in rows], right=True),
+        Column(head=("name" if any(names) else "", ""), cells=names),
+    ]
+    columns = [Column(head=("voxels", ""), cells=[str(row.voxels) for row in rows], right=True)]
+    if any(sizes):
+        unit = units.pop() if len(units) == 1 else ""
+        columns.append(Column(head=("volume" if unit == "ml" else "size", unit), cells=sizes, right=True))
+    return [line for block in blocks(keys, columns, width=width) for line in [[], *block]]
+
+
+def _wrapped(text: str, width: int | None) -> list[str]:
+    if width is None or text_width(text) <= width:
+        return [text]
+    return textwrap.wrap(text, max(width, 20), break_on_hyphens=False, break_long_words=False)
+
+
+def _width(stream: TextIO) -> int | None:
+    """How wide the stream is; None where it does not end."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns) > 0:
+        return int(columns)
+    if not stream.isatty():
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def _styled(stream: TextIO, color: bool | None) -> bool:
+    if color is not None:
+        return color
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
+
+
+def _print(lines: Sequence[Line], stream: TextIO, color: bool | None) -> None:
+    if not _styled(stream, color):
+        stream.write("".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, force_terminal=True, no_color=False, highlight=False, markup=False, emoji=False)
+    text = Text("\n").join(Text.assemble(*line) for line in lines)
+    console.print(text, soft_wrap=True)

@@ -1,0 +1,130 @@
+"""Reports on disk: the kind by suffix, whole or not at all.
+
+A report is written beside its place and then renamed, so that a full disk or an interrupt leaves what was there before.
+A path that cannot be written is the user's to mend on the command line, whatever the reason, and so it is a usage
+error; input errors are about files that are scored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from segeval.errors import UsageError, shown
+from segeval.reports.document import to_json, to_jsonl
+from segeval.reports.markdown import to_markdown
+from segeval.reports.tabular import to_csv
+from segeval.results import Results
+
+WRITERS: dict[str, Callable[[Results], str]] = {
+    ".csv": to_csv,
+    ".json": to_json,
+    ".jsonl": to_jsonl,
+    ".md": to_markdown,
+}
+
+StrPath = str | os.PathLike[str]
+
+
+def write_report(results: Results, path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
+    """Write results to a file, in the format that its suffix names.
+
+    Parameters
+    ----------
+    results
+        What was found.
+    path
+        ``.csv``, ``.json``, ``.jsonl`` or ``.md``. A file that is there is replaced, a link followed.
+    inputs
+        Files that must not be overwritten, besides those of the cases.
+
+    Raises
+    ------
+    UsageError
+        Another suffix, a path that cannot be written, or one of the inputs.
+    """
+    check_report_path(path)
+    files = [file for record in results.cases for file in (record.prediction, record.reference)]
+    write_text(path, WRITERS[_suffix(path)](results), inputs=[*inputs, *files])
+
+
+def check_report_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
+    """Say what is wrong with the path of a report, before anything is scored.
+
+    Parameters
+    ----------
+    path, inputs
+        See `write_report`.
+
+    Raises
+    ------
+    UsageError
+        See `write_report`.
+    """
+    if _suffix(path) not in WRITERS:
+        found = f"ends in {shown(_suffix(path))}" if _suffix(path) else "has no suffix"
+        raise UsageError(
+            f"the kind of report is told by the suffix, and this {found}",
+            source=os.fspath(path),
+            hint=f"known are {', '.join(WRITERS)}",
+        )
+    check_output_path(path, inputs=inputs)
+
+
+def check_output_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
+    """Say what is wrong with the path of any output file, whatever its suffix; see `write_report`."""
+    source = os.fspath(path)
+    try:
+        target = Path(path).resolve()
+        if target.is_dir():
+            raise UsageError("cannot be written: it is a folder", source=source, hint="name a file in it")
+        if target.exists() and not target.is_file():
+            raise UsageError("cannot be written: it is not a regular file", source=source)
+        if target.exists() and not os.access(target, os.W_OK):
+            raise UsageError("cannot be written: it is write-protected", source=source)
+        if not target.parent.is_dir():
+            there = "is not a folder" if target.parent.exists() else "does not exist"
+            raise UsageError(f"cannot be written: the folder {shown(target.parent)} {there}", source=source)
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise UsageError(f"cannot be written: no right to write to {shown(target.parent)}", source=source)
+    except (OSError, ValueError, RuntimeError) as error:  # a name too long, a null character, a loop of links
+        raise UsageError(f"cannot be written: {_reason(error)}", source=source) from None
+    if any(_same(target, file) for file in inputs):
+        raise UsageError("this is an input of the run and must not be overwritten", source=source)
+
+
+def write_text(path: StrPath, text: str, *, inputs: Iterable[StrPath] = ()) -> None:
+    """Put a text on disk as UTF-8, whole or not at all; see `write_report`."""
+    check_output_path(path, inputs=inputs)
+    target = Path(path).resolve()
+    beside = target.parent / f".segeval-{secrets.token_hex(8)}.tmp"
+    try:
+        with beside.open("xb") as file:
+            file.write(text.encode("utf-8", "backslashreplace"))
+        if target.exists():
+            beside.chmod(stat.S_IMODE(target.stat().st_mode))
+        beside.replace(target)
+    except OSError as error:
+        raise UsageError(f"cannot be written: {_reason(error)}", source=os.fspath(path)) from None
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _suffix(path: StrPath) -> str:
+    return Path(path).suffix.lower()
+
+
+def _same(target: Path, file: StrPath) -> bool:
+    try:
+        return target.samefile(file)
+    except (OSError, ValueError):
+        return False
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror or str(error)).lower() if isinstance(error, OSError) else shown(error)

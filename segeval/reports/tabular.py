@@ -1,0 +1,129 @@
+"""CSV: one row per case and label, one column per metric, every number with all its digits.
+
+Read by spreadsheets and by pandas. A mean over a metric's column is the mean over its labels: what is over all labels
+stands in a row of its own, labelled ``all``, whose other cells are empty, and undefined scores are empty. Text that a
+spreadsheet would run as a formula begins with an apostrophe instead. Lines end in a newline alone; bytes are UTF-8.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+
+from segeval.cases import CaseRecord
+from segeval.counts import ContingencyTable
+from segeval.metrics import Quantity, find
+from segeval.results import Results
+from segeval.scoring import Score
+
+MATRIX_LABELS = 2000  # a square of more is mostly zeros, and more than a spreadsheet takes
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  (the full-width ones count too)
+
+
+def to_csv(results: Results) -> str:
+    """The scores as CSV.
+
+    Columns: case, label, name, unit, status, note, then the metrics in the order asked for. A region stands under its
+    name in ``label``. A case without any score has one row with an empty label. ``unit`` is that of lengths.
+
+    Parameters
+    ----------
+    results
+        Of any number of cases.
+
+    Returns
+    -------
+    str
+        The heading at least.
+    """
+    metrics = list(dict.fromkeys([*results.metrics, *(score.metric for score in results.scores)]))
+    rows: dict[str, dict[int | str, list[Score]]] = {record.case: {} for record in results.cases}
+    for score in results.scores:
+        rows.setdefault(score.case, {}).setdefault(score.label, []).append(score)
+    table: list[Sequence[str]] = [["case", "label", "name", "unit", "status", "note", *metrics]]
+    for record in results.cases:
+        labels = rows[record.case]
+        table += [_row(record, label, scores, metrics) for label, scores in labels.items()]
+        if not labels:
+            reason = record.message or ("no label to score in either map" if record.status == "scored" else "")
+            cells = [record.case, "", "", record.unit or "", record.status, reason]
+            table.append([*map(_defused, cells), *[""] * len(metrics)])
+    return _csv(table)
+
+
+def _row(record: CaseRecord, label: int | str, scores: Sequence[Score], metrics: Iterable[str]) -> list[str]:
+    values = {score.metric: _number(score) for score in scores}
+    notes = dict.fromkeys(score.note for score in scores if score.note)
+    facts = [record.case, str(label), scores[0].name or "", record.unit or "", record.status, "; ".join(notes)]
+    return [*map(_defused, facts), *(values.get(metric, "") for metric in metrics)]
+
+
+def _number(score: Score) -> str:
+    """The shortest text that reads back as the same float; a count without a fraction."""
+    if score.value is None:
+        return ""
+    card = find(score.metric.partition("@")[0])
+    if card is not None and card.quantity is Quantity.COUNT and score.value.is_integer():
+        return str(int(score.value))
+    return repr(float(score.value))
+
+
+def confusion_csv(table: ContingencyTable, names: Mapping[int, str] | None = None) -> str:
+    r"""The label-by-label confusion matrix: voxels by reference (rows) and prediction (columns).
+
+    Of more than 2,000 labels the square would be mostly zeros; then there is a row for each pair of labels that occurs,
+    with the columns reference, prediction, voxels.
+
+    Parameters
+    ----------
+    table
+        The counts of one case.
+    names
+        Label -> name; a label's heading is its number and name.
+
+    Returns
+    -------
+    str
+        CSV.
+
+    Examples
+    --------
+    >>> print(confusion_csv(ContingencyTable.from_pairs({(0, 0): 7, (1, 0): 2, (1, 1): 3}), {1: "liver"}))
+    reference \ prediction,0 background,1 liver
+    0 background,7,0
+    1 liver,2,3
+    <BLANKLINE>
+    """
+    known = {0: "background", **(names or {})}
+    labels = table.labels
+    heads = {label: f"{label} {known[label]}" if known.get(label) else str(label) for label in labels}
+    pairs = zip(table.reference.tolist(), table.prediction.tolist(), table.voxels.tolist(), strict=True)
+    if len(labels) > MATRIX_LABELS:
+        rows = [[heads[reference], heads[prediction], str(voxels)] for reference, prediction, voxels in pairs]
+        return _csv([["reference", "prediction", "voxels"], *rows])
+    counts = {(reference, prediction): voxels for reference, prediction, voxels in pairs}
+    matrix = [[heads[row], *(str(counts.get((row, column), 0)) for column in labels)] for row in labels]
+    return _csv([["reference \\ prediction", *heads.values()], *matrix])
+
+
+def label_names(results: Results) -> dict[int, str]:
+    """Label -> name, of every label that was scored and has one."""
+    return {row.label: row.name for row in results.scores if isinstance(row.label, int) and row.name}
+
+
+def _defused(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")  # so that a lone return is quoted too
+    lines = []
+    for row in rows:
+        writer.writerow(row)
+        lines.append(text.getvalue().removesuffix("\r\n"))
+        text.seek(0)
+        text.truncate()
+    lines.append("")
+    return "\n".join(lines).encode("utf-8", "backslashreplace").decode("utf-8")

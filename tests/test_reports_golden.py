@@ -1,0 +1,152 @@
+"""Every format of one small run with awkward names, held against files that are read in the diff.
+
+``SEGEVAL_UPDATE_GOLDEN=1 pytest tests/test_reports_golden.py`` writes them anew.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from pathlib import Path
+
+import pytest
+
+from segeval.cases import CaseRecord
+from segeval.counts import ContingencyTable
+from segeval.metrics import METRICS
+from segeval.reports.console import print_card, print_file_facts, print_gate, print_metrics_table, print_scores
+from segeval.reports.document import to_json, to_jsonl
+from segeval.reports.inspection import InspectedFile, InspectedLabel
+from segeval.reports.markdown import to_markdown
+from segeval.reports.tabular import confusion_csv, to_csv
+from segeval.results import Results, Verdict
+from segeval.scoring import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
+
+GOLDEN = Path(__file__).parent / "golden"
+METRIC_TOKENS = ("dice", "generalized_dice", "relative_volume_error", "hd@95", "volume_error", "tp")
+UNITS = {"hd@95": "mm", "volume_error": "ml", "tp": "voxels"}
+NAMES = {
+    1: "[red]liver[/red]",
+    2: "=1+1",
+    3: "a|b `c` <i>_d_</i>",
+    4: "肝臓 🫀",
+    5: "two\nlines\x1b[31m",
+    6: "a_name_of_forty_characters_to_the_letter",
+    7: None,
+}
+VALUES: dict[int | str, tuple[tuple[float | None, ...], str | None]] = {
+    1: ((0.99996, 1.00003, 3.0, -0.166, 41823), None),
+    2: ((1.0, 0.0, 0.0, 0.0, 120), None),
+    3: ((0.00003, -0.00003, 0.004, 1e-07, 1), None),
+    4: ((0.0, -1.0, 30.0, -12.5, 0), PREDICTION_EMPTY),
+    5: ((0.0, None, 30.0, 7.25, 0), REFERENCE_EMPTY),
+    6: ((None, None, None, 0.0, 0), ABSENT),
+    7: ((0.1 + 0.2, -0.5, math.inf, -3.125, 0), PREDICTION_EMPTY),
+    "whole": ((2 / 3, None, 12.345, 1.0, 99), None),
+}
+
+
+def awkward() -> Results:
+    """One case with names that a careless report would run, render or cut, and every kind of cell."""
+    per_label = [token for token in METRIC_TOKENS if token != "generalized_dice"]
+    scores = []
+    for label, (values, note) in VALUES.items():
+        for token, value in zip(per_label, values, strict=True):
+            reason = "undefined: R is empty" if value is None and note is None else note
+            name = NAMES.get(label) if isinstance(label, int) else None
+            row = Score(
+                case="-case", label=label, name=name, metric=token, value=value, unit=UNITS.get(token), note=reason
+            )
+            scores.append(row)
+    over_all = Score(
+        case="-case", label="all", name=None, metric="generalized_dice", value=0.93124, unit=None, note=None
+    )
+    return Results(
+        version="1.2.3",
+        signature="segeval 1.2.3 | 3-D, mm | penalty diagonal | regions whole=*",
+        settings={"metrics": list(METRIC_TOKENS), "penalty": "diagonal", "labels": {"4": "肝臓 🫀"}},
+        metrics=METRIC_TOKENS,
+        cases=(
+            CaseRecord(
+                case="-case",
+                status="scored",
+                prediction="pred/[b]case[/b].nii.gz",
+                reference="ref/c\udcffse.nii.gz",
+                shape=(10, 20, 30),
+                spacing=(2.0, 0.75, 0.75),
+                unit="mm",
+                warnings=("names look *odd*",),
+            ),
+        ),
+        scores=(*scores, over_all),
+        gate=(
+            Verdict(requirement="[red]liver[/red]:dice=0.9", value=0.99996, passed=True),
+            Verdict(requirement="肝臓 🫀:dice=0.9", value=0.0, passed=False),
+            Verdict(requirement="a|b:hd@95=4", value=math.inf, passed=False),
+            Verdict(requirement="2:dice.n_missed=0", value=None, passed=False),
+        ),
+        tables={"-case": ContingencyTable.from_pairs({(0, 0): 50, (0, 2): 3, (1, 0): 2, (2, 2): 7})},
+    )
+
+
+def printed(printer: object, *arguments: object, encoding: str = "utf-8", **options: object) -> str:
+    """What a printer writes to a stream of that encoding."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+    printer(*arguments, stream=stream, **options)  # type: ignore[operator]
+    stream.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def files() -> list[InspectedFile]:
+    return [
+        InspectedFile(
+            path="ref/[b]c\udcffse.nii.gz",
+            stored="NIfTI-1, gzip, uint8",
+            shape=(10, 20, 30),
+            spacing=(2.0, 0.75, 0.75),
+            origin=(-10.5, 4.0, 0.0),
+            direction=((0.0, 0.0, 1.0), (0.0, -1.0, 0.0), (-0.9, 0.1, 0.0)),
+            labels=(
+                InspectedLabel(label=1, name="[red]liver[/red]", voxels=1200, size=1.35, size_unit="ml"),
+                InspectedLabel(label=12, name=None, voxels=1, size=0.001125, size_unit="ml"),
+            ),
+        ),
+        InspectedFile(path="picture.png", stored="PNG, 1 bit", shape=(3, 4), spacing=(1.0, 1.0), unit="px"),
+        InspectedFile(path="cut.nii", problem="expected 352 bytes, found 100\x1b[31m"),
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+OUTPUTS = {
+    "scores.txt": lambda: printed(print_scores, awkward()),
+    "scores_80.txt": lambda: printed(print_scores, awkward(), width=80),
+    "scores_60.txt": lambda: printed(print_scores, awkward(), width=60),
+    "scores_ascii.txt": lambda: printed(print_scores, awkward(), encoding="ascii"),
+    "scores.csv": lambda: to_csv(awkward()),
+    "scores.json": lambda: to_json(awkward()),
+    "scores.jsonl": lambda: to_jsonl(awkward()),
+    "scores.md": lambda: to_markdown(awkward()),
+    "confusion.csv": lambda: confusion_csv(awkward().tables["-case"], {1: "a,b", 2: "=1+1"}),
+    "gate.txt": lambda: printed(print_gate, awkward()),
+    "metrics.txt": lambda: printed(print_metrics_table, [METRICS["dice"], METRICS["hd"], METRICS["iou"]]),
+    "metrics_60.txt": lambda: printed(print_metrics_table, [METRICS["dice"], METRICS["hd"]], width=60),
+    "card_80.txt": lambda: printed(print_card, METRICS["hd"], width=80),
+    "files.txt": lambda: printed(print_file_facts, files()),
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_output_is_the_golden_file(name: str) -> None:
+    found = OUTPUTS[name]().encode("utf-8")
+    golden = GOLDEN / name
+    if os.environ.get("SEGEVAL_UPDATE_GOLDEN"):
+        golden.parent.mkdir(exist_ok=True)
+        golden.write_bytes(found)
+    assert found.decode("utf-8") == golden.read_bytes().decode("utf-8")
