@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
 WORKLOADS = ("brats", "liver", "organs")
-SURFACES = ("voxel", "surfel", "smooth")
 MORE_METRICS = ("nsd@1", "nsd@2", "masd", "hd@90", "iou", "sensitivity", "specificity", "precision", "mcc")
 
 
@@ -181,7 +180,6 @@ class Bench:
     folder: Path
     workloads: list[str]
     peers: list[str]
-    surfaces: list[str]
     stopwatch: Stopwatch
 
     def pair(self, name: str) -> Pair:
@@ -203,18 +201,14 @@ def against_peers(bench: Bench) -> list[Table]:
     for workload in bench.workloads:
         pairs = [bench.pair(workload)]
         jobs = {name: Job(tool=name, pairs=pairs) for name in ("read", "read and compare")}
-        jobs |= {
-            f"segeval, {surface}": Job(tool="segeval", pairs=pairs, settings={"surface": surface})
-            for surface in bench.surfaces
-        }
+        jobs["segeval"] = Job(tool="segeval", pairs=pairs)
         jobs |= {peer: Job(tool=peer, pairs=pairs) for peer in bench.peers}
         timings = bench.stopwatch.time(workload, jobs)
-        segeval = timings[f"segeval, {bench.surfaces[0]}"]
         rows = [
-            [name, *seconds_of(timing), ratio(timing, timings["read"]), ratio(timing, segeval)]
+            [name, *seconds_of(timing), ratio(timing, timings["read"]), ratio(timing, timings["segeval"])]
             for name, timing in timings.items()
         ]
-        headings = ["tool", "best s", "median s", "x reading", f"x segeval, {bench.surfaces[0]}"]
+        headings = ["tool", "best s", "median s", "x reading", "x segeval"]
         tables.append(Table(title=f"{workload}: {', '.join(METRICS)} of every label", headings=headings, rows=rows))
     return tables
 
@@ -243,15 +237,9 @@ def hard_predictions(bench: Bench) -> list[Table]:
         if workload not in bench.workloads:
             continue
         names = [workload, *(f"{workload}_{variant}" for variant in variants)]
-        for surface in bench.surfaces:
-            jobs = {
-                name: Job(tool="segeval", pairs=[bench.pair(name)], settings={"surface": surface}) for name in names
-            }
-            timings = bench.stopwatch.time(surface, jobs)
-            rows += [
-                [f"{name}, {surface}", *seconds_of(timing), ratio(timing, timings[workload])]
-                for name, timing in timings.items()
-            ]
+        jobs = {name: Job(tool="segeval", pairs=[bench.pair(name)]) for name in names}
+        timings = bench.stopwatch.time("hard", jobs)
+        rows += [[name, *seconds_of(timing), ratio(timing, timings[workload])] for name, timing in timings.items()]
     headings = ["prediction", "best s", "median s", "x ordinary"]
     return [Table(title="Displaced by 30 voxels, and labels shuffled", headings=headings, rows=rows)] if rows else []
 
@@ -266,16 +254,15 @@ def growth(bench: Bench) -> list[Table]:
     pairs = {name: bench.pair(name) for name in ("liver_half", "liver", "liver_double")}
     voxels = {name: voxels_of(pair) for name, pair in pairs.items()}
     rows, slopes = [], []
-    for tool, settings in (("read", {}), *(("segeval", {"surface": surface}) for surface in bench.surfaces)):
-        jobs = {name: Job(tool=tool, pairs=[pair], settings=settings) for name, pair in pairs.items()}
+    for tool in ("read", "segeval"):
+        jobs = {name: Job(tool=tool, pairs=[pair]) for name, pair in pairs.items()}
         timings = bench.stopwatch.time("growth", jobs)
-        title = ", ".join((tool, *settings.values()))
         rows += [
-            [f"{title}, {name}", f"{voxels[name] / 1e6:.1f}", *seconds_of(timing)] for name, timing in timings.items()
+            [f"{tool}, {name}", f"{voxels[name] / 1e6:.1f}", *seconds_of(timing)] for name, timing in timings.items()
         ]
         if all(timing.seconds for timing in timings.values()):
             sizes, best = [log(voxels[name]) for name in pairs], [log(timings[name].best) for name in pairs]
-            slopes.append(f"{title} {statistics.linear_regression(sizes, best).slope:.2f}")
+            slopes.append(f"{tool} {statistics.linear_regression(sizes, best).slope:.2f}")
     headings = ["workload", "million voxels", "best s", "median s"]
     note = f"Exponent in voxels: {'; '.join(slopes)}."
     return [Table(title="Growth with size", headings=headings, rows=rows, note=note)]
@@ -363,7 +350,6 @@ def main() -> None:
     parser.add_argument("--sections", type=names(SECTIONS), default=list(SECTIONS), help=",".join(SECTIONS))
     parser.add_argument("--workloads", type=names(WORKLOADS), default=list(WORKLOADS), help=",".join(WORKLOADS))
     parser.add_argument("--peers", type=names(PEERS), default=list(PEERS), help=f"{','.join(PEERS)}, or '' for none")
-    parser.add_argument("--surfaces", type=names(SURFACES), default=list(SURFACES), help=",".join(SURFACES))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--limit", type=float, default=100, help="seconds for a tool and workload, all rounds (100)")
     parser.add_argument("--memory", type=float, default=16, help="GiB of address space for a tool (16)")
@@ -380,7 +366,6 @@ def main() -> None:
             folder=options.data,
             workloads=options.workloads,
             peers=peers,
-            surfaces=options.surfaces,
             stopwatch=stopwatch,
         )
         print(environment(["segeval", "read", *peers]), "\n", sep="")

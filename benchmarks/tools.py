@@ -9,8 +9,6 @@ What each computes: Dice, Hausdorff distance, its 95th percentile (SimpleITK has
 every label. Labels that are absent from either map are left out of the peers' loops: most of them raise there.
 """
 
-# ruff: noqa: PLC0415 - a tool's own packages must not burden the process of another
-
 from __future__ import annotations
 
 import os

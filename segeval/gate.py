@@ -145,8 +145,9 @@ def _verdicts(requirement: Requirement, results: Results) -> list[Verdict]:
             label: _value(requirement, rows) for label, rows in groups.items() if _meant(requirement, rows)
         }
     if not groups_of_values and requirement.label not in (None, "pooled"):
+        required = shown(requirement.about(requirement.label))
         raise UsageError(
-            f"no label or region is called {shown(requirement.label)!r}, required {shown(requirement.about(requirement.label))}",
+            f"no label or region is called {shown(requirement.label)!r}, required {required}",
             hint=f"there are {', '.join(map(shown, groups)) or 'none'}",
         )
     if not groups_of_values:

@@ -157,7 +157,8 @@ def as_labels(values: NDArray[Any], *, source: str) -> Labels:
     if kind not in "biuf":
         raise InputError(f"expected integer labels, found values of type {values.dtype}", source=source)
     if kind == "b":
-        return np.not_equal(values, 0).astype(np.uint8)  # a foreign True may be any byte but 0
+        whole: Labels = np.not_equal(values, 0).astype(np.uint8)
+        return whole  # a foreign True may be any byte but 0
     if values.dtype == np.uint8:
         return values
     low, high = _extent(values, source=source)

@@ -186,8 +186,10 @@ def _steps_within(spacing: tuple[float, ...], radius: float) -> Index:
 
 def lengths_of(steps: NDArray[Any], spacing: tuple[float, ...]) -> NDArray[np.float64]:
     """Physical length of each step; shape (n, ndim) -> (n,). Mirrored steps get the same bits."""
-    lengths: NDArray[np.float64] = np.sqrt(np.square(np.abs(steps) * np.array(spacing)).sum(axis=-1))
-    return lengths
+    squares = np.zeros(len(steps))
+    for axis, step in enumerate(spacing):
+        squares += np.square(np.abs(steps[:, axis]) * step)
+    return np.sqrt(squares)
 
 
 class _Coding:
@@ -217,8 +219,10 @@ class _Coding:
             return labels
         if labels.dtype.itemsize <= 2:
             codes: Labels = self._table.take(labels)
+        elif self._labels.size == 0:
+            codes = np.zeros(labels.shape, self.dtype)
         else:
-            place = np.minimum(np.searchsorted(self._labels, labels), max(len(self._labels) - 1, 0))
+            place = np.minimum(np.searchsorted(self._labels, labels), self._labels.size - 1)
             codes = np.where(self._labels[place] == labels, self._codes[place], self.dtype.type(0))
         if self.ignored is not None and self.outside:
             codes[(labels == self.ignored) & (reference != self.ignored)] = self.outside
@@ -235,12 +239,14 @@ class _Frame:
 
     @classmethod
     def around(cls, prediction: Labels, reference: Labels, *, steps: Index, coding: _Coding) -> _Frame:
-        """A frame that no `steps` from a voxel of the box lead out of."""
-        grown = 1 if coding.outside else 0
+        """A frame that no `steps` from a voxel of the box lead out of.
+
+        Where the background is scored, the box holds its border voxels and what lies within the steps of them.
+        """
         margin = tuple(np.abs(steps).max(axis=0, initial=1).tolist())
         box = tuple(
-            slice(max(0, part.start - grown), min(n, part.stop + grown))
-            for part, n in zip(foreground_box(prediction, reference), reference.shape, strict=True)
+            slice(max(0, part.start - 1 - m), min(n, part.stop + 1 + m)) if coding.outside else part
+            for part, n, m in zip(foreground_box(prediction, reference), reference.shape, margin, strict=True)
         )
         shape = tuple(part.stop - part.start + 2 * m for part, m in zip(box, margin, strict=True))
         return cls(box=box, shape=shape, margin=margin)

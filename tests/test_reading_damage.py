@@ -223,7 +223,7 @@ def test_header_that_claims_too_much_is_refused_by_its_ratio(tmp_path: Path) -> 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory that the system keeps")
 def test_no_memory(tmp_path: Path) -> None:
-    import resource  # noqa: PLC0415
+    import resource
 
     path = tmp_path / "a.nii.gz"
     shape = {"dim_1": 1000, "dim_2": 1000, "dim_3": 500}

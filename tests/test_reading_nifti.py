@@ -381,7 +381,7 @@ def test_two_files_on_two_threads(tmp_path: Path) -> None:
 
 
 def test_one_copy_of_the_data(tmp_path: Path) -> None:
-    import tracemalloc  # noqa: PLC0415
+    import tracemalloc
 
     path = tmp_path / "a.nii.gz"
     path.write_bytes(gzip.compress(image(np.zeros((50, 400, 400), np.uint8)).to_bytes(), 1))

@@ -134,7 +134,7 @@ def test_interlaced_png(tmp_path: Path, shape: tuple[int, int], bits: int) -> No
 
 def test_what_is_not_pixels_is_left_alone(tmp_path: Path) -> None:
     """Resolution, texts, profiles, and even a text that would expand to a gigabyte."""
-    import zlib  # noqa: PLC0415
+    import zlib
 
     chunks = [
         png_chunk(b"pHYs", b"\0\0\x0b\x13\0\0\x0b\x13\1"),
@@ -151,7 +151,7 @@ def test_what_is_not_pixels_is_left_alone(tmp_path: Path) -> None:
 
 def test_pictures_larger_than_pillow_warns_of(tmp_path: Path) -> None:
     """A slide of 100 megapixels is no bomb: its header and its compressed pixels agree."""
-    import zlib  # noqa: PLC0415
+    import zlib
 
     width, height = 20_000, 5_000
     row = b"\0" + bytes(width // 8)

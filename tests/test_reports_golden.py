@@ -18,7 +18,7 @@ from segeval.metrics import METRICS
 from segeval.reports.console import print_card, print_file_facts, print_gate, print_metrics_table, print_scores
 from segeval.reports.document import to_json, to_jsonl
 from segeval.reports.inspection import InspectedFile, InspectedLabel
-from segeval.reports.markdown import to_markdown
+from segeval.reports.markdown import metrics_table, to_markdown
 from segeval.reports.tabular import confusion_csv, to_csv
 from segeval.results import Results, Verdict
 from segeval.scoring import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
@@ -49,7 +49,7 @@ VALUES: dict[int | str, tuple[tuple[float | None, ...], str | None]] = {
 
 def awkward() -> Results:
     """One case with names that a careless report would run, render or cut, and every kind of cell."""
-    per_label = [token for token in METRIC_TOKENS if token != "generalized_dice"]
+    per_label = METRIC_TOKENS[:1] + METRIC_TOKENS[2:]
     scores = []
     for label, (values, note) in VALUES.items():
         for token, value in zip(per_label, values, strict=True):
@@ -114,7 +114,7 @@ def files() -> list[InspectedFile]:
             ),
         ),
         InspectedFile(path="picture.png", stored="PNG, 1 bit", shape=(3, 4), spacing=(1.0, 1.0), unit="px"),
-        InspectedFile(path="cut.nii", problem="expected 352 bytes, found 100\x1b[31m"),
+        InspectedFile(path="cut.nii", problem="cut.nii: expected 352 bytes, found 100\x1b[31m"),
     ]
 
 
@@ -136,6 +136,7 @@ OUTPUTS = {
     "confusion.csv": lambda: confusion_csv(awkward().tables["-case"], {1: "a,b", 2: "=1+1"}),
     "gate.txt": lambda: printed(print_gate, awkward()),
     "metrics.txt": lambda: printed(print_metrics_table, [METRICS["dice"], METRICS["hd"], METRICS["iou"]]),
+    "metrics.md": lambda: metrics_table([METRICS["hd"], METRICS["iou"], METRICS["volume_similarity"]]),
     "metrics_60.txt": lambda: printed(print_metrics_table, [METRICS["dice"], METRICS["hd"]], width=60),
     "card_80.txt": lambda: printed(print_card, METRICS["hd"], width=80),
     "files.txt": lambda: printed(print_file_facts, files()),

@@ -1,7 +1,7 @@
 """The command line: a thin layer over the library, and the only place where errors become messages and exit codes.
 
-Each command has a file; what several share is in `options`. Nothing heavy is imported before a command runs, so that help
-and completion answer at once. stdout is data, stderr is talk.
+Each command has a file; what several share is in `options`. Nothing heavy is imported before a command runs, so that
+help and completion answer at once. stdout is data, stderr is talk.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ import click
 
 from segeval.cli.inspect import inspect
 from segeval.cli.metrics import metrics
+from segeval.cli.options import help_option, version_option
 from segeval.cli.score import score
-from segeval.cli.streams import complain
+from segeval.cli.streams import complain, remark
 from segeval.errors import SegevalError, shown
-from segeval.version import __version__
 
 INTERRUPTED = 130
 
 
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Completion: put  eval \"$(_SEGEVAL_COMPLETE=bash_source segeval)\"  in ~/.bashrc (zsh_source and fish_source "
-    "for the others).",
+    context_settings={"max_content_width": 110},
+    epilog="\b\nCompletion, in ~/.bashrc (zsh_source and fish_source for the others):\n"
+    '  eval "$(_SEGEVAL_COMPLETE=bash_source segeval)"',
 )
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@version_option
+@help_option
 def segeval() -> None:
     """Compare predicted segmentations with references, label by label."""
 
@@ -46,15 +47,16 @@ def run(arguments: list[str] | None = None) -> int:
     """
     try:
         return segeval.main(arguments, prog_name="segeval", standalone_mode=False) or 0
-    except click.exceptions.Abort:
+    except (click.exceptions.Abort, KeyboardInterrupt):
         complain("interrupted")
         return INTERRUPTED
-    except KeyboardInterrupt:
-        complain("interrupted")
-        return INTERRUPTED
+    except click.exceptions.NoArgsIsHelpError as error:
+        remark(error.format_message())
+        complain("no command was given")
+        return error.exit_code
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx is not None:
-            click.echo(error.ctx.get_usage(), err=True)
+            remark(error.ctx.get_usage())
         complain(shown(error.format_message()))
         return error.exit_code
     except SegevalError as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segeval.cli.options import talk_options
+from segeval.cli.options import complete_file, look_options
 from segeval.cli.streams import complain, data_stream
 from segeval.errors import InputError, shown
 
@@ -16,26 +16,31 @@ if TYPE_CHECKING:
     from segeval.reports.inspection import InspectedFile
 
 
-@click.command(epilog="Example: segeval inspect sample_data/references/case_01.nii.gz")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@talk_options
-def inspect(files: tuple[str, ...], *, no_color: bool, **_: bool) -> int:
+@click.command(
+    short_help="Show what is in a file, and whether it can be scored.",
+    epilog="\b\nExample:\n  segeval inspect sample_data/references/case_01.nii.gz",
+)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_file)
+@look_options
+def inspect(files: tuple[str, ...], *, no_color: bool) -> int:
     """Show the grid, the data type and the labels of each FILE, and what is wrong with it."""
     from segeval.reports.console import print_file_facts
 
-    unusable = []
+    problems: list[InputError] = []
     for path in files:
-        facts = _facts(path)
-        if facts.problem is not None:
-            unusable.append(path)
+        facts = _facts(path, problems)
         with data_stream() as stream:
             print_file_facts([facts], stream=stream, color=False if no_color else None)
-    if unusable:
-        complain(f"{len(unusable)} of {len(files)} files cannot be used: {', '.join(map(shown, unusable))}")
-    return InputError.exit_code if unusable else 0
+    if len(problems) == 1:
+        complain(str(problems[0]))
+    elif problems:
+        unusable = ", ".join(shown(problem.source) for problem in problems)
+        complain(f"{len(problems)} of {len(files)} files cannot be used: {unusable}")
+    return InputError.exit_code if problems else 0
 
 
-def _facts(path: str) -> InspectedFile:
+def _facts(path: str, problems: list[InputError]) -> InspectedFile:
+    """What is in a file; why it cannot be used is added to the problems."""
     from segeval.counts import count_labels
     from segeval.reading import read_label_map
     from segeval.reports.inspection import InspectedFile, InspectedLabel
@@ -43,7 +48,8 @@ def _facts(path: str) -> InspectedFile:
     try:
         label_map = read_label_map(path)
     except InputError as error:
-        return InspectedFile(path=path, problem=str(error))
+        problems.append(error)
+        return InspectedFile(path=path, problem="; ".join(filter(None, (error.problem, error.hint))))
     grid = label_map.grid
     size, unit = _voxel_size(grid)
     return InspectedFile(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from segeval.cli.options import talk_options
-from segeval.cli.streams import data_stream
+from segeval.cli.options import complete_metric, look_options
+from segeval.cli.streams import data_stream, write_document
 
 
-@click.command(epilog="Example: segeval metrics hd")
-@click.argument("name", required=False)
+@click.command(short_help="List the metrics, or explain one in full.", epilog="\b\nExample:\n  segeval metrics hd")
+@click.argument("name", required=False, shell_complete=complete_metric)
 @click.option(
     "-f",
     "--format",
@@ -19,18 +19,19 @@ from segeval.cli.streams import data_stream
     show_default=True,
     help="What stdout carries.",
 )
-@talk_options
-def metrics(name: str | None, kind: str, *, no_color: bool, **_: bool) -> None:
+@look_options
+def metrics(name: str | None, kind: str, *, no_color: bool) -> None:
     """List the metrics, or explain NAME in full: formula, unit, empty rule, source."""
     from segeval.metrics import METRICS, parse
     from segeval.reports.console import print_card, print_metrics_table
     from segeval.reports.markdown import metrics_table
 
     color = False if no_color else None
+    if name is None and kind == "markdown":
+        write_document(metrics_table(METRICS.values()))
+        return
     with data_stream() as stream:
-        if name is not None:
-            print_card(parse(name).card, stream=stream, color=color)
-        elif kind == "markdown":
-            stream.write(metrics_table(METRICS.values()))
-        else:
+        if name is None:
             print_metrics_table(METRICS.values(), stream=stream, color=color)
+        else:
+            print_card(parse(name).card, stream=stream, color=color)

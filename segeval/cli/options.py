@@ -3,22 +3,58 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from segeval.cli.streams import data_stream
 from segeval.conventions import DEFAULT_METRICS
 from segeval.errors import UsageError, shown
+from segeval.version import __version__
 
 Command = Callable[..., Any]
 
+LARGEST_LABEL = 2**64 - 1
 
-def _complete_metric(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+
+def complete_metric(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of metrics that begin like the last one of a comma list."""
     from segeval.metrics import METRICS
 
+    done, comma, last = incomplete.rpartition(",")
     names = [*METRICS, *(alias for card in METRICS.values() for alias in card.aliases), "all"]
-    return [name for name in names if name.startswith(incomplete)]
+    return [f"{done}{comma}{name}" for name in names if name.startswith(last)]
+
+
+def complete_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Leave it to the shell to complete file names."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def _printing(text_of: Callable[[click.Context], str]) -> Callable[[click.Context, click.Parameter, bool], None]:
+    """What an option does that prints a text in place of running the command."""
+
+    def show(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+        if wanted and not context.resilient_parsing:
+            with data_stream() as stream:
+                stream.write(f"{text_of(context)}\n")
+            context.exit()
+
+    return show
+
+
+help_option = click.help_option("-h", "--help", help="Show this text.", callback=_printing(click.Context.get_help))
+version_option = click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    help="Show the version.",
+    callback=_printing(lambda _context: f"segeval {__version__}"),
+)
 
 
 def _decorated(command: Command, decorators: list[Callable[[Command], Command]]) -> Command:
@@ -36,14 +72,15 @@ def scoring_options(command: Command) -> Command:
                 "metrics",
                 metavar="NAME[@NUMBER]",
                 multiple=True,
-                default=(",".join(DEFAULT_METRICS),),
+                default=DEFAULT_METRICS,
                 show_default=True,
-                shell_complete=_complete_metric,
+                shell_complete=complete_metric,
                 help="Metric, repeatable or a comma list; all for every one. See `segeval metrics`.",
             ),
             click.option(
                 "--labels",
                 metavar="SPEC",
+                shell_complete=complete_file,
                 help="Label names: 1=liver,2=tumour or a JSON file with an object number -> name. "
                 "Every label named here has a row.",
             ),
@@ -117,13 +154,23 @@ def scoring_options(command: Command) -> Command:
 
 
 def talk_options(command: Command) -> Command:
-    """How much is said, and in which colours."""
+    """How much is said."""
     return _decorated(
         command,
         [
             click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors."),
-            click.option("-v", "--verbose", is_flag=True, help="Say more on stderr: how files are stored, and times."),
+            click.option("-v", "--verbose", is_flag=True, help="Say on stderr how long it took."),
+        ],
+    )
+
+
+def look_options(command: Command) -> Command:
+    """In which colours, and the help."""
+    return _decorated(
+        command,
+        [
             click.option("--no-color", is_flag=True, help="No colours; NO_COLOR and FORCE_COLOR are honoured too."),
+            help_option,
         ],
     )
 
@@ -141,53 +188,77 @@ def plan_options(options: dict[str, Any]) -> dict[str, Any]:
     UsageError
         A text that cannot be read.
     """
-    spacing = options["spacing"]
     return {
         **{name: options[name] for name in ("match", "ignore_label", "background", "geometry", "geometry_tolerance")},
         "metrics": options["metrics"],
         "labels": options["labels"],
-        "only": [part for entry in options["only"] for part in entry.split(",") if part.strip()],
-        "regions": dict(_pair("--region", entry) for entry in options["regions"]),
+        "only": [_named("--only", part) for entry in options["only"] for part in entry.split(",")],
+        "regions": _once("--region", (_pair("--region", entry) for entry in options["regions"])),
         **{name: _relabelling(name, options[name]) for name in ("map", "map_prediction", "map_reference")},
         "penalty": _penalty(options["penalty"]),
         "absent_class": options["absent_class"],
         "tolerance": _tolerance(options["tolerance"]),
-        "spacing": None if spacing is None else [_number("--spacing", part) for part in spacing.split(",")][::-1],
+        "spacing": None if options["spacing"] is None else _spacing(options["spacing"]),
     }
 
 
-def _pair(option: str, entry: str) -> tuple[str, str]:
+def _pair(option: str, entry: str, *, form: str = "NAME=VALUE") -> tuple[str, str]:
     left, equals, right = entry.partition("=")
     if not (left.strip() and equals and right.strip()):
-        raise UsageError(f"{option} takes NAME=VALUE, found {shown(entry)!r}")
+        raise UsageError(f"{option} takes {form}, found {shown(entry)!r}")
     return left.strip(), right.strip()
 
 
-def _number(option: str, text: str) -> float:
+def _named(option: str, text: str) -> str:
+    if not text.strip():
+        raise UsageError(f"{option} takes a label, found {shown(text)!r}")
+    return text.strip()
+
+
+def _once(option: str, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Values by name, each of which is given once."""
+    values: dict[str, str] = {}
+    for name, value in pairs:
+        if values.setdefault(name, value) != value:
+            raise UsageError(f"{option} gives {shown(name)!r} twice: {shown(values[name])} and {shown(value)}")
+    return values
+
+
+def _number(option: str, text: str, *, form: str = "a number") -> float:
     try:
         return float(text)
     except ValueError:
-        raise UsageError(f"{option} takes a number, found {shown(text)!r}") from None
+        raise UsageError(f"{option} takes {form}, found {shown(text)!r}") from None
 
 
 def _relabelling(name: str, entries: tuple[str, ...]) -> dict[int, int]:
     option = f"--{name.replace('_', '-')}"
     new: dict[int, int] = {}
     for entry in (part for each in entries for part in each.split(",")):
-        old, to = _pair(option, entry)
-        if not (old.isdecimal() and to.isdecimal()):
-            raise UsageError(f"{option} takes two labels, OLD=NEW, found {shown(entry)!r}")
+        old, to = _pair(option, entry, form="OLD=NEW")
+        if not all(label.isdecimal() and int(label) <= LARGEST_LABEL for label in (old, to)):
+            raise UsageError(f"{option} takes the numbers of two labels, OLD=NEW, found {shown(entry)!r}")
         if new.setdefault(int(old), int(to)) != int(to):
             raise UsageError(f"{option} gives label {old} two new numbers")
     return new
 
 
 def _penalty(text: str) -> str | float:
-    return text if text in ("diagonal", "inf", "nan") else _number("--penalty", text)
+    if text in ("diagonal", "inf", "nan"):
+        return text
+    return _number("--penalty", text, form="diagonal, inf, nan or a number")
+
+
+def _spacing(text: str) -> list[float]:
+    """Lengths in the array's order from those in the header's order."""
+    lengths = [_number("--spacing", part, form="numbers, X,Y or X,Y,Z") for part in text.split(",")]
+    if not all(math.isfinite(length) and length > 0 for length in lengths):
+        raise UsageError(f"--spacing takes positive numbers, found {shown(text)!r}")
+    return lengths[::-1]
 
 
 def _tolerance(text: str) -> float | dict[str, float]:
     if "=" not in text:
         return _number("--tolerance", text)
-    pairs = (_pair("--tolerance", entry) for entry in text.split(","))
-    return {label: _number("--tolerance", number) for label, number in pairs}
+    pairs = _once("--tolerance", (_pair("--tolerance", entry) for entry in text.split(",")))
+    return {label: _number("--tolerance", number) for label, number in pairs.items()}

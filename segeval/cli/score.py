@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+import os
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from segeval.cli.options import plan_options, scoring_options, talk_options
-from segeval.cli.streams import complain, data_stream, remark
+from segeval.cli.options import complete_file, look_options, plan_options, scoring_options, talk_options
+from segeval.cli.streams import complain, data_stream, remark, talk_stream, write_document
 from segeval.errors import UsageError, shown
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ NOT_MET = 4
 
 
 @click.command(
-    epilog="Example: segeval score sample_data/predictions/case_04.nii.gz sample_data/references/case_04.nii.gz "
+    epilog="\b\nExample:\n  segeval score sample_data/predictions/case_01.nii.gz sample_data/references/case_01.nii.gz "
     "-m dice,hd@95 --require dice=0.8"
 )
-@click.argument("prediction")
-@click.argument("reference")
+@click.argument("prediction", shell_complete=complete_file)
+@click.argument("reference", shell_complete=complete_file)
 @scoring_options
 @click.option(
     "--require",
@@ -33,7 +33,12 @@ NOT_MET = 4
     multiple=True,
     help="Exit with 4 unless the score is at least (or, where lower is better, at most) this; repeatable.",
 )
-@click.option("--confusion", metavar="FILE", help="Write the label-by-label confusion matrix as CSV.")
+@click.option(
+    "--confusion",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write the label-by-label confusion matrix as CSV.",
+)
 @click.option(
     "-f",
     "--format",
@@ -44,9 +49,16 @@ NOT_MET = 4
     help="What stdout carries.",
 )
 @click.option(
-    "-o", "--output", "outputs", metavar="FILE", multiple=True, help="Also write .csv, .json, .jsonl or .md; repeatable."
+    "-o",
+    "--output",
+    "outputs",
+    metavar="FILE",
+    multiple=True,
+    shell_complete=complete_file,
+    help="Also write .csv, .json, .jsonl or .md; repeatable.",
 )
 @talk_options
+@look_options
 def score(prediction: str, reference: str, **options: Any) -> int:
     """Score PREDICTION against REFERENCE: a row for each label.
 
@@ -67,6 +79,8 @@ def score(prediction: str, reference: str, **options: Any) -> int:
         check_report_path(path, inputs=inputs)
     if options["confusion"] is not None:
         check_output_path(options["confusion"], inputs=inputs)
+        if os.path.realpath(options["confusion"]) in map(os.path.realpath, options["outputs"]):
+            raise UsageError("two outputs would go to this file", source=options["confusion"])
     results = results_of_files(prediction, reference, plan)
     if options["verbose"]:
         remark(f"scored in {time.perf_counter() - started:.2f} s")
@@ -85,9 +99,18 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     _show(results, options["kind"], color=False if options["no_color"] else None, quiet=quiet)
     if problem is not None:
         raise problem
-    missed = [verdict.requirement for verdict in results.gate if not verdict.passed]
+    return _passed_on(results)
+
+
+def _passed_on(results: Results) -> int:
+    """The exit code that the gate asks for."""
+    missed = [
+        f"{shown(verdict.requirement)} (found {'nothing' if verdict.value is None else format(verdict.value, '.10g')})"
+        for verdict in results.gate
+        if not verdict.passed
+    ]
     if missed:
-        complain(f"{len(missed)} of {len(results.gate)} requirements not met: {', '.join(map(shown, missed))}")
+        complain(f"{len(missed)} of {len(results.gate)} requirements not met: {', '.join(missed)}")
     return NOT_MET if missed else 0
 
 
@@ -100,10 +123,10 @@ def _show(results: Results, kind: str, *, color: bool | None, quiet: bool) -> No
     else:
         from segeval.reports.files import FORMATS
 
-        with data_stream() as stream:
-            stream.write(FORMATS[kind](results))
+        write_document(FORMATS[kind](results))
         remark(results.signature, quiet=quiet)
     if results.gate and not quiet:
         from segeval.reports.console import print_gate
 
-        print_gate(results, stream=sys.stderr, color=color)
+        with talk_stream() as stream:
+            print_gate(results, stream=stream, color=color)

@@ -2,32 +2,72 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-import click
+from segeval.errors import UsageError
 
 
 @contextmanager
 def data_stream() -> Iterator[TextIO]:
-    """stdout, for data: a reader who has seen enough ends it quietly, and the run keeps its exit code."""
+    """stdout, for data: a reader who has seen enough ends it quietly, and the run keeps its exit code.
+
+    Raises
+    ------
+    UsageError
+        stdout takes no more: a full disk, for instance.
+    """
+    stream = sys.stdout or io.StringIO()  # there is none where the shell has closed it
     try:
-        yield sys.stdout
-        sys.stdout.flush()
+        yield stream
+        stream.flush()
     except BrokenPipeError:
-        # nobody reads on: without this Python would complain when it closes the stream
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence(stream)
+    except OSError as error:
+        _silence(stream)
+        raise UsageError(f"cannot be written: {(error.strerror or str(error)).lower()}", source="stdout") from None
+
+
+@contextmanager
+def talk_stream() -> Iterator[TextIO]:
+    """stderr, for talk: the run goes on, and keeps its exit code, where nobody can be told anything."""
+    stream = sys.stderr or io.StringIO()
+    try:
+        yield stream
+        stream.flush()
+    except OSError:
+        _silence(stream)
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is still on its way go nowhere: without this Python would complain when it closes the stream."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def write_document(text: str) -> None:
+    """Put a document on stdout byte for byte as in a file: UTF-8, and lines that end in a newline alone."""
+    with data_stream() as stream:
+        stream.flush()
+        binary = getattr(stream, "buffer", None)  # a notebook's stdout has text only
+        if binary is None:
+            stream.write(text)
+        else:
+            binary.write(text.encode("utf-8", "backslashreplace"))
 
 
 def remark(text: str, *, quiet: bool = False) -> None:
     """Say something on stderr, unless silence was asked for."""
     if not quiet:
-        click.echo(text, err=True)
+        with talk_stream() as stream:
+            stream.write(f"{text}\n")
 
 
 def complain(text: str) -> None:
     """Say on stderr what went wrong."""
-    click.echo(f"error: {text}", err=True)
+    remark(f"error: {text}")

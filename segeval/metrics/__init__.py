@@ -6,6 +6,11 @@ Importing this package registers all of them.
 from segeval.metrics import multilabel, overlap, surface
 from segeval.metrics.registry import METRICS, Direction, Metric, Parameter, Quantity, Request, find, parse, parse_all
 
+# the order in tables: what one label's counts tell, then its surfaces, then all labels at once
+for _family in (overlap, surface, multilabel):
+    for _name in [name for name, card in METRICS.items() if card.function.__module__ == _family.__name__]:
+        METRICS[_name] = METRICS.pop(_name)
+
 __all__ = [
     "METRICS",
     "Direction",

@@ -15,11 +15,10 @@ from typing import TextIO
 
 from segeval.metrics import Direction, Metric, Quantity
 from segeval.reports.inspection import InspectedFile
-from segeval.reports.layout import GAP, Column, Line, blocks, text_width
-from segeval.reports.sheets import Alphabet, Sheet, decimals, found, grid_line, number, sheets
+from segeval.reports.layout import GAP, Column, Layout, Line
+from segeval.reports.sheets import UNITS, Alphabet, Sheet, asked, decimals, found, grid_line, number, sheets
 from segeval.results import Results
 
-UNITS = {Quantity.LENGTH: "mm", Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}
 PRINTED_UNITS = {Quantity.RATIO: "none, a ratio", Quantity.LENGTH: "mm, or px without physical spacing"}
 INDENT = "    "
 
@@ -97,7 +96,7 @@ def _table(sheet: Sheet, width: int | None) -> list[list[Line]]:
     if any(row.note for row in rows):
         notes = [row.note for row in rows]
         scores.append(Column(head=("note", ""), cells=notes, prose=True, style="yellow"))
-    return blocks([numbers, names], scores, width=width)
+    return _layout(width).blocks([numbers, names], scores)
 
 
 def print_gate(results: Results, *, stream: TextIO, color: bool | None = None, width: int | None = None) -> None:
@@ -120,7 +119,7 @@ def print_gate(results: Results, *, stream: TextIO, color: bool | None = None, w
         Column(head=("",), cells=["passed" if each.passed else "FAILED" for each in verdicts]),
     ]
     requirements = Column(head=("requirement",), cells=[alphabet.text(each.requirement) for each in verdicts])
-    lines = [line for block in blocks([requirements], columns, width=width) for line in block]
+    lines = [line for block in _layout(width).blocks([requirements], columns) for line in block]
     styles = {"FAILED": "bold red", "passed": "green"}
     lines = [[(text, styles.get(text, style)) for text, style in line] for line in lines]
     failed = sum(not each.passed for each in verdicts)
@@ -148,15 +147,15 @@ def print_metrics_table(
     width = _width(stream) if width is None else width
     cards = list(cards)
     columns = [
-        Column(head=("metric",), cells=[_asked(card) for card in cards]),
+        Column(head=("metric",), cells=[asked(card) for card in cards]),
         Column(head=("alias",), cells=[", ".join(card.aliases) for card in cards]),
         Column(head=("title",), cells=[alphabet.text(card.title) for card in cards]),
         Column(head=("unit",), cells=[UNITS.get(card.quantity, "") for card in cards]),
         Column(head=("better",), cells=[_better(card) for card in cards]),
         Column(head=("formula",), cells=[alphabet.text(card.formula) for card in cards], style="dim"),
     ]
-    if width is None or sum(column.width + GAP for column in columns) - GAP <= width:
-        lines = blocks([], columns, width=None)[0]
+    if width is None or sum(_layout(width).width_of(column) + GAP for column in columns) - GAP <= width:
+        lines = _layout(None).blocks([], columns)[0]
     else:
         lines = [line for card in cards for line in _brief(card, alphabet, width)]
     _print(lines, stream, color)
@@ -168,14 +167,10 @@ def _brief(card: Metric, alphabet: Alphabet, width: int) -> list[Line]:
     unit = [UNITS[card.quantity]] if card.quantity in UNITS else []
     about = ", ".join([alphabet.text(card.title), *unit, *better])
     return [
-        [(" ".join([_asked(card), *also]), "bold")],
+        [(" ".join([asked(card), *also]), "bold")],
         *([(INDENT + line, "")] for line in _wrapped(about, width - len(INDENT))),
         *([(INDENT + line, "dim")] for line in _wrapped(alphabet.text(card.formula), width - len(INDENT))),
     ]
-
-
-def _asked(card: Metric) -> str:
-    return card.name if card.parameter is None else f"{card.name}[@{card.parameter.name.upper()}]"
 
 
 def _better(card: Metric) -> str:
@@ -209,7 +204,7 @@ def print_card(card: Metric, *, stream: TextIO, color: bool | None = None, width
     ]
     facts = [(title, text) for title, text in facts if text]
     margin = max(len(title) for title, _ in facts) + GAP
-    lines: list[Line] = [[(_asked(card), "bold"), (f"  {alphabet.text(card.title)}", "")], []]
+    lines: list[Line] = [[(asked(card), "bold"), (f"  {alphabet.text(card.title)}", "")], []]
     for paragraph in (card.summary, card.description):
         lines += [[(line, "")] for line in _wrapped(alphabet.text(paragraph), width or 100)] if paragraph else []
     lines.append([])
@@ -232,7 +227,7 @@ def _parameter(card: Metric) -> str:
 def print_file_facts(
     files: Sequence[InspectedFile], *, stream: TextIO, color: bool | None = None, width: int | None = None
 ) -> None:
-    """Print what is in label map files.
+    """Print what is in label map files, each followed by an empty line.
 
     Parameters
     ----------
@@ -244,13 +239,14 @@ def print_file_facts(
     alphabet = Alphabet.of(stream.encoding)
     width = _width(stream) if width is None else width
     lines: list[Line] = []
-    for place, file in enumerate(files):
-        lines += [[]] if place else []
-        lines.append([(alphabet.text(file.path), "bold")])
-        if file.problem is not None:
-            lines.append([("unusable: ", "bold red"), (alphabet.text(file.problem), "")])
-            continue
-        lines += [*_facts(_file_facts(file, alphabet)), *_label_table(file, alphabet, width)]
+    for file in files:
+        path = alphabet.text(file.path)
+        lines.append([(path, "bold")])
+        if file.problem is None:
+            lines += [*_facts(_file_facts(file, alphabet)), *_label_table(file, alphabet, width), []]
+        else:
+            problem = alphabet.text(file.problem).removeprefix(f"{path}: ")
+            lines += [[("unusable: ", "bold red"), (problem, "")], []]
     _print(lines, stream, color)
 
 
@@ -279,9 +275,9 @@ def _label_table(file: InspectedFile, alphabet: Alphabet, width: int | None) -> 
     if not file.labels:
         return []
     rows = file.labels
-    places = decimals(Quantity.VOLUME, spacing=file.spacing, unit=file.unit)
-    sizes = ["" if row.size is None else number(row.size, Quantity.VOLUME, decimals=places) for row in rows]
     units = {row.size_unit for row in rows if row.size_unit}
+    places = decimals(Quantity.VOLUME, spacing=file.spacing, unit=file.unit) if units == {"ml"} else 2
+    sizes = ["" if row.size is None else number(row.size, Quantity.VOLUME, decimals=places) for row in rows]
     names = [alphabet.text(row.name or "") for row in rows]
     keys = [
         Column(head=("label", ""), cells=[str(row.label) for row in rows], right=True),
@@ -290,8 +286,28 @@ def _label_table(file: InspectedFile, alphabet: Alphabet, width: int | None) -> 
     columns = [Column(head=("voxels", ""), cells=[str(row.voxels) for row in rows], right=True)]
     if any(sizes):
         unit = units.pop() if len(units) == 1 else ""
-        columns.append(Column(head=("volume" if unit == "ml" else "size", unit), cells=sizes, right=True))
-    return [line for block in blocks(keys, columns, width=width) for line in [[], *block]]
+        title = {"ml": "volume", "mm2": "area"}.get(unit, "size")
+        columns.append(Column(head=(title, unit), cells=sizes, right=True))
+    return [line for block in _layout(width).blocks(keys, columns) for line in [[], *block]]
+
+
+def text_width(text: str) -> int:
+    """How many character cells of a terminal a text takes: two for each CJK character and most emoji."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # deferred: most tables are ASCII but for arrows
+
+    return cell_len(text)
+
+
+def _chopped(text: str, width: int) -> list[str]:
+    from rich.cells import chop_cells
+
+    return chop_cells(text, width)
+
+
+def _layout(width: int | None) -> Layout:
+    return Layout(width=width, measure=text_width, chop=_chopped)
 
 
 def _wrapped(text: str, width: int | None) -> list[str]:

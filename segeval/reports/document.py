@@ -24,8 +24,8 @@ from segeval.scoring import Score
 
 FORMAT = 1
 INFINITE = "infinite"
-# lone bytes of a file name are not valid UTF-8, and some readers take the others for ends of lines
-_TO_ESCAPE = re.compile("[\ud800-\udfff\u0085\u2028\u2029]")
+# lone bytes of a file name are no UTF-8, control characters drive a terminal, some readers end lines at the others
+_TO_ESCAPE = re.compile("[\ud800-\udfff\x7f-\x9f\u2028\u2029]")
 
 
 def to_json(results: Results) -> str:
@@ -120,7 +120,7 @@ def _value(score: Score) -> float | int | None:
     if score.value is None or not math.isfinite(score.value):
         return None
     card = find(score.metric.partition("@")[0])
-    is_count = card is not None and card.quantity is Quantity.COUNT and score.value.is_integer()
+    is_count = card is not None and card.quantity is Quantity.COUNT and float(score.value).is_integer()
     return int(score.value) if is_count else float(score.value)
 
 

@@ -20,12 +20,13 @@ from segeval.reports.markdown import to_markdown
 from segeval.reports.tabular import to_csv
 from segeval.results import Results
 
-WRITERS: dict[str, Callable[[Results], str]] = {
-    ".csv": to_csv,
-    ".json": to_json,
-    ".jsonl": to_jsonl,
-    ".md": to_markdown,
+FORMATS: dict[str, Callable[[Results], str]] = {
+    "csv": to_csv,
+    "json": to_json,
+    "jsonl": to_jsonl,
+    "markdown": to_markdown,
 }
+SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".md": "markdown"}
 
 StrPath = str | os.PathLike[str]
 
@@ -49,7 +50,7 @@ def write_report(results: Results, path: StrPath, *, inputs: Iterable[StrPath] =
     """
     check_report_path(path)
     files = [file for record in results.cases for file in (record.prediction, record.reference)]
-    write_text(path, WRITERS[_suffix(path)](results), inputs=[*inputs, *files])
+    write_text(path, FORMATS[SUFFIXES[_suffix(path)]](results), inputs=[*inputs, *files])
 
 
 def check_report_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
@@ -65,12 +66,12 @@ def check_report_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
     UsageError
         See `write_report`.
     """
-    if _suffix(path) not in WRITERS:
+    if _suffix(path) not in SUFFIXES:
         found = f"ends in {shown(_suffix(path))}" if _suffix(path) else "has no suffix"
         raise UsageError(
             f"the kind of report is told by the suffix, and this {found}",
             source=os.fspath(path),
-            hint=f"known are {', '.join(WRITERS)}",
+            hint=f"known are {', '.join(SUFFIXES)}",
         )
     check_output_path(path, inputs=inputs)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -61,5 +62,5 @@ class InspectedFile:
     origin: tuple[float, ...] = ()
     direction: tuple[tuple[float, ...], ...] = ()
     unit: str = "mm"
-    labels: tuple[InspectedLabel, ...] = ()
+    labels: Sequence[InspectedLabel] = ()
     problem: str | None = None

@@ -1,14 +1,15 @@
 """Columns of text side by side, aligned by the width that a terminal gives each character.
 
-A line is a list of spans, text with a style; whoever prints it decides whether styles show. Where a width is given,
-columns that do not fit go below in further blocks, each of which begins with the key columns, so that nothing is cut: a
-key column is folded only where it would leave no room for a single other one, and only prose is wrapped between words.
+A line is a list of spans, text with a style; whoever prints it decides whether styles show, and says how wide a text
+is. Where a width is given, columns that do not fit go below in further blocks, each beginning with the key columns, so
+that nothing is cut: a key column is folded only where it would leave no room for a single other one, and only prose is
+wrapped between words. A block that has nothing but prose leaves out the rows without any.
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -17,6 +18,7 @@ Line = list[Span]
 
 GAP = 2
 PROSE = 16  # the least width that text is wrapped to
+KEY = 4  # the least width that a key is folded to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,116 +45,116 @@ class Column:
     prose: bool = False
     style: str = ""
 
-    @property
-    def width(self) -> int:
-        """Of its widest line."""
-        return max(map(text_width, (*self.head, *self.cells)), default=0)
 
-    @property
-    def least(self) -> int:
-        """The width that it can be wrapped to."""
-        head = max(map(text_width, self.head), default=0)
-        return min(self.width, max(PROSE, head)) if self.prose else self.width
-
-
-def text_width(text: str) -> int:
-    """How many character cells of a terminal a text takes: two for each CJK character and most emoji."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len  # deferred: most tables are ASCII but for arrows
-
-    return cell_len(text)
-
-
-def blocks(keys: Sequence[Column], columns: Sequence[Column], *, width: int | None) -> list[list[Line]]:
-    """Lay columns out, in as many blocks as the width asks for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How much room there is, and how much a text takes.
 
     Parameters
     ----------
-    keys
-        The first columns of every block; the last of them may be folded.
-    columns
-        The others.
     width
-        Of the terminal; None for no limit.
-
-    Returns
-    -------
-    list of list of list
-        The lines of each block, heading first.
+        Of the terminal, in character cells; None for no limit.
+    measure
+        The width of a text.
+    chop
+        A text in pieces of at most that width.
     """
-    keys = [column for column in keys if column.width]
-    columns = [column for column in columns if column.width]
-    if width is not None:
-        keys = _folded(keys, max((column.least for column in columns), default=0), width)
-    free = None if width is None else width - sum(column.width + GAP for column in keys)
-    found: list[list[Column]] = [[]]
-    for column in columns:
-        if free is not None and found[-1] and _least([*found[-1], column]) > free:
-            found.append([])
-        found[-1].append(column)
-    return [_lines([*keys, *chosen], width) for chosen in found]
 
+    width: int | None
+    measure: Callable[[str], int]
+    chop: Callable[[str, int], list[str]]
 
-def _least(columns: Sequence[Column]) -> int:
-    return sum(column.least + GAP for column in columns) - GAP
+    def blocks(self, keys: Sequence[Column], columns: Sequence[Column]) -> list[list[Line]]:
+        """Lay columns out, in as many blocks as the width asks for.
 
+        Parameters
+        ----------
+        keys
+            The first columns of every block; the last of them may be folded.
+        columns
+            The others. A column without any text is left out.
 
-def _folded(keys: Sequence[Column], widest: int, width: int) -> list[Column]:
-    """The key columns, the last one folded if the widest of the others would not fit beside them."""
-    if not keys:
-        return []
-    *others, last = keys
-    room = width - sum(column.width + GAP for column in others) - (widest + GAP if widest else 0)
-    if last.width <= room:
-        return list(keys)
-    room = max(room, 4)
-    return [*others, replace(last, cells=["\n".join(_chopped(cell, room)) for cell in last.cells])]
+        Returns
+        -------
+        list of list of list
+            The lines of each block, heading first.
+        """
+        keys = [column for column in keys if self.width_of(column)]
+        columns = [column for column in columns if self.width_of(column)]
+        free = None
+        if self.width is not None:
+            keys = self._folded(keys, max(map(self._least, columns), default=0), self.width)
+            free = self.width - sum(self.width_of(column) + GAP for column in keys)
+        found: list[list[Column]] = [[]]
+        for column in columns:
+            if free is not None and found[-1] and sum(self._least(c) + GAP for c in (*found[-1], column)) - GAP > free:
+                found.append([])
+            found[-1].append(column)
+        return [self._lines(_with_prose([*keys, *chosen], chosen)) for chosen in found]
 
+    def width_of(self, column: Column) -> int:
+        """The width of a column's widest line."""
+        lines = (line for text in (*column.head, *column.cells) for line in text.split("\n"))
+        return max(map(self.measure, lines), default=0)
 
-def _chopped(text: str, width: int) -> list[str]:
-    from rich.cells import chop_cells
+    def _least(self, column: Column) -> int:
+        """The width that a column can be wrapped to."""
+        if not column.prose:
+            return self.width_of(column)
+        return min(self.width_of(column), max(PROSE, *map(self.measure, column.head)))
 
-    return chop_cells(text, width) or [""]
+    def _folded(self, keys: Sequence[Column], widest: int, width: int) -> list[Column]:
+        """The key columns, the last one folded if the widest of the others would not fit beside them."""
+        if not keys:
+            return []
+        *others, last = keys
+        room = width - sum(self.width_of(column) + GAP for column in others) - (widest + GAP if widest else 0)
+        if self.width_of(last) <= room:
+            return list(keys)
+        cells = ["\n".join(self.chop(cell, max(room, KEY))) for cell in last.cells]
+        return [*others, replace(last, cells=cells)]
 
-
-def _lines(columns: Sequence[Column], width: int | None) -> list[Line]:
-    widths = [
-        max((text_width(line) for cell in (*c.head, *c.cells) for line in cell.split("\n")), default=0) for c in columns
-    ]
-    for place, column in enumerate(columns):
-        if column.prose and width is not None:
-            others = sum(other + GAP for other in widths) - widths[place] - GAP
-            widths[place] = min(widths[place], max(width - others, column.least))
-    lines = [
-        _line([(text, "bold" if row == 0 else "dim") for text in head], columns, widths)
-        for row, head in enumerate(zip(*(column.head for column in columns), strict=True))
-        if any(head)
-    ]
-    for cells in zip(*(column.cells for column in columns), strict=True):
-        parts = [_parts(cell, column, wide) for cell, column, wide in zip(cells, columns, widths, strict=True)]
-        lines += [
-            _line([(text, column.style) for text, column in zip(texts, columns, strict=True)], columns, widths)
-            for texts in zip_longest(*parts, fillvalue="")
+    def _lines(self, columns: Sequence[Column]) -> list[Line]:
+        widths = [self.width_of(column) for column in columns]
+        for place, column in enumerate(columns):
+            if column.prose and self.width is not None:
+                free = self.width - sum(width + GAP for width in widths) + widths[place] + GAP
+                widths[place] = min(widths[place], max(free, self._least(column)))
+        lines = [
+            self._line([(text, "dim" if row else "bold") for text in head], columns, widths)
+            for row, head in enumerate(zip(*(column.head for column in columns), strict=True))
+            if any(head)
         ]
-    return lines
+        for cells in zip(*(column.cells for column in columns), strict=True):
+            parts = [self._parts(*each) for each in zip(cells, columns, widths, strict=True)]
+            lines += [
+                self._line([(text, column.style) for text, column in zip(texts, columns, strict=True)], columns, widths)
+                for texts in zip_longest(*parts, fillvalue="")
+            ]
+        return lines
+
+    def _parts(self, cell: str, column: Column, width: int) -> list[str]:
+        if column.prose and self.measure(cell) > width:
+            return textwrap.wrap(cell, width, break_on_hyphens=False)
+        return cell.split("\n")
+
+    def _line(self, spans: Sequence[Span], columns: Sequence[Column], widths: Sequence[int]) -> Line:
+        line: Line = []
+        last = max((place for place, (text, _) in enumerate(spans) if text), default=-1)
+        for place, ((text, style), column, width) in enumerate(zip(spans, columns, widths, strict=True)):
+            if place > last:
+                break
+            padding = " " * (width - self.measure(text))
+            before = padding if column.right else ""
+            after = "" if column.right or place == last else padding
+            gap = " " * GAP if place else ""
+            line += [(gap + before, ""), (text, style), (after, "")]
+        return [(text, style) for text, style in line if text]
 
 
-def _parts(cell: str, column: Column, width: int) -> list[str]:
-    if column.prose and text_width(cell) > width:
-        return textwrap.wrap(cell, max(width, 1), break_on_hyphens=False) or [""]
-    return cell.split("\n")
-
-
-def _line(spans: Sequence[Span], columns: Sequence[Column], widths: Sequence[int]) -> Line:
-    line: Line = []
-    last = max((place for place, (text, _) in enumerate(spans) if text), default=-1)
-    for place, ((text, style), column, width) in enumerate(zip(spans, columns, widths, strict=True)):
-        if place > last:
-            break
-        padding = " " * (width - text_width(text))
-        before = padding if column.right else ""
-        after = "" if column.right or place == last else padding
-        gap = " " * GAP if place else ""
-        line += [(gap + before, ""), (text, style), (after, "")]
-    return [(text, style) for text, style in line if text]
+def _with_prose(columns: Sequence[Column], chosen: Sequence[Column]) -> list[Column]:
+    """The columns of a block; of one that has only prose to say, the rows that say something."""
+    if len(chosen) != 1 or not chosen[0].prose:
+        return list(columns)
+    kept = [place for place, cell in enumerate(chosen[0].cells) if cell]
+    return [replace(column, cells=[column.cells[place] for place in kept]) for column in columns]

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from segeval.reports.sheets import Alphabet, Heading, Sheet, found, sheets
+from segeval.metrics import Direction, Metric
+from segeval.reports.sheets import UNITS, Alphabet, Heading, Sheet, asked, found, sheets
 from segeval.results import Results
 
 # an underscore inside a word is no emphasis, and escaping it would make names hard to read in the source
-_MARKUP = re.compile(r"[\\`*\[\]~$@]|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
+_MARKUP = re.compile(r"[\\`*\[\]~$]|@(?=[\w-]+\.)|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
@@ -31,9 +32,7 @@ def to_markdown(results: Results) -> str:
     """
     parts = []
     for sheet, record in zip(sheets(results, Alphabet()), results.cases, strict=True):
-        parts += _case(sheet)
-        if record.warnings:
-            parts.append(_list(f"Warning: {warning}" for warning in record.warnings))
+        parts += _case(sheet, record.warnings)
     if results.gate:
         rows = [
             [
@@ -46,6 +45,32 @@ def to_markdown(results: Results) -> str:
         parts.append(_table(["requirement", "found", ""], rows, right=[False, True, False]))
     parts.append(f"<sub>{escaped(results.signature)}</sub>")
     return "\n\n".join(parts) + "\n"
+
+
+def metrics_table(cards: Iterable[Metric]) -> str:
+    """The metrics as a table: how each is asked for, what it is, its unit, which way is better, its formula.
+
+    Parameters
+    ----------
+    cards
+        In the order of the rows.
+
+    Returns
+    -------
+    str
+        Ends in a newline.
+    """
+    rows = [
+        [
+            ", ".join(f"`{name}`" for name in (asked(card), *card.aliases)),
+            _cell(card.title),
+            UNITS.get(card.quantity, ""),
+            "" if card.better is Direction.NEITHER else str(card.better),
+            _cell(card.formula),
+        ]
+        for card in cards
+    ]
+    return _table(["metric", "title", "unit", "better", "formula"], rows, right=[False] * 5) + "\n"
 
 
 def escaped(text: object) -> str:
@@ -63,7 +88,7 @@ def _cell(text: str) -> str:
     return escaped(text).replace("|", "\\|")
 
 
-def _case(sheet: Sheet) -> list[str]:
+def _case(sheet: Sheet, warnings: Iterable[str]) -> list[str]:
     parts = [_list(f"{title}: {text}" for title, text in sheet.facts)]
     if sheet.rows:
         with_names, with_notes = any(row.name for row in sheet.rows), any(row.note for row in sheet.rows)
@@ -77,8 +102,9 @@ def _case(sheet: Sheet) -> list[str]:
         parts.append(_table(head + ["note"] * with_notes, rows, right=right + [False] * with_notes))
     if sheet.overall:
         parts.append(_table(["over all labels", "value"], [list(pair) for pair in sheet.overall], right=[False, True]))
-    if sheet.footnotes:
-        parts.append(_list(sheet.footnotes))
+    footnotes = [*sheet.footnotes, *(f"Warning: {warning}" for warning in warnings)]
+    if footnotes:
+        parts.append(_list(footnotes))
     return parts
 
 

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 from segeval.cases import CaseRecord
 from segeval.errors import shown
-from segeval.metrics import Direction, Quantity, parse
+from segeval.metrics import Direction, Metric, Quantity, parse
 from segeval.results import Results, Verdict
 from segeval.scoring import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
 
 UNDEFINED = "undefined: "
 WORDS = {PREDICTION_EMPTY: "missed", REFERENCE_EMPTY: "false alarm"}
+UNITS = {Quantity.LENGTH: "mm", Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}
 FINEST = 6  # decimals: beyond that, two significant digits say more
 
 
@@ -158,6 +159,11 @@ def number(value: float, quantity: Quantity, *, decimals: int) -> str:
         nearest = 1 + math.copysign(10.0**-decimals, abs(value) - 1)
         return f"{math.copysign(nearest, value):.{decimals}f}"
     return text
+
+
+def asked(card: Metric) -> str:
+    """How a metric is asked for: ``hd[@PERCENTILE]``."""
+    return card.name if card.parameter is None else f"{card.name}[@{card.parameter.name.upper()}]"
 
 
 def found(verdict: Verdict) -> str:

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from segeval.cases import CaseRecord
 from segeval.counts import ContingencyTable
+from segeval.errors import shown
 from segeval.metrics import Quantity, find
 from segeval.results import Results
 from segeval.scoring import Score
 
 MATRIX_LABELS = 2000  # a square of more is mostly zeros, and more than a spreadsheet takes
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  (the full-width ones count too)
+# what drives a terminal, or is no UTF-8; tabs and ends of lines stay, quoted
+_UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def to_csv(results: Results) -> str:
@@ -64,7 +68,7 @@ def _number(score: Score) -> str:
     if score.value is None:
         return ""
     card = find(score.metric.partition("@")[0])
-    if card is not None and card.quantity is Quantity.COUNT and score.value.is_integer():
+    if card is not None and card.quantity is Quantity.COUNT and float(score.value).is_integer():
         return str(int(score.value))
     return repr(float(score.value))
 
@@ -126,4 +130,4 @@ def _csv(rows: Iterable[Sequence[str]]) -> str:
         text.seek(0)
         text.truncate()
     lines.append("")
-    return "\n".join(lines).encode("utf-8", "backslashreplace").decode("utf-8")
+    return _UNSAFE.sub(lambda found: shown(found[0]), "\n".join(lines))
