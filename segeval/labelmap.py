@@ -105,6 +105,8 @@ class LabelMap:
         The file that it came from, or what to call it in a message.
     stored
         How the file holds it, in words: ``"NIfTI-1, gzip, int16"``.
+    overlays
+        Further layers on the same grid, for files whose labels overlap: each holds labels that no other layer has.
     """
 
     labels: Labels
@@ -112,6 +114,7 @@ class LabelMap:
     names: Mapping[int, str] = field(default_factory=dict)
     source: str = "array"
     stored: str = ""
+    overlays: tuple[LabelMap, ...] = ()
 
     def __post_init__(self) -> None:
         if self.labels.shape != self.grid.shape:
