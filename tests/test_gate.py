@@ -197,7 +197,7 @@ def test_a_metric_over_all_labels_is_required_as_it_is() -> None:
 
 def test_an_unknown_label_is_refused_with_those_there_are() -> None:
     with pytest.raises(
-        UsageError, match="no label or region is called 'kidney'.*there are liver, spleen, 3, 4, organs"
+        UsageError, match=r"no label or region is called 'kidney'.*there are liver, spleen, 3, 4, organs"
     ):
         verdicts("kidney:dice=0.5")
 

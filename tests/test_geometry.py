@@ -193,6 +193,15 @@ def test_resampling_onto_finer_voxels_repeats_them() -> None:
     np.testing.assert_array_equal(found.labels, labels.repeat(2, axis=0).repeat(2, axis=1))
 
 
+def test_a_slice_of_another_place_is_not_brought_into_the_plane() -> None:
+    here = Grid(shape=(5, 6), spacing=(1.0, 1.0), origin=(0, 0, 0))
+    try:
+        found, _ = reconcile(on(moved(here, z=50)), on(here), policy="resample")
+    except GeometryError:
+        return
+    assert not found.labels.any()
+
+
 def test_resampling_a_picture_of_another_shape_keeps_its_place() -> None:
     labels = np.arange(1, 13).reshape(3, 4)
     picture = Grid(shape=(3, 4), spacing=(1, 1), unit="px")
