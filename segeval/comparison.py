@@ -13,7 +13,8 @@ from typing import Any
 from segeval.conventions import SLACK, Conventions
 from segeval.counts import ContingencyTable, Counts, LabelTotals, count_pairs
 from segeval.labelmap import Grid, LabelMap
-from segeval.surfaces import Bands, Distances, Rims, SurfaceDistances, rims, surface_distances
+from segeval.rims import Bands, Rims, rims
+from segeval.surfaces import Distances, SurfaceDistances, Surfaces
 
 Key = int | str  # a label's number or a region's name
 
@@ -88,7 +89,7 @@ class Comparison:
         """The surface distances of a label or region."""
         turn = self._turn_of[key]
         if turn not in self._distances:
-            self._distances[turn] = surface_distances(**self._maps, groups=self._turns[turn], threads=self._threads)
+            self._distances[turn] = self._surfaces.distances(self._turns[turn])
         to_reference, to_prediction = self._distances[turn][key]
         return SurfaceDistances(
             to_reference=to_reference, to_prediction=to_prediction, penalty=self.penalty, slack=self._slack
@@ -124,6 +125,12 @@ class Comparison:
             "spacing": self.grid.spacing,
             "ignored": self.conventions.ignore_label,
         }
+
+    @cached_property
+    def _surfaces(self) -> Surfaces:
+        """The surfaces of every label that is scored or in a region."""
+        labels = {*self.scored, *(label for members in self.regions.values() for label in members)}
+        return Surfaces(**self._maps, labels=sorted(labels), merging=len(self._turns) > 1, threads=self._threads)
 
     @cached_property
     def _turns(self) -> list[dict[Key, frozenset[int]]]:

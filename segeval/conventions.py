@@ -71,7 +71,7 @@ class Conventions:
     def statements(self, *, ndim: int, unit: str) -> list[str]:
         """What the signature says of these conventions, for images of `ndim` axes with lengths in `unit`."""
         penalty = self.penalty if isinstance(self.penalty, str) else f"{self.penalty:g} {unit}"
-        tolerances = "".join(f", {shown(label)} {value:g}" for label, value in self.label_tolerances.items())
+        tolerances = "".join(f", {shown(label)}={value:g}" for label, value in self.label_tolerances.items())
         return [
             f"{ndim}-D, {unit}",
             f"surface voxel, {2 * ndim}-neighbour",

@@ -58,25 +58,32 @@ def difference(prediction: Grid, reference: Grid, *, tolerance: float = 0.05) ->
         return Difference(text="shapes differ: prediction {}, reference {} voxels".format(*sizes), same_shape=False)
     if prediction.unit != reference.unit:
         return None
-    shift = float(np.linalg.norm(prediction.corners() - reference.corners(), axis=1).max())
+    shift = _shift(prediction, reference)
     allowed = tolerance * min(reference.spacing)
     if shift <= allowed:
         return None
+    # the field that alone would move the corners farthest is the one to name
+    apart = {
+        "spacings": _shift(replace(reference, spacing=prediction.spacing), reference),
+        "directions": _shift(replace(reference, direction=prediction.direction), reference),
+        "origins": _shift(replace(reference, origin=prediction.origin), reference),
+    }
+    field = max(apart, key=lambda name: apart[name])
+    values = [
+        {"spacings": _words(grid.spacing[::-1]), "directions": _axes(grid), "origins": _words(grid.origin)}[field]
+        for grid in (prediction, reference)
+    ]
     unit = reference.unit
-    if not np.allclose(prediction.spacing, reference.spacing, rtol=1e-3, atol=0):
-        field = "spacings differ"
-        values = _words(prediction.spacing[::-1]), _words(reference.spacing[::-1])
-    elif not np.allclose(prediction.direction, reference.direction, atol=1e-3):
-        field = "directions differ"
-        values = _axes(prediction), _axes(reference)
-    else:
-        field = "origins differ"
-        values = _words(prediction.origin), _words(reference.origin)
     return Difference(
-        text=f"{field}: prediction {values[0]}, reference {values[1]}; a corner voxel moves by {shift:.4g} {unit}, "
-        f"{allowed:.4g} {unit} are allowed",
+        text=f"{field} differ: prediction {values[0]}, reference {values[1]}; a corner voxel moves by "
+        f"{shift:.4g} {unit}, {allowed:.4g} {unit} are allowed",
         same_shape=True,
     )
+
+
+def _shift(one: Grid, other: Grid) -> float:
+    """How far the corner voxel moves that moves farthest."""
+    return float(np.linalg.norm(one.corners() - other.corners(), axis=1).max())
 
 
 def _axes(grid: Grid) -> str:

@@ -20,7 +20,8 @@ from segeval.geometry import Policy, reconcile
 from segeval.labelmap import LabelMap
 from segeval.matching import check_names, matched_by_name, plain_name, relabelled
 from segeval.metrics import Quantity, Request, parse_all
-from segeval.surfaces import Bands, SurfaceDistances
+from segeval.rims import Bands
+from segeval.surfaces import SurfaceDistances
 from segeval.version import __version__
 
 ALL = "all"

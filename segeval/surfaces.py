@@ -18,15 +18,15 @@ import math
 from collections.abc import Callable, Collection, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.labelmap import Labels, slabs
+from segeval.borders import Borders, Coding, Frame, Index, counted, find_borders, lengths_of, merged, steps_around
+from segeval.labelmap import Labels
 
-Index = NDArray[np.intp]
 Key = TypeVar("Key", bound=Hashable)
 
 UNKNOWN = np.iinfo(np.uint16).max
@@ -118,221 +118,18 @@ class SurfaceDistances:
         return self.to_prediction.values.size == 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rims:
-    """Voxels in the rims of one label's two masks.
-
-    Parameters
-    ----------
-    prediction, reference, both
-        Voxels in the prediction's rim, in the reference's, in both at once.
-    """
-
-    prediction: int
-    reference: int
-    both: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Bands:
-    """The inner rims of one label's two masks, of any width.
-
-    Parameters
-    ----------
-    measure
-        From a width in the unit of the grid to the voxels within it of a border voxel of the same mask.
-    """
-
-    measure: Callable[[float], Rims]
-
-    def within(self, width: float) -> Rims:
-        """The rims of that width."""
-        return self.measure(width)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Borders:
-    """Border voxels of all labels of one map."""
-
-    index: Index  # where each stands in the flat `table`, in increasing order
-    codes: Labels  # of each
-    table: Labels  # flat, a margin wide on every side: the code at border voxels, 0 elsewhere
-
-
-@lru_cache(maxsize=8)
-def _steps_around(spacing: tuple[float, ...], most: int) -> tuple[Index, NDArray[np.float64]]:
-    """At most `most` steps from a voxel to those around it, in order of length, and their lengths.
-
-    No voxel nearer than the last step is left out.
-    """
-    radius = max(spacing) * most
-    while math.prod(2 * int(radius // step) + 1 for step in spacing) > 4 * most:  # a ball fills half of its box or more
-        radius *= 0.9
-    steps = _steps_within(spacing, radius)
-    lengths = lengths_of(steps, spacing)
-    order = np.argsort(lengths, kind="stable")
-    if len(order) > most:
-        order = order[lengths[order] < lengths[order[most]]]
-    return steps[order], lengths[order]
-
-
-def _steps_within(spacing: tuple[float, ...], radius: float) -> Index:
-    """The steps from a voxel to those within `radius` of it, itself left out; shape (n, ndim)."""
-    axes = [np.arange(-n, n + 1) for n in (int(radius / step) for step in spacing)]
-    steps = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(spacing))
-    lengths = lengths_of(steps, spacing)
-    return steps[(lengths > 0) & (lengths <= radius)]
-
-
-def lengths_of(steps: NDArray[Any], spacing: tuple[float, ...]) -> NDArray[np.float64]:
-    """Physical length of each step; shape (n, ndim) -> (n,). Mirrored steps get the same bits."""
-    squares = np.zeros(len(steps))
-    for axis, step in enumerate(spacing):
-        squares += np.square(np.abs(steps[:, axis]) * step)
-    return np.sqrt(squares)
-
-
-class _Coding:
-    """A small number for each group of labels that is scored; 0 for everything else."""
-
-    def __init__(self, groups: Collection[Collection[int]], *, present: Collection[int], ignored: int | None) -> None:
-        self.ignored = ignored
-        members = [(label, place) for place, group in enumerate(groups) for label in group]
-        labels = [label for label, _ in members]
-        self._unchanged = (
-            len(labels) == len(groups) and set(labels) == set(present) - {0} and max(labels, default=0) < 255
-        )
-        self.of_group = labels if self._unchanged else list(range(1, len(groups) + 1))
-        # the largest value of the type stays free: it marks the voxels that have been found
-        self.dtype = np.dtype(np.uint8) if self._unchanged else np.min_scalar_type(len(groups) + 1)
-        pairs = sorted((label, self.of_group[place]) for label, place in members)
-        self._labels = np.array([label for label, _ in pairs], np.uint64)
-        self._codes = np.array([code for _, code in pairs], self.dtype)
-        self.outside = self._codes[0] if labels and pairs[0][0] == 0 else self.dtype.type(0)
-        self._table = np.zeros(1 << 16, self.dtype)
-        small = self._labels < 1 << 16
-        self._table[self._labels[small]] = self._codes[small]
-
-    def encode(self, labels: Labels, *, reference: Labels) -> Labels:
-        """Codes of `labels`; where only the prediction has the ignored label it is background."""
-        if self._unchanged and labels.dtype == np.uint8:
-            return labels
-        if labels.dtype.itemsize <= 2:
-            codes: Labels = self._table.take(labels)
-        elif self._labels.size == 0:
-            codes = np.zeros(labels.shape, self.dtype)
-        else:
-            place = np.minimum(np.searchsorted(self._labels, labels), self._labels.size - 1)
-            codes = np.where(self._labels[place] == labels, self._codes[place], self.dtype.type(0))
-        if self.ignored is not None and self.outside:
-            codes[(labels == self.ignored) & (reference != self.ignored)] = self.outside
-        return codes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Frame:
-    """The part of the image that holds labels, and the padded array that it is searched in."""
-
-    box: tuple[slice, ...]
-    shape: tuple[int, ...]  # padded
-    margin: tuple[int, ...]
-
-    @classmethod
-    def around(cls, prediction: Labels, reference: Labels, *, steps: Index, coding: _Coding) -> _Frame:
-        """A frame that no `steps` from a voxel of the box lead out of.
-
-        Where the background is scored, the box holds its border voxels and what lies within the steps of them.
-        """
-        margin = tuple(np.abs(steps).max(axis=0, initial=1).tolist())
-        box = tuple(
-            slice(max(0, part.start - 1 - m), min(n, part.stop + 1 + m)) if coding.outside else part
-            for part, n, m in zip(foreground_box(prediction, reference), reference.shape, margin, strict=True)
-        )
-        shape = tuple(part.stop - part.start + 2 * m for part, m in zip(box, margin, strict=True))
-        return cls(box=box, shape=shape, margin=margin)
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """Elements from one voxel to the next along each axis of the padded array."""
-        return tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
-
-    def coordinates(self, index: Index) -> Index:
-        """Array coordinates of flat indices; shape (n,) -> (n, ndim)."""
-        return np.stack(np.unravel_index(index, self.shape), axis=-1)
-
-
-def foreground_box(prediction: Labels, reference: Labels) -> tuple[slice, ...]:
-    """The smallest box that holds every voxel that is not 0 in either map; empty where there is none."""
-    ndim = reference.ndim
-    first = np.zeros(reference.shape[0], bool)
-    across = np.zeros(reference.shape[1:], np.result_type(prediction, reference))
-    for part in slabs(reference.shape):
-        either = prediction[part] | reference[part]
-        np.any(either, axis=tuple(range(1, ndim)), out=first[part])
-        across |= np.bitwise_or.reduce(either, axis=0)
-    hits = [first, *(across.any(axis=tuple(a for a in range(ndim - 1) if a != axis)) for axis in range(ndim - 1))]
-    found = [np.flatnonzero(hit) for hit in hits]
-    return tuple(slice(int(hit[0]), int(hit[-1]) + 1) if hit.size else slice(0, 0) for hit in found)
-
-
-def _find_borders(labels: Labels, reference: Labels, *, coding: _Coding, frame: _Frame) -> _Borders:
-    """Border voxels of every group of one map, slab by slab, each temporary small enough for the cache."""
-    labels, reference = labels[frame.box], reference[frame.box]
-    strides, across = frame.strides, frame.strides[0]
-    inner = tuple(slice(m, n - m) for m, n in zip(frame.margin[1:], frame.shape[1:], strict=True))
-    table = np.zeros(math.prod(frame.shape), coding.dtype)
-    index: list[Index] = []
-    codes: list[Labels] = []
-    for part in slabs(labels.shape):
-        low, high = max(part.start - 1, 0), min(part.stop + 1, len(labels))
-        block = np.full((part.stop - part.start + 2, *frame.shape[1:]), coding.outside, coding.dtype)
-        block[(slice(low - part.start + 1, high - part.start + 1), *inner)] = coding.encode(
-            labels[low:high], reference=reference[low:high]
-        )
-        border = _differs_from_neighbours(block, strides)
-        here = block[1:-1].ravel()
-        border &= here != 0
-        if coding.outside or coding.ignored is not None:
-            counted = np.zeros((part.stop - part.start, *frame.shape[1:]), bool)
-            counted[(slice(None), *inner)] = True if coding.ignored is None else reference[part] != coding.ignored
-            border &= counted.ravel()
-        found = np.flatnonzero(border)
-        codes.append(here[found])
-        start = (part.start + frame.margin[0]) * across
-        table[start : start + here.size][found] = codes[-1]
-        index.append(found + start)
-    if not index:
-        return _Borders(index=np.zeros(0, np.intp), codes=np.zeros(0, coding.dtype), table=table)
-    return _Borders(index=np.concatenate(index), codes=np.concatenate(codes), table=table)
-
-
-def _differs_from_neighbours(block: Labels, strides: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Whether each voxel of all but the first and last slice differs from a face neighbour; flat.
-
-    The flat array is compared with itself a stride further on. Past the end of a row that meets the margin.
-    """
-    flat, across = block.ravel(), strides[0]
-    size = flat.size - 2 * across
-    border = np.zeros(size, bool)
-    for stride in strides:
-        change = flat[across - stride : across + size] != flat[across : across + size + stride]
-        border |= change[stride:]
-        border |= change[:size]
-    return border
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Search:
     """What both directions of the search share."""
 
-    frame: _Frame
+    frame: Frame
     spacing: tuple[float, ...]
     lengths: NDArray[np.float64]  # of the walk's steps in increasing order, the first is 0
     strides: list[int]  # the same steps in the padded array
 
-    def directed(self, source: _Borders, target: _Borders) -> dict[int, Distances]:
+    def directed(self, source: Borders, target: Borders) -> dict[int, Distances]:
         """Distances from each code's border in `source` to its border in `target`."""
-        codes = np.iinfo(source.codes.dtype).max + 1 if source.codes.dtype == np.uint8 else _top(source, target)
+        codes = 1 + max(int(borders.codes.max(initial=0)) for borders in (source, target))
         in_source = np.bincount(source.codes, minlength=codes)
         in_target = np.bincount(target.codes, minlength=codes)
         level, lost, far = self._walk(source, target, in_source, in_target > 0)
@@ -343,7 +140,7 @@ class _Search:
         return _by_code(source.codes, level, distance, self.lengths, in_source, in_target)
 
     def _walk(
-        self, source: _Borders, target: _Borders, in_source: Index, searched: NDArray[np.bool_]
+        self, source: Borders, target: Borders, in_source: Index, searched: NDArray[np.bool_]
     ) -> tuple[NDArray[np.uint16], Index, Index]:
         """The step that first meets the target, for each border voxel; the voxels of lost labels; those none meets."""
         level = np.full(source.index.size, UNKNOWN, np.uint16)
@@ -363,9 +160,7 @@ class _Search:
         ]
         return level, waiting[lost], np.concatenate([np.zeros(0, np.intp), *far])
 
-    def _try(
-        self, steps: range, waiting: Index, level: NDArray[np.uint16], source: _Borders, target: _Borders
-    ) -> Index:
+    def _try(self, steps: range, waiting: Index, level: NDArray[np.uint16], source: Borders, target: Borders) -> Index:
         """Take `steps` from each voxel `waiting`, note the first that meets the target; return those still waiting."""
         index, codes = source.index[waiting], source.codes[waiting]
         for step in steps:
@@ -379,9 +174,9 @@ class _Search:
                 waiting, index, codes = waiting[rest], index[rest], codes[rest]
         return waiting
 
-    def _try_many(self, waiting: Index, distance: NDArray[np.float64], source: _Borders, target: _Borders) -> Index:
+    def _try_many(self, waiting: Index, distance: NDArray[np.float64], source: Borders, target: Borders) -> Index:
         """Take many steps at a time from the few voxels `waiting`, note the first that meets the target."""
-        steps, lengths = _steps_around(self.spacing, FAR_STEPS)
+        steps, lengths = steps_around(self.spacing, FAR_STEPS)
         strides = steps @ np.array(self.frame.strides)
         place, codes = self.frame.coordinates(source.index[waiting]), source.codes[waiting]
         start, looks = len(self.lengths) - 1, 0
@@ -397,7 +192,7 @@ class _Search:
             start, looks = part.stop, looks + hit.size
         return waiting
 
-    def _ask_all(self, waiting: Index, distance: NDArray[np.float64], source: _Borders, target: _Borders) -> None:
+    def _ask_all(self, waiting: Index, distance: NDArray[np.float64], source: Borders, target: Borders) -> None:
         """Note the distances of the voxels `waiting` from all border voxels of their labels."""
         if not waiting.size:
             return
@@ -416,10 +211,6 @@ class _Search:
                 self.frame.coordinates(target.index[asked[start:stop]]),
                 self.spacing,
             )
-
-
-def _top(*borders: _Borders) -> int:
-    return 1 + max(int(border.codes.max(initial=0)) for border in borders)
 
 
 def _stretches(ordered: NDArray[Any]) -> list[slice]:
@@ -492,6 +283,102 @@ def _nearest_by_tree(points: Index, targets: Index, spacing: tuple[float, ...]) 
     return lengths_of(points - targets[found], spacing)
 
 
+class Surfaces:
+    """The surfaces of all labels of two maps: found once, asked for any disjoint groups of labels.
+
+    Parameters
+    ----------
+    prediction, reference
+        Labels of one shape, axes (z, y, x) or (y, x).
+    labels
+        Every label that a group may hold.
+    present
+        Every label of either map.
+    spacing
+        Distance between voxel centres along each array axis.
+    ignored
+        Voxels whose reference is this label have no surface in either map.
+    merging
+        Whether groups of several labels will be asked for.
+    threads
+        How many threads may work at once; the result is the same.
+    """
+
+    def __init__(
+        self,
+        *,
+        prediction: Labels,
+        reference: Labels,
+        labels: Collection[int],
+        present: Collection[int],
+        spacing: tuple[float, ...],
+        ignored: int | None = None,
+        merging: bool = False,
+        threads: int = 1,
+    ) -> None:
+        steps, lengths = steps_around(spacing, WALK_STEPS)
+        coding = Coding([{label} for label in labels], present=present, ignored=ignored)
+        frame = Frame.around(prediction, reference, steps=steps, coding=coding)
+        self._search = _Search(
+            frame=frame,
+            spacing=spacing,
+            lengths=np.concatenate([[0.0], lengths]),
+            strides=[0, *(steps @ np.array(frame.strides)).tolist()],
+        )
+        self._code_of = dict(zip(labels, coding.of_group, strict=True))
+        self._both = _two_at_once if threads > 1 and math.prod(frame.shape) > THREADED_VOXELS else _one_by_one
+        self._counted = partial(counted, reference=reference, coding=coding, frame=frame)
+        self._borders = self._both(
+            lambda each: find_borders(each, reference, coding=coding, frame=frame, exposure=merging),
+            [(prediction,), (reference,)],
+        )
+
+    def distances(self, groups: Mapping[Key, Collection[int]]) -> dict[Key, tuple[Distances, Distances]]:
+        """Distances between the surfaces of each group of labels, both ways.
+
+        Parameters
+        ----------
+        groups
+            Key -> the labels whose union it is. No label may stand in two of them.
+
+        Returns
+        -------
+        dict
+            Key -> distances from the prediction's surface to the reference's, and the reverse. Without values where a
+            surface is empty; one ``inf`` where the other is.
+        """
+        if all(len(members) == 1 for members in groups.values()):
+            codes = [self._code_of[label] for members in groups.values() for label in members]
+            borders = self._with_codes(codes)
+        else:
+            codes = list(range(1, len(groups) + 1))
+            borders = self._merged(dict(zip(codes, groups.values(), strict=True)))
+        of_prediction, of_reference = self._both(self._counted, [(each,) for each in borders])
+        to_reference, to_prediction = self._both(
+            self._search.directed, [(of_prediction, of_reference), (of_reference, of_prediction)]
+        )
+        return {
+            key: (to_reference.get(code, NOTHING), to_prediction.get(code, NOTHING))
+            for key, code in zip(groups, codes, strict=True)
+        }
+
+    def _with_codes(self, codes: list[int]) -> list[Borders]:
+        """The borders of these codes alone."""
+        if len(codes) == len(self._code_of):
+            return self._borders
+        asked = np.zeros(max(self._code_of.values()) + 1, bool)
+        asked[codes] = True
+        return [borders.only(asked[borders.codes]) for borders in self._borders]
+
+    def _merged(self, unions: Mapping[int, Collection[int]]) -> list[Borders]:
+        """The borders of unions of labels, by their codes."""
+        new = np.zeros(max(self._code_of.values()) + 1, np.min_scalar_type(len(unions) + 1))
+        for code, labels in unions.items():
+            new[[self._code_of[label] for label in labels]] = code
+        strides = self._search.frame.strides
+        return self._both(lambda borders: merged(borders, new, strides=strides), [(each,) for each in self._borders])
+
+
 def surface_distances(
     *,
     prediction: Labels,
@@ -502,95 +389,18 @@ def surface_distances(
     ignored: int | None = None,
     threads: int = 1,
 ) -> dict[Key, tuple[Distances, Distances]]:
-    """Distances between the surfaces of every group of labels, both ways.
-
-    Parameters
-    ----------
-    prediction, reference
-        Labels of one shape, axes (z, y, x) or (y, x).
-    groups
-        What is scored: key -> the labels whose union it is. No label may stand in two groups.
-    present
-        Every label of either map.
-    spacing
-        Distance between voxel centres along each array axis.
-    ignored
-        Voxels whose reference is this label have no surface in either map.
-    threads
-        How many threads may work at once; the result is the same.
-
-    Returns
-    -------
-    dict
-        Key -> distances from the prediction's surface to the reference's, and the reverse. Without values where a
-        surface is empty; one ``inf`` where the other is.
-    """
-    steps, lengths = _steps_around(spacing, WALK_STEPS)
-    coding = _Coding(list(groups.values()), present=present, ignored=ignored)
-    frame = _Frame.around(prediction, reference, steps=steps, coding=coding)
-    search = _Search(
-        frame=frame,
+    """Distances between the surfaces of every group of labels, both ways, in one go; see `Surfaces`."""
+    surfaces = Surfaces(
+        prediction=prediction,
+        reference=reference,
+        labels=[label for members in groups.values() for label in members],
+        present=present,
         spacing=spacing,
-        lengths=np.concatenate([[0.0], lengths]),
-        strides=[0, *(steps @ np.array(frame.strides)).tolist()],
+        ignored=ignored,
+        merging=any(len(members) != 1 for members in groups.values()),
+        threads=threads,
     )
-    both = _two_at_once if threads > 1 and math.prod(frame.shape) > THREADED_VOXELS else _one_by_one
-    of_prediction, of_reference = both(
-        lambda labels: _find_borders(labels, reference, coding=coding, frame=frame), [(prediction,), (reference,)]
-    )
-    to_reference, to_prediction = both(search.directed, [(of_prediction, of_reference), (of_reference, of_prediction)])
-    return {
-        key: (to_reference.get(code, NOTHING), to_prediction.get(code, NOTHING))
-        for key, code in zip(groups, coding.of_group, strict=True)
-    }
-
-
-def rims(
-    *,
-    prediction: Labels,
-    reference: Labels,
-    groups: Mapping[Key, Collection[int]],
-    present: Collection[int],
-    spacing: tuple[float, ...],
-    width: float,
-    ignored: int | None = None,
-) -> dict[Key, Rims]:
-    """Voxels of every group that lie within `width` of a border voxel of the same mask.
-
-    The time grows with the number of voxels in a ball of radius `width`. See `surface_distances` for the other
-    parameters.
-    """
-    steps = _steps_within(spacing, width)
-    coding = _Coding(list(groups.values()), present=present, ignored=ignored)
-    frame = _Frame.around(prediction, reference, steps=steps, coding=coding)
-    strides = (steps @ np.array(frame.strides)).tolist()
-    of_prediction, of_reference = (
-        _rim(labels, reference, strides=strides, coding=coding, frame=frame) for labels in (prediction, reference)
-    )
-    both = np.where(of_prediction == of_reference, of_prediction, 0)
-    codes = int(max(coding.of_group, default=0)) + 1
-    voxels = [np.bincount(each.ravel(), minlength=codes).tolist() for each in (of_prediction, of_reference, both)]
-    return {
-        key: Rims(prediction=voxels[0][code], reference=voxels[1][code], both=voxels[2][code])
-        for key, code in zip(groups, coding.of_group, strict=True)
-    }
-
-
-def _rim(labels: Labels, reference: Labels, *, strides: list[int], coding: _Coding, frame: _Frame) -> Labels:
-    """The codes of the voxels that a border voxel of the same code reaches by one of `strides`; 0 elsewhere."""
-    borders = _find_borders(labels, reference, coding=coding, frame=frame)
-    whole = np.zeros(frame.shape, coding.dtype)
-    inner = tuple(slice(m, n - m) for m, n in zip(frame.margin, frame.shape, strict=True))
-    whole[inner] = coding.encode(labels[frame.box], reference=reference[frame.box])
-    if coding.ignored is not None:
-        whole[inner][reference[frame.box] == coding.ignored] = 0
-    flat, rim = whole.ravel(), borders.table
-    for start in range(0, borders.index.size, CHUNK):
-        index, codes = borders.index[start : start + CHUNK], borders.codes[start : start + CHUNK]
-        for stride in strides:
-            reached = np.flatnonzero(flat.take(index + stride) == codes)
-            rim[index[reached] + stride] = codes[reached]
-    return rim
+    return surfaces.distances(groups)
 
 
 def _one_by_one(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:

@@ -123,7 +123,7 @@ def test_the_counts_are_python_integers() -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
 def test_memory_does_not_grow_with_the_image(dtype: type) -> None:
     rng = np.random.default_rng(0)
-    part = rng.integers(0, 40, (4, 500, 500)).astype(dtype)
+    part: Array = rng.integers(0, 40, (4, 500, 500)).astype(dtype)
     small = part.repeat(4, axis=0)
     large = part.repeat(20, axis=0)
     assert large.size == 20_000_000

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 
 from segeval.metrics.registry import HIGHER, LENGTH, LOWER, RATIO, UNIT_RANGE, Parameter, metric
-from segeval.surfaces import Bands, Distances, SurfaceDistances
+from segeval.rims import Bands
+from segeval.surfaces import Distances, SurfaceDistances
 
 NIKOLOV = "Nikolov et al. 2018, arXiv:1809.04430"
 HEIMANN = "Heimann et al. 2009, doi:10.1109/TMI.2009.2013851"

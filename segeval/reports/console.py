@@ -122,13 +122,7 @@ def print_gate(results: Results, *, stream: TextIO, color: bool | None = None, w
     lines = [line for block in _layout(width).blocks([requirements], columns) for line in block]
     styles = {"FAILED": "bold red", "passed": "green"}
     lines = [[(text, styles.get(text, style)) for text, style in line] for line in lines]
-    failed = sum(not each.passed for each in verdicts)
-    summary = (
-        f"{failed} of {len(verdicts)} requirements FAILED" if failed else f"all {len(verdicts)} requirements passed"
-    )
-    if len(verdicts) == 1:
-        summary = "the requirement FAILED" if failed else "the requirement passed"
-    _print([*lines, [], [(summary, "bold red" if failed else "green")]], stream, color)
+    _print(lines, stream, color)
 
 
 def print_metrics_table(
