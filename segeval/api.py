@@ -215,7 +215,7 @@ def collect(scored: Iterable[Scored], plan: Plan) -> Results:
         metrics=tuple(request.token for request in plan.metrics),
         cases=tuple(case.record for case in cases),
         scores=tuple(row for case in cases for row in case.scores),
-        tables={case.record.case: case.table for case in cases},
+        tables={case.record.case: case.table for case in cases if case.table is not None},
     )
 
 

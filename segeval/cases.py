@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from segeval.comparison import Comparison
 from segeval.counts import ContingencyTable
 from segeval.errors import InputError
-from segeval.labelmap import LabelMap
+from segeval.labelmap import LabelMap, layerwise
 from segeval.reading import read_label_map
+from segeval.reading.folders import read_class_folders
 from segeval.scoring import Plan, Score, compare, score
 
 Status = Literal["scored", "failed", "missing", "skipped"]
@@ -82,12 +84,12 @@ class Scored:
     scores
         Its rows.
     table
-        Its contingency table.
+        Its contingency table; None where labels overlap.
     """
 
     record: CaseRecord
     scores: tuple[Score, ...]
-    table: ContingencyTable
+    table: ContingencyTable | None
 
 
 def case_name(path: str) -> str:
@@ -127,7 +129,9 @@ def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Scored:
     if plan.spacing is not None and len(plan.spacing) == 3 and 1 in reference.grid.shape:
         axis = reference.grid.shape.index(1)
         plan = replace(plan, spacing=plan.spacing[:axis] + plan.spacing[axis + 1 :])
-    return score_maps(_in_plane(prediction), _in_plane(reference), plan, case=case, threads=threads)
+    return score_maps(
+        layerwise(_in_plane, prediction), layerwise(_in_plane, reference), plan, case=case, threads=threads
+    )
 
 
 def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: Case, threads: int = 1) -> Scored:
@@ -147,11 +151,18 @@ def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: C
         unit=comparison.grid.unit,
         warnings=tuple(warnings),
     )
-    return Scored(record=record, scores=tuple(rows), table=comparison.table)
+    return Scored(
+        record=record, scores=tuple(rows), table=comparison.table if isinstance(comparison, Comparison) else None
+    )
 
 
 def _read_both(case: Case, *, threads: int) -> tuple[LabelMap, LabelMap]:
     paths = [case.prediction, case.reference]
+    folders = [path for path in paths if Path(path).is_dir()]
+    if len(folders) == 1:
+        raise InputError("one of the two is a folder and the other is not", source=folders[0])
+    if folders:
+        return read_class_folders(*paths)
     if threads < 2 or not all(Path(path).is_file() and Path(path).stat().st_size > THREADED_BYTES for path in paths):
         return read_label_map(paths[0]), read_label_map(paths[1])
     with ThreadPoolExecutor(2) as pool:

@@ -68,6 +68,11 @@ class Comparison:
         ignored = self.conventions.ignore_label
         return table if ignored is None else table.without(ignored)
 
+    @property
+    def present(self) -> list[int]:
+        """Every label of either map, the background included if it occurs."""
+        return self.table.labels
+
     @cached_property
     def scored(self) -> tuple[int, ...]:
         """The labels that are scored, in increasing order."""

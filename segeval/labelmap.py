@@ -8,7 +8,7 @@ as NIfTI has them. Pictures have no physical spacing: their unit is the pixel. N
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal
@@ -121,6 +121,13 @@ class LabelMap:
             raise ValueError(f"labels of shape {self.labels.shape} on a grid of shape {self.grid.shape}")
         self.labels.setflags(write=False)
         object.__setattr__(self, "names", MappingProxyType(dict(self.names)))
+
+
+def layerwise(change: Callable[[LabelMap], LabelMap], label_map: LabelMap) -> LabelMap:
+    """The label map with `change` made to each of its layers."""
+    if not label_map.overlays:
+        return change(label_map)
+    return replace(change(replace(label_map, overlays=())), overlays=tuple(map(change, label_map.overlays)))
 
 
 def slabs(shape: tuple[int, ...]) -> Iterator[slice]:

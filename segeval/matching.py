@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from segeval.errors import InputError, shown
-from segeval.labelmap import LabelMap, Labels, slabs
+from segeval.labelmap import LabelMap, Labels, layerwise, slabs
 
 MOST_EXAMPLES = 5
 
@@ -29,9 +29,27 @@ def relabelled(label_map: LabelMap, new: Mapping[int, int]) -> LabelMap:
     """
     if not new:
         return label_map
+    if label_map.overlays:
+        changed = layerwise(lambda layer: relabelled(layer, new), label_map)
+        _check_layers(changed)
+        return changed
     moved = {new[label]: name for label, name in label_map.names.items() if label in new}
     kept = {label: name for label, name in label_map.names.items() if label not in new}
     return replace(label_map, labels=_changed(label_map.labels, new), names=moved | kept)
+
+
+def _check_layers(label_map: LabelMap) -> None:
+    """Refuse labels that stand in two layers of one map."""
+    seen: set[int] = set()
+    for layer in (replace(label_map, overlays=()), *label_map.overlays):
+        here = set(present_labels(layer)) - {0}
+        if here & seen:
+            raise InputError(
+                f"label {min(here & seen)} would stand in two layers that overlap",
+                source=label_map.source,
+                hint="take --region for a union of labels",
+            )
+        seen |= here
 
 
 def _changed(labels: Labels, new: Mapping[int, int]) -> Labels:
@@ -65,8 +83,8 @@ def plain_name(name: str) -> str:
 
 
 def present_labels(label_map: LabelMap) -> list[int]:
-    """The labels that the map holds, in increasing order."""
-    found: set[int] = set()
+    """The labels that the map holds in any layer, in increasing order."""
+    found = {label for layer in label_map.overlays for label in present_labels(layer)}
     for part in slabs(label_map.labels.shape):
         slab = label_map.labels[part].ravel()
         changes = np.flatnonzero(slab[1:] != slab[:-1]) + 1

@@ -17,12 +17,15 @@ from segeval.conventions import Conventions
 from segeval.counts import ContingencyTable, Counts, LabelTotals
 from segeval.errors import UsageError, shown
 from segeval.geometry import Policy, reconcile
-from segeval.labelmap import LabelMap
+from segeval.labelmap import LabelMap, layerwise
+from segeval.layers import LayeredComparison
 from segeval.matching import check_names, matched_by_name, plain_name, relabelled
 from segeval.metrics import Quantity, Request, parse_all
 from segeval.rims import Bands
 from segeval.surfaces import SurfaceDistances
 from segeval.version import __version__
+
+Pair = Comparison | LayeredComparison
 
 ALL = "all"
 RESERVED = (ALL, "macro", "pooled")
@@ -170,12 +173,12 @@ class Score:
 
 def compare(
     prediction: LabelMap, reference: LabelMap, plan: Plan, *, threads: int = 1
-) -> tuple[Comparison, Mapping[int, str], list[str]]:
+) -> tuple[Pair, Mapping[int, str], list[str]]:
     """Bring two label maps together as the plan says.
 
     Returns
     -------
-    Comparison
+    Comparison or LayeredComparison
         The pair, ready to be scored.
     Mapping
         Label -> name.
@@ -189,16 +192,24 @@ def compare(
     UsageError
         A label or region that the plan names wrongly.
     """
-    prediction, reference = (_respaced(each, plan.spacing) for each in (prediction, reference))
     prediction = relabelled(prediction, plan.relabel_prediction)
     reference = relabelled(reference, plan.relabel_reference)
-    prediction, reference = (replace(each, names={**each.names, **plan.names}) for each in (prediction, reference))
+    prediction, reference = (layerwise(lambda layer: _adapted(layer, plan), each) for each in (prediction, reference))
     if plan.match == "names":
         prediction = matched_by_name(prediction, reference)
-    prediction, warning = reconcile(prediction, reference, policy=plan.geometry, tolerance=plan.geometry_tolerance)
+    warnings: list[str] = []
+
+    def brought(layer: LabelMap) -> LabelMap:
+        moved, warning = reconcile(layer, reference, policy=plan.geometry, tolerance=plan.geometry_tolerance)
+        if warning and warning not in warnings:
+            warnings.append(warning)
+        return moved
+
+    prediction = layerwise(brought, prediction)
     names = {**prediction.names, **reference.names}
     only = [_resolved(entry, names) for entry in plan.only] if plan.only else None
-    pair = Comparison(
+    kind = LayeredComparison if prediction.overlays or reference.overlays else Comparison
+    pair = kind(
         prediction=prediction,
         reference=reference,
         conventions=plan.conventions,
@@ -207,14 +218,17 @@ def compare(
         threads=threads,
     )
     if plan.match == "ids":
-        check_names(prediction, reference, present=pair.table.labels)
+        check_names(prediction, reference, present=pair.present)
     for name, labels in plan.regions.items():
-        pair.regions[name] = _members(name, labels, pair.table, names, plan.conventions)
-    warnings = [warning] if warning else []
-    return pair, names, warnings + suspicions(pair.table, names)
+        pair.regions[name] = _members(name, labels, pair.present, names, plan.conventions)
+    if isinstance(pair, Comparison):
+        warnings += suspicions(pair.table, names)
+    return pair, names, warnings
 
 
-def _respaced(label_map: LabelMap, spacing: tuple[float, ...] | None) -> LabelMap:
+def _adapted(label_map: LabelMap, plan: Plan) -> LabelMap:
+    """The layer with the plan's names and spacing."""
+    label_map, spacing = replace(label_map, names={**label_map.names, **plan.names}), plan.spacing
     if spacing is None:
         return label_map
     if len(spacing) != label_map.grid.ndim:
@@ -239,12 +253,12 @@ def _resolved(entry: str, names: Mapping[int, str]) -> int:
 
 
 def _members(
-    region: str, labels: str, table: ContingencyTable, names: Mapping[int, str], conventions: Conventions
+    region: str, labels: str, present: Collection[int], names: Mapping[int, str], conventions: Conventions
 ) -> frozenset[int]:
     if any(plain_name(region) == plain_name(name) for name in names.values()):
         raise UsageError(f"the region {shown(region)!r} is called like a label", hint="take a word of its own")
     members: set[int] = set()
-    present = [label for label in table.labels if label and label != conventions.ignore_label]
+    present = [label for label in present if label and label != conventions.ignore_label]
     for part in (part.strip() for part in labels.split(",")):
         first, dash, last = part.partition("-")
         if part == "*":
@@ -304,7 +318,7 @@ def _found_under_other_numbers(table: ContingencyTable) -> int:
     return sum(prediction != reference for reference, (_, prediction) in most.items())
 
 
-def score(comparison: Comparison, names: Mapping[int, str], plan: Plan, *, case: str) -> list[Score]:
+def score(comparison: Pair, names: Mapping[int, str], plan: Plan, *, case: str) -> list[Score]:
     """Every metric of the plan, for every label and region that is scored.
 
     Returns
@@ -323,7 +337,7 @@ def score(comparison: Comparison, names: Mapping[int, str], plan: Plan, *, case:
     return rows
 
 
-def _scored(request: Request, key: Key, comparison: Comparison, names: Mapping[int, str], *, case: str) -> Score:
+def _scored(request: Request, key: Key, comparison: Pair, names: Mapping[int, str], *, case: str) -> Score:
     card, counts = request.card, comparison.counts(key)
     name = names.get(key) if isinstance(key, int) else None
     evidence: object = counts

@@ -68,7 +68,6 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     from segeval.api import plan_of, results_of_files
     from segeval.gate import judge, parse_requirement
     from segeval.reports.files import check_output_path, check_report_path, write_report, write_text
-    from segeval.reports.tabular import confusion_csv, label_names
 
     started = time.perf_counter()
     quiet = options["quiet"]
@@ -94,8 +93,7 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     for path in options["outputs"]:
         write_report(results, path)
     if options["confusion"] is not None:
-        table = results.tables[results.cases[0].case]
-        write_text(options["confusion"], confusion_csv(table, label_names(results)), inputs=inputs)
+        write_text(options["confusion"], _confusion(results), inputs=inputs)
     _show(results, options["kind"], color=False if options["no_color"] else None, quiet=quiet)
     if problem is not None:
         raise problem
@@ -112,6 +110,15 @@ def _passed_on(results: Results) -> int:
     if missed:
         complain(f"{len(missed)} of {len(results.gate)} requirements not met: {', '.join(missed)}")
     return NOT_MET if missed else 0
+
+
+def _confusion(results: Results) -> str:
+    from segeval.reports.tabular import confusion_csv, label_names
+
+    table = results.tables.get(results.cases[0].case)
+    if table is None:
+        raise UsageError("there is no confusion matrix where labels overlap", hint="leave out --confusion")
+    return confusion_csv(table, label_names(results))
 
 
 def _show(results: Results, kind: str, *, color: bool | None, quiet: bool) -> None:

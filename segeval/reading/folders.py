@@ -1,0 +1,151 @@
+"""A case as a folder with a binary file per class, as TotalSegmentator writes it.
+
+The file's name is the class's name. Both sides are read together, because classes are numbered over the union of their
+names. Classes that overlap become layers. A class that the reference has and the prediction lacks is an error: a file
+that was not written is not an empty prediction.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from segeval.errors import InputError, shown
+from segeval.labelmap import Grid, LabelMap, Labels, slabs
+from segeval.reading import SUFFIXES, read_label_map
+
+GRID_TOLERANCE = 1e-3  # of the smallest spacing: files of one case come from one writer
+
+
+def read_class_folders(prediction: str, reference: str) -> tuple[LabelMap, LabelMap]:
+    """Read two folders of binary files, a file per class.
+
+    Parameters
+    ----------
+    prediction, reference
+        The folders.
+
+    Returns
+    -------
+    tuple of LabelMap
+        Prediction and reference; classes are numbered from 1 in the natural order of their names.
+
+    Raises
+    ------
+    InputError
+        A folder without such files, two files of one class, a class that the prediction lacks, or a file that is
+        damaged, not binary, or on another grid than its siblings.
+    """
+    of_prediction, of_reference = class_files(prediction), class_files(reference)
+    missing = [name for name in of_reference if name not in of_prediction]
+    if missing:
+        raise InputError(
+            f"{len(missing)} of {len(of_reference)} classes have no file here: {', '.join(map(shown, missing[:8]))}"
+            + (f" and {len(missing) - 8} more" if len(missing) > 8 else ""),
+            source=prediction,
+            hint="write an empty mask for a class that was not found",
+        )
+    names = sorted({*of_prediction, *of_reference}, key=_natural)
+    numbers = {name: number for number, name in enumerate(names, start=1)}
+    return _read_folder(prediction, of_prediction, numbers), _read_folder(reference, of_reference, numbers)
+
+
+def class_files(folder: str) -> dict[str, str]:
+    """Class name -> file, of every label map that lies directly in a folder; hidden files are passed over.
+
+    Raises
+    ------
+    InputError
+        No such file, or two for one class.
+    """
+    found: dict[str, str] = {}
+    try:
+        entries = sorted(path.name for path in Path(folder).iterdir())
+    except OSError as error:
+        raise InputError(
+            f"the folder cannot be read: {(error.strerror or str(error)).lower()}", source=folder
+        ) from None
+    for entry in entries:
+        suffix = next((each for each in SUFFIXES if entry.lower().endswith(each)), None)
+        if suffix is None or entry.startswith("."):
+            continue
+        name = entry[: -len(suffix)]
+        if name in found:
+            raise InputError(
+                f"two files for the class {shown(name)}: {shown(Path(found[name]).name)} and {shown(entry)}",
+                source=folder,
+            )
+        found[name] = str(Path(folder, entry))
+    if not found:
+        raise InputError(
+            "expected a label map file for each class in the folder, found none",
+            source=folder,
+            hint=f"files that end in {', '.join(SUFFIXES)} count",
+        )
+    return found
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sort key by which rib_2 comes before rib_10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+
+
+def _read_folder(folder: str, files: Mapping[str, str], numbers: Mapping[str, int]) -> LabelMap:
+    layers: list[Labels] = []
+    dtype = np.min_scalar_type(max(numbers.values()))
+    grid, stored = None, ""
+    for name, path in files.items():
+        mask = read_label_map(path)
+        if grid is None:
+            grid, stored = mask.grid, mask.stored
+        _check_binary(mask)
+        _check_grid(mask, grid)
+        _paint(mask.labels, numbers[name], layers, dtype)
+    names = {numbers[name]: name for name in files}
+    maps = [
+        LabelMap(labels=labels, grid=grid, names=names, source=folder, stored=f"{len(files)} files, {stored}")
+        for labels in layers
+        if grid is not None
+    ]
+    return replace(maps[0], overlays=tuple(maps[1:]))
+
+
+def _check_binary(mask: LabelMap) -> None:
+    values: set[int] = set()
+    for part in slabs(mask.labels.shape):
+        slab = mask.labels[part]
+        values |= {int(slab.max(initial=0))}
+        top = max(values)
+        odd = (slab != 0) & (slab != top)
+        if odd.any():
+            values.add(int(slab[odd][0]))
+        if len(values - {0}) > 1:
+            raise InputError(
+                f"expected a mask of one class, found the labels {', '.join(map(str, sorted(values - {0})))}",
+                source=mask.source,
+                hint="a folder is a case with a binary file for each class",
+            )
+
+
+def _check_grid(mask: LabelMap, grid: Grid) -> None:
+    same = mask.grid.shape == grid.shape and mask.grid.unit == grid.unit
+    shift = float(np.abs(mask.grid.corners() - grid.corners()).max()) if same else math.inf
+    if shift > GRID_TOLERANCE * min(grid.spacing):
+        raise InputError("it lies on another grid than the first file of its folder", source=mask.source)
+
+
+def _paint(mask: Labels, number: int, layers: list[Labels], dtype: np.dtype[np.unsignedinteger]) -> None:
+    """Write a class into the first layer that is empty where it lies."""
+    inside = mask != 0
+    for layer in layers:
+        if not (layer[inside] != 0).any():
+            layer[inside] = number
+            return
+    layer = np.zeros(mask.shape, dtype)
+    layer[inside] = number
+    layers.append(layer)
