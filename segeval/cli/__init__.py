@@ -27,8 +27,15 @@ INTERRUPTED = 130
 )
 @version_option
 @help_option
-def segeval() -> None:
-    """Compare predicted segmentations with references, label by label."""
+@click.pass_context
+def segeval(context: click.Context) -> None:
+    """Compare predicted segmentations with references, label by label.
+
+    Every long option can stand in segeval.toml, or in pyproject.toml under [tool.segeval]: penalty = "inf".
+    """
+    from segeval.cli.configuration import configure
+
+    context.obj = configure(context, list(segeval.commands.values()))
 
 
 for command in (score, metrics, inspect):

@@ -71,6 +71,9 @@ def score(prediction: str, reference: str, **options: Any) -> int:
 
     started = time.perf_counter()
     quiet = options["quiet"]
+    configuration = click.get_current_context().obj
+    if configuration is not None:
+        remark(f"options from {shown(configuration)}", quiet=quiet)
     requirements = [parse_requirement(text) for text in options["requirements"]]
     plan = plan_of(**plan_options(options)).asking_for(requirement.metric for requirement in requirements)
     inputs = (prediction, reference)
