@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Labels = NDArray[np.uint8]
     Mask = NDArray[np.bool_]
+    Corners = Sequence[tuple[float, float]]
 
 ORGANS = {1: "liver", 2: "spleen", 3: "kidney_left", 4: "kidney_right", 5: "gallbladder"}
 ORGAN_COLOURS = {1: (205, 98, 70), 2: (148, 90, 150), 3: (222, 184, 80), 4: (236, 142, 60), 5: (110, 160, 75)}
@@ -52,6 +53,7 @@ STREET_COLOURS = {
     CAR: (0, 0, 142),
     IGNORED: (224, 224, 192),
 }
+STREET_NAMES = {OTHER: "unlabeled", **STREET, IGNORED: "not annotated"}
 
 COLUMNS = ("dice", "sensitivity", "specificity", "assd", "hd", "hd@95", "generalized_dice")
 
@@ -291,29 +293,54 @@ LEGS = ((-0.13, -0.6), (0.13, -0.6), (0.15, 0.0), (0.05, 0.0), (0.0, -0.33), (-0
 COACHWORK = ((1.0, -0.2), (1.0, -0.85), (0.82, -0.95), (0.62, -1.5))
 
 
+def rounded(corners: Corners, digits: int) -> Corners:
+    """Corners with so many digits behind the point."""
+    return [(round(x, digits), round(y, digits)) for x, y in corners]
+
+
+def ellipse_corners(centre: tuple[float, float], radii: tuple[float, float], count: int) -> Corners:
+    """Corners of a polygon along an ellipse, half of it outside and half inside."""
+    stretch = 2 / (1 + np.cos(np.pi / count))
+    angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
+    x, y = (c + stretch * r * f(angles) for c, r, f in zip(centre, radii, (np.cos, np.sin), strict=True))
+    return rounded(list(zip(x.tolist(), y.tolist(), strict=True)), 2)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Canvas:
-    """A picture under the brush: later strokes cover earlier ones."""
+    """A picture under the brush: later strokes cover earlier ones.
+
+    Of each stroke it keeps the label, the pixels, and outlines, the simplest first, of which one covers just those.
+    """
 
     x: Floats
     y: Floats
     labels: Labels
+    strokes: list[tuple[int, Mask, Iterator[Corners]]] = field(default_factory=list)
 
     def fill(self, label: int, where: Mask) -> None:
         """Paint wherever the mask says."""
         self.labels[where] = label
 
-    def polygon(self, label: int, *corners: tuple[float, float]) -> None:
-        """Paint a polygon given by its corners (x, y)."""
+    def inside(self, corners: Corners) -> Mask:
+        """Tell which pixels lie in a polygon given by its corners (x, y)."""
         inside = np.zeros(self.labels.shape, bool)
-        for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
+        for (x0, y0), (x1, y1) in zip(corners, [*corners[1:], corners[0]], strict=True):
             if y0 != y1:
                 inside ^= ((y0 > self.y) != (y1 > self.y)) & (self.x < x0 + (self.y - y0) * (x1 - x0) / (y1 - y0))
+        return inside
+
+    def polygon(self, label: int, *corners: tuple[float, float]) -> None:
+        """Paint a polygon."""
+        inside = self.inside(corners)
         self.fill(label, inside)
+        self.strokes.append((label, inside, (rounded(corners, digits) for digits in range(12))))
 
     def ellipse(self, label: int, centre: tuple[float, float], radii: tuple[float, float]) -> None:
         """Paint an ellipse."""
-        self.fill(label, ((self.x - centre[0]) / radii[0]) ** 2 + ((self.y - centre[1]) / radii[1]) ** 2 < 1)
+        inside = ((self.x - centre[0]) / radii[0]) ** 2 + ((self.y - centre[1]) / radii[1]) ** 2 < 1
+        self.fill(label, inside)
+        self.strokes.append((label, inside, (ellipse_corners(centre, radii, 1 << power) for power in range(3, 12))))
 
     def person(self, x: float, feet: float, height: float) -> None:
         """Paint someone who stands at (x, feet)."""
@@ -333,7 +360,7 @@ class Canvas:
 
 def paint_street(canvas: Canvas) -> None:
     """Paint what both pictures show: the street and the greater part of what stands in it."""
-    canvas.fill(SKY, canvas.y < 200)
+    canvas.polygon(SKY, (-20, -20), (276, -20), (276, 148), (-20, 148))
     canvas.polygon(BUILDING, (-20, -20), (44, -20), (44, 9), (74, 22), (74, 30), (104, 43), (104, 72), (-20, 125))
     canvas.polygon(BUILDING, (276, -20), (276, 125), (150, 74), (150, 46), (172, 37), (172, 25), (206, 12), (206, -20))
     canvas.polygon(BUILDING, (100, 46), (112, 46), (112, 50), (123, 50), (123, 66), (100, 70))
@@ -359,7 +386,7 @@ def new_canvas(waves: float = 0.0) -> Canvas:
     return Canvas(x=bent[0], y=bent[1], labels=np.zeros(x.shape, np.uint8))
 
 
-def draw_street() -> tuple[Labels, Labels]:
+def draw_street() -> tuple[Canvas, Canvas]:
     """Prediction and reference of the street scene."""
     reference = new_canvas()
     paint_street(reference)
@@ -381,7 +408,7 @@ def draw_street() -> tuple[Labels, Labels]:
     prediction.fill(
         CAR, (reference.labels == IGNORED) & (reference.y > 110)
     )  # the bonnet; right or wrong, it is ignored
-    return prediction.labels, reference.labels
+    return prediction, reference
 
 
 def label_table() -> bytes:
@@ -434,6 +461,20 @@ def write_picture(path: Path, labels: Labels) -> None:
     image = Image.frombytes("P", labels.shape[::-1], labels.tobytes())
     image.putpalette(palette.tobytes())
     image.save(path, format="PNG", compress_level=9)
+
+
+def write_polygons(path: Path, canvas: Canvas) -> None:
+    """Write the strokes on a canvas as Cityscapes has them, one on a line; they give the same picture."""
+    height, width = canvas.labels.shape
+    again = np.zeros_like(canvas.labels)
+    lines = []
+    for label, covered, outlines in canvas.strokes:
+        corners = next(corners for corners in outlines if np.array_equal(canvas.inside(corners), covered))
+        again[canvas.inside(corners)] = label
+        lines.append(json.dumps({"label": STREET_NAMES[label], "polygon": corners}))
+    np.testing.assert_array_equal(again, canvas.labels)
+    head = f'{{"imgHeight": {height}, "imgWidth": {width}, "objects": [\n'
+    path.write_text(head + ",\n".join(lines) + "\n]}\n", encoding="utf-8", newline="\n")
 
 
 def border(mask: Mask) -> Mask:
@@ -567,10 +608,12 @@ def make_volumes(folder: Path) -> list[str]:
 
 def make_street(folder: Path) -> list[str]:
     """Write the street scene and its names; its score rows."""
-    prediction, reference = draw_street()
+    drawn = draw_street()
+    prediction, reference = (canvas.labels for canvas in drawn)
     write_picture(folder / "street" / "prediction.png", prediction)
     write_picture(folder / "street" / "reference.png", reference)
-    names = json.dumps({str(label): name for label, name in STREET.items()}, indent=2)
+    write_polygons(folder / "street" / "reference.json", drawn[1])
+    names = json.dumps({str(label): name for label, name in STREET_NAMES.items()}, indent=2)
     (folder / "street" / "labels.json").write_text(names + "\n", encoding="utf-8", newline="\n")
     return list(score_rows("street", (prediction, reference), STREET, (1.0, 1.0), IGNORED))
 

@@ -14,10 +14,12 @@ from segeval.conventions import DEFAULT_METRICS, AbsentClass, Conventions, Penal
 from segeval.errors import InputError
 from segeval.geometry import Policy
 from segeval.labelmap import Grid, LabelMap, as_labels
+from segeval.matching import plain_name
 from segeval.metrics import parse_all
 from segeval.reading.labels import parse_labels
+from segeval.reading.tables import LabelTable
 from segeval.results import Results
-from segeval.scoring import Plan
+from segeval.scoring import RESERVED, Plan
 from segeval.version import __version__
 
 
@@ -25,7 +27,7 @@ class Options(TypedDict, total=False):
     """What `score` and `score_files` can be asked for; see `plan_of`."""
 
     metrics: str | Iterable[str]
-    labels: str | os.PathLike[str] | Mapping[int, str]
+    labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable
     match: Literal["ids", "names"]
     only: int | str | Iterable[int | str]
     regions: Mapping[str, str | Iterable[int]]
@@ -45,7 +47,7 @@ class Options(TypedDict, total=False):
 def plan_of(
     *,
     metrics: str | Iterable[str] = DEFAULT_METRICS,
-    labels: str | os.PathLike[str] | Mapping[int, str] | None = None,
+    labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable | None = None,
     match: Literal["ids", "names"] = "ids",
     only: int | str | Iterable[int | str] = (),
     regions: Mapping[str, str | Iterable[int]] | None = None,
@@ -68,7 +70,9 @@ def plan_of(
     metrics
         ``["dice", "hd@95"]`` or ``"dice,hd@95"`` or ``"all"``.
     labels
-        Label -> name, or ``"1=liver,2=tumour"``, or a JSON file with an object number -> name.
+        Label -> name, or ``"1=liver,2=tumour"``, or a file: nnU-Net or Decathlon dataset.json, a JSON object, BIDS
+        dseg.tsv, a colour table of ITK-SNAP, 3D Slicer or FreeSurfer, or a table with a header. The regions and the
+        ignored label of a dataset.json hold unless `regions` and `ignore_label` say otherwise.
     match
         ``"ids"`` or ``"names"``: what makes a label the same in both maps.
     only
@@ -98,6 +102,7 @@ def plan_of(
         An option that is not what it should be.
     """
     both = dict(map or {})
+    table = _table(labels)
     single = tolerance if isinstance(tolerance, (int, float)) else 1.0
     conventions = Conventions(
         penalty=penalty,
@@ -107,20 +112,13 @@ def plan_of(
         if isinstance(tolerance, (int, float))
         else {str(k): float(v) for k, v in tolerance.items()},
         background=background,
-        ignore_label=ignore_label,
+        ignore_label=table.ignore_label if ignore_label is None else ignore_label,
     )
-    if labels is None:
-        names: Mapping[int, str] = {}
-    else:
-        names = labels if isinstance(labels, Mapping) else parse_labels(os.fspath(labels))
     return Plan(
         metrics=parse_all([metrics] if isinstance(metrics, str) else metrics),
-        names=dict(names),
+        names=dict(table.names),
         only=(str(only),) if isinstance(only, (int, str)) else tuple(str(entry) for entry in only),
-        regions={
-            name: members if isinstance(members, str) else ",".join(str(label) for label in members)
-            for name, members in (regions or {}).items()
-        },
+        regions=_regions(table, regions or {}),
         conventions=conventions,
         match=match,
         relabel_prediction={**both, **(map_prediction or {})},
@@ -129,6 +127,26 @@ def plan_of(
         geometry_tolerance=geometry_tolerance,
         spacing=None if spacing is None else tuple(float(step) for step in spacing),
     )
+
+
+def _table(labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable | None) -> LabelTable:
+    if isinstance(labels, LabelTable):
+        return labels
+    if labels is None or isinstance(labels, Mapping):
+        return LabelTable(names=labels or {}, dialect="mapping", source="labels")
+    return parse_labels(os.fspath(labels))
+
+
+def _regions(table: LabelTable, given: Mapping[str, str | Iterable[int]]) -> dict[str, str]:
+    """The regions of a table and those given, which win where both have a name."""
+    taken = {plain_name(name) for name in given}
+    kept = {name: members for name, members in table.regions.items() if plain_name(name) not in taken}
+    for name in kept.keys() & set(RESERVED):
+        raise InputError(f"a region cannot be called {name!r}", source=table.source, hint="take a word of its own")
+    return {
+        name: members if isinstance(members, str) else ",".join(str(label) for label in members)
+        for name, members in [*kept.items(), *given.items()]
+    }
 
 
 def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Options]) -> Results:

@@ -5,8 +5,10 @@ Only paths and a plan go in, and small records come out, so that a case can be s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +16,8 @@ from segeval.comparison import Comparison
 from segeval.counts import ContingencyTable
 from segeval.errors import InputError
 from segeval.labelmap import LabelMap, layerwise
-from segeval.reading import read_label_map
+from segeval.reading import file_behind
+from segeval.reading.bids import read_named_label_map
 from segeval.reading.folders import read_class_folders
 from segeval.scoring import Plan, Score, compare, score
 
@@ -95,12 +98,16 @@ class Scored:
 def case_name(path: str) -> str:
     """What a case is called by default: the file name without its suffix; ``.nii.gz`` is one.
 
+    An image in a file of several is called by its own name.
+
     Examples
     --------
     >>> case_name("references/liver_001.nii.gz")
     'liver_001'
+    >>> case_name("instances.json::val2017/000000000139.jpg")
+    '000000000139'
     """
-    name = Path(path).name
+    name = Path(path.removeprefix(f"{file_behind(path)}::")).name
     if name.lower().endswith(".gz"):
         name = name[:-3]
     return Path(name).stem or name
@@ -125,7 +132,7 @@ def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Scored:
     UsageError
         A label or region that the plan names wrongly.
     """
-    prediction, reference = _read_both(case, threads=threads)
+    prediction, reference = _read_both(case, plan.names, threads=threads)
     if plan.spacing is not None and len(plan.spacing) == 3 and 1 in reference.grid.shape:
         axis = reference.grid.shape.index(1)
         plan = replace(plan, spacing=plan.spacing[:axis] + plan.spacing[axis + 1 :])
@@ -156,7 +163,7 @@ def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: C
     )
 
 
-def _read_both(case: Case, *, threads: int) -> tuple[LabelMap, LabelMap]:
+def _read_both(case: Case, names: Mapping[int, str], *, threads: int) -> tuple[LabelMap, LabelMap]:
     paths = [case.prediction, case.reference]
     folders = [path for path in paths if Path(path).is_dir()]
     if len(folders) == 1:
@@ -164,9 +171,9 @@ def _read_both(case: Case, *, threads: int) -> tuple[LabelMap, LabelMap]:
     if folders:
         return read_class_folders(*paths)
     if threads < 2 or not all(Path(path).is_file() and Path(path).stat().st_size > THREADED_BYTES for path in paths):
-        return read_label_map(paths[0]), read_label_map(paths[1])
+        return read_named_label_map(paths[0], names=names), read_named_label_map(paths[1], names=names)
     with ThreadPoolExecutor(2) as pool:
-        prediction, reference = pool.map(read_label_map, paths)
+        prediction, reference = pool.map(partial(read_named_label_map, names=names), paths)
     return prediction, reference
 
 

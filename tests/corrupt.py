@@ -230,3 +230,61 @@ def damaged_pngs() -> Iterator[Damage]:
     yield "a second stream of pixels", good[:33] + png_chunk(b"IDAT", half) * 2 + end
     yield "no compressed pixels", good[:33] + png_chunk(b"IDAT", rows) + end
     yield "an unknown row filter", png(4, 4, depth=8, colour=0, rows=(b"\7" + b"\1\2\3\4") * 4)
+
+
+def mutated(good: bytes, count: int, *, seed: int = 0, upto: int | None = None) -> Iterator[Damage]:
+    """Bytes replaced, removed, doubled, moved and cut out at random, one to three times each, in the first `upto`."""
+    rng = np.random.default_rng(seed)
+    end = len(good) if upto is None else upto
+    for number in range(count):
+        data = bytearray(good[:end])
+        for _ in range(int(rng.integers(1, 4))):
+            at, size = int(rng.integers(0, len(data))), int(rng.integers(1, 9))
+            kind = int(rng.integers(0, 6))
+            if kind == 0:
+                data[at : at + 1] = rng.bytes(1)
+            elif kind == 1:
+                data[at : at + 1] = b"0123456789-.eE=:() \n\r\0\xff"[at % 24 : at % 24 + 1]
+            elif kind == 2:
+                del data[at : at + size]
+            elif kind == 3:
+                data[at:at] = data[at : at + size]
+            elif kind == 4:
+                data[at : at + size] = data[:size]
+            else:
+                data[at:at] = rng.bytes(size)
+        yield f"mutation {number} of seed {seed}", bytes(data) + good[end:]
+
+
+def with_other_fields(header: str, separator: str, changes: dict[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    """A text header with the value of one field changed, or with the field left out or doubled."""
+    lines = header.splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        name, found, _ = line.partition(separator)
+        if not found or name not in changes:
+            continue
+        for value in changes[name]:
+            changed = f"{name}{separator}{value}\n"
+            yield f"{name} = {value!r}", "".join([*lines[:number], changed, *lines[number + 1 :]])
+        yield f"{name} twice", "".join([*lines[:number], line, *lines[number:]])
+
+
+def with_other_directories(archive: bytes) -> Iterator[Damage]:
+    """A zip archive of one stored member whose sizes, counts, offsets and checksums do not fit."""
+    central = archive.rindex(b"PK\x01\x02")
+    end = archive.rindex(b"PK\x05\x06")
+    local = {"flags": 6, "method": 8, "checksum": 14, "name length": 26, "extra length": 28}
+    directory = {"flags": 8, "method": 10, "checksum": 16, "packed size": 20, "size": 24, "name length": 28}
+    directory |= {"extra length": 30, "comment length": 32, "offset": 42}
+    ends = {"entries here": 8, "entries": 10, "directory size": 12, "directory offset": 16, "comment length": 20}
+    for start, fields, where in ((0, local, "member"), (central, directory, "directory"), (end, ends, "end")):
+        for name, offset in fields.items():
+            for value in (0, 1, 9, 0x7FFF, 0xFFFF):
+                at = start + offset
+                changed = struct.pack("<H", value)
+                if archive[at : at + 2] != changed and not (name == "entries here" or (name, value) == ("flags", 0)):
+                    yield f"{name} of the {where} = {value}", archive[:at] + changed + archive[at + 2 :]
+    yield "text after the end", archive + b"trailing"
+    yield "no member", archive[central:]
+    yield "no directory", archive[:central]
+    yield "no end", archive[:end]

@@ -72,7 +72,7 @@ def test_names_from_json(capsys: pytest.CaptureFixture[str]) -> None:
     labels = SAMPLES / "street" / "labels.json"
     rows = cells(call(capsys, "score", *STREET, "-m", "dice", "--labels", labels, "-f", "csv"))
     assert rows["1"]["name"] == "road"
-    assert rows["255"]["name"] == ""
+    assert rows["255"]["name"] == "not annotated"
 
 
 def test_names_replace_those_of_the_files(capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,7 +76,7 @@ DRAWN = [name for name in files_below(FOLDER) if name != SCRIPT.name]
 
 def test_the_script_draws_every_file(redrawn: Path) -> None:
     assert files_below(redrawn) == DRAWN
-    assert len(DRAWN) == 2 * 14 + 3 + 1
+    assert len(DRAWN) == 2 * 14 + 4 + 1
 
 
 @pytest.mark.parametrize("name", DRAWN)

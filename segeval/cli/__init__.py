@@ -13,6 +13,7 @@ import click
 from segeval.cli.inspect import inspect
 from segeval.cli.metrics import metrics
 from segeval.cli.options import help_option, version_option
+from segeval.cli.rasterize import rasterize
 from segeval.cli.score import score
 from segeval.cli.streams import complain, remark
 from segeval.errors import SegevalError, shown
@@ -38,7 +39,7 @@ def segeval(context: click.Context) -> None:
     context.obj = configure(context, list(segeval.commands.values()))
 
 
-for command in (score, metrics, inspect):
+for command in (score, metrics, inspect, rasterize):
     segeval.add_command(command)
 
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segeval.cli.options import complete_file, look_options
+from segeval.cli.options import complete_file, labels_option, look_options, names_of
 from segeval.cli.streams import complain, data_stream
 from segeval.errors import InputError, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from segeval.labelmap import Grid
     from segeval.reports.inspection import InspectedFile
 
@@ -21,14 +23,16 @@ if TYPE_CHECKING:
     epilog="\b\nExample:\n  segeval inspect sample_data/references/case_01.nii.gz",
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_file)
+@labels_option
 @look_options
-def inspect(files: tuple[str, ...], *, no_color: bool) -> int:
+def inspect(files: tuple[str, ...], *, labels: str | None, no_color: bool) -> int:
     """Show the grid, the data type and the labels of each FILE, and what is wrong with it."""
     from segeval.reports.console import print_file_facts
 
+    names = names_of(labels)
     problems: list[InputError] = []
     for path in files:
-        facts = _facts(path, problems)
+        facts = _facts(path, names, problems)
         with data_stream() as stream:
             print_file_facts([facts], stream=stream, color=False if no_color else None)
     if len(problems) == 1:
@@ -39,14 +43,14 @@ def inspect(files: tuple[str, ...], *, no_color: bool) -> int:
     return InputError.exit_code if problems else 0
 
 
-def _facts(path: str, problems: list[InputError]) -> InspectedFile:
+def _facts(path: str, names: Mapping[int, str], problems: list[InputError]) -> InspectedFile:
     """What is in a file; why it cannot be used is added to the problems."""
     from segeval.counts import count_labels
     from segeval.reading import read_label_map
     from segeval.reports.inspection import InspectedFile, InspectedLabel
 
     try:
-        label_map = read_label_map(path)
+        label_map = read_label_map(path, names=names)
     except InputError as error:
         problems.append(error)
         return InspectedFile(path=path, problem="; ".join(filter(None, (error.problem, error.hint))))
@@ -63,7 +67,7 @@ def _facts(path: str, problems: list[InputError]) -> InspectedFile:
         labels=[
             InspectedLabel(
                 label=label,
-                name=label_map.names.get(label),
+                name=names.get(label, label_map.names.get(label)),
                 voxels=voxels,
                 size=None if size is None else voxels * size,
                 size_unit=unit,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from segeval.cli.streams import data_stream
+from segeval.cli.streams import data_stream, remark
 from segeval.conventions import DEFAULT_METRICS
 from segeval.errors import UsageError, shown
 from segeval.version import __version__
+
+if TYPE_CHECKING:
+    from segeval.reading.tables import LabelTable
 
 Command = Callable[..., Any]
 
@@ -57,6 +60,14 @@ version_option = click.option(
 )
 
 
+labels_option = click.option(
+    "--labels",
+    metavar="SPEC",
+    shell_complete=complete_file,
+    help="Label names, which give polygons their label numbers: 1=liver,2=tumour or a file; see `segeval score`.",
+)
+
+
 def _decorated(command: Command, decorators: list[Callable[[Command], Command]]) -> Command:
     return functools.reduce(lambda inner, decorator: decorator(inner), reversed(decorators), command)
 
@@ -81,8 +92,9 @@ def scoring_options(command: Command) -> Command:
                 "--labels",
                 metavar="SPEC",
                 shell_complete=complete_file,
-                help="Label names: 1=liver,2=tumour or a JSON file with an object number -> name. "
-                "Every label named here has a row.",
+                help="Label names: 1=liver,2=tumour or a file: nnU-Net or Decathlon dataset.json (with its regions and "
+                "ignored label), JSON object, BIDS dseg.tsv, ITK-SNAP, 3D Slicer or FreeSurfer table, CSV or TSV with "
+                "a header. Every label named here has a row.",
             ),
             click.option(
                 "--match",
@@ -187,11 +199,15 @@ def plan_options(options: dict[str, Any]) -> dict[str, Any]:
     ------
     UsageError
         A text that cannot be read.
+    InputError
+        A label table that cannot be read.
     """
+    from segeval.reading.labels import parse_labels
+
     return {
         **{name: options[name] for name in ("match", "ignore_label", "background", "geometry", "geometry_tolerance")},
         "metrics": options["metrics"],
-        "labels": options["labels"],
+        "labels": None if options["labels"] is None else parse_labels(options["labels"]),
         "only": [_named("--only", part) for entry in options["only"] for part in entry.split(",")],
         "regions": _once("--region", (_pair("--region", entry) for entry in options["regions"])),
         **{name: _relabelling(name, options[name]) for name in ("map", "map_prediction", "map_reference")},
@@ -200,6 +216,25 @@ def plan_options(options: dict[str, Any]) -> dict[str, Any]:
         "tolerance": _tolerance(options["tolerance"]),
         "spacing": None if options["spacing"] is None else _spacing(options["spacing"]),
     }
+
+
+def remark_labels(labels: LabelTable | None, *, quiet: bool) -> None:
+    """Say on stderr what a file given with ``--labels`` was taken for."""
+    from segeval.reading.tables import INLINE
+
+    if labels is not None and labels.dialect != INLINE:
+        remark(f"labels: {labels.summary()}", quiet=quiet)
+
+
+def names_of(labels: str | None) -> Mapping[int, str]:
+    """Label number -> name, as ``--labels`` says; what a file was taken for is said on stderr."""
+    from segeval.reading.labels import parse_labels
+
+    if labels is None:
+        return {}
+    table = parse_labels(labels)
+    remark_labels(table, quiet=False)
+    return table.names
 
 
 def _pair(option: str, entry: str, *, form: str = "NAME=VALUE") -> tuple[str, str]:

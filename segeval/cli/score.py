@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from segeval.cli.options import complete_file, look_options, plan_options, scoring_options, talk_options
+from segeval.cli.options import (
+    complete_file,
+    look_options,
+    plan_options,
+    remark_labels,
+    scoring_options,
+    talk_options,
+)
 from segeval.cli.streams import complain, data_stream, remark, talk_stream, write_document
 from segeval.errors import UsageError, shown
 
@@ -62,12 +69,12 @@ NOT_MET = 4
 def score(prediction: str, reference: str, **options: Any) -> int:
     """Score PREDICTION against REFERENCE: a row for each label.
 
-    Both are label maps: NIfTI (.nii, .nii.gz), PNG, BMP or TIFF. A label that only one of them has is scored, and the
-    note says which lacks it.
+    Both are label maps: NIfTI (.nii, .nii.gz), PNG, BMP or TIFF, or polygon JSON of Cityscapes, LabelMe or COCO. A
+    label that only one of them has is scored, and the note says which lacks it.
     """
     from segeval.api import plan_of, results_of_files
     from segeval.gate import judge, parse_requirement
-    from segeval.reports.files import check_output_path, check_report_path, write_report, write_text
+    from segeval.reports.files import write_report, write_text
 
     started = time.perf_counter()
     quiet = options["quiet"]
@@ -75,14 +82,11 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     if configuration is not None:
         remark(f"options from {shown(configuration)}", quiet=quiet)
     requirements = [parse_requirement(text) for text in options["requirements"]]
-    plan = plan_of(**plan_options(options)).asking_for(requirement.metric for requirement in requirements)
+    asked = plan_options(options)
+    remark_labels(asked["labels"], quiet=quiet)
+    plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
     inputs = (prediction, reference)
-    for path in options["outputs"]:
-        check_report_path(path, inputs=inputs)
-    if options["confusion"] is not None:
-        check_output_path(options["confusion"], inputs=inputs)
-        if os.path.realpath(options["confusion"]) in map(os.path.realpath, options["outputs"]):
-            raise UsageError("two outputs would go to this file", source=options["confusion"])
+    _check_outputs(options["outputs"], options["confusion"], inputs=inputs)
     results = results_of_files(prediction, reference, plan)
     if options["verbose"]:
         remark(f"scored in {time.perf_counter() - started:.2f} s")
@@ -101,6 +105,18 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     if problem is not None:
         raise problem
     return _passed_on(results)
+
+
+def _check_outputs(reports: tuple[str, ...], confusion: str | None, *, inputs: tuple[str, str]) -> None:
+    """Refuse files that could not be written, before anything is scored."""
+    from segeval.reports.files import check_output_path, check_report_path
+
+    for path in reports:
+        check_report_path(path, inputs=inputs)
+    if confusion is not None:
+        check_output_path(confusion, inputs=inputs)
+        if os.path.realpath(confusion) in map(os.path.realpath, reports):
+            raise UsageError("two outputs would go to this file", source=confusion)
 
 
 def _passed_on(results: Results) -> int:

@@ -2,22 +2,25 @@
 
 The suffix chooses the reader; `.nii.gz` is one suffix. The file is checked to be a regular one before it is opened,
 and opened once: what was checked is what is read. Each reader is imported when first needed, so that pictures never
-load the NIfTI library, nor volumes the picture library. A file that is damaged, cut short or not what its name says is
+load the NIfTI library, nor NIfTI files SimpleITK. A file that is damaged, cut short or not what its name says is
 an `InputError` that says so, never a label map.
 """
 
 from __future__ import annotations
 
-import io
 import os
-import stat
+import re
+from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
 from segeval.errors import InputError, shown
+from segeval.reading.files import check_regular, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import io
+    from collections.abc import Iterator, Mapping
 
     from segeval.labelmap import LabelMap
 
@@ -28,6 +31,13 @@ _READERS = {
     ".bmp": "picture",
     ".tif": "picture",
     ".tiff": "picture",
+    ".mha": "volume",
+    ".mhd": "volume",
+    ".seg.nrrd": "volume",
+    ".nrrd": "volume",
+    ".nhdr": "volume",
+    ".npz": "arrays",
+    ".npy": "arrays",
 }
 _REFUSED = {
     ".hdr": "header and image pairs are not supported: convert it to .nii.gz",
@@ -36,37 +46,47 @@ _REFUSED = {
     ".img.gz": "header and image pairs are not supported: convert it to .nii.gz",
     ".jpg": "JPEG compression changes labels: export as PNG",
     ".jpeg": "JPEG compression changes labels: export as PNG",
+    ".raw": "it says nothing of its size: give the .mhd or .nhdr header beside it",
+    ".zraw": "it says nothing of its size: give the .mhd header beside it",
+    ".raw.gz": "it says nothing of its size: give the .nhdr header beside it",
     ".dcm": "convert DICOM to .nii.gz",
 }
 
-SUFFIXES = tuple(_READERS)
+SUFFIXES = tuple(_READERS)  # without that of polygons, under which go many other things
+POLYGON_SUFFIX = ".json"
 
 
 class _Reader(Protocol):
     """What a module of this package offers: label maps from an open file."""
 
-    def read(self, file: io.FileIO, *, source: str) -> LabelMap:
+    def __call__(self, file: io.FileIO, *, source: str) -> LabelMap:
         """Read the label map that starts at the file's first byte."""
 
 
-def read_label_map(path: str | os.PathLike[str]) -> LabelMap:
+def read_label_map(path: str | os.PathLike[str], *, names: Mapping[int, str] | None = None) -> LabelMap:
     """Read the labels in a file, with the grid they lie on and their names as far as the file knows them.
 
     Parameters
     ----------
     path
-        A NIfTI file (.nii, .nii.gz) or a picture (.png, .bmp, .tif, .tiff). A symbolic link to one will do.
+        A NIfTI file (.nii, .nii.gz), a MetaImage (.mha, .mhd), an NRRD file (.nrrd, .nhdr, .seg.nrrd), a picture
+        (.png, .bmp, .tif, .tiff), a NumPy file (.npy, .npz) or polygons (.json). A symbolic link to one will do. Of
+        several images in a COCO file one is called ``instances.json::NAME``.
+    names
+        Label number -> name: what the names of polygons become. Other files have numbers, and do not need it.
 
     Returns
     -------
     LabelMap
-        Labels with axes (z, y, x), or (y, x) for a picture, read-only. Lengths are in mm; pictures have none and are
-        in px.
+        Labels with axes (z, y, x), or (y, x) for a picture, read-only. Lengths are in mm; pictures and NumPy files have
+        none and are in px.
 
     Raises
     ------
     InputError
         The file is missing, not a regular file, of an unknown kind, damaged, or does not hold labels.
+    UsageError
+        It takes a package that is not installed.
 
     Examples
     --------
@@ -76,77 +96,80 @@ def read_label_map(path: str | os.PathLike[str]) -> LabelMap:
     segeval.errors.InputError: missing.nii.gz: no such file
     """
     name = os.fspath(path)
-    reader = _reader_for(name)
-    with _opened(name) as file:
-        try:
-            return reader.read(file, source=name)
-        except MemoryError:
-            raise InputError("needs more memory than there is", source=name) from None
-        except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror or error}", source=name) from error
+    _check_text(name)
+    file_name, image = _split(name)
+    if file_name.lower().endswith(POLYGON_SUFFIX):
+        from segeval.reading import polygons
+
+        reader: _Reader = partial(polygons.read, names=names or {}, image=image)
+    else:
+        reader = _reader_for(file_name)
+    with _reading(file_name, name) as file:
+        return reader(file, source=name)
 
 
-def _reader_for(name: str) -> _Reader:
-    """Import the module that reads files of this name."""
+def read_polygons(path: str | os.PathLike[str], *, names: Mapping[int, str] | None = None) -> Iterator[LabelMap]:
+    """Read each image that a file of polygons describes, one after the other; see `read_label_map`."""
+    from segeval.reading import polygons
+
+    name = os.fspath(path)
+    _check_text(name)
+    file_name, image = _split(name)
+    if not file_name.lower().endswith(POLYGON_SUFFIX):
+        check_regular(name)
+        raise InputError("expected polygons, in a .json file", source=name)
+    with _reading(file_name, name) as file:
+        yield from polygons.read_all(file, source=name, names=names or {}, image=image)
+
+
+def file_behind(path: str | os.PathLike[str]) -> str:
+    """The file that is read for a path, which may name an image in it.
+
+    Examples
+    --------
+    >>> file_behind("instances.json::000000000139.jpg")
+    'instances.json'
+    """
+    return _split(os.fspath(path))[0]
+
+
+def _split(name: str) -> tuple[str, str | None]:
+    """The file and the image in it that a path names."""
+    found = re.fullmatch(r"(.*?\.json)::(.*)", name, re.IGNORECASE | re.DOTALL)
+    return (found[1], found[2]) if found else (name, None)
+
+
+def _check_text(name: str) -> None:
+    """Refuse a file name that is no text."""
     try:
         name.encode()
     except UnicodeEncodeError:
         raise InputError(
             "the file name is not valid UTF-8, which result files cannot hold", source=name, hint="rename the file"
         ) from None
+
+
+@contextmanager
+def _reading(file_name: str, source: str) -> Iterator[io.FileIO]:
+    """An open file, and errors that say so where the system lets down whoever reads it."""
+    with opened(file_name) as file:
+        try:
+            yield file
+        except MemoryError:
+            raise InputError("needs more memory than there is", source=source) from None
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror or error}", source=source) from error
+
+
+def _reader_for(name: str) -> _Reader:
+    """Import the module that reads files of this name."""
     base = os.path.basename(name).lower()  # noqa: PTH119 - a Path would drop the trailing slash of a folder
     for suffix, module in _READERS.items():
         if base.endswith(suffix):
-            return cast("_Reader", import_module(f"{__name__}.{module}"))
+            return cast("_Reader", import_module(f"{__name__}.{module}").read)
     for suffix, hint in _REFUSED.items():
         if base.endswith(suffix):
             raise InputError(f"cannot read {suffix} files", source=name, hint=hint)
-    _check_regular(name)
+    check_regular(name)
     found = f"{shown(os.path.splitext(base)[1])} files" if "." in base else "files without a suffix"  # noqa: PTH122
-    raise InputError(f"cannot read {found}", source=name, hint=f"known are {', '.join(SUFFIXES)}")
-
-
-def _opened(name: str) -> io.FileIO:
-    """Open a regular file for reading, unbuffered; anything else is refused without being opened."""
-    _check_regular(name)
-    try:
-        file = io.FileIO(name, "r")
-    except OSError as error:
-        raise _unreadable(name, error) from error
-    return file
-
-
-def _check_regular(name: str) -> None:
-    """Refuse what is missing, empty or not a regular file."""
-    try:
-        status = os.stat(name)  # noqa: PTH116 - the name goes to the system as it was given
-    except (OSError, ValueError) as error:
-        raise _unreadable(name, error) from error
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"expected a regular file, found {_kind(status.st_mode)}", source=name)
-    if status.st_size == 0:
-        raise InputError("the file is empty", source=name, hint="copy or export it again")
-
-
-def _kind(mode: int) -> str:
-    kinds: dict[str, Callable[[int], bool]] = {
-        "a folder": stat.S_ISDIR,
-        "a named pipe": stat.S_ISFIFO,
-        "a socket": stat.S_ISSOCK,
-        "a device": lambda bits: stat.S_ISCHR(bits) or stat.S_ISBLK(bits),
-    }
-    return next((name for name, test in kinds.items() if test(mode)), "something else")
-
-
-def _unreadable(name: str, error: OSError | ValueError) -> InputError:
-    """Why the system would not let us at the file."""
-    if isinstance(error, FileNotFoundError):
-        if os.path.islink(name):  # noqa: PTH114 - see above
-            target = os.readlink(name)  # noqa: PTH115
-            hint = "run git annex get" if ".git/annex" in target else None
-            return InputError(f"a symbolic link to a missing file, {shown(target)}", source=name, hint=hint)
-        return InputError("no such file", source=name)
-    if isinstance(error, PermissionError):
-        return InputError("permission denied", source=name, hint="make the file readable")
-    reason = error.strerror if isinstance(error, OSError) else error
-    return InputError(f"cannot be opened: {reason}", source=name)
+    raise InputError(f"cannot read {found}", source=name, hint=f"known are {', '.join((*SUFFIXES, POLYGON_SUFFIX))}")

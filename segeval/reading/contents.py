@@ -30,7 +30,7 @@ _SIGNATURES = (
     (b"NRRD", "an NRRD image", "name it .nrrd"),
     (b"ObjectType", "a MetaImage", "name it .mha"),
     (b"\x89HDF", "an HDF5 file", "export the label map as .nii.gz"),
-    (b"\x93NUMPY", "a NumPy array", "save the label map as .nii.gz"),
+    (b"\x93NUMPY", "a NumPy array", "name it .npy"),
     (b"%PDF", "a PDF document", "check which file was meant"),
 )
 _NIFTI_MAGICS = {344: (b"n+1\x00", b"ni1\x00"), 4: (b"n+2\x00", b"ni2\x00")}

@@ -1,56 +1,70 @@
-"""Names for label numbers, from the command line or a JSON file.
+"""Names for label numbers, from the command line or a file.
 
-Inline they read ``1=liver,2=tumour``; a file holds an object from number to name, ``{"1": "liver"}``. A number has one
-name, and naming it twice is a mistake to be told of, not a choice to be made in silence. A mistake on the command line
-is a usage error, one in a file an input error.
+Inline they read ``1=liver,2=tumour``. A file may be a dataset.json, a JSON object, a BIDS dseg.tsv, a colour table of
+ITK-SNAP, 3D Slicer or FreeSurfer, or any table with a header: which one is told by its content, and the table says what
+it was taken for. A mistake on the command line is a usage error, one in a file an input error.
 """
 
 from __future__ import annotations
 
-import json
+import codecs
+import io
 import os
 import re
-from typing import Any
 
 from segeval.errors import InputError, UsageError, shown
+from segeval.reading.contents import HEAD_BYTES, unexpected
+from segeval.reading.dialects.colors import FREESURFER, ITK_SNAP, SLICER, is_color_table, read_colors
+from segeval.reading.dialects.columns import BIDS, EXPECTED, header_of, read_columns
+from segeval.reading.dialects.objects import read_objects
+from segeval.reading.files import opened
+from segeval.reading.tables import INLINE, LabelTable, label_number, quoted
 
 MAX_FILE_BYTES = 1 << 24
 
+_SUFFIXES = (".json", ".tsv", ".csv", ".txt", ".ctbl", ".ctab", ".lut", ".label")
 _EXPECTED_INLINE = "write it like 1=liver,2=tumour"
-_EXPECTED_JSON = 'expected an object from number to name, like {"1": "liver"}'
+_TRIED = f"no dataset.json, JSON object, {BIDS}, {ITK_SNAP}, {SLICER}, {FREESURFER} or table with a header"
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
-def parse_labels(spec: str) -> dict[int, str]:
-    """Read label names from text such as ``1=liver,2=tumour``, or from a JSON file.
+def parse_labels(spec: str) -> LabelTable:
+    """Read label names from text such as ``1=liver,2=tumour``, or from a file.
 
     Parameters
     ----------
     spec
-        Pairs of number and name, or the path of a JSON file that holds an object from number to name. Text with an
-        equals sign is taken as a path only where such a file exists.
+        Pairs of number and name, or the path of a label table. Text with an equals sign is taken as a path only where
+        such a file exists.
 
     Returns
     -------
-    dict of int to str
-        Label number -> name, in the order given.
+    LabelTable
+        Label number -> name, in the order given, and the regions and the ignored label that a dataset.json may have.
 
     Raises
     ------
     UsageError
         The text is not made of numbers and names, or names a number twice.
     InputError
-        The file cannot be read or does not hold label names.
+        The file cannot be read or holds no label table.
 
     Examples
     --------
-    >>> parse_labels("1=liver, 2=liver tumour")
+    >>> dict(parse_labels("1=liver, 2=liver tumour").names)
     {1: 'liver', 2: 'liver tumour'}
     """
     if not spec.strip():
         raise UsageError("no labels given", source="--labels", hint=_EXPECTED_INLINE)
     if "=" in spec and not _is_file(spec):
-        return _from_text(spec)
-    return _from_file(spec)
+        return LabelTable(names=_from_text(spec), dialect=INLINE, source="--labels")
+    try:
+        missing = not os.path.lexists(spec)
+    except ValueError as error:
+        raise UsageError(f"not a file name: {error}", source=spec, hint=_EXPECTED_INLINE) from None
+    if missing and not spec.lower().endswith(_SUFFIXES):
+        raise UsageError("neither number=name nor an existing file", source=spec, hint=_EXPECTED_INLINE)
+    return read_label_table(spec)
 
 
 def _is_file(spec: str) -> bool:
@@ -68,7 +82,7 @@ def _from_text(spec: str) -> dict[int, str]:
         number, equals, name = pair.partition("=")
         if not equals or not name.strip():
             raise UsageError(f"{shown(pair.strip())!r} is no number=name", source="--labels", hint=_EXPECTED_INLINE)
-        label = _number(number)
+        label = label_number(number)
         if label is None:
             raise UsageError(
                 f"{shown(number.strip())!r} is no label number", source="--labels", hint="labels are integers from 0 up"
@@ -81,92 +95,90 @@ def _from_text(spec: str) -> dict[int, str]:
     return names
 
 
-def _number(text: str) -> int | None:
-    """Read a label number, at most 64 bits wide; None where the text is none."""
-    text = text.strip()
-    if not re.fullmatch(r"[0-9]{1,20}", text):
-        return None
-    number = int(text)
-    return number if number < 2**64 else None
+def read_label_table(path: str | os.PathLike[str]) -> LabelTable:
+    """Read a label table from a file, in whichever dialect it is written.
+
+    Parameters
+    ----------
+    path
+        A file of at most 16 MB, in UTF-8, or in UTF-16 with its byte order mark.
+
+    Returns
+    -------
+    LabelTable
+        Its `dialect` says what the file was taken for.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or is in no known dialect, or names a number twice. The message has the line.
+
+    Examples
+    --------
+    >>> read_label_table("missing.tsv")
+    Traceback (most recent call last):
+    ...
+    segeval.errors.InputError: missing.tsv: no such file
+    """
+    source = os.fspath(path)
+    text = _decoded(_bytes_of(source), source)
+    if source.lower().endswith(".json") or text.lstrip()[:1] in ("{", "["):
+        return read_objects(text, source=source)
+    lines = re.split(r"\r\n|\r|\n", text)
+    header = header_of(lines)
+    if is_color_table(lines) and (header is None or lines[header.line].lstrip().startswith("#")):
+        return read_colors(lines, source=source)  # whose comments may read like a header
+    if header is not None:
+        return read_columns(lines, header, source=source)
+    raise _unknown(text, lines, source)
 
 
-def _from_file(path: str) -> dict[int, str]:
-    try:
-        content = json.loads(_text_of(path), object_pairs_hook=_unique)
-    except _DuplicateError as error:
-        raise InputError(f"{shown(error.key)!r} appears twice", source=path, hint="name each label once") from None
-    except RecursionError:
-        raise InputError("nested too deeply", source=path, hint=_EXPECTED_JSON) from None
-    except ValueError as error:
-        raise InputError(f"not valid JSON: {error}", source=path, hint=_EXPECTED_JSON) from None
-    return _checked(content, path)
-
-
-def _text_of(path: str) -> str:
-    """Read the text of a small file."""
-    try:
-        if not os.path.exists(path):  # noqa: PTH110 - a Path of arbitrary text may raise
-            if path.lower().endswith(".json"):
-                raise InputError("no such file", source=path)
-            raise UsageError("neither number=name nor an existing file", source=path, hint=_EXPECTED_INLINE)
-        if not _is_file(path):
-            raise InputError("expected a JSON file, found something else", source=path)
-        with open(path, "rb") as file:  # noqa: PTH123 - see above
+def _bytes_of(path: str) -> bytes:
+    """Read a small regular file."""
+    with opened(path) as unbuffered, io.BufferedReader(unbuffered) as file:
+        try:
             data = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", source=path) from error
-    except ValueError as error:
-        raise UsageError(f"not a file name: {error}", source=path, hint=_EXPECTED_INLINE) from None
+        except OSError as error:
+            raise InputError(f"cannot be read: {error.strerror or error}", source=path) from error
     if len(data) > MAX_FILE_BYTES:
         raise InputError(f"expected at most {MAX_FILE_BYTES >> 20} MB of label names, found more", source=path)
+    return data
+
+
+def _decoded(data: bytes, source: str) -> str:
+    """The text of a file in UTF-8 or UTF-16; anything else is named."""
+    if data.startswith(_UTF16):
+        try:
+            text = data.decode("utf-16")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"not valid UTF-16 at byte {error.start}", source=source, hint="save it as UTF-8"
+            ) from None
+        if "\0" not in text:
+            return text
+    if b"\0" in data:
+        if b"\0\0" in (data[:4:2], data[1:4:2]) and data.strip(b"\0"):
+            raise InputError("UTF-16 without its byte order mark", source=source, hint="save it as UTF-8")
+        raise unexpected(data[:HEAD_BYTES], expected="a label table", source=source)
     try:
         return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise InputError("not valid UTF-8", source=path, hint=_EXPECTED_JSON) from None
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = data[error.start]
+    if data[0] in (0x1F, 0x89) or data[:2] == b"\xff\xd8":  # gzip, PNG and NumPy, JPEG: no text in Latin-1 starts so
+        raise unexpected(data[:HEAD_BYTES], expected="a label table", source=source)
+    raise InputError(f"line {line}: not valid UTF-8, byte 0x{byte:02x}", source=source, hint="save it as UTF-8")
 
 
-class _DuplicateError(Exception):
-    """A key that appears twice in one JSON object."""
-
-    def __init__(self, key: str) -> None:
-        super().__init__(key)
-        self.key = key
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise _DuplicateError(key)
-        found[key] = value
-    return found
-
-
-def _checked(content: object, path: str) -> dict[int, str]:
-    """Label names from decoded JSON, each number once."""
-    if not isinstance(content, dict):
-        raise InputError("found no object", source=path, hint=_EXPECTED_JSON)
-    names: dict[int, str] = {}
-    for key, name in content.items():
-        label = _number(key)
-        if label is None:
-            swapped = isinstance(name, int) and not isinstance(name, bool)
-            problem = f"{shown(key)!r} is no label number"
-            raise InputError(
-                problem + (", the names stand where the numbers should" if swapped else ""),
-                source=path,
-                hint=_EXPECTED_JSON,
-            )
-        if not isinstance(name, str) or not name.strip():
-            raise InputError(f"label {label} has no name but {_json_kind(name)}", source=path, hint=_EXPECTED_JSON)
-        if label in names:
-            raise InputError(f"label {label} appears twice", source=path, hint="name each label once")
-        names[label] = name.strip()
-    if not names:
-        raise InputError("holds no label names", source=path, hint=_EXPECTED_JSON)
-    return names
-
-
-def _json_kind(value: object) -> str:
-    kinds: dict[type, str] = {dict: "an object", list: "a list", bool: "true or false", type(None): "null"}
-    return kinds.get(type(value), "an empty text" if isinstance(value, str) else "a number")
+def _unknown(text: str, lines: list[str], source: str) -> InputError:
+    """Why a text is no label table."""
+    start = text.lstrip()
+    if not start:
+        return InputError("holds nothing but space", source=source, hint="copy or export it again")
+    if start.startswith(("<", "version https://git-lfs", "/annex/objects/")):
+        return unexpected(start.encode()[:HEAD_BYTES], expected="a label table", source=source)
+    number, line = next(
+        ((n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#")),
+        (1, lines[0]),
+    )
+    return InputError(f"{_TRIED}: line {number} is {quoted(line.strip())}", source=source, hint=EXPECTED)

@@ -1,4 +1,4 @@
-"""Label maps from NIfTI-1 and NIfTI-2 files, plain or gzipped, of either byte order (home of nibabel and isal).
+"""Label maps from NIfTI-1 and NIfTI-2 files, plain or gzipped, of either byte order (home of nibabel).
 
 A NIfTI file can be damaged in ways that still decode: cut short, a flipped bit, a header that does not fit the data.
 Here the compressed stream must end where it says with the right checksum, and the file must hold exactly the bytes
@@ -9,15 +9,13 @@ that its header needs; nothing is allocated that the file could not fill. NIfTI 
 from __future__ import annotations
 
 import math
-import os
 import re
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
 import numpy as np
-from isal import igzip_lib
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
@@ -26,16 +24,13 @@ from numpy.typing import NDArray
 from segeval.errors import InputError
 from segeval.labelmap import Grid, LabelMap, as_labels, slabs
 from segeval.reading.contents import unexpected
+from segeval.reading.streams import Inflated, Plain, Stream, check_capacity, read_exactly, read_values
 
 if TYPE_CHECKING:
     import io
 
-Bytes = NDArray[np.uint8]
 Affine = NDArray[np.float64]
 
-CHUNK_BYTES = 1 << 18  # decompressed at a time: stays in a processor's cache, large enough that calls cost nothing
-DEFLATE_RATIO = 1032  # the most bytes that one byte of deflate can stand for
-_GZIP_DAMAGE: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # its stub has an instance
 MAX_EXTENSIONS_BYTES = 1 << 26
 MAX_NAMES_BYTES = 1 << 24
 MAX_DOUBT = 1e-3  # a value farther from a whole number is a fraction, whatever the rounding of the scaling
@@ -86,14 +81,14 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
         The file is damaged, is not a NIfTI file, or does not hold labels.
     """
     gzipped = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    stream: _Stream = _Gunzipped(file, source) if gzipped else _Plain(file)
+    part = Plain(file)
+    stream: Stream = Inflated(part, "gzip", source=source) if gzipped else part
     header = _read_header(stream, source)
     shape, dtype = _shape(header, source), _data_type(header, source)
     offset = _data_offset(header, source)
-    _check_capacity(stream, offset + math.prod(shape) * dtype.itemsize, source)
+    check_capacity(stream, offset + math.prod(shape) * dtype.itemsize, source=source)
     names = _read_names(stream, header, offset, source)
-    values = _read_values(stream, shape, dtype, source)
+    values = read_values(stream, shape, dtype, source=source)
     scaling = _scaling(header, source)
     if scaling is not None:
         values = scaling.applied(values)
@@ -114,138 +109,6 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     )
 
 
-class _Stream(Protocol):
-    """Bytes of the image, decompressed where need be."""
-
-    capacity: int
-    """The most bytes that it can hold."""
-
-    def fill(self, target: Bytes) -> int:
-        """Read until the target is full or the stream at its end; how many bytes were read."""
-
-
-class _Plain:
-    """The file as it is."""
-
-    def __init__(self, file: io.FileIO) -> None:
-        self._file = file
-        self.capacity = os.fstat(file.fileno()).st_size
-
-    def fill(self, target: Bytes) -> int:
-        filled = 0
-        while filled < target.size:
-            count = self._file.readinto(target[filled:].data)
-            if not count:
-                break
-            filled += count
-        return filled
-
-
-class _Gunzipped:
-    """The members of a gzip file one after the other, each checked against its checksum and length.
-
-    Decompressed in pieces straight to where they belong, so that there is one copy of the image, and no more is
-    expanded than was asked for. isal lets go of the interpreter lock meanwhile: two files can be read on two threads.
-    """
-
-    def __init__(self, file: io.FileIO, source: str) -> None:
-        self._file, self._source = file, source
-        self.capacity = os.fstat(file.fileno()).st_size * DEFLATE_RATIO
-        self._ahead = b""
-        self._start_member()
-
-    def fill(self, target: Bytes) -> int:
-        filled = 0
-        while filled < target.size:
-            piece = self._piece(min(CHUNK_BYTES, target.size - filled))
-            if not piece:
-                break
-            np.copyto(target[filled : filled + len(piece)], np.frombuffer(piece, np.uint8))
-            filled += len(piece)
-        return filled
-
-    def _start_member(self) -> None:
-        self._member = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-
-    def _piece(self, most: int) -> bytes:
-        """Up to `most` bytes, none only at the end of the last member."""
-        while True:
-            if self._member.eof and not self._next_member():
-                return b""
-            compressed = b""
-            if self._member.needs_input:
-                compressed, self._ahead = self._ahead or self._file.read(CHUNK_BYTES), b""
-                if not compressed:
-                    raise InputError("cut short: the gzip data stops before its end", source=self._source, hint=_AGAIN)
-            try:
-                piece: bytes = self._member.decompress(compressed, most)
-            except _GZIP_DAMAGE as error:
-                raise InputError(f"damaged gzip data ({_reason(error)})", source=self._source, hint=_AGAIN) from None
-            if piece:
-                return piece
-
-    def _next_member(self) -> bool:
-        """Go on to another gzip member; False at the end of the file. Zero bytes are legal padding there."""
-        rest = self._member.unused_data.lstrip(b"\x00")
-        while not rest:
-            rest = self._file.read(CHUNK_BYTES)
-            if not rest:
-                return False
-            rest = rest.lstrip(b"\x00")
-        if len(rest) == 1:
-            rest += self._file.read(1)
-        if rest[:2] != b"\x1f\x8b":
-            raise InputError("other data after the end of the gzip data", source=self._source, hint=_AGAIN)
-        self._ahead = rest
-        self._start_member()
-        return True
-
-
-def _reason(error: Exception) -> str:
-    """Take the number out of what isal says: ``"Error -6 Incorrect checksum found"``."""
-    return re.sub(r"^Error -?\d+ ", "", str(error)).lower()
-
-
-def _read_exactly(stream: _Stream, count: int, source: str, what: str) -> bytes:
-    target: Bytes = np.empty(count, np.uint8)
-    found = stream.fill(target)
-    if found < count:
-        raise InputError(f"cut short: expected {count:,} bytes of {what}, found {found:,}", source=source, hint=_AGAIN)
-    return target.tobytes()
-
-
-def _check_capacity(stream: _Stream, needed: int, source: str) -> None:
-    """Refuse a header that needs other than what the file holds, before any memory is taken for it."""
-    if isinstance(stream, _Plain):
-        if needed != stream.capacity:
-            raise InputError(
-                f"expected {needed:,} bytes by its header, found {stream.capacity:,}", source=source, hint=_AGAIN
-            )
-    elif needed > stream.capacity:
-        raise InputError(
-            f"its header needs {needed:,} bytes, more than a gzip file of this size can hold",
-            source=source,
-            hint=_AGAIN,
-        )
-
-
-def _read_values(stream: _Stream, shape: tuple[int, int, int], dtype: np.dtype[Any], source: str) -> NDArray[Any]:
-    """Read the voxels, axes (z, y, x); the stream must end with them."""
-    try:
-        values: NDArray[Any] = np.empty(math.prod(shape), dtype)
-    except MemoryError:
-        size = math.prod(shape) * dtype.itemsize / 2**30
-        raise InputError(f"needs {size:,.1f} GB of memory, more than there is", source=source) from None
-    found = stream.fill(values.view(np.uint8))
-    if found < values.nbytes:
-        raise InputError(
-            f"cut short: expected {values.nbytes:,} bytes of voxels, found {found:,}", source=source, hint=_AGAIN
-        )
-    if stream.fill(np.empty(1, np.uint8)):
-        raise InputError(f"expected {values.nbytes:,} bytes of voxels, found more", source=source, hint=_AGAIN)
-    return values.reshape(shape)
-
-
 @dataclass(frozen=True, slots=True)
 class _Header:
     """A NIfTI header, its version and byte order."""
@@ -263,13 +126,13 @@ class _Header:
         return self.fields[name].item()
 
 
-def _read_header(stream: _Stream, source: str) -> _Header:
+def _read_header(stream: Stream, source: str) -> _Header:
     head = np.empty(348, np.uint8)
     start = head[: stream.fill(head)].tobytes()
     version, order = _recognised(start, source)
     if version == 1:
         return _Header(1, order, Nifti1Header(start, endianness=order, check=False))  # type: ignore[no-untyped-call]
-    start += _read_exactly(stream, 540 - 348, source, "header")
+    start += read_exactly(stream, 540 - 348, what="header", source=source)
     return _Header(2, order, Nifti2Header(start, endianness=order, check=False))  # type: ignore[no-untyped-call]
 
 
@@ -469,9 +332,9 @@ def _with_missing_axes(columns: Affine, sizes: tuple[int, ...]) -> Affine:
     return columns
 
 
-def _read_names(stream: _Stream, header: _Header, offset: int, source: str) -> dict[int, str]:
+def _read_names(stream: Stream, header: _Header, offset: int, source: str) -> dict[int, str]:
     """Label names from the extensions between header and voxels."""
-    raw = _read_exactly(stream, offset - header.size, source, "header extensions")
+    raw = read_exactly(stream, offset - header.size, what="header extensions", source=source)
     names: dict[int, str] = {}
     if not raw[0]:
         return names

@@ -74,7 +74,11 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     InputError
         The file is damaged, is no picture of a known kind, or does not hold labels.
     """
-    data = file.readall()
+    return decoded(file.readall(), source=source)
+
+
+def decoded(data: bytes, *, source: str) -> LabelMap:
+    """The label map in the bytes of a picture; see `read`."""
     if data.startswith(_PNG):
         values, stored = _read_png(data, source)
     elif data.startswith(_TIFF):

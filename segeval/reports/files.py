@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from segeval.errors import UsageError, shown
+from segeval.reading import file_behind
 from segeval.reports.document import to_json, to_jsonl
 from segeval.reports.markdown import to_markdown
 from segeval.reports.tabular import to_csv
@@ -100,12 +101,17 @@ def check_output_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
 
 def write_text(path: StrPath, text: str, *, inputs: Iterable[StrPath] = ()) -> None:
     """Put a text on disk as UTF-8, whole or not at all; see `write_report`."""
+    write_bytes(path, text.encode("utf-8", "backslashreplace"), inputs=inputs)
+
+
+def write_bytes(path: StrPath, data: bytes, *, inputs: Iterable[StrPath] = ()) -> None:
+    """Put bytes on disk, whole or not at all; see `write_report`."""
     check_output_path(path, inputs=inputs)
     target = Path(path).resolve()
     beside = target.parent / f".segeval-{secrets.token_hex(8)}.tmp"
     try:
         with beside.open("xb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
+            file.write(data)
         if target.exists():
             beside.chmod(stat.S_IMODE(target.stat().st_mode))
         beside.replace(target)
@@ -122,7 +128,7 @@ def _suffix(path: StrPath) -> str:
 
 def _same(target: Path, file: StrPath) -> bool:
     try:
-        return target.samefile(file)
+        return target.samefile(file_behind(file))
     except (OSError, ValueError):
         return False
 

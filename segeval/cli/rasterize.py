@@ -1,0 +1,83 @@
+"""`segeval rasterize`: polygons become label pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from segeval.cli.options import complete_file, help_option, labels_option, names_of
+from segeval.cli.streams import complain, data_stream
+from segeval.errors import InputError, UsageError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@click.command(
+    short_help="Turn polygon JSON into label pictures (PNG).",
+    epilog="\b\nExample:\n  segeval rasterize sample_data/street/reference.json -o street_png "
+    "--labels sample_data/street/labels.json",
+)
+@click.argument("polygons", nargs=-1, required=True, metavar="POLYGONS...", shell_complete=complete_file)
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    metavar="FOLDER",
+    required=True,
+    shell_complete=complete_file,
+    help="Where the pictures go; made if it is not there.",
+)
+@labels_option
+@click.option("--force", is_flag=True, help="Overwrite pictures that are there.")
+@help_option
+def rasterize(polygons: tuple[str, ...], *, folder: str, labels: str | None, force: bool) -> int:
+    """Write a label picture into FOLDER for each image in POLYGONS: JSON of Cityscapes, IDD, LabelMe or COCO.
+
+    A pixel has the label of the last object that covers its centre, or 0. The picture is called like the file, or like
+    the image where the file is of COCO; FILE.json::IMAGE picks one of a COCO file. stdout lists what was written.
+    """
+    names = names_of(labels)
+    target = Path(folder)
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+        raise UsageError(f"the folder cannot be made: {reason}", source=folder) from None
+    problems: list[InputError] = []
+    written: dict[Path, str] = {}
+    for path in polygons:
+        try:
+            _rasterize(path, names, target, written, force=force)
+        except InputError as error:
+            problems.append(error)
+            complain(str(error))
+    if len(problems) > 1:
+        unusable = ", ".join(shown(problem.source) for problem in problems)
+        complain(f"{len(problems)} of {len(polygons)} files cannot be used: {unusable}")
+    return InputError.exit_code if problems else 0
+
+
+def _rasterize(path: str, names: Mapping[int, str], folder: Path, written: dict[Path, str], *, force: bool) -> None:
+    """Write the pictures of one file, and note from what each was made."""
+    from segeval.cases import case_name
+    from segeval.reading import read_polygons
+    from segeval.reports.files import write_bytes
+    from segeval.reports.pictures import to_png
+
+    for label_map in read_polygons(path, names=names):
+        target = folder / f"{case_name(label_map.source)}.png"
+        if target in written:
+            raise UsageError(
+                f"two images would become this file: those of {shown(written[target])} and {shown(label_map.source)}",
+                source=str(target),
+                hint="write them into two folders",
+            )
+        if target.exists() and not force:
+            raise UsageError("is there already", source=str(target), hint="--force overwrites it")
+        write_bytes(target, to_png(label_map))
+        written[target] = label_map.source
+        with data_stream() as stream:
+            stream.write(f"{shown(target)}\n")

@@ -1,0 +1,250 @@
+r"""Label maps from NumPy's own files, .npy and .npz.
+
+Nothing in them is evaluated: arrays of Python objects are refused, and the header is matched against the form in which
+it is written, not parsed as Python. An archive's member must have the size and checksum that the archive states, and
+be as large as its own header needs. Axes are those of the array, (z, y, x) or (y, x); there is no spacing, so the unit
+is px.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+import struct
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from segeval.errors import InputError, shown
+from segeval.labelmap import Grid, LabelMap, as_labels
+from segeval.reading.contents import HEAD_BYTES, unexpected
+from segeval.reading.streams import Inflated, Plain, Stream, Summed, check_capacity, read_exactly, read_values
+
+PREFERRED_KEYS = ("labels", "segmentation", "seg", "arr_0")
+MAX_DIRECTORY_BYTES = 1 << 22
+MAX_HEADER_BYTES = 10_000
+MAX_KEYS_SHOWN = 10
+
+_MAGIC = b"\x93NUMPY"
+_LENGTHS = {(1, 0): "<H", (2, 0): "<I", (3, 0): "<I"}
+_HEADER = re.compile(
+    r"\{ *'descr' *: *(?P<descr>'[^'\\]*'|\[.*\]) *, *'fortran_order' *: *(?P<fortran>True|False) *, *"
+    r"'shape' *: *\((?P<shape>[0-9L, ]*)\) *,? *\} *\n?",
+    re.DOTALL,
+)
+_DESCR = re.compile(r"'([<>|=]?)([biuf])([1248])'")
+_SIZE = re.compile(r"([0-9]{1,18})L?")
+_LOCAL = struct.Struct("<4s5H3I2H")
+_END_BYTES = 22  # of an archive's last record, where it has no comment
+_ENCRYPTED, _SIZES_FOLLOW, _IN_ZIP64 = 1, 8, 0xFFFFFFFF
+_FAILURES = (  # all that zipfile may raise on a damaged directory
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    OSError,
+    EOFError,
+    struct.error,
+)
+_AGAIN = "copy or export it again"
+
+
+def read(file: io.FileIO, *, source: str) -> LabelMap:
+    """Read the label map in a NumPy file.
+
+    Parameters
+    ----------
+    file
+        The open file, at its first byte.
+    source
+        What to call it in a message.
+
+    Returns
+    -------
+    LabelMap
+        Axes as they are stored, unit px. Of an archive with several arrays it is the one called ``labels``,
+        ``segmentation``, ``seg`` or ``arr_0``.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, is no NumPy file, or does not hold one label map.
+    """
+    archive = source.lower().endswith(".npz")
+    head = file.read(HEAD_BYTES)
+    if archive and not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        raise unexpected(head, expected="a NumPy archive", source=source)
+    if not archive and not head.startswith(_MAGIC):
+        raise unexpected(head, expected="a NumPy array", source=source)
+    size = None
+    stream: Stream = Plain(file)
+    if archive:
+        member = _chosen(_directory(file, source), source)
+        stream, size = _member_stream(file, member, source), member.file_size
+    header = _npy_header(stream, source)
+    shape, fortran, dtype, data_start = header
+    needed = data_start + math.prod(shape) * dtype.itemsize
+    if size is not None and needed != size:
+        raise InputError(f"expected {needed:,} bytes by its header, found {size:,}", source=source, hint=_AGAIN)
+    check_capacity(stream, needed, source=source)
+    values = read_values(stream, shape[::-1] if fortran else shape, dtype, source=source)
+    labels = as_labels(np.ascontiguousarray(values.T) if fortran else values, source=source)
+    stored = [
+        "NumPy archive" if archive else "NumPy",
+        *([stream.compression] if stream.compression else []),
+        dtype.name,
+    ]
+    grid = Grid(shape=labels.shape, spacing=(1.0,) * labels.ndim, unit="px")
+    return LabelMap(labels=labels, grid=grid, source=source, stored=", ".join(stored))
+
+
+def _npy_header(stream: Stream, source: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, whether the first axis varies fastest, type of the values, and where they start."""
+    start = read_exactly(stream, 8, what="header", source=source)
+    if start[:6] != _MAGIC:
+        raise InputError("damaged header: no NumPy signature where it belongs", source=source, hint=_AGAIN)
+    kind = _LENGTHS.get((start[6], start[7]))
+    if kind is None:
+        raise InputError(f"damaged header: unknown version {start[6]}.{start[7]}", source=source, hint=_AGAIN)
+    width = struct.calcsize(kind)
+    (length,) = struct.unpack(kind, read_exactly(stream, width, what="header", source=source))
+    if length > MAX_HEADER_BYTES:
+        raise InputError(
+            f"damaged header: expected at most {MAX_HEADER_BYTES:,} bytes, found {length:,}", source=source, hint=_AGAIN
+        )
+    text = read_exactly(stream, length, what="header", source=source).decode("latin-1")
+    found = _HEADER.fullmatch(text)
+    if not found:
+        raise InputError("damaged header: not as NumPy writes it", source=source, hint=_AGAIN)
+    dtype = _data_type(found["descr"], source)
+    return _shape(found["shape"], source), found["fortran"] == "True", dtype, 8 + width + length
+
+
+def _data_type(descr: str, source: str) -> np.dtype[Any]:
+    found = _DESCR.fullmatch(descr)
+    if found and (found[2] != "b" or found[3] == "1") and found[2] + found[3] != "f1":
+        return np.dtype(descr.strip("'"))
+    if "O" in descr and not descr.startswith("["):
+        raise InputError(
+            "expected integer labels, found Python objects", source=source, hint="save the array as integers"
+        )
+    kind = "records of several values" if descr.startswith("[") else f"values of type {shown(descr)}"
+    raise InputError(f"expected integer labels, found {kind}", source=source, hint="save the array as integers")
+
+
+def _shape(text: str, source: str) -> tuple[int, ...]:
+    words = [word.strip() for word in text.split(",")]
+    if words[-1] == "":  # (3,) and ()
+        words.pop()
+    matches = [_SIZE.fullmatch(word) for word in words]
+    sizes = [int(match[1]) for match in matches if match]
+    if len(sizes) != len(words):
+        raise InputError(f"damaged header: impossible shape ({shown(text)})", source=source, hint=_AGAIN)
+    if len(sizes) not in {2, 3}:
+        raise InputError(
+            f"expected 2 or 3 axes, found shape ({', '.join(map(str, sizes))})",
+            source=source,
+            hint="save one label map; probability maps are not label maps" if len(sizes) > 3 else None,
+        )
+    if min(sizes) < 1:
+        raise InputError(f"an array without voxels, of shape ({', '.join(map(str, sizes))})", source=source)
+    return tuple(sizes)
+
+
+class _Bounded(io.RawIOBase):
+    """A file of which only little is read at once, so that no directory is believed to be huge."""
+
+    def __init__(self, file: io.FileIO) -> None:
+        self._file = file
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(0, os.fstat(self._file.fileno()).st_size - self.tell())
+        most = left if size < 0 else min(size, left)
+        if most > MAX_DIRECTORY_BYTES:
+            raise zipfile.BadZipFile("the directory is too large")
+        return self._file.read(most) or b""
+
+
+def _directory(file: io.FileIO, source: str) -> list[zipfile.ZipInfo]:
+    """The arrays of an archive; a member must lie before the directory, which ends the file."""
+    file.seek(max(0, os.fstat(file.fileno()).st_size - _END_BYTES))
+    end = file.read(_END_BYTES)
+    if not (end.startswith(b"PK\x05\x06") and end.endswith(b"\x00\x00")):
+        raise InputError(
+            "cut short, or other data after its end: no zip directory where it belongs", source=source, hint=_AGAIN
+        )
+    try:
+        archive = zipfile.ZipFile(_Bounded(file))
+    except _FAILURES as error:
+        raise InputError(f"damaged archive: {shown(error)}", source=source, hint=_AGAIN) from None
+    for member in archive.infolist():
+        if member.header_offset + _LOCAL.size + member.compress_size > archive.start_dir:
+            raise InputError("damaged: its members and its directory overlap", source=source, hint=_AGAIN)
+    return [member for member in archive.infolist() if member.filename.endswith(".npy")]
+
+
+def _chosen(members: list[zipfile.ZipInfo], source: str) -> zipfile.ZipInfo:
+    """The one array, or the one whose name says that it is the label map."""
+    if len(members) == 1:
+        return members[0]
+    preferred = [member for member in members if _key(member) in PREFERRED_KEYS]
+    if len(preferred) == 1:
+        return preferred[0]
+    if not members:
+        raise InputError("holds no array", source=source)
+    keys = ", ".join(shown(_key(member)) for member in members[:MAX_KEYS_SHOWN])
+    more = f" and {len(members) - MAX_KEYS_SHOWN} more" if len(members) > MAX_KEYS_SHOWN else ""
+    raise InputError(
+        f"holds {len(members):,} arrays: {keys}{more}",
+        source=source,
+        hint=f"save one alone, or call one of them {', '.join(PREFERRED_KEYS[:-1])} or {PREFERRED_KEYS[-1]}",
+    )
+
+
+def _key(member: zipfile.ZipInfo) -> str:
+    return member.filename.removesuffix(".npy")
+
+
+def _member_stream(file: io.FileIO, member: zipfile.ZipInfo, source: str) -> Stream:
+    """The bytes of a member, whose own header must agree with the directory."""
+    head = Plain(file, start=member.header_offset)
+    raw = read_exactly(head, _LOCAL.size, what="an archive's member", source=source)
+    magic, _, flags, method, _, _, checksum, packed, size, name_bytes, extra_bytes = _LOCAL.unpack(raw)
+    if (flags | member.flag_bits) & _ENCRYPTED:
+        raise InputError("an encrypted archive", source=source, hint="save it without a password")
+    agree = magic == b"PK\x03\x04" and method == member.compress_type
+    if not flags & _SIZES_FOLLOW:
+        agree &= checksum == member.CRC
+        agree &= packed in {member.compress_size, _IN_ZIP64} and size in {member.file_size, _IN_ZIP64}
+    if not agree:
+        raise InputError(
+            f"damaged: the array {shown(_key(member))!r} is not as the archive's directory says",
+            source=source,
+            hint=_AGAIN,
+        )
+    start = member.header_offset + _LOCAL.size + name_bytes + extra_bytes
+    part = Plain(file, start=start, size=member.compress_size)
+    if method == zipfile.ZIP_STORED:
+        return Summed(part, member.CRC, source=source)
+    if method != zipfile.ZIP_DEFLATED:
+        raise InputError(
+            f"the compression method {method} of its array is not supported",
+            source=source,
+            hint="save it with numpy.savez_compressed",
+        )
+    return Summed(Inflated(part, "deflate", source=source), member.CRC, source=source)

@@ -1,0 +1,197 @@
+"""Drawings from COCO instance annotations (home of pycocotools).
+
+Polygons cover the pixels that the COCO API gives them, by calling it: it rounds outlines in its own way, up to half a
+pixel off, and what it gives is what everybody else's masks are. Run lengths are decoded here, because pycocotools reads
+memory that is not its own where they do not add up to the picture. An annotation of a crowd has its category's label
+like any other; a later annotation covers the earlier. Numbers and names of labels are those of the categories.
+"""
+
+from __future__ import annotations
+
+import difflib
+from functools import partial
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segeval.errors import InputError, UsageError, shown
+from segeval.reading.drawings import Drawing, Shape, json_kind, shown_number
+from segeval.reading.painting import paint_mask
+from segeval.reading.tables import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from segeval.reading.drawings import Entry
+    from segeval.reading.painting import Canvas
+
+LONGEST_OUTLINE_PX = 1 << 22  # pycocotools keeps each fifth of a pixel of it
+MOST_DIGITS = 7  # of 5 bits, in a compressed run length
+
+_INSTALL = "pip install 'segeval-cli[coco]'"
+
+
+def drawings(content: Entry, image: str | None) -> Iterator[Drawing]:
+    """The drawing of each image in a file, or of one.
+
+    Parameters
+    ----------
+    content
+        The file.
+    image
+        The file name of an image, with or without folder and suffix, or its id; None for all.
+
+    Raises
+    ------
+    InputError
+        No such image, or something that is not as COCO has it.
+    UsageError
+        Polygons, and pycocotools is not installed.
+    """
+    names = _categories(content)
+    images = {entry.whole("id"): entry for entry in content.entries("images")}
+    if len(images) != len(content.values["images"]):
+        raise InputError("two images have the same id", source=content.source)
+    chosen = images if image is None else dict([_chosen(images, image, content.source)])
+    annotations: dict[int, list[Entry]] = {number: [] for number in chosen}
+    for entry in content.entries("annotations"):
+        number = entry.whole("image_id")
+        if number in annotations:
+            annotations[number].append(entry)
+        elif number not in images:
+            raise entry.wrong(f"is of image {shown_number(number)}, which the file does not list")
+    for number, entry in chosen.items():
+        size = entry.size("height", "width")
+        yield Drawing(
+            kind="COCO annotations",
+            shape=size,
+            shapes=tuple(_shape(each, names, size) for each in annotations[number]),
+            source=content.source if len(images) == 1 else f"{content.source.split('::')[0]}::{_file_name(entry)}",
+            names=names,
+        )
+
+
+def _categories(content: Entry) -> dict[int, str]:
+    names: dict[int, str] = {}
+    for entry in content.entries("categories"):
+        number = entry.whole("id")
+        if number in names:
+            raise entry.wrong(f"has the id {number} of another category")
+        names[number] = entry.text("name")
+    return names
+
+
+def _file_name(image: Entry) -> str:
+    return image.text("file_name") if "file_name" in image.values else str(image.whole("id"))
+
+
+def _chosen(images: dict[int, Entry], wanted: str, source: str) -> tuple[int, Entry]:
+    names = {number: _file_name(entry) for number, entry in images.items()}
+    found = [number for number, name in names.items() if name == wanted]
+    if not found:
+        found = [
+            number
+            for number, name in names.items()
+            if wanted in (str(number), PurePosixPath(name).name, PurePosixPath(name).stem)
+        ]
+    if len(found) == 1:
+        return found[0], images[found[0]]
+    if found:
+        raise InputError(f"{len(found)} of its images are called {quoted(wanted)}", source=source)
+    near = difflib.get_close_matches(wanted[:200], [name[:200] for name in names.values()], n=3) if wanted else []
+    raise InputError(
+        f"none of its {len(images):,} images is called {quoted(wanted)}",
+        source=source,
+        hint=f"did you mean {' or '.join(map(shown, near))}?" if near else None,
+    )
+
+
+def _shape(entry: Entry, names: dict[int, str], size: tuple[int, int]) -> Shape:
+    number = entry.whole("category_id")
+    if number not in names:
+        raise entry.wrong(f"is of category {shown_number(number)}, which the file does not list")
+    entry = entry.named(names[number])
+    entry.flag("iscrowd")
+    if "segmentation" not in entry.values:
+        raise entry.wrong("has no 'segmentation'", "a box is no outline: export the segmentations")
+    return Shape(where=entry.where, name=names[number], number=number, paint=partial(_paint, entry=entry, size=size))
+
+
+def _paint(canvas: Canvas, label: int, *, entry: Entry, size: tuple[int, int]) -> None:
+    segmentation = entry.values["segmentation"]
+    mask = _of_runs(entry, size) if isinstance(segmentation, dict) else _of_polygons(entry, segmentation, size)
+    paint_mask(canvas, label, mask=mask)
+
+
+def _of_polygons(entry: Entry, parts: object, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The union of the parts, as the COCO API paints it."""
+    if not isinstance(parts, list) or not parts or not all(isinstance(part, list) for part in parts):
+        raise entry.wrong(f"has {json_kind(parts)} as 'segmentation', expected lists of coordinates")
+    polygons = []
+    for part in parts:
+        polygon = entry.coordinates(part, "segmentation")
+        if len(polygon) < 6 or len(polygon) % 2:
+            raise entry.wrong(f"has a polygon of {len(polygon)} coordinates, expected x and y of 3 points or more")
+        corners = polygon.reshape(-1, 2)
+        if np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum() > LONGEST_OUTLINE_PX:
+            raise entry.wrong(f"has an outline of more than {LONGEST_OUTLINE_PX:,} pixels")
+        polygons.append(polygon.tolist())
+    api = _pycocotools()
+    counts: bytes = api.merge(api.frPyObjects(polygons, *size))["counts"]
+    return _mask(entry, _run_lengths(counts.decode("ascii")), size)
+
+
+def _pycocotools() -> Any:
+    try:
+        from pycocotools import mask
+    except ImportError:
+        raise UsageError("COCO polygons need the package pycocotools", hint=_INSTALL) from None
+    return mask
+
+
+def _of_runs(entry: Entry, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The mask that run lengths give, as numbers or as the text that pycocotools makes of them."""
+    values = entry.values["segmentation"]
+    if values.get("size") != list(size):
+        raise entry.wrong(f"has run lengths for another size than the image's {size[1]} x {size[0]} pixels")
+    counts = values.get("counts")
+    if isinstance(counts, str):
+        lengths = _run_lengths(counts)
+    elif isinstance(counts, list) and set(map(type, counts)) <= {int}:
+        lengths = np.array([min(max(count, -1), 2**32) for count in counts], np.int64)
+    else:
+        raise entry.wrong(f"has {json_kind(counts)} as run lengths ('counts'), expected a text or a list of numbers")
+    return _mask(entry, lengths, size)
+
+
+def _mask(entry: Entry, lengths: NDArray[np.int64] | None, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """The mask whose columns, one below the other, are runs of 0, 1, 0, 1 ... of these lengths."""
+    if lengths is None or (lengths < 0).any() or lengths.sum() != size[0] * size[1]:
+        raise entry.wrong(f"has run lengths that do not add up to its {size[0] * size[1]:,} pixels")
+    return np.repeat(np.arange(len(lengths)) % 2 != 0, lengths).reshape(size[::-1]).T
+
+
+def _run_lengths(text: str) -> NDArray[np.int64] | None:
+    """Decode the text of a compressed mask, None where it is none.
+
+    Each number is written in digits of 5 bits, the lowest first, 32 added to all but the last, and 48 to make them
+    characters; the highest bit of the last digit is the sign. From the fourth on they are differences to the last but
+    one.
+    """
+    digits = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8).astype(np.int64) - 48
+    if not len(digits) or not ((digits >= 0) & (digits < 64)).all() or digits[-1] >= 32:
+        return None
+    last = np.flatnonzero(digits < 32)
+    first = np.concatenate([[0], last[:-1] + 1])
+    count = last - first + 1
+    if count.max() > MOST_DIGITS:
+        return None
+    place = np.arange(len(digits)) - np.repeat(first, count)
+    numbers = np.add.reduceat((digits & 31) << 5 * place, first)
+    numbers -= np.where(digits[last] & 16, 1 << 5 * count, 0)
+    numbers[1::2] = np.cumsum(numbers[1::2])
+    numbers[2::2] = np.cumsum(numbers[2::2])
+    return numbers

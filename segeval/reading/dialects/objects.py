@@ -1,0 +1,176 @@
+"""Label tables in JSON: nnU-Net's and the Decathlon's dataset.json, and plain objects.
+
+nnU-Net v2 goes from name to number, ``{"labels": {"background": 0, "whole tumour": [1, 2], "ignore": 3}}``: a list is a
+region, and the voxels of `ignore` count nowhere. nnU-Net v1 and the Medical Segmentation Decathlon go from number to
+name, ``{"labels": {"0": "background"}}``. An object without `labels` holds names alone, either way round.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from segeval.errors import InputError
+from segeval.reading.tables import NAME_ONCE, LabelTable, NameRows, check_text, label_number, quoted
+
+NNUNET_2 = "nnU-Net v2 dataset.json"
+NNUNET_1 = "nnU-Net v1 or Medical Segmentation Decathlon dataset.json"
+NUMBER_TO_NAME = "JSON object number -> name"
+NAME_TO_NUMBER = "JSON object name -> number"
+
+EXPECTED = (
+    'expected an object from number to name, {"1": "liver"}, or from name to number, {"liver": 1}, '
+    'or either one as "labels" of a dataset.json'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Contradiction:
+    """Stands for an object that has a key twice, with two values."""
+
+    key: str
+    values: tuple[Any, Any]
+
+
+def read_objects(text: str, *, source: str) -> LabelTable:
+    """Read a label table from JSON.
+
+    Parameters
+    ----------
+    text
+        The whole file.
+    source
+        The file, for messages.
+
+    Raises
+    ------
+    InputError
+        Not JSON, or no label table.
+
+    Examples
+    --------
+    >>> read_objects('{"labels": {"background": 0, "liver": 1, "ignore": 2}}', source="dataset.json").ignore_label
+    2
+    """
+    try:
+        content = json.loads(text, object_pairs_hook=_object)
+    except RecursionError:
+        raise InputError("nested too deeply", source=source, hint=EXPECTED) from None
+    except ValueError as error:
+        raise InputError(f"not valid JSON: {error}", source=source, hint=EXPECTED) from None
+    if isinstance(content, dict) and not isinstance(content.get("labels", 0), (str, int)):
+        labels = _checked(content["labels"], source, title="labels: ")
+        dataset = True
+    else:
+        labels, dataset = _checked(content, source), False
+    if _goes_from_name(labels):
+        return _from_names(labels, source, dataset=dataset)
+    return _from_numbers(labels, source, dataset=dataset)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Contradiction:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if found.setdefault(key, value) != value:
+            return _Contradiction(key, (found[key], value))
+    return found
+
+
+def _checked(content: object, source: str, *, title: str = "") -> dict[str, Any]:
+    """Label names as JSON has them, each key once."""
+    if isinstance(content, _Contradiction):
+        one, other = (quoted(value) if isinstance(value, str) else _kind(value) for value in content.values)
+        problem = f"{title}{quoted(content.key)} appears twice, with {one} and with {other}"
+        raise InputError(problem, source=source, hint=NAME_ONCE)
+    if not isinstance(content, dict):
+        raise InputError(f"{title}found no object but {_kind(content)}", source=source, hint=EXPECTED)
+    if not content:
+        raise InputError(f"{title}holds no label names", source=source, hint=EXPECTED)
+    return content
+
+
+def _goes_from_name(labels: Mapping[str, Any]) -> bool:
+    if all(label_number(key) is not None for key in labels):
+        return False
+    numbers = [isinstance(value, (int, list)) and not isinstance(value, bool) for value in labels.values()]
+    return any(numbers) or all(isinstance(value, str) and label_number(value) is not None for value in labels.values())
+
+
+def _from_numbers(labels: Mapping[str, Any], source: str, *, dataset: bool) -> LabelTable:
+    rows = NameRows(source)
+    for key, name in labels.items():
+        label = label_number(key)
+        if label is None:
+            raise InputError(f"{quoted(key)} is no label number from 0 up", source=source, hint=EXPECTED)
+        if not isinstance(name, str) or not name.strip():
+            raise InputError(f"label {label} has no name but {_kind(name)}", source=source, hint=EXPECTED)
+        rows.add(label, name)
+    return rows.table(NNUNET_1 if dataset else NUMBER_TO_NAME, expected=EXPECTED)
+
+
+def _from_names(labels: Mapping[str, Any], source: str, *, dataset: bool) -> LabelTable:
+    rows = NameRows(source)
+    unions: dict[str, tuple[int, ...]] = {}
+    ignored: int | None = None
+    for key, value in labels.items():
+        name = key.strip()
+        if not name:
+            raise InputError("a label has an empty name", source=source, hint=EXPECTED)
+        check_text(name, source=source)
+        if dataset and name == "ignore":
+            ignored = _number(name, value, source)
+        elif isinstance(value, list):
+            unions[name] = _members(name, value, source, dataset=dataset)
+        else:
+            rows.add(_number(name, value, source), name)
+    regions: dict[str, tuple[int, ...]] = {}
+    for name, members in unions.items():
+        if len(members) == 1 and members[0] not in rows.names:  # nnU-Net: "enhancing tumour": 3, or [3]
+            rows.add(members[0], name)
+        elif 0 in members or ignored in members:
+            raise InputError(f"the region {quoted(name)} holds the background or the ignored label", source=source)
+        else:
+            regions[name] = members
+    if not rows.names and not regions:
+        raise InputError("holds no label names", source=source, hint=EXPECTED)
+    table = LabelTable(names=rows.names, dialect=NNUNET_2 if dataset else NAME_TO_NUMBER, source=source)
+    return replace(table, regions=regions, ignore_label=ignored)
+
+
+def _number(name: str, value: object, source: str) -> int:
+    """The number that a name stands for."""
+    number = None
+    if isinstance(value, (int, str)) and not isinstance(value, bool):
+        number = label_number(value) if isinstance(value, str) else value if 0 <= value < 2**64 else None
+    if number is None:
+        plain = isinstance(value, (int, float, str)) and not isinstance(value, bool)
+        found = quoted(str(value)) if plain and value != "" else _kind(value)
+        raise InputError(
+            f"{quoted(name)} has no label number but {found}", source=source, hint="labels are integers from 0 up"
+        )
+    return number
+
+
+def _members(name: str, values: list[object], source: str, *, dataset: bool) -> tuple[int, ...]:
+    if not dataset:
+        raise InputError(
+            f"{quoted(name)} has several labels",
+            source=source,
+            hint='a region stands in {"labels": {...}}, or --region',
+        )
+    if not values:
+        raise InputError(f"the region {quoted(name)} has no labels", source=source, hint='like "tumour": [1, 2]')
+    if label_number(name) is not None:
+        raise InputError(f"a region is called {quoted(name)}, like a number", source=source, hint="give it a name")
+    return tuple(dict.fromkeys(_number(name, value, source) for value in values))
+
+
+def _kind(value: object) -> str:
+    kinds: dict[type, str] = {bool: "true or false", list: "a list", type(None): "null", int: "a number"}
+    if isinstance(value, (dict, _Contradiction)):
+        return "an object"
+    if isinstance(value, str):
+        return "a text" if value.strip() else "an empty text"
+    return kinds.get(type(value), "a number")

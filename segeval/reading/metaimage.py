@@ -1,0 +1,195 @@
+"""The header of MetaImage files: .mha with the voxels behind it, .mhd with a data file beside it.
+
+Lines of ``Key = value`` end with ``ElementDataFile``. Number types are those of MetaIO, where a LONG has 4 bytes
+whatever the machine. Nothing here reads voxels.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import chain
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from segeval.errors import InputError
+from segeval.reading.contents import HEAD_BYTES, unexpected
+from segeval.reading.headers import Fields, VolumeHeader, damaged, quoted, read_head
+
+if TYPE_CHECKING:
+    import io
+
+_END = re.compile(rb"^ElementDataFile[ \t]*=([^\n]*)(?:\n|\Z)", re.MULTILINE)
+_START = re.compile(rb"[ \t\r\n]*(?:ObjectType|ObjectSubType|NDims|Comment)[ \t]*=")
+_LINE = re.compile(r"([A-Za-z]{1,60})[ \t]*=[ \t]*(.*)", re.DOTALL)
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_FIELDS = (
+    *("ObjectType", "NDims", "DimSize", "ElementType", "ElementNumberOfChannels", "ElementDataFile", "HeaderSize"),
+    *("BinaryData", "BinaryDataByteOrderMSB", "ElementByteOrderMSB", "CompressedData", "CompressedDataSize"),
+    *("Offset", "Position", "Origin", "TransformMatrix", "Rotation", "Orientation"),
+    *("ElementSpacing", "ElementSize", "DistanceUnits"),
+    *("ElementToIntensityFunctionSlope", "ElementToIntensityFunctionOffset"),
+)
+_TYPES = {
+    "MET_CHAR": "i1",
+    "MET_UCHAR": "u1",
+    "MET_SHORT": "i2",
+    "MET_USHORT": "u2",
+    "MET_INT": "i4",
+    "MET_UINT": "u4",
+    "MET_LONG": "i4",
+    "MET_ULONG": "u4",
+    "MET_LONG_LONG": "i8",
+    "MET_ULONG_LONG": "u8",
+    "MET_FLOAT": "f4",
+    "MET_DOUBLE": "f8",
+}
+_SYNONYMS = (("Offset", "Position", "Origin"), ("TransformMatrix", "Rotation", "Orientation"))
+_MM_PER_UNIT = {"um": 0.001, "cm": 10.0}  # of DistanceUnits; everything else is taken as mm
+_CONVERT = "convert it to .nii.gz or to an .mha of its own"
+
+
+def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
+    """Read the header of a MetaImage.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    source
+        Its path, for messages.
+
+    Raises
+    ------
+    InputError
+        It is no MetaImage, is damaged, or is of a kind that cannot hold a label map.
+    """
+    head, end = read_head(file, _END)
+    if not _START.match(head):
+        raise unexpected(head[:HEAD_BYTES], expected="a MetaImage", source=source)
+    if end is None:
+        raise damaged("it does not say where the voxels are (ElementDataFile)", source=source)
+    fields = _fields(head[: end.end()], source)
+    _check_kind(fields)
+    shape = _shape(fields)
+    compressed = _flag(fields, "CompressedData")
+    data_file = fields.text("ElementDataFile")
+    local = data_file.upper() == "LOCAL"
+    if not local:
+        _check_single(data_file, source)
+    first = file.seek(end.end()) if local else 0
+    return VolumeHeader(
+        kind="MetaImage",
+        shape=shape,
+        dtype=_data_type(fields),
+        compression="zlib" if compressed else None,
+        data_file=None if local else data_file,
+        data_start=first,
+        data_size=fields.sizes("CompressedDataSize", 1)[0] if compressed and "CompressedDataSize" in fields else None,
+        image_io="MetaImageIO",
+        suffix=".mha",
+        geometry=_geometry(fields, shape),
+        mm_per_unit=_MM_PER_UNIT.get(fields.values.get("DistanceUnits", "mm"), 1.0),
+    )
+
+
+def _fields(header: bytes, source: str) -> Fields:
+    """The fields that matter here; ITK writes all that it knows of an image beside them, on any number of lines."""
+    if _CONTROL.search(header):
+        raise damaged("it is text, with control characters in it", source=source)
+    values: dict[str, str] = {}
+    for line in header.decode("utf-8", "surrogateescape").split("\n"):
+        found = _LINE.fullmatch(line.strip())
+        if not found or found[1] not in _FIELDS:
+            continue
+        if found[1] in values:
+            raise damaged(f"the field {found[1]!r} stands in it twice", source=source)
+        values[found[1]] = found[2]
+    return Fields(values, source)
+
+
+def _flag(fields: Fields, name: str, *, default: bool = False) -> bool:
+    if name not in fields:
+        return default
+    known = {"true": True, "1": True, "false": False, "0": False}
+    found = known.get(fields.values[name].lower())
+    if found is None:
+        raise fields.wrong(name, "True or False")
+    return found
+
+
+def _check_kind(fields: Fields) -> None:
+    """Refuse other objects, and images whose stored numbers are not the labels."""
+    kind = fields.values.get("ObjectType", "Image")
+    if kind != "Image":
+        raise InputError(f"expected an image, found a MetaIO {quoted(kind)}", source=fields.source)
+    if not _flag(fields, "BinaryData", default=True):
+        raise InputError("voxels written as text are not supported", source=fields.source, hint=_CONVERT)
+    if "ElementNumberOfChannels" in fields and (channels := fields.sizes("ElementNumberOfChannels", 1)[0]) > 1:
+        raise InputError(
+            f"expected one label number per voxel, found {channels:,} channels",
+            source=fields.source,
+            hint="export label numbers instead of colours or probabilities",
+        )
+    for name, neutral in (("ElementToIntensityFunctionSlope", 1.0), ("ElementToIntensityFunctionOffset", 0.0)):
+        if name in fields and float(fields.numbers(name, 1)[0]) != neutral:
+            raise InputError("scaled voxels are not supported", source=fields.source, hint="save the labels unscaled")
+    if "HeaderSize" in fields and fields.values["HeaderSize"] not in ("0", "-1"):
+        raise InputError("data files with a header of their own are not supported", source=fields.source, hint=_CONVERT)
+
+
+def _check_single(data_file: str, source: str) -> None:
+    """Refuse lists of files, one per slice."""
+    if data_file.split(maxsplit=1)[:1] == ["LIST"] or "%" in data_file:
+        raise InputError("a data file for each slice is not supported", source=source, hint=_CONVERT)
+    if not data_file:
+        raise damaged("it names no data file", source=source)
+
+
+def _shape(fields: Fields) -> tuple[int, ...]:
+    rank = fields.sizes("NDims", 1)[0]
+    if not 2 <= rank <= 4:
+        raise fields.wrong("NDims", "2 to 4 dimensions")
+    sizes = fields.sizes("DimSize", rank)
+    if math.prod(sizes[3:]) > 1:
+        raise InputError(
+            f"has {sizes[3]:,} volumes ({' x '.join(map(str, sizes))}); a label map has one",
+            source=fields.source,
+            hint="probability maps are not label maps",
+        )
+    return tuple(sizes[2::-1])
+
+
+def _data_type(fields: Fields) -> np.dtype[np.number]:
+    name = fields.text("ElementType")
+    if name not in _TYPES:
+        raise InputError(f"expected integer labels, found elements of type {quoted(name)}", source=fields.source)
+    orders = [key for key in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB") if key in fields]
+    big = {_flag(fields, key) for key in orders}
+    if len(big) > 1:
+        raise damaged("it states two byte orders", source=fields.source)
+    order: Literal[">", "<"] = ">" if True in big else "<"
+    return np.dtype(order + _TYPES[name])
+
+
+def _geometry(fields: Fields, shape: tuple[int, ...]) -> str:
+    """A header with the same geometry and nothing else, of the axes that count."""
+    stored, used = int(fields.text("NDims")), len(shape)
+    lines = ["ObjectType = Image", f"NDims = {used}", "BinaryData = True"]
+    for position, names in zip(("Offset", "TransformMatrix"), _SYNONYMS, strict=True):
+        given = [name for name in names if name in fields]
+        if len({fields.values[name] for name in given}) > 1:
+            raise damaged(f"its fields {given[0]!r} and {given[1]!r} contradict each other", source=fields.source)
+        if given and position == "Offset":
+            lines.append(f"Offset = {' '.join(fields.numbers(given[0], stored)[:used])}")
+        elif given:
+            numbers = fields.numbers(given[0], stored**2)
+            rows = (numbers[row * stored : row * stored + used] for row in range(used))
+            lines.append(f"TransformMatrix = {' '.join(chain.from_iterable(rows))}")
+    for name in ("ElementSpacing", "ElementSize"):
+        if name in fields:
+            lines.append(f"ElementSpacing = {' '.join(fields.numbers(name, stored)[:used])}")
+            break
+    lines += [f"DimSize = {' '.join(map(str, shape[::-1]))}", "ElementType = MET_UCHAR", "ElementDataFile = LOCAL", ""]
+    return "\n".join(lines)

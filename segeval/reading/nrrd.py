@@ -1,0 +1,315 @@
+"""The header of NRRD files: .nrrd with the voxels behind it, .nhdr with a data file beside it, .seg.nrrd of 3D Slicer.
+
+The header is lines of ``field: value`` and ``key:=value`` up to an empty line. Axes that are not spatial are dropped
+where their size is 1. In a segmentation of 3D Slicer such an axis holds layers, which may overlap, and keys tell each
+segment's name, layer and number. Nothing here reads voxels.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from segeval.errors import InputError
+from segeval.reading.contents import HEAD_BYTES, unexpected
+from segeval.reading.headers import Fields, Segment, VolumeHeader, damaged, quoted, read_head, words
+
+if TYPE_CHECKING:
+    import io
+
+MAX_DIMENSIONS = 16
+
+_END = re.compile(rb"\r?\n\r?\n")
+_DETACHED = re.compile(rb"^data ?file[ \t]*:[ \t]", re.MULTILINE | re.IGNORECASE)
+_MAGIC = re.compile(rb"NRRD000[1-5]\r?\n")
+_LINE = re.compile(r"([A-Za-z ]{1,40}):(?:[ \t]+(.*))?", re.DOTALL)
+_SEGMENT = re.compile(r"Segment([0-9]{1,6})_(Name|LabelValue|Layer)")
+_VECTORS = re.compile(r"[ \t]*(?:(?:none|\([^()]*\))[ \t]*)+")
+_VECTOR = re.compile(r"none|\(([^()]*)\)")
+_FIELDS = (
+    *("type", "dimension", "sizes", "endian", "encoding", "data file", "line skip", "byte skip"),
+    *("space", "space dimension", "space directions", "space origin", "space units", "measurement frame"),
+    *("spacings", "thicknesses", "axis mins", "axis maxs", "centerings", "kinds", "labels", "units"),
+    *("content", "number", "min", "max", "old min", "old max", "sample units"),
+)
+_ALIASES = {name.replace(" ", ""): name for name in _FIELDS} | {"centers": "centerings"}
+_TYPES = {
+    "i1": ("signed char", "int8", "int8_t"),
+    "u1": ("uchar", "unsigned char", "uint8", "uint8_t"),
+    "i2": ("short", "short int", "signed short", "signed short int", "int16", "int16_t"),
+    "u2": ("ushort", "unsigned short", "unsigned short int", "uint16", "uint16_t"),
+    "i4": ("int", "signed int", "int32", "int32_t"),
+    "u4": ("uint", "unsigned int", "uint32", "uint32_t"),
+    "i8": ("longlong", "long long", "long long int", "signed long long", "signed long long int", "int64", "int64_t"),
+    "u8": ("ulonglong", "unsigned long long", "unsigned long long int", "uint64", "uint64_t"),
+    "f4": ("float",),
+    "f8": ("double",),
+}
+_DTYPES = {name: dtype for dtype, names in _TYPES.items() for name in names}
+_SPACES = (
+    *("right-anterior-superior", "ras", "left-anterior-superior", "las", "left-posterior-superior", "lps"),
+    *("scanner-xyz", "3d-right-handed", "3d-left-handed"),
+)
+_SPATIAL_KINDS = ("domain", "space", "???", "none")
+_MM_PER_UNIT = {"m": 1000.0, "cm": 10.0, "um": 0.001, "µm": 0.001, "nm": 1e-6}  # everything else is taken as mm
+_CONVERT = "convert it to .nii.gz or to an .nrrd of its own"
+
+
+def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
+    """Read the header of an NRRD file.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    source
+        Its path, for messages.
+
+    Raises
+    ------
+    InputError
+        It is no NRRD file, is damaged, or is of a kind that cannot hold a label map.
+    """
+    head, end = read_head(file, _END)
+    if not _MAGIC.match(head):
+        raise unexpected(head[:HEAD_BYTES], expected="an NRRD image", source=source)
+    if end is None and not _DETACHED.search(head):
+        raise damaged("it has no end (an empty line)", source=source)
+    text = head[: end.start() if end else len(head)].decode("utf-8", "surrogateescape")
+    fields, keys = _fields(text, source)
+    data_file = fields.values.get("data file")
+    if data_file is not None:
+        _check_single(data_file, source)
+    segments = _segments(keys, source)
+    axes = _axes(fields, segments=bool(segments))
+    return VolumeHeader(
+        kind="NRRD",
+        shape=tuple(axis.size for axis in reversed(axes.spatial)),
+        layers=axes.layers,
+        dtype=_data_type(fields),
+        compression=_compression(fields),
+        data_file=data_file,
+        data_start=end.end() if end and data_file is None else 0,
+        image_io="NrrdImageIO",
+        suffix=".nrrd",
+        geometry=_geometry(fields, axes.spatial),
+        mm_per_unit=_mm_per_unit(fields),
+        segments=segments,
+    )
+
+
+def _fields(text: str, source: str) -> tuple[Fields, dict[str, str]]:
+    """Fields by name, and keys that 3D Slicer puts there for its segments."""
+    values: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    for line in text.split("\n")[1:]:
+        plain = line.rstrip("\r")
+        if not plain.strip() or plain.startswith("#"):
+            continue
+        found = _LINE.fullmatch(plain)
+        name = _field_name(found[1]) if found else None
+        key, separator, value = plain.partition(":=")
+        if found and name:
+            _add(values, name, found[2] or "", source)
+        elif not separator:
+            raise damaged(f"expected lines like 'sizes: 512 512 80', found {quoted(plain)}", source=source)
+        elif _SEGMENT.fullmatch(key):
+            _add(keys, key, value, source)
+    return Fields(values, source), keys
+
+
+def _field_name(written: str) -> str | None:
+    name = written.strip().lower()
+    return name if name in _FIELDS else _ALIASES.get(name.replace(" ", ""))
+
+
+def _add(values: dict[str, str], name: str, value: str, source: str) -> None:
+    if name in values:
+        raise damaged(f"{name!r} stands in it twice", source=source)
+    values[name] = value.strip()
+
+
+def _check_single(data_file: str, source: str) -> None:
+    """Refuse lists of files, one per slice."""
+    if data_file.split(maxsplit=1)[:1] == ["LIST"] or "%" in data_file:
+        raise InputError("a data file for each slice is not supported", source=source, hint=_CONVERT)
+    if not data_file:
+        raise damaged("it names no data file", source=source)
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """One axis, fastest first."""
+
+    size: int
+    direction: str | None
+    kind: str
+    number: int
+
+    @property
+    def is_spatial(self) -> bool:
+        if self.direction is not None:
+            return self.direction != "none"
+        return self.kind in _SPATIAL_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class _Axes:
+    """The two or three axes of space, fastest first, and how many layers there are."""
+
+    spatial: list[_Axis]
+    layers: int
+
+
+def _axes(fields: Fields, *, segments: bool) -> _Axes:
+    axes = _all_axes(fields)
+    spatial = [axis for axis in axes if axis.is_spatial]
+    while len(spatial) > 3 and spatial[-1].size == 1:
+        spatial.pop()
+    rest = [axis for axis in axes if axis not in spatial and axis.size > 1]
+    if len(spatial) > 3:
+        rest += spatial[3:]
+    elif len(spatial) < 2:
+        raise InputError(f"expected 2 or 3 axes of space, found {len(spatial)}", source=fields.source)
+    if not rest:
+        return _Axes(spatial, 1)
+    if segments and rest == axes[:1]:
+        return _Axes(spatial, rest[0].size)
+    sizes = " x ".join(str(axis.size) for axis in axes)
+    count = math.prod(axis.size for axis in rest)
+    if rest == axes[:1]:
+        raise InputError(
+            f"expected one label number per voxel, found {count:,} ({sizes})",
+            source=fields.source,
+            hint="export label numbers instead of colours or probabilities",
+        )
+    raise InputError(
+        f"has {count:,} volumes ({sizes}); a label map has one",
+        source=fields.source,
+        hint="probability maps are not label maps",
+    )
+
+
+def _all_axes(fields: Fields) -> list[_Axis]:
+    rank = fields.sizes("dimension", 1)[0]
+    if rank > MAX_DIMENSIONS:
+        raise fields.wrong("dimension", f"at most {MAX_DIMENSIONS} dimensions")
+    sizes = fields.sizes("sizes", rank)
+    kinds = words(fields.text("kinds").lower()) if "kinds" in fields else ["???"] * rank
+    if len(kinds) != rank:
+        raise fields.wrong("kinds", f"{rank} kinds")
+    directions: list[str | None] = [None] * rank
+    if "space directions" in fields:
+        directions = [*_vectors(fields, "space directions", rank, space=_space_dimension(fields))]
+    return [_Axis(*axis) for axis in zip(sizes, directions, kinds, range(rank), strict=True)]
+
+
+def _space_dimension(fields: Fields) -> int:
+    if "space" in fields and "space dimension" in fields:
+        raise damaged("it has both 'space' and 'space dimension'", source=fields.source)
+    if "space dimension" in fields:
+        return fields.sizes("space dimension", 1)[0]
+    if fields.text("space").lower() not in _SPACES:
+        raise InputError(
+            f"its space {quoted(fields.text('space'))} is not supported", source=fields.source, hint=_CONVERT
+        )
+    return 3
+
+
+def _vectors(fields: Fields, name: str, count: int, *, space: int) -> list[str]:
+    """Vectors as they are written, each of as many numbers as space has dimensions, or none."""
+    text = fields.text(name)
+    found = _VECTOR.findall(text) if _VECTORS.fullmatch(text) else []
+    if len(found) != count:
+        raise fields.wrong(name, f"{count} vector{'s' if count > 1 else ''}")
+    vectors = []
+    for inside in found:
+        numbers = fields.checked_numbers(name, [word.strip() for word in inside.split(",")], space) if inside else []
+        vectors.append(f"({','.join(numbers)})" if inside else "none")
+    return vectors
+
+
+def _data_type(fields: Fields) -> np.dtype[np.number]:
+    name = " ".join(fields.text("type").lower().split())
+    if name not in _DTYPES:
+        raise InputError(f"expected integer labels, found values of type {quoted(name)}", source=fields.source)
+    dtype = np.dtype(_DTYPES[name])
+    if dtype.itemsize == 1:
+        return dtype
+    orders: dict[str, Literal["<", ">"]] = {"little": "<", "big": ">"}
+    order = orders.get(fields.text("endian").lower())
+    if order is None:
+        raise fields.wrong("endian", "little or big")
+    return dtype.newbyteorder(order)
+
+
+def _compression(fields: Fields) -> Literal["gzip"] | None:
+    for name in ("line skip", "byte skip"):
+        if fields.values.get(name, "0") not in {"0", "-1" if name == "byte skip" else "0"}:
+            raise InputError("voxels behind other data are not supported", source=fields.source, hint=_CONVERT)
+    encoding = fields.text("encoding").lower()
+    if encoding == "raw":
+        return None
+    if encoding not in ("gzip", "gz"):
+        raise InputError(
+            f"the encoding {quoted(encoding)} is not supported", source=fields.source, hint="save it raw or with gzip"
+        )
+    return "gzip"
+
+
+def _geometry(fields: Fields, axes: list[_Axis]) -> str:
+    """A header with the same geometry and nothing else, of the axes that count."""
+    lines = ["NRRD0005", "type: uint8", f"dimension: {len(axes)}"]
+    oriented = "space" in fields or "space dimension" in fields
+    if oriented:
+        space = _space_dimension(fields)
+        lines.append(f"space: {fields.text('space')}" if "space" in fields else f"space dimension: {space}")
+    lines.append(f"sizes: {' '.join(str(axis.size) for axis in axes)}")
+    rank = int(fields.text("dimension"))
+    for name in ("spacings", "axis mins", "axis maxs"):
+        if name in fields:
+            given = words(fields.text(name))
+            if len(given) != rank:
+                raise fields.wrong(name, f"{rank} numbers")
+            used = fields.checked_numbers(name, [given[axis.number] for axis in axes], len(axes))
+            lines.append(f"{name}: {' '.join(used)}")
+    if "axis maxs" in fields and "spacings" not in fields:
+        raise InputError("states no spacings but extents (axis maxs)", source=fields.source, hint=_CONVERT)
+    if "space directions" in fields:
+        lines.append(f"space directions: {' '.join(axis.direction or 'none' for axis in axes)}")
+    if "centerings" in fields:
+        given = words(fields.text("centerings").lower())
+        if len(given) != rank or not set(given) <= {"cell", "node", "none", "???"}:
+            raise fields.wrong("centerings", f"{rank} times cell or node")
+        lines.append(f"centers: {' '.join(given[axis.number] for axis in axes)}")
+    if "space origin" in fields:
+        lines.append(f"space origin: {_vectors(fields, 'space origin', 1, space=_space_dimension(fields))[0]}")
+    return "\n".join([*lines, "encoding: raw", "endian: little", "", ""])
+
+
+def _mm_per_unit(fields: Fields) -> float:
+    """From the units of space, where they are the same along every axis."""
+    units = set(re.findall(r'"([^"]*)"', fields.values.get("space units", "")))
+    return _MM_PER_UNIT.get(units.pop(), 1.0) if len(units) == 1 else 1.0
+
+
+def _segments(keys: dict[str, str], source: str) -> tuple[Segment, ...]:
+    """Segments in the order of their numbers; older files have a layer for each and no label values."""
+    found: dict[int, dict[str, str]] = {}
+    for key, value in keys.items():
+        match = _SEGMENT.fullmatch(key)
+        if match:
+            found.setdefault(int(match[1]), {})[match[2]] = value
+    old = all("LabelValue" not in segment and "Layer" not in segment for segment in found.values())
+    segments = []
+    for position, (number, segment) in enumerate(sorted(found.items())):
+        value, layer = ("1", str(position)) if old else (segment.get("LabelValue", ""), segment.get("Layer", "0"))
+        if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) == 0 or not re.fullmatch(r"[0-9]{1,6}", layer):
+            raise damaged(f"segment {number} has the label {quoted(value)} in layer {quoted(layer)}", source=source)
+        name = segment.get("Name", "").replace("\\n", " ").replace("\\\\", "\\").strip()
+        segments.append(Segment(name=name, layer=int(layer), value=int(value)))
+    return tuple(segments)

@@ -1,0 +1,209 @@
+"""Label maps from MetaImage (.mha, .mhd) and NRRD (.nrrd, .nhdr, .seg.nrrd) files (home of SimpleITK).
+
+ITK reads damaged files without a word, what is missing as 0, and opens whatever file a header names. So headers are
+read strictly here, and the voxels from a stream that is checked to be whole. What a header's geometry means is
+SimpleITK's to say: it is given a header of nothing but the checked fields, and no voxels. ITK's world is LPS, ours RAS:
+the first two coordinates change their sign. ITK's axes are (x, y, z), so the same bytes are an array with axes
+(z, y, x).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import SimpleITK
+from numpy.typing import NDArray
+
+from segeval.errors import InputError
+from segeval.labelmap import Grid, LabelMap, as_labels
+from segeval.matching import present_labels, relabelled
+from segeval.reading import metaimage, nrrd
+from segeval.reading.files import opened_beside
+from segeval.reading.headers import Segment, VolumeHeader, damaged, quoted
+from segeval.reading.streams import Inflated, Plain, Stream, check_capacity, read_values
+
+if TYPE_CHECKING:
+    import io
+
+sitk: Any = SimpleITK  # it has no types
+
+MAX_SKEW = 1e-3  # a direction may be that far from a unit vector: headers are rounded
+
+_RAS_FROM_LPS = np.array([-1.0, -1.0, 1.0])
+
+sitk.ProcessObject_SetGlobalWarningDisplay(False)  # its warnings go to stderr, past everyone
+
+
+def read(file: io.FileIO, *, source: str) -> LabelMap:
+    """Read the label map in a volume.
+
+    Segments of 3D Slicer keep their label values where these are all different, whatever the layer; otherwise they are
+    numbered in the order of the file, from 1. Voxels with a value that no segment names keep it.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    source
+        Its path; a data file is looked for beside it.
+
+    Returns
+    -------
+    LabelMap
+        Axes (z, y, x) always: an axis that the file does not have has length 1. A file with several layers has
+        overlays, and all names stand in the first layer's map.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, is no volume of a known kind, or does not hold labels.
+    """
+    parser = nrrd if source.lower().endswith((".nrrd", ".nhdr")) else metaimage
+    header = parser.parse(file, source=source)
+    values, compression = _values(file, header, source)
+    grid = _grid(header, source)
+    stored = ", ".join(
+        [
+            header.kind,
+            *([compression] if compression else []),
+            header.dtype.name,
+            *(["big-endian"] if header.dtype.byteorder == ">" else []),
+            *([f"{header.layers} layers"] if header.layers > 1 else []),
+        ]
+    )
+    layers = [
+        LabelMap(
+            labels=as_labels(np.ascontiguousarray(values[..., layer]), source=source).reshape(grid.shape),
+            grid=grid,
+            source=source,
+            stored=stored,
+        )
+        for layer in range(header.layers)
+    ]
+    return _named(layers, header.segments, source)
+
+
+def _values(file: io.FileIO, header: VolumeHeader, source: str) -> tuple[NDArray[Any], str | None]:
+    """Read the voxels, axes (z, y, x, layer), and say how they were compressed."""
+    with ExitStack() as stack:
+        data = file
+        if header.data_file is not None:
+            data = stack.enter_context(opened_beside(file, header.data_file, source=source))
+        part = Plain(data, start=header.data_start)
+        stream: Stream = part
+        if header.compression is not None:
+            if header.data_size not in (None, part.capacity):
+                raise InputError(
+                    f"expected {header.data_size:,} bytes of compressed voxels, found {part.capacity:,}",
+                    source=source,
+                    hint="copy or export it again",
+                )
+            compression = header.compression
+            if compression == "zlib" and data.read(2) == b"\x1f\x8b":  # MetaIO reads either
+                compression = "gzip"
+            data.seek(header.data_start)
+            stream = Inflated(part, compression, source=source)
+        check_capacity(stream, header.data_bytes, source=source)
+        shape = (*header.shape, header.layers)
+        return read_values(stream, shape, header.dtype, source=source), stream.compression
+
+
+def _grid(header: VolumeHeader, source: str) -> Grid:
+    """Where the voxels are, in mm; what a plane lacks is a third axis of one voxel at right angles to it."""
+    reader = sitk.ImageFileReader()
+    with tempfile.TemporaryDirectory(prefix="segeval-") as folder:
+        path = Path(folder, f"header{header.suffix}")
+        path.write_bytes(header.geometry.encode())
+        reader.SetImageIO(header.image_io)
+        reader.SetFileName(str(path))
+        try:
+            reader.ReadImageInformation()
+        except RuntimeError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise InputError(f"SimpleITK cannot use its geometry: {quoted(reason)}", source=source) from None
+    rank = reader.GetDimension()
+    spacing, origin, direction = np.ones(3), np.zeros(3), np.eye(3)
+    spacing[:rank] = reader.GetSpacing()
+    origin[:rank] = reader.GetOrigin()
+    direction[:rank, :rank] = np.reshape(reader.GetDirection(), (rank, rank))
+    _check_geometry(spacing, origin, direction, source)
+    spacing[:rank] *= header.mm_per_unit
+    x, y, z = (origin * header.mm_per_unit * _RAS_FROM_LPS + 0.0).tolist()
+    axes = direction.T * _RAS_FROM_LPS + 0.0  # no negative zeros, which would show
+    return Grid(
+        shape=(1,) * (3 - rank) + header.shape,
+        spacing=tuple(spacing[::-1].tolist()),
+        origin=(x, y, z),
+        direction=tuple((float(a), float(b), float(c)) for a, b, c in axes[::-1].tolist()),
+        unit="mm",
+    )
+
+
+def _check_geometry(
+    spacing: NDArray[np.float64], origin: NDArray[np.float64], direction: NDArray[np.float64], source: str
+) -> None:
+    if not (np.isfinite(spacing).all() and (spacing > 0).all()):
+        sizes = " x ".join(f"{step:g}" for step in spacing)
+        raise damaged(f"expected positive voxel sizes, found {sizes}", source=source)
+    if not (np.isfinite(origin).all() and np.isfinite(direction).all()):
+        raise damaged("its geometry is not finite", source=source)
+    if np.abs(np.linalg.norm(direction, axis=0) - 1).max() > MAX_SKEW:
+        raise damaged("its axes are not vectors of length 1", source=source)
+    if abs(np.linalg.det(direction)) < MAX_SKEW:
+        raise damaged("its axes do not span space", source=source)
+
+
+def _named(layers: list[LabelMap], segments: tuple[Segment, ...], source: str) -> LabelMap:
+    """The layers as one label map, with the segments' names and no number in two layers."""
+    if any(segment.layer >= len(layers) for segment in segments):
+        raise damaged(f"a segment is in a layer that is not there; it has {len(layers)}", source=source)
+    if len({(segment.layer, segment.value) for segment in segments}) < len(segments):
+        raise damaged("two segments have the same layer and label", source=source)
+    labels = [segment.value for segment in segments]
+    if len(set(labels)) < len(labels):
+        labels = list(range(1, len(segments) + 1))
+    numbered = [
+        _renumbered(
+            layer,
+            {segment.value: label for segment, label in zip(segments, labels, strict=True) if segment.layer == number},
+            set(labels),
+        )
+        for number, layer in enumerate(layers)
+    ]
+    if len(layers) > 1:
+        _check_apart(numbered, source)
+    names = {label: segment.name for segment, label in zip(segments, labels, strict=True) if segment.name}
+    return replace(numbered[0], names=names, overlays=tuple(numbered[1:]))
+
+
+def _renumbered(layer: LabelMap, new: dict[int, int], taken: set[int]) -> LabelMap:
+    """The layer with new numbers; a number that no segment names must not become a segment's."""
+    if not taken - new.keys() and all(old == label for old, label in new.items()):
+        return layer
+    foreign = (set(present_labels(layer)) - {0} - new.keys()) & taken
+    if foreign:
+        raise InputError(
+            f"voxels with the number {min(foreign)} belong to no segment of their layer, and another layer has it",
+            source=layer.source,
+            hint="export the segmentation again",
+        )
+    return relabelled(layer, {old: label for old, label in new.items() if old != label})
+
+
+def _check_apart(layers: list[LabelMap], source: str) -> None:
+    """Refuse numbers without a segment that stand in two layers."""
+    seen: set[int] = set()
+    for layer in layers:
+        here = set(present_labels(layer)) - {0}
+        if here & seen:
+            raise InputError(
+                f"voxels with the number {min(here & seen)} are in two layers and in no segment",
+                source=source,
+                hint="export the segmentation again",
+            )
+        seen |= here
