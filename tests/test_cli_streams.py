@@ -17,7 +17,7 @@ from tests.command import SEGEVAL, TOP, Answer, box, call, case, plain_environme
 
 PAIR = case(4)
 LONG = "an_organ_with_a_name_that_is_far_longer_than_any_terminal_would_ever_be_wide_enough_to_show"
-COMMANDS = {
+COMMANDS: dict[str, list[object]] = {
     "table": ["score", *PAIR],
     "json": ["score", *PAIR, "-f", "json"],
     "metrics": ["metrics"],
@@ -139,7 +139,7 @@ def test_a_width_is_kept_and_nothing_is_cut(named: Path) -> None:
     "arguments", [["score", *PAIR, "--require", "liver:dice=0"], ["metrics"], ["metrics", "hd"], ["inspect", PAIR[0]]]
 )
 def test_colours_are_asked_for(
-    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
@@ -147,6 +147,7 @@ def test_colours_are_asked_for(
     assert "\x1b" not in plain.out + plain.err
     monkeypatch.setenv("TERM", "dumb")
     assert call(capsys, *arguments) == plain
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
     forced = call(capsys, *arguments)
     assert "\x1b[" in forced.out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import replace
@@ -84,7 +85,7 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     results = results_of_files(prediction, reference, plan)
     if options["verbose"]:
         remark(f"scored in {time.perf_counter() - started:.2f} s")
-    for warning in results.cases[0].warnings:
+    for warning in (*results.cases[0].warnings, *_infinities(results)):
         remark(f"warning: {warning}", quiet=quiet)
     problem: UsageError | None = None
     try:
@@ -102,13 +103,16 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     return _passed_on(results)
 
 
+def _infinities(results: Results) -> list[str]:
+    count = sum(row.value is not None and math.isinf(row.value) for row in results.scores)
+    return [f"scores that are infinite: {count}; a mean taken in a spreadsheet leaves them out"] if count else []
+
+
 def _passed_on(results: Results) -> int:
     """The exit code that the gate asks for."""
-    missed = [
-        f"{shown(verdict.requirement)} (found {'nothing' if verdict.value is None else format(verdict.value, '.10g')})"
-        for verdict in results.gate
-        if not verdict.passed
-    ]
+    from segeval.reports.sheets import found
+
+    missed = [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]
     if missed:
         complain(f"{len(missed)} of {len(results.gate)} requirements not met: {', '.join(missed)}")
     return NOT_MET if missed else 0
