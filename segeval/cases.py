@@ -5,6 +5,7 @@ Only paths and a plan go in, and small records come out, so that a case can be s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,11 +84,14 @@ class Scored:
         Its rows.
     table
         Its contingency table.
+    names
+        Label -> name.
     """
 
     record: CaseRecord
     scores: tuple[Score, ...]
     table: ContingencyTable
+    names: Mapping[int, str]
 
 
 def case_name(path: str) -> str:
@@ -147,7 +151,7 @@ def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: C
         unit=comparison.grid.unit,
         warnings=tuple(warnings),
     )
-    return Scored(record=record, scores=tuple(rows), table=comparison.table)
+    return Scored(record=record, scores=tuple(rows), table=comparison.table, names=names)
 
 
 def _read_both(case: Case, *, threads: int) -> tuple[LabelMap, LabelMap]:

@@ -15,7 +15,8 @@ from segeval.cli.streams import complain, data_stream, remark, talk_stream, writ
 from segeval.errors import UsageError, shown
 
 if TYPE_CHECKING:
-    from segeval.results import Results
+    from segeval.gate import Requirement
+    from segeval.results import Results, Verdict
 
 NOT_MET = 4
 
@@ -67,40 +68,62 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     note says which lacks it.
     """
     from segeval.api import plan_of, results_of_files
-    from segeval.gate import judge, parse_requirement
-    from segeval.reports.files import check_output_path, check_report_path, write_report, write_text
-    from segeval.reports.tabular import confusion_csv, label_names
+    from segeval.gate import parse_requirement
 
     started = time.perf_counter()
-    quiet = options["quiet"]
     requirements = [parse_requirement(text) for text in options["requirements"]]
     plan = plan_of(**plan_options(options)).asking_for(requirement.metric for requirement in requirements)
-    inputs = (prediction, reference)
-    for path in options["outputs"]:
-        check_report_path(path, inputs=inputs)
-    if options["confusion"] is not None:
-        check_output_path(options["confusion"], inputs=inputs)
-        if os.path.realpath(options["confusion"]) in map(os.path.realpath, options["outputs"]):
-            raise UsageError("two outputs would go to this file", source=options["confusion"])
+    _check_outputs(options, inputs=(prediction, reference))
     results = results_of_files(prediction, reference, plan)
     if options["verbose"]:
         remark(f"scored in {time.perf_counter() - started:.2f} s")
+    results, problem = _judged(requirements, results)
+    _write(results, options, inputs=(prediction, reference))
+    quiet = options["quiet"]
+    _show(results, options["kind"], color=False if options["no_color"] else None, quiet=quiet)
     for warning in (*results.cases[0].warnings, *_infinities(results)):
         remark(f"warning: {warning}", quiet=quiet)
+    if problem is not None:
+        raise problem
+    return _passed_on(results)
+
+
+def _check_outputs(options: dict[str, Any], *, inputs: tuple[str, ...]) -> None:
+    """Find what cannot be written before anything is scored."""
+    from segeval.reports.files import check_output_path, check_report_path
+
+    for path in options["outputs"]:
+        check_report_path(path, inputs=inputs)
+    confusion = options["confusion"]
+    if confusion is not None:
+        check_output_path(confusion, inputs=inputs)
+        if os.path.realpath(confusion) in map(os.path.realpath, options["outputs"]):
+            raise UsageError("two outputs would go to this file", source=confusion)
+
+
+def _judged(requirements: list[Requirement], results: Results) -> tuple[Results, UsageError | None]:
+    """The results with their verdicts; a label that neither map has spoils its own requirement only."""
+    from segeval.gate import judge
+
+    verdicts: list[Verdict] = []
     problem: UsageError | None = None
-    try:
-        results = replace(results, gate=judge(requirements, results))
-    except UsageError as error:  # a label that neither map has: the scores are worth having all the same
-        problem = error
+    for requirement in requirements:
+        try:
+            verdicts += judge([requirement], results)
+        except UsageError as error:
+            problem = problem or error
+    return replace(results, gate=tuple(verdicts)), problem
+
+
+def _write(results: Results, options: dict[str, Any], *, inputs: tuple[str, ...]) -> None:
+    from segeval.reports.files import write_report, write_text
+    from segeval.reports.tabular import confusion_csv
+
     for path in options["outputs"]:
         write_report(results, path)
     if options["confusion"] is not None:
         table = results.tables[results.cases[0].case]
-        write_text(options["confusion"], confusion_csv(table, label_names(results)), inputs=inputs)
-    _show(results, options["kind"], color=False if options["no_color"] else None, quiet=quiet)
-    if problem is not None:
-        raise problem
-    return _passed_on(results)
+        write_text(options["confusion"], confusion_csv(table, results.names), inputs=inputs)
 
 
 def _infinities(results: Results) -> list[str]:
@@ -114,7 +137,8 @@ def _passed_on(results: Results) -> int:
 
     missed = [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]
     if missed:
-        complain(f"{len(missed)} of {len(results.gate)} requirements not met: {', '.join(missed)}")
+        count = f"{len(missed)} of {len(results.gate)} requirements" if len(results.gate) > 1 else "requirement"
+        complain(f"{count} not met: {', '.join(missed)}")
     return NOT_MET if missed else 0
 
 
@@ -133,4 +157,5 @@ def _show(results: Results, kind: str, *, color: bool | None, quiet: bool) -> No
         from segeval.reports.console import print_gate
 
         with talk_stream() as stream:
+            stream.write("\n")
             print_gate(results, stream=stream, color=color)

@@ -270,8 +270,10 @@ def _footnotes(
     lines = [line for line in lines if not line.endswith(", 0 labels")]
     lengths = [row for row in scores if row.unit in ("mm", "px") and row.note in WORDS and row.value is not None]
     if lengths and lines:
-        penalty = shown(results.settings.get("penalty", "diagonal"))
-        lines.append(f"where one is empty, distances are the penalty ({penalty})")
+        penalty = results.settings.get("penalty", "diagonal")
+        value = f"{lengths[0].value:.2f} {lengths[0].unit}"
+        which = f"the image's diagonal, {value}" if penalty == "diagonal" else value
+        lines.append(f"where one is empty, a distance is the penalty: {which}")
     reasons = Counter((row.note or "").removeprefix(UNDEFINED) for row in scores if row.value is None)
     if reasons:
         total = _counted(reasons.total(), "score")
