@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypedDict, Unpack
+from typing import Literal, SupportsIndex, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -105,7 +106,7 @@ def plan_of(
         tolerance=float(single),
         label_tolerances={} if isinstance(tolerance, (int, float)) else _lengths(tolerance),
         background=background,
-        ignore_label=ignore_label,
+        ignore_label=None if ignore_label is None else _label(ignore_label),
     )
     if labels is None:
         names: Mapping[int, str] = {}
@@ -113,7 +114,7 @@ def plan_of(
         names = labels if isinstance(labels, Mapping) else parse_labels(os.fspath(labels))
     return Plan(
         metrics=parse_all(_entries("metrics", metrics)),
-        names=dict(names),
+        names={_label(label): name for label, name in names.items()},
         only=tuple(_entries("only", only)),
         regions={
             name: members if isinstance(members, str) else ",".join(_entries("regions", members))
@@ -121,8 +122,8 @@ def plan_of(
         },
         conventions=conventions,
         match=match,
-        relabel_prediction={**both, **(map_prediction or {})},
-        relabel_reference={**both, **(map_reference or {})},
+        relabel_prediction=_relabelling({**both, **(map_prediction or {})}),
+        relabel_reference=_relabelling({**both, **(map_reference or {})}),
         geometry=geometry,
         geometry_tolerance=geometry_tolerance,
         spacing=None if spacing is None else _spacing(spacing),
@@ -249,12 +250,23 @@ def _spacing(steps: Iterable[float]) -> tuple[float, ...]:
         raise UsageError(f"spacing takes a length for each axis, found {shown(repr(steps))}") from None
 
 
+def _label(label: SupportsIndex) -> int:
+    try:
+        return operator.index(label)
+    except TypeError:
+        raise UsageError(f"labels are whole numbers, found {shown(repr(label))}") from None
+
+
+def _relabelling(new: Mapping[int, int]) -> dict[int, int]:
+    return {_label(old): _label(to) for old, to in new.items()}
+
+
 def _entries(option: str, entries: object) -> list[str]:
     """Several texts or numbers, or one alone."""
     several = (
         [entries] if isinstance(entries, (int, str)) else list(entries) if isinstance(entries, Iterable) else [None]
     )
-    if not all(isinstance(entry, (int, str)) for entry in several):
+    if not all(isinstance(entry, (int, str, np.integer)) for entry in several):
         raise UsageError(f"{option} takes texts or whole numbers, found {shown(repr(entries))}")
     return [str(entry) for entry in several]
 

@@ -131,15 +131,16 @@ def reconcile(
         return replace(
             prediction, grid=reference.grid
         ), f"scored voxel by voxel on the reference's grid though {found.text}"
-    hint = "--geometry resample takes the nearest voxel" if _resamplable(prediction.grid, reference.grid) else None
+    physical = reference.grid.unit == "mm" and _resamplable(prediction.grid, reference.grid)
+    hint = "--geometry resample takes the nearest voxel" if physical else None
     if found.same_shape:
         hint = "--geometry warn goes on voxel by voxel, --geometry resample takes the nearest voxel"
     raise GeometryError(found.text, source=prediction.source, hint=hint)
 
 
 def _resamplable(prediction: Grid, reference: Grid) -> bool:
-    """Whether both lie in physical space, with as many axes."""
-    return prediction.unit == reference.unit == "mm" and prediction.ndim == reference.ndim
+    """Whether both lie in one space."""
+    return prediction.unit == reference.unit and prediction.ndim == reference.ndim
 
 
 def _resampled(prediction: LabelMap, grid: Grid) -> LabelMap:

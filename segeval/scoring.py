@@ -82,7 +82,7 @@ class Plan:
         relabelled_to = (*self.relabel_prediction.items(), *self.relabel_reference.items())
         ignored = () if self.conventions.ignore_label is None else (self.conventions.ignore_label,)
         for label in (*self.names, *ignored, *(label for pair in relabelled_to for label in pair)):
-            if not isinstance(label, int) or not 0 <= label < 1 << 64:
+            if not 0 <= label < 1 << 64:
                 raise UsageError(f"labels are whole numbers from 0 to 2**64 - 1, so none is {shown(repr(label))}")
         if self.spacing is not None and not all(math.isfinite(step) and step > 0 for step in self.spacing):
             raise UsageError(f"spacing takes positive lengths, found {self.spacing}")
@@ -387,8 +387,7 @@ def _emptiness(counts: Counts, evidence: object, *, ignoring: bool) -> str | Non
     if not counts.reference:
         return REFERENCE_EMPTY
     if isinstance(evidence, SurfaceDistances) and (evidence.prediction_empty or evidence.reference_empty):
-        where = "lies wholly in the ignored zone" if ignoring else "fills the image and has no surface"
-        if evidence.prediction_empty and evidence.reference_empty:
-            return f"in either map it {where}"
-        return f"the {'prediction' if evidence.prediction_empty else 'reference'} {where}"
+        both = evidence.prediction_empty and evidence.reference_empty
+        which = "either" if both else "the prediction's" if evidence.prediction_empty else "the reference's"
+        return f"{which} surface lies wholly in the ignored zone" if ignoring else f"{which} mask fills the image"
     return None

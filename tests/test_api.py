@@ -114,7 +114,7 @@ def test_negative_labels_are_refused() -> None:
 @pytest.mark.parametrize("shape", [(), (4,), (2, 2, 2, 2)])
 def test_other_dimensions_are_refused(shape: tuple[int, ...]) -> None:
     labels = np.ones(shape, int)
-    with pytest.raises(InputError, match="prediction: expected 2 or 3 axes, found shape"):
+    with pytest.raises(InputError, match="prediction: expected 2 or 3 axes with voxels on them, found shape"):
         segeval.score(prediction=labels, reference=labels)
 
 

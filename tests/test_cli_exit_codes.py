@@ -288,7 +288,7 @@ def test_requirements(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_is_undefined_fails(capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "score", *case(5), "-m", "dice", "--require", "gallbladder:sensitivity=0")
     assert answer.code == 4
-    assert answer.cause == "error: 1 of 1 requirements not met: gallbladder:sensitivity=0 (found undefined)"
+    assert answer.cause == "error: requirement not met: gallbladder:sensitivity=0 (found undefined)"
 
 
 def test_equality_passes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,7 @@ def test_the_first_line_is_enough(kind: str, tmp_path: Path) -> None:
         code = process.wait(60)
     assert first.startswith(("prediction ", "case,label,"))
     assert code == 4
-    assert err.splitlines()[-1].startswith("error: 1 of 1 requirements not met")
+    assert err.splitlines()[-1].startswith("error: requirement not met")
     assert all(word not in err for word in ("Broken", "Exception", "Traceback"))
 
 
@@ -174,7 +174,7 @@ def test_ascii_and_what_is_more(named: Path, environment: dict[str, str]) -> Non
         assert spawn(*command, environment=environment).code == 0
     missed = spawn("score", named, named, "--require", "2:dice=2", environment=environment)
     assert missed.code == 4
-    assert missed.cause == "error: 1 of 1 requirements not met: \\u809d\\u81d3:dice=2 (found 1)"
+    assert missed.cause == "error: requirement not met: \\u809d\\u81d3:dice=2 (found 1)"
     refused = spawn("score", named, "肝臓.nii", environment=environment)
     assert refused.code == 3
     assert "Traceback" not in missed.err + refused.err

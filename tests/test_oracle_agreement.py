@@ -236,7 +236,7 @@ def test_regions_beside_an_ignored_zone_equal_the_oracle(ignored: int, dtype: ty
 @settings(max_examples=40, deadline=None)
 @given(drawn=pairs(), places=st.sets(st.integers(0, 3), min_size=1), background=st.booleans())
 def test_chosen_labels_equal_the_oracle(drawn: Drawn, places: set[int], background: bool) -> None:
-    only = [drawn.labels[place] for place in sorted(places)]
+    only = [label for label in (drawn.labels[place] for place in sorted(places)) if label or background]
     check(drawn.prediction, drawn.reference, spacing=drawn.spacing, only=[*only, 12_345], background=background)
 
 

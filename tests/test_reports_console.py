@@ -196,7 +196,7 @@ def test_nothing_to_score_is_said() -> None:
 def test_gate_speaks_in_words() -> None:
     results = awkward()
     assert printed(print_gate, replace(results, gate=())) == ""
-    assert printed(print_gate, replace(results, gate=results.gate[:1])).endswith("\nthe requirement passed\n")
+    assert printed(print_gate, replace(results, gate=results.gate[:1])).endswith("  passed\n")
     assert "FAILED" in ANSI.sub("", printed(print_gate, results, color=True))
 
 

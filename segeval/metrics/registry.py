@@ -281,6 +281,7 @@ def _unknown(name: str) -> str:
     card = find(joined[1]) if joined else None
     if joined and card is not None and card.parameter is not None:
         return f"no metric is called {shown(name)}, did you mean {joined[1]}@{joined[2]}?"
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.55)
+    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.55)
+    near = {getattr(find(each), "name", each): each for each in reversed(close)}.values()  # one name for each metric
     suggestion = f", did you mean {' or '.join(near)}?" if near else ", see `segeval metrics` for their names"
     return f"no metric is called {shown(name) or 'nothing'}{suggestion}"
