@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import operator
 import os
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypedDict, Unpack
+from typing import Literal, SupportsIndex, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from segeval.cases import Case, Scored, case_name, score_case, score_maps
 from segeval.conventions import DEFAULT_METRICS, AbsentClass, Conventions, Penalty
-from segeval.errors import InputError
+from segeval.errors import InputError, UsageError, shown
 from segeval.geometry import Policy
 from segeval.labelmap import Grid, LabelMap, as_labels
 from segeval.matching import plain_name
@@ -108,24 +109,22 @@ def plan_of(
         penalty=penalty,
         absent_class=absent_class,
         tolerance=float(single),
-        label_tolerances={}
-        if isinstance(tolerance, (int, float))
-        else {str(k): float(v) for k, v in tolerance.items()},
+        label_tolerances={} if isinstance(tolerance, (int, float)) else _lengths(tolerance),
         background=background,
-        ignore_label=table.ignore_label if ignore_label is None else ignore_label,
+        ignore_label=table.ignore_label if ignore_label is None else _label(ignore_label),
     )
     return Plan(
-        metrics=parse_all([metrics] if isinstance(metrics, str) else metrics),
-        names=dict(table.names),
-        only=(str(only),) if isinstance(only, (int, str)) else tuple(str(entry) for entry in only),
+        metrics=parse_all(_entries("metrics", metrics)),
+        names={_label(label): name for label, name in table.names.items()},
+        only=tuple(_entries("only", only)),
         regions=_regions(table, regions or {}),
         conventions=conventions,
         match=match,
-        relabel_prediction={**both, **(map_prediction or {})},
-        relabel_reference={**both, **(map_reference or {})},
+        relabel_prediction=_relabelling({**both, **(map_prediction or {})}),
+        relabel_reference=_relabelling({**both, **(map_reference or {})}),
         geometry=geometry,
         geometry_tolerance=geometry_tolerance,
-        spacing=None if spacing is None else tuple(float(step) for step in spacing),
+        spacing=None if spacing is None else _spacing(spacing),
     )
 
 
@@ -144,7 +143,7 @@ def _regions(table: LabelTable, given: Mapping[str, str | Iterable[int]]) -> dic
     for name in kept.keys() & set(RESERVED):
         raise InputError(f"a region cannot be called {name!r}", source=table.source, hint="take a word of its own")
     return {
-        name: members if isinstance(members, str) else ",".join(str(label) for label in members)
+        name: members if isinstance(members, str) else ",".join(_entries("regions", members))
         for name, members in [*kept.items(), *given.items()]
     }
 
@@ -196,7 +195,7 @@ def score_files(
     Parameters
     ----------
     prediction, reference
-        NIfTI, PNG, BMP or TIFF label maps.
+        Label maps: NIfTI, MetaImage, NRRD, NumPy, PNG, BMP or TIFF.
     **options
         See `plan_of`.
 
@@ -234,13 +233,14 @@ def collect(scored: Iterable[Scored], plan: Plan) -> Results:
         cases=tuple(case.record for case in cases),
         scores=tuple(row for case in cases for row in case.scores),
         tables={case.record.case: case.table for case in cases if case.table is not None},
+        names={label: name for case in cases for label, name in case.names.items()},
     )
 
 
 def _as_map(values: ArrayLike, name: str) -> LabelMap:
     array = np.asarray(values)
-    if array.ndim not in (2, 3):
-        raise InputError(f"expected 2 or 3 axes, found shape {array.shape}", source=name)
+    if array.ndim not in (2, 3) or array.size == 0:
+        raise InputError(f"expected 2 or 3 axes with voxels on them, found shape {array.shape}", source=name)
     if array.dtype.kind == "f":
         raise InputError(
             f"expected integers or booleans, found {array.dtype}",
@@ -252,6 +252,41 @@ def _as_map(values: ArrayLike, name: str) -> LabelMap:
         labels = labels.view()
     grid = Grid(shape=labels.shape, spacing=(1.0,) * labels.ndim, unit="px")
     return LabelMap(labels=labels, grid=grid, source=name)
+
+
+def _lengths(tolerances: Mapping[str, float]) -> dict[str, float]:
+    try:
+        return {str(label): float(length) for label, length in tolerances.items()}
+    except (AttributeError, TypeError, ValueError):
+        raise UsageError(f"a tolerance is a length, or label -> length, found {shown(repr(tolerances))}") from None
+
+
+def _spacing(steps: Iterable[float]) -> tuple[float, ...]:
+    try:
+        return tuple(float(step) for step in steps)
+    except (TypeError, ValueError):
+        raise UsageError(f"spacing takes a length for each axis, found {shown(repr(steps))}") from None
+
+
+def _label(label: SupportsIndex) -> int:
+    try:
+        return operator.index(label)
+    except TypeError:
+        raise UsageError(f"labels are whole numbers, found {shown(repr(label))}") from None
+
+
+def _relabelling(new: Mapping[int, int]) -> dict[int, int]:
+    return {_label(old): _label(to) for old, to in new.items()}
+
+
+def _entries(option: str, entries: object) -> list[str]:
+    """Several texts or numbers, or one alone."""
+    several = (
+        [entries] if isinstance(entries, (int, str)) else list(entries) if isinstance(entries, Iterable) else [None]
+    )
+    if not all(isinstance(entry, (int, str, np.integer)) for entry in several):
+        raise UsageError(f"{option} takes texts or whole numbers, found {shown(repr(entries))}")
+    return [str(entry) for entry in several]
 
 
 def _threads() -> int:

@@ -88,11 +88,14 @@ class Scored:
         Its rows.
     table
         Its contingency table; None where labels overlap.
+    names
+        Label -> name.
     """
 
     record: CaseRecord
     scores: tuple[Score, ...]
     table: ContingencyTable | None
+    names: Mapping[int, str]
 
 
 def case_name(path: str) -> str:
@@ -158,9 +161,8 @@ def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: C
         unit=comparison.grid.unit,
         warnings=tuple(warnings),
     )
-    return Scored(
-        record=record, scores=tuple(rows), table=comparison.table if isinstance(comparison, Comparison) else None
-    )
+    table = comparison.table if isinstance(comparison, Comparison) else None
+    return Scored(record=record, scores=tuple(rows), table=table, names=names)
 
 
 def _read_both(case: Case, names: Mapping[int, str], *, threads: int) -> tuple[LabelMap, LabelMap]:

@@ -64,10 +64,6 @@ class Conventions:
         if self.ignore_label is not None and self.ignore_label < 0:
             raise UsageError(f"labels are 0 or more, so none is {self.ignore_label}")
 
-    def tolerance_of(self, *names: str) -> float:
-        """The tolerance of a label or region that goes by any of `names`."""
-        return next((self.label_tolerances[name] for name in names if name in self.label_tolerances), self.tolerance)
-
     def statements(self, *, ndim: int, unit: str) -> list[str]:
         """What the signature says of these conventions, for images of `ndim` axes with lengths in `unit`."""
         penalty = self.penalty if isinstance(self.penalty, str) else f"{self.penalty:g} {unit}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segeval.counts import Counts
 from segeval.errors import UsageError, shown
 from segeval.matching import plain_name
 from segeval.metrics import Direction, Request, find, parse
@@ -79,7 +80,8 @@ class Requirement:
     def about(self, label: str) -> str:
         """The requirement with the label that it was held against."""
         statistic = "" if self.statistic == "mean" else f".{self.statistic}"
-        return f"{label}:{self.metric.token}{statistic}={self.limit:.15g}"
+        pooled = "pooled:" if self.label == "pooled" else ""
+        return f"{pooled}{label}:{self.metric.token}{statistic}={self.limit:.15g}"
 
 
 def parse_requirement(text: str) -> Requirement:
@@ -97,6 +99,11 @@ def parse_requirement(text: str) -> Requirement:
     >>> parse_requirement("nsd@0.5=0.9").metric.token
     'nsd@0.5'
     """
+    if any(sign in text for sign in ("<", ">", "==")):
+        raise UsageError(
+            f"a requirement has a single = sign, found {shown(text)!r}",
+            hint="write dice=0.9: whether at least or at most follows from the metric",
+        )
     left, equals, number = text.rpartition("=")
     try:
         limit = float(number)
@@ -111,13 +118,16 @@ def parse_requirement(text: str) -> Requirement:
     name, dot, statistic = what.rpartition(".")
     if dot and (statistic in VALUES or statistic in COUNTS):
         what = name
-    elif dot and find(name.partition("@")[0]) is not None and not statistic.isdecimal():
+    elif dot and not statistic.replace("e", "").isdecimal() and find(name.partition("@")[0]) is not None:
         raise UsageError(
             f"no statistic is called {shown(statistic)!r}", hint=f"there are {', '.join([*VALUES, *COUNTS])}"
         )
     else:
         statistic = "mean"
-    return Requirement(label=label if colon else None, metric=parse(what), statistic=statistic, limit=limit)
+    request = parse(what)
+    if label == "pooled" and request.card.needs is not Counts:
+        raise UsageError(f"pooled is for metrics that are computed from counts, {request.name} is not")
+    return Requirement(label=label if colon else None, metric=request, statistic=statistic, limit=limit)
 
 
 def judge(requirements: Iterable[Requirement], results: Results) -> tuple[Verdict, ...]:
@@ -148,7 +158,9 @@ def _verdicts(requirement: Requirement, results: Results) -> list[Verdict]:
         required = shown(requirement.about(requirement.label))
         raise UsageError(
             f"no label or region is called {shown(requirement.label)!r}, required {required}",
-            hint=f"there are {', '.join(map(shown, groups)) or 'none'}",
+            hint="the metric is over all labels: leave the label out"
+            if list(groups) == ["all"]
+            else f"there are {', '.join(map(shown, groups)) or 'none'}",
         )
     if not groups_of_values:
         groups_of_values = {"any label": None}

@@ -35,7 +35,7 @@ class Difference:
 
 def _words(values: tuple[float, ...]) -> str:
     """Values in the header's axis order, x first."""
-    return "(" + ", ".join(f"{value:.6g}" for value in values) + ")"
+    return "(" + ", ".join(f"{value + 0.0:.6g}" for value in values) + ")"  # no negative zero
 
 
 def difference(prediction: Grid, reference: Grid, *, tolerance: float = 0.05) -> Difference | None:
@@ -124,17 +124,23 @@ def reconcile(
         warning = "only one of the maps has a physical spacing; the reference's grid counts" if one_sided else None
         return replace(prediction, grid=reference.grid), warning
     if policy == "resample":
-        if prediction.grid.unit != reference.grid.unit or prediction.grid.ndim != reference.grid.ndim:
-            raise GeometryError(found.text, source=prediction.source, hint="it cannot be resampled either")
+        if not _resamplable(prediction.grid, reference.grid):
+            raise GeometryError(found.text, source=prediction.source, hint="it cannot be resampled: no common space")
         return _resampled(prediction, reference.grid), f"the prediction was resampled (nearest voxel): {found.text}"
     if policy == "warn" and found.same_shape:
         return replace(
             prediction, grid=reference.grid
         ), f"scored voxel by voxel on the reference's grid though {found.text}"
-    hint = "--geometry resample takes the nearest voxel"
+    physical = reference.grid.unit == "mm" and _resamplable(prediction.grid, reference.grid)
+    hint = "--geometry resample takes the nearest voxel" if physical else None
     if found.same_shape:
         hint = "--geometry warn goes on voxel by voxel, --geometry resample takes the nearest voxel"
     raise GeometryError(found.text, source=prediction.source, hint=hint)
+
+
+def _resamplable(prediction: Grid, reference: Grid) -> bool:
+    """Whether both lie in one space."""
+    return prediction.unit == reference.unit and prediction.ndim == reference.ndim
 
 
 def _resampled(prediction: LabelMap, grid: Grid) -> LabelMap:
@@ -142,13 +148,22 @@ def _resampled(prediction: LabelMap, grid: Grid) -> LabelMap:
 
     to_world, from_world = grid.affine(), prediction.grid.affine()
     steps = np.linalg.pinv(from_world[:, :-1])  # 2-D grids span a plane of the world
-    labels = affine_transform(
-        prediction.labels,
+    offset = to_world[:, -1] - from_world[:, -1]
+    apart = float(np.linalg.norm(offset - from_world[:, :-1] @ (steps @ offset)))
+    if apart > min(grid.spacing) / 2:
+        raise GeometryError(f"the two slices lie {apart:.4g} {grid.unit} apart", source=prediction.source)
+    # the transform computes in float64, which keeps labels below 2 ** 53 and positions among the labels always
+    values, codes = prediction.labels[:0].ravel(), prediction.labels
+    if codes.dtype.itemsize == 8:
+        values = np.union1d(np.zeros(1, codes.dtype), codes)
+        codes = np.searchsorted(values, codes).astype(np.uint32)
+    moved = affine_transform(
+        codes,
         steps @ to_world[:, :-1],
-        offset=steps @ (to_world[:, -1] - from_world[:, -1]),
+        offset=steps @ offset,
         output_shape=grid.shape,
         order=0,
         mode="grid-constant",
         cval=0,
     )
-    return replace(prediction, labels=labels, grid=grid)
+    return replace(prediction, labels=values[moved] if values.size else moved, grid=grid)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.errors import InputError, shown
+from segeval.errors import InputError
 
 Labels = NDArray[np.unsignedinteger[Any]]
 Unit = Literal["mm", "px"]
@@ -171,62 +171,79 @@ def as_labels(values: NDArray[Any], *, source: str) -> Labels:
         return whole  # a foreign True may be any byte but 0
     if values.dtype == np.uint8:
         return values
-    low, high = _extent(values, source=source)
-    if low < 0:
-        raise InputError(
-            f"expected labels from 0 up, found negative ones down to {low:g}",
-            source=source,
-            hint="relabel it, for instance with the negative label as 0",
-        )
-    smallest = np.min_scalar_type(int(high))
-    if smallest == values.dtype:
-        return values
-    labels = np.empty(values.shape, smallest)
-    for part in slabs(values.shape):
-        labels[part] = values[part]
-    return labels
-
-
-def _extent(values: NDArray[Any], *, source: str) -> tuple[float, float]:
-    """Smallest and largest value; floats are checked to be whole on the way."""
-    low, high = 0.0, 0.0
-    fractional, not_finite = 0, 0
-    examples: list[float] = []
+    labels: Labels = np.empty(values.shape, np.uint8)
+    faults = _Faults()
     for part in slabs(values.shape):
         slab = values[part]
-        if slab.size == 0:
-            continue
+        if slab.size:
+            whole = faults.whole(slab)
+            if faults.largest > np.iinfo(labels.dtype).max:
+                labels = labels.astype(np.min_scalar_type(faults.largest))
+            labels[part] = whole
+    faults.refuse(source)
+    return values if labels.dtype == values.dtype else labels
+
+
+class _Faults:
+    """What keeps an array from being labels, gathered slab by slab."""
+
+    def __init__(self) -> None:
+        self.largest = 0
+        self._lowest, self._highest = 0.0, 0.0
+        self._fractional, self._not_finite = 0, 0
+        self._examples: list[float] = []
+
+    def whole(self, slab: NDArray[Any]) -> NDArray[Any]:
+        """The slab as whole numbers from 0 up; what is none is noted, and 0."""
         if slab.dtype.kind == "f":
+            slab = self._rounded(slab)
+        low, high = slab.min().item(), slab.max().item()
+        self._lowest, self._highest = min(self._lowest, low), max(self._highest, high)
+        if low < 0:
+            return np.zeros_like(slab)
+        self.largest = max(self.largest, high)
+        return slab
+
+    def _rounded(self, slab: NDArray[Any]) -> NDArray[Any]:
+        low, high = float(slab.min()), float(slab.max())
+        if not (math.isfinite(low) and math.isfinite(high)):
             finite = np.isfinite(slab)
-            if not finite.all():
-                not_finite += int(slab.size - np.count_nonzero(finite))
-                slab = slab[finite]
-            odd = slab[slab != np.rint(slab)]
-            if odd.size:
-                fractional += odd.size
-                examples = sorted({*examples, *np.unique(odd)[:3].tolist()})[:3]
-            if slab.size == 0:
-                continue
-        low, high = min(low, slab.min().item()), max(high, slab.max().item())
-    if not_finite:
-        raise InputError(
-            f"expected integer labels, found {not_finite:,} voxels that are NaN or infinite",
-            source=source,
-            hint="write 0 there if they are background",
-        )
-    if fractional:
-        seen = ", ".join(f"{value:.6g}" for value in examples)
-        raise InputError(
-            f"expected integer labels, found {fractional:,} voxels with fractions such as {seen} "
-            f"(values from {low:.6g} to {high:.6g})",
-            source=source,
-            hint="threshold or round it to labels first",
-        )
-    if high >= 2.0**64:
-        raise InputError(f"expected labels below 2**64, found {high:.6g}", source=source)
-    return low, high
+            self._not_finite += int(slab.size - np.count_nonzero(finite))
+            slab = np.where(finite, slab, 0)
+            low, high = float(slab.min()), float(slab.max())
+        self._lowest, self._highest = min(self._lowest, low), max(self._highest, high)
+        if not -(2.0**63) <= low <= high < 2.0**64:
+            return np.zeros(slab.shape, np.uint8)
+        small = low >= -(2.0**31) and high < 2.0**31
+        kind = np.int32 if small else np.uint64 if low >= 0 else np.int64
+        rounded = slab.astype(kind)
+        odd = rounded != slab
+        if odd.any():
+            self._fractional += int(np.count_nonzero(odd))
+            self._examples = sorted({*self._examples, *np.unique(slab[odd])[:3].tolist()})[:3]
+        return rounded
 
-
-def name_of(names: Mapping[int, str], label: int) -> str:
-    """A label's name as it may be shown, or its number where it has none."""
-    return shown(names[label]) if label in names else str(label)
+    def refuse(self, source: str) -> None:
+        """Raise an error for the gravest fault, if there is one."""
+        if self._not_finite:
+            raise InputError(
+                f"expected integer labels, found {self._not_finite:,} voxels that are NaN or infinite",
+                source=source,
+                hint="write 0 there if they are background",
+            )
+        if self._fractional:
+            seen = ", ".join(f"{value:.6g}" for value in self._examples)
+            raise InputError(
+                f"expected integer labels, found {self._fractional:,} voxels with fractions such as {seen} "
+                f"(values from {self._lowest:.6g} to {self._highest:.6g})",
+                source=source,
+                hint="threshold or round it to labels first",
+            )
+        if self._lowest < 0:
+            raise InputError(
+                f"expected labels from 0 up, found negative ones down to {self._lowest:g}",
+                source=source,
+                hint="relabel it, for instance with the negative label as 0",
+            )
+        if self._highest >= 2.0**64:
+            raise InputError(f"expected labels below 2**64, found {self._highest:.6g}", source=source)

@@ -159,7 +159,7 @@ def _numbers_by_name(label_map: LabelMap) -> dict[str, int]:
         raise InputError(
             f"labels cannot be matched by name: {len(nameless)} without a name, such as {numbers}",
             source=label_map.source,
-            hint="give names with --labels, or match by number",
+            hint="match by number: only names that the files give can pair labels",
         )
     found: dict[str, int] = {}
     for label, name in sorted(label_map.names.items()):
@@ -168,7 +168,7 @@ def _numbers_by_name(label_map: LabelMap) -> dict[str, int]:
             raise InputError(
                 f"labels {found[plain]} and {label} are both called {shown(name)!r}",
                 source=label_map.source,
-                hint="match by number, or give names with --labels",
+                hint="match by number",
             )
         if label:
             found[plain] = label

@@ -62,6 +62,8 @@ class Results:
         The requirements, if any.
     tables
         Case -> its contingency table.
+    names
+        Label -> name, of every label that has one, scored or not.
     """
 
     version: str
@@ -71,7 +73,8 @@ class Results:
     cases: tuple[CaseRecord, ...]
     scores: tuple[Score, ...]
     gate: tuple[Verdict, ...] = ()
-    tables: Mapping[str, ContingencyTable] = field(default_factory=dict)
+    tables: Mapping[str, ContingencyTable] = field(default_factory=dict, compare=False)
+    names: Mapping[int, str] = field(default_factory=dict, compare=False)
 
     def value(self, metric: str, *, label: Key = "all", case: str | None = None) -> float | None:
         """One number.

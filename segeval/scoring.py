@@ -10,7 +10,7 @@ import difflib
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from segeval.comparison import Comparison, Key
 from segeval.conventions import Conventions
@@ -25,6 +25,7 @@ from segeval.rims import Bands
 from segeval.surfaces import SurfaceDistances
 from segeval.version import __version__
 
+Match = Literal["ids", "names"]
 Pair = Comparison | LayeredComparison
 
 ALL = "all"
@@ -66,7 +67,7 @@ class Plan:
     only: tuple[str, ...] = ()
     regions: Mapping[str, str] = field(default_factory=dict)
     conventions: Conventions = field(default_factory=Conventions)
-    match: Literal["ids", "names"] = "ids"
+    match: Match = "ids"
     relabel_prediction: Mapping[int, int] = field(default_factory=dict)
     relabel_reference: Mapping[int, int] = field(default_factory=dict)
     geometry: Policy = "strict"
@@ -75,8 +76,16 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name in self.regions:
-            if not name.strip() or name in RESERVED or name.lstrip("-").isdecimal():
+            if not name.strip() or plain_name(name) in RESERVED or name.lstrip("-").isdecimal():
                 raise UsageError(f"a region cannot be called {shown(name)!r}", hint="take a word of its own")
+        for option, value, kinds in (("match", self.match, Match), ("geometry", self.geometry, Policy)):
+            if value not in get_args(kinds):
+                raise UsageError(f"{option} is one of {', '.join(get_args(kinds))}, not {shown(value)}")
+        relabelled_to = (*self.relabel_prediction.items(), *self.relabel_reference.items())
+        ignored = () if self.conventions.ignore_label is None else (self.conventions.ignore_label,)
+        for label in (*self.names, *ignored, *(label for pair in relabelled_to for label in pair)):
+            if not 0 <= label < 1 << 64:
+                raise UsageError(f"labels are whole numbers from 0 to 2**64 - 1, so none is {shown(repr(label))}")
         if self.spacing is not None and not all(math.isfinite(step) and step > 0 for step in self.spacing):
             raise UsageError(f"spacing takes positive lengths, found {self.spacing}")
         if not (math.isfinite(self.geometry_tolerance) and self.geometry_tolerance >= 0):
@@ -207,23 +216,37 @@ def compare(
 
     prediction = layerwise(brought, prediction)
     names = {**prediction.names, **reference.names}
-    only = [_resolved(entry, names) for entry in plan.only] if plan.only else None
+    for label in plan.conventions.label_tolerances:
+        if label not in plan.regions:
+            _resolved(label, names)
     kind = LayeredComparison if prediction.overlays or reference.overlays else Comparison
     pair = kind(
         prediction=prediction,
         reference=reference,
         conventions=plan.conventions,
         listed=plan.names.keys() - {0},
-        only=only,
+        only=_only(plan, names),
         threads=threads,
     )
     if plan.match == "ids":
         check_names(prediction, reference, present=pair.present)
+    wanted = set(plan.only) & plan.regions.keys() or plan.regions.keys()
     for name, labels in plan.regions.items():
-        pair.regions[name] = _members(name, labels, pair.present, names, plan.conventions)
+        if name in wanted:
+            pair.regions[name] = _members(name, labels, pair.present, names, plan.conventions)
     if isinstance(pair, Comparison):
         warnings += suspicions(pair.table, names)
     return pair, names, warnings
+
+
+def _only(plan: Plan, names: Mapping[int, str]) -> list[int] | None:
+    """The labels that alone are scored, if the plan names any; regions may stand among them."""
+    if not plan.only:
+        return None
+    only = [_resolved(entry, names) for entry in plan.only if entry not in plan.regions]
+    if 0 in only and not plan.conventions.background:
+        raise UsageError("label 0 is the background", hint="--background scores it")
+    return only
 
 
 def _adapted(label_map: LabelMap, plan: Plan) -> LabelMap:
@@ -289,9 +312,13 @@ def suspicions(table: ContingencyTable, names: Mapping[int, str]) -> list[str]:
         if one == {255} and other == {1}:
             return [f"the {one_name} holds 0 and 255, the {other_name} 0 and 1: --map 255=1 makes them the same label"]
     if of_prediction.isdisjoint(of_reference):
+        mend = "--map-prediction OLD=NEW relabels" + (", --match names pairs labels by name" if names else "")
+        if len(of_prediction) == len(of_reference) == 1:
+            mend = f"--map-prediction {min(of_prediction)}={min(of_reference)} makes them one"
+        return [f"no label is in both maps (prediction {_few(of_prediction)}; reference {_few(of_reference)}): {mend}"]
+    if 255 in of_reference - of_prediction and 255 not in names:
         return [
-            f"no label is in both maps (prediction {_few(of_prediction)}; reference {_few(of_reference)}): "
-            "--map-prediction OLD=NEW relabels, --match names pairs labels by name"
+            "label 255 is in the reference only: if it marks what is not annotated, --ignore-label 255 leaves it out"
         ]
     elsewhere = _found_under_other_numbers(table)
     if len(of_reference) >= INSTANCE_LABELS and 2 * elsewhere > len(of_reference) and not names:
@@ -349,21 +376,28 @@ def _scored(request: Request, key: Key, comparison: Pair, names: Mapping[int, st
     if card.parameter is not None:
         value = request.value
         if value is None and card.parameter.name == "tolerance":
-            value = comparison.conventions.tolerance_of(str(key), *([name] if name else []))
+            value = _tolerance_of(key, name, comparison.conventions)
         arguments[card.parameter.name] = card.parameter.default if value is None else value
     number = _number(card.function(evidence, **arguments))
     unit = {Quantity.LENGTH: comparison.grid.unit, Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}.get(card.quantity)
-    note = _emptiness(counts, evidence)
+    note = _emptiness(counts, evidence, ignoring=comparison.conventions.ignore_label is not None)
     if number is None and note is None:
         note = f"undefined: {card.undefined}"
     return Score(case=case, label=key, name=name, metric=request.token, value=number, unit=unit, note=note)
+
+
+def _tolerance_of(key: Key, name: str | None, conventions: Conventions) -> float:
+    for label, tolerance in conventions.label_tolerances.items():
+        if label == str(key) or (name is not None and plain_name(label) == plain_name(name)):
+            return tolerance
+    return conventions.tolerance
 
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _emptiness(counts: Counts, evidence: object) -> str | None:
+def _emptiness(counts: Counts, evidence: object, *, ignoring: bool) -> str | None:
     if not counts.prediction and not counts.reference:
         return ABSENT
     if not counts.prediction:
@@ -372,12 +406,6 @@ def _emptiness(counts: Counts, evidence: object) -> str | None:
         return REFERENCE_EMPTY
     if isinstance(evidence, SurfaceDistances) and (evidence.prediction_empty or evidence.reference_empty):
         both = evidence.prediction_empty and evidence.reference_empty
-        which = (
-            "either surface"
-            if both
-            else "the prediction's surface"
-            if evidence.prediction_empty
-            else "the reference's surface"
-        )
-        return f"{which} lies wholly in the ignored zone"
+        which = "either" if both else "the prediction's" if evidence.prediction_empty else "the reference's"
+        return f"{which} surface lies wholly in the ignored zone" if ignoring else f"{which} mask fills the image"
     return None

@@ -80,7 +80,7 @@ class Distances:
         below, above = (
             self.values[np.searchsorted(ends, step, side="right")] for step in (math.floor(place), math.ceil(place))
         )
-        return float(below + (above - below) * (place - math.floor(place)))
+        return float(below if below == above else below + (above - below) * (place - math.floor(place)))
 
 
 NOTHING = Distances(values=np.zeros(0), weights=np.zeros(0))
@@ -326,6 +326,7 @@ class Surfaces:
             strides=[0, *(steps @ np.array(frame.strides)).tolist()],
         )
         self._code_of = dict(zip(labels, coding.of_group, strict=True))
+        self._code_range = 256 if coding.dtype == np.uint8 else max(coding.of_group, default=0) + 1
         self._both = _two_at_once if threads > 1 and math.prod(frame.shape) > THREADED_VOXELS else _one_by_one
         self._counted = partial(counted, reference=reference, coding=coding, frame=frame)
         self._borders = self._both(
@@ -366,13 +367,13 @@ class Surfaces:
         """The borders of these codes alone."""
         if len(codes) == len(self._code_of):
             return self._borders
-        asked = np.zeros(max(self._code_of.values()) + 1, bool)
+        asked = np.zeros(self._code_range, bool)
         asked[codes] = True
         return [borders.only(asked[borders.codes]) for borders in self._borders]
 
     def _merged(self, unions: Mapping[int, Collection[int]]) -> list[Borders]:
         """The borders of unions of labels, by their codes."""
-        new = np.zeros(max(self._code_of.values()) + 1, np.min_scalar_type(len(unions) + 1))
+        new = np.zeros(self._code_range, np.min_scalar_type(len(unions) + 1))
         for code, labels in unions.items():
             new[[self._code_of[label] for label in labels]] = code
         strides = self._search.frame.strides

@@ -198,6 +198,14 @@ def test_penalty(
     assert (hd["value"], hd["note"]) == (value, note)
 
 
+def test_an_infinite_penalty_is_warned_of(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["score", *pair, "--map-prediction", "1=0", "-m", "hd,hd@95,dice", "-f", "csv"]
+    warning = "warning: scores that are infinite: 2; a mean taken in a spreadsheet leaves them out\n"
+    assert warning in call(capsys, *command, "--penalty", "inf").err
+    assert warning not in call(capsys, *command).err
+    assert call(capsys, *command, "--penalty", "inf", "-q").err == ""
+
+
 def test_absent_class(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Background 434 of 448 and 434, class 1 64 of 64 and 64, class 2 predicted 14 times and never in the reference."""
     predicted = CUBE.copy()
@@ -326,9 +334,10 @@ def test_formats(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert answer.out == path.read_text(encoding="utf-8")
     assert answer.err.startswith("segeval ")
     assert "gallbladder" in answer.out
-    readers = {"csv": csv.reader, "json": lambda file: [json.load(file)], "jsonl": lambda file: map(json.loads, file)}
-    if kind in readers:
-        assert list(readers[kind](io.StringIO(answer.out)))
+    if kind == "csv":
+        assert len({len(row) for row in csv.reader(io.StringIO(answer.out))}) == 1
+    elif kind != "markdown":
+        assert all(map(json.loads, answer.out.splitlines() if kind == "jsonl" else [answer.out]))
 
 
 def test_formats_agree(capsys: pytest.CaptureFixture[str]) -> None:

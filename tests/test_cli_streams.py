@@ -17,7 +17,7 @@ from tests.command import SEGEVAL, TOP, Answer, box, call, case, plain_environme
 
 PAIR = case(4)
 LONG = "an_organ_with_a_name_that_is_far_longer_than_any_terminal_would_ever_be_wide_enough_to_show"
-COMMANDS = {
+COMMANDS: dict[str, list[object]] = {
     "table": ["score", *PAIR],
     "json": ["score", *PAIR, "-f", "json"],
     "metrics": ["metrics"],
@@ -84,7 +84,7 @@ def test_the_first_line_is_enough(kind: str, tmp_path: Path) -> None:
         code = process.wait(60)
     assert first.startswith(("prediction ", "case,label,"))
     assert code == 4
-    assert err.splitlines()[-1].startswith("error: 1 of 1 requirements not met")
+    assert err.splitlines()[-1].startswith("error: requirement not met")
     assert all(word not in err for word in ("Broken", "Exception", "Traceback"))
 
 
@@ -139,7 +139,7 @@ def test_a_width_is_kept_and_nothing_is_cut(named: Path) -> None:
     "arguments", [["score", *PAIR, "--require", "liver:dice=0"], ["metrics"], ["metrics", "hd"], ["inspect", PAIR[0]]]
 )
 def test_colours_are_asked_for(
-    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
@@ -147,6 +147,7 @@ def test_colours_are_asked_for(
     assert "\x1b" not in plain.out + plain.err
     monkeypatch.setenv("TERM", "dumb")
     assert call(capsys, *arguments) == plain
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
     forced = call(capsys, *arguments)
     assert "\x1b[" in forced.out
@@ -173,7 +174,7 @@ def test_ascii_and_what_is_more(named: Path, environment: dict[str, str]) -> Non
         assert spawn(*command, environment=environment).code == 0
     missed = spawn("score", named, named, "--require", "2:dice=2", environment=environment)
     assert missed.code == 4
-    assert missed.cause == "error: 1 of 1 requirements not met: \\u809d\\u81d3:dice=2 (found 1)"
+    assert missed.cause == "error: requirement not met: \\u809d\\u81d3:dice=2 (found 1)"
     refused = spawn("score", named, "肝臓.nii", environment=environment)
     assert refused.code == 3
     assert "Traceback" not in missed.err + refused.err

@@ -416,6 +416,18 @@ def test_the_background_has_a_surface_but_none_at_the_edge_of_the_image() -> Non
     assert value(pair, "assd", spacing=(1, 2), background=True, label=0) == (2 + 2 + 2 + 2) / 4
 
 
+def test_a_background_that_fills_the_image_has_no_surface_and_no_ignored_zone() -> None:
+    empty = np.zeros((3, 4), int)
+    single = empty.copy()
+    single[1, 1] = 1
+    for prediction, expected in ((empty, None), (single, 5.0)):
+        results = segeval.score(prediction=prediction, reference=empty, metrics="assd", background=True, only=[0])
+        (row,) = results.scores
+        assert row.value == expected  # the diagonal of 3 by 4 where one of the two surfaces exists
+        assert row.note is not None
+        assert "ignored" not in row.note
+
+
 def test_ignored_voxels_are_dropped_after_the_border_was_found() -> None:
     # label 1 touches the ignored zone, 9: its voxel there is a border voxel, the prediction's in the zone are not
     reference = np.array([[0, 0, 0, 0, 0, 0], [0, 1, 1, 1, 9, 9], [0, 0, 0, 0, 0, 0]])

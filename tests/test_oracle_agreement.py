@@ -188,27 +188,55 @@ def test_ignored_voxels_count_nowhere_as_in_the_oracle(drawn: Drawn, background:
     )
 
 
-@settings(max_examples=60, deadline=None)
-@given(drawn=pairs(), ignored=st.sampled_from([None, None, 3, 0]), tolerance=st.sampled_from([0.0, 0.75, 3.0]))
-def test_overlapping_regions_equal_the_oracle(drawn: Drawn, ignored: int | None, tolerance: float) -> None:
-    _, one, two, three = drawn.labels
-    regions = {"whole": [one, two, three], "core": [one, two], "rest": [three], "other": [two, 999]}
-    ignore_label = None if ignored is None else drawn.labels[ignored]
-    kept = {name: members for name, members in regions.items() if ignore_label not in members}
+REGIONS = st.lists(st.sets(st.integers(1, 4), min_size=1), min_size=1, max_size=4)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    drawn=pairs(),
+    unions=REGIONS,
+    ignored=st.sampled_from([None, None, 3, 0]),
+    tolerance=st.sampled_from([0.0, 0.75, 3.0]),
+    background=st.booleans(),
+    only=st.booleans(),
+)
+def test_overlapping_regions_equal_the_oracle(
+    drawn: Drawn, unions: list[set[int]], ignored: int | None, tolerance: float, background: bool, only: bool
+) -> None:
+    numbers = (*drawn.labels, 999)
+    ignore_label = None if ignored is None else numbers[ignored]
+    regions = {
+        f"region {name}": [numbers[place] for place in sorted(union)]
+        for name, union in enumerate(unions)
+        if ignored not in union
+    }
     check(
         drawn.prediction,
         drawn.reference,
         spacing=drawn.spacing,
-        regions=kept,
+        regions=regions,
         ignore_label=ignore_label,
         tolerance=tolerance,
+        background=background,
+        **({"only": [numbers[1]]} if only else {}),
     )
+
+
+@pytest.mark.parametrize("ignored", [3, 9, 254, 255])
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+@pytest.mark.parametrize("union", [[1, 2], [1]])
+def test_regions_beside_an_ignored_zone_equal_the_oracle(ignored: int, dtype: type, union: list[int]) -> None:
+    reference: Array = np.zeros((5, 9), dtype)
+    reference[1:4, 1:5], reference[2, 4:7], reference[:, 7] = 1, 2, ignored
+    prediction = np.roll(reference, (1, 1), (0, 1))
+    for options in ({}, {"background": True}, {"only": [2]}):
+        check(prediction, reference, spacing=(2.0, 0.75), ignore_label=ignored, regions={"R": union}, **options)
 
 
 @settings(max_examples=40, deadline=None)
 @given(drawn=pairs(), places=st.sets(st.integers(0, 3), min_size=1), background=st.booleans())
 def test_chosen_labels_equal_the_oracle(drawn: Drawn, places: set[int], background: bool) -> None:
-    only = [drawn.labels[place] for place in sorted(places)]
+    only = [label for label in (drawn.labels[place] for place in sorted(places)) if label or background]
     check(drawn.prediction, drawn.reference, spacing=drawn.spacing, only=[*only, 12_345], background=background)
 
 
@@ -230,6 +258,13 @@ def test_a_region_that_no_label_is_in_is_absent() -> None:
         rows = [row for row in results.scores if row.label == "rare"]
         assert {row.note for row in rows} == {"absent in both"}
         assert all(row.value in (None, 0, 1, array.size) for row in rows)
+
+
+@pytest.mark.parametrize("spec", ["*", "5-9", "5"])
+def test_a_region_of_empty_maps_is_absent(spec: str) -> None:
+    empty = np.zeros((3, 4), int)
+    results = segeval.score(prediction=empty, reference=empty, metrics=["hd", "boundary_iou"], regions={"R": spec})
+    assert [(row.value, row.note) for row in results.scores] == [(None, "absent in both")] * 2
 
 
 def test_the_rim_of_the_background_reaches_beyond_the_box_of_the_labels() -> None:
@@ -295,7 +330,8 @@ def test_every_path_of_the_search_finds_the_same(monkeypatch: pytest.MonkeyPatch
 def test_every_path_of_the_search_finds_the_same_in_a_plane(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     take_path(monkeypatch, path)
     prediction, reference = displaced((40, 50), labels=6, by=7, seed=3)
-    check(prediction, reference, spacing=(0.5, 1.2), tokens=SURFACE_TOKENS, ignore_label=2)
+    regions = {"one": [1, 3], "two": [3, 4, 5], "three": [6]}
+    check(prediction, reference, spacing=(0.5, 1.2), tokens=SURFACE_TOKENS, ignore_label=2, regions=regions)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ METRICS = "dice,sensitivity,assd,hd@95,nsd@2,boundary_iou@2,volume_error"
 
 def write_class(folder: Path, name: str, mask: NDArray[np.bool_], *, value: int = 1) -> None:
     folder.mkdir(exist_ok=True)
-    image = nib.nifti1.Nifti1Image(mask.T.astype(np.uint8) * value, AFFINE)
+    image = nib.nifti1.Nifti1Image(mask.T.astype(np.uint8) * value, AFFINE)  # type: ignore[no-untyped-call]
     nib.loadsave.save(image, folder / f"{name}.nii.gz")
 
 
@@ -87,7 +87,7 @@ def test_an_empty_class_file_is_a_missed_class(tmp_path: Path) -> None:
 
 def test_a_file_of_several_classes_is_refused(tmp_path: Path) -> None:
     prediction, reference = case(tmp_path)
-    image = nib.nifti1.Nifti1Image(np.arange(8 * 20 * 22).reshape(22, 20, 8).astype(np.uint8) % 3, AFFINE)
+    image = nib.nifti1.Nifti1Image(np.arange(8 * 20 * 22).reshape(22, 20, 8).astype(np.uint8) % 3, AFFINE)  # type: ignore[no-untyped-call]
     nib.loadsave.save(image, prediction / "liver.nii.gz")
     with pytest.raises(segeval.InputError, match="expected a mask of one class, found the labels 1, 2"):
         segeval.score_files(prediction, reference)
@@ -95,7 +95,7 @@ def test_a_file_of_several_classes_is_refused(tmp_path: Path) -> None:
 
 def test_siblings_on_another_grid_are_refused(tmp_path: Path) -> None:
     prediction, reference = case(tmp_path)
-    image = nib.nifti1.Nifti1Image(blobs(1)["liver"].T.astype(np.uint8), np.diag([0.8, 0.9, 2.5, 1.0]))
+    image = nib.nifti1.Nifti1Image(blobs(1)["liver"].T.astype(np.uint8), np.diag([0.8, 0.9, 2.5, 1.0]))  # type: ignore[no-untyped-call]
     nib.loadsave.save(image, prediction / "liver.nii.gz")
     with pytest.raises(segeval.InputError, match="another grid than the first file"):
         segeval.score_files(prediction, reference)

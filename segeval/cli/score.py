@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from dataclasses import replace
@@ -21,7 +22,8 @@ from segeval.cli.streams import complain, data_stream, remark, talk_stream, writ
 from segeval.errors import UsageError, shown
 
 if TYPE_CHECKING:
-    from segeval.results import Results
+    from segeval.gate import Requirement
+    from segeval.results import Results, Verdict
 
 NOT_MET = 4
 
@@ -69,12 +71,12 @@ NOT_MET = 4
 def score(prediction: str, reference: str, **options: Any) -> int:
     """Score PREDICTION against REFERENCE: a row for each label.
 
-    Both are label maps: NIfTI (.nii, .nii.gz), PNG, BMP or TIFF, or polygon JSON of Cityscapes, LabelMe or COCO. A
-    label that only one of them has is scored, and the note says which lacks it.
+    Both are label maps: NIfTI, MetaImage, NRRD, NumPy, PNG, BMP or TIFF, polygon JSON of Cityscapes, LabelMe or COCO,
+    or a folder with a file for each class. A label that only one of them has is scored, and the note says which lacks
+    it.
     """
     from segeval.api import plan_of, results_of_files
-    from segeval.gate import judge, parse_requirement
-    from segeval.reports.files import write_report, write_text
+    from segeval.gate import parse_requirement
 
     started = time.perf_counter()
     quiet = options["quiet"]
@@ -85,59 +87,74 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     asked = plan_options(options)
     remark_labels(asked["labels"], quiet=quiet)
     plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
-    inputs = (prediction, reference)
-    _check_outputs(options["outputs"], options["confusion"], inputs=inputs)
+    _check_outputs(options, inputs=(prediction, reference))
     results = results_of_files(prediction, reference, plan)
     if options["verbose"]:
         remark(f"scored in {time.perf_counter() - started:.2f} s")
-    for warning in results.cases[0].warnings:
-        remark(f"warning: {warning}", quiet=quiet)
-    problem: UsageError | None = None
-    try:
-        results = replace(results, gate=judge(requirements, results))
-    except UsageError as error:  # a label that neither map has: the scores are worth having all the same
-        problem = error
-    for path in options["outputs"]:
-        write_report(results, path)
-    if options["confusion"] is not None:
-        write_text(options["confusion"], _confusion(results), inputs=inputs)
+    results, problem = _judged(requirements, results)
+    _write(results, options, inputs=(prediction, reference))
     _show(results, options["kind"], color=False if options["no_color"] else None, quiet=quiet)
+    for warning in (*results.cases[0].warnings, *_infinities(results)):
+        remark(f"warning: {warning}", quiet=quiet)
     if problem is not None:
         raise problem
     return _passed_on(results)
 
 
-def _check_outputs(reports: tuple[str, ...], confusion: str | None, *, inputs: tuple[str, str]) -> None:
-    """Refuse files that could not be written, before anything is scored."""
+def _check_outputs(options: dict[str, Any], *, inputs: tuple[str, ...]) -> None:
+    """Find what cannot be written before anything is scored."""
     from segeval.reports.files import check_output_path, check_report_path
 
-    for path in reports:
+    for path in options["outputs"]:
         check_report_path(path, inputs=inputs)
+    confusion = options["confusion"]
     if confusion is not None:
         check_output_path(confusion, inputs=inputs)
-        if os.path.realpath(confusion) in map(os.path.realpath, reports):
+        if os.path.realpath(confusion) in map(os.path.realpath, options["outputs"]):
             raise UsageError("two outputs would go to this file", source=confusion)
+
+
+def _judged(requirements: list[Requirement], results: Results) -> tuple[Results, UsageError | None]:
+    """The results with their verdicts; a label that neither map has spoils its own requirement only."""
+    from segeval.gate import judge
+
+    verdicts: list[Verdict] = []
+    problem: UsageError | None = None
+    for requirement in requirements:
+        try:
+            verdicts += judge([requirement], results)
+        except UsageError as error:
+            problem = problem or error
+    return replace(results, gate=tuple(verdicts)), problem
+
+
+def _write(results: Results, options: dict[str, Any], *, inputs: tuple[str, ...]) -> None:
+    from segeval.reports.files import write_report, write_text
+    from segeval.reports.tabular import confusion_csv
+
+    for path in options["outputs"]:
+        write_report(results, path)
+    if options["confusion"] is not None:
+        table = results.tables.get(results.cases[0].case)
+        if table is None:
+            raise UsageError("there is no confusion matrix where labels overlap", hint="leave out --confusion")
+        write_text(options["confusion"], confusion_csv(table, results.names), inputs=inputs)
+
+
+def _infinities(results: Results) -> list[str]:
+    count = sum(row.value is not None and math.isinf(row.value) for row in results.scores)
+    return [f"scores that are infinite: {count}; a mean taken in a spreadsheet leaves them out"] if count else []
 
 
 def _passed_on(results: Results) -> int:
     """The exit code that the gate asks for."""
-    missed = [
-        f"{shown(verdict.requirement)} (found {'nothing' if verdict.value is None else format(verdict.value, '.10g')})"
-        for verdict in results.gate
-        if not verdict.passed
-    ]
+    from segeval.reports.sheets import found
+
+    missed = [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]
     if missed:
-        complain(f"{len(missed)} of {len(results.gate)} requirements not met: {', '.join(missed)}")
+        count = f"{len(missed)} of {len(results.gate)} requirements" if len(results.gate) > 1 else "requirement"
+        complain(f"{count} not met: {', '.join(missed)}")
     return NOT_MET if missed else 0
-
-
-def _confusion(results: Results) -> str:
-    from segeval.reports.tabular import confusion_csv, label_names
-
-    table = results.tables.get(results.cases[0].case)
-    if table is None:
-        raise UsageError("there is no confusion matrix where labels overlap", hint="leave out --confusion")
-    return confusion_csv(table, label_names(results))
 
 
 def _show(results: Results, kind: str, *, color: bool | None, quiet: bool) -> None:
@@ -155,4 +172,5 @@ def _show(results: Results, kind: str, *, color: bool | None, quiet: bool) -> No
         from segeval.reports.console import print_gate
 
         with talk_stream() as stream:
+            stream.write("\n")
             print_gate(results, stream=stream, color=color)

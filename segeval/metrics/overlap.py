@@ -38,6 +38,7 @@ def _ratio(numerator: float, denominator: float) -> float:
     bounds=UNIT_RANGE,
     symmetric=True,
     undefined="P and R are empty",
+    aliases=("dsc",),
     source="Dice 1945, doi:10.2307/1932409",
 )
 def dice(counts: Counts) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -276,6 +277,11 @@ def parse_all(tokens: Iterable[str] = DEFAULT_METRICS) -> tuple[Request, ...]:
 
 def _unknown(name: str) -> str:
     known = [each for card in METRICS.values() for each in (card.name, *card.aliases)]
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.55)
+    joined = re.fullmatch(r"([a-z_]+?)[_ ]?(\d+(?:\.\d+)?)", name.lower())
+    card = find(joined[1]) if joined else None
+    if joined and card is not None and card.parameter is not None:
+        return f"no metric is called {shown(name)}, did you mean {joined[1]}@{joined[2]}?"
+    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.55)
+    near = {getattr(find(each), "name", each): each for each in reversed(close)}.values()  # one name for each metric
     suggestion = f", did you mean {' or '.join(near)}?" if near else ", see `segeval metrics` for their names"
     return f"no metric is called {shown(name) or 'nothing'}{suggestion}"

@@ -115,6 +115,7 @@ def asd_to_prediction(surfaces: SurfaceDistances) -> float:
     undefined=BOTH_EMPTY,
     one_empty=PENALTY,
     parameter=Parameter(name="percentile", default=100, low=0, high=100),
+    aliases=("hausdorff",),
     source="Huttenlocher et al. 1993, doi:10.1109/34.232073",
 )
 def hd(surfaces: SurfaceDistances, percentile: float = 100) -> float:
@@ -135,6 +136,7 @@ def hd(surfaces: SurfaceDistances, percentile: float = 100) -> float:
     symmetric=True,
     undefined=BOTH_EMPTY,
     parameter=TOLERANCE,
+    aliases=("surface_dice",),
     source=NIKOLOV,
 )
 def nsd(surfaces: SurfaceDistances, tolerance: float = 1) -> float:

@@ -16,6 +16,8 @@ from segeval.errors import InputError, shown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MAX_NAME = 100  # characters of a data file's name that a message shows
+
 
 def opened(name: str) -> io.FileIO:
     """Open a regular file for reading, unbuffered; anything else is refused without being opened.
@@ -71,9 +73,11 @@ def opened_beside(header: io.FileIO, data_file: str, *, source: str) -> io.FileI
     InputError
         The name leads elsewhere, or to nothing that can be read.
     """
-    if data_file in {".", ".."} or any(character in data_file for character in "/\\\0"):
+    called = repr(data_file) if len(data_file) <= MAX_NAME else f"{data_file[:MAX_NAME]!r}..."
+    elsewhere = data_file in {".", ".."} or any(character in data_file for character in "/\\\0")
+    if elsewhere or os.path.splitdrive(data_file)[0]:
         raise InputError(
-            f"its data file must lie beside it, found {shown(data_file)!r}",
+            f"its data file must lie beside it, found {shown(called)}",
             source=source,
             hint="copy both into one folder and put the plain file name into the header",
         )
@@ -82,14 +86,14 @@ def opened_beside(header: io.FileIO, data_file: str, *, source: str) -> io.FileI
     home = os.path.dirname(os.path.realpath(path))  # noqa: PTH120
     if home not in {os.path.realpath(folder), os.path.dirname(os.path.realpath(source))}:  # noqa: PTH120
         raise InputError(
-            f"its data file {shown(data_file)!r} is a symbolic link to another folder",
+            f"its data file {shown(called)} is a symbolic link to another folder",
             source=source,
             hint="copy the data file beside its header",
         )
     try:
         file = opened(path)
     except InputError as error:
-        raise InputError(f"its data file {shown(data_file)!r}: {error.problem}", source=source) from error
+        raise InputError(f"its data file {shown(called)}: {error.problem}", source=source) from error
     if os.path.samestat(os.fstat(file.fileno()), os.fstat(header.fileno())):
         file.close()
         raise InputError("names itself as its data file", source=source, hint="export it again")

@@ -65,7 +65,7 @@ def _case(sheet: Sheet, width: int | None) -> list[Line]:
         longest = max(len(token) for token, _ in sheet.overall)
         lines += [[(f"{token:<{longest}} {cell}", "")] for token, cell in sheet.overall]
         lines.append([])
-    if not sheet.rows and not sheet.overall and any(title == "grid" for title, _ in sheet.facts):
+    if not sheet.rows and any(title == "grid" for title, _ in sheet.facts):
         lines += [[("no label to score in either map", "")], []]
     if sheet.footnotes:
         lines += [[(line, "dim")] for note in sheet.footnotes for line in _wrapped(note, width)]
@@ -340,6 +340,14 @@ def _print(lines: Sequence[Line], stream: TextIO, color: bool | None) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    console = Console(file=stream, force_terminal=True, no_color=False, highlight=False, markup=False, emoji=False)
+    console = Console(
+        file=stream,
+        force_terminal=True,
+        color_system="standard",
+        no_color=False,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
     text = Text("\n").join(Text.assemble(*line) for line in lines)
     console.print(text, soft_wrap=True)

@@ -17,11 +17,12 @@ from segeval.cases import CaseRecord
 from segeval.errors import shown
 from segeval.metrics import Direction, Metric, Quantity, parse
 from segeval.results import Results, Verdict
-from segeval.scoring import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
+from segeval.scoring import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
 
 UNDEFINED = "undefined: "
 WORDS = {PREDICTION_EMPTY: "missed", REFERENCE_EMPTY: "false alarm"}
 UNITS = {Quantity.LENGTH: "mm", Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}
+MOST_ABSENT = 12  # rows of labels that neither map has: a table of names may hold hundreds
 FINEST = 6  # decimals: beyond that, two significant digits say more
 
 
@@ -220,12 +221,17 @@ def _sheet(record: CaseRecord, scores: Sequence[Score], results: Results, alphab
     grouped: dict[int | str, list[Score]] = {}
     for score in by_label:
         grouped.setdefault(score.label, []).append(score)
+    absent = [label for label, group in grouped.items() if all(score.note == ABSENT for score in group)]
+    folded = set(absent) if len(absent) > MOST_ABSENT else set()
     return Sheet(
         facts=_facts(record, alphabet, alone=len(results.cases) == 1),
         headings=tuple(headings),
-        rows=tuple(_row(group, tokens, record, alphabet) for group in grouped.values()),
+        rows=tuple(_row(group, tokens, record, alphabet) for label, group in grouped.items() if label not in folded),
         overall=tuple((score.metric, _cell(score, record, alphabet)) for score in scores if score.label == ALL),
-        footnotes=tuple(_footnotes(scores, grouped.values(), results, alphabet)),
+        footnotes=(
+            *_footnotes(scores, grouped.values(), results, alphabet),
+            *([f"not shown: {len(folded)} labels that neither map has"] if folded else []),
+        ),
     )
 
 
@@ -270,8 +276,10 @@ def _footnotes(
     lines = [line for line in lines if not line.endswith(", 0 labels")]
     lengths = [row for row in scores if row.unit in ("mm", "px") and row.note in WORDS and row.value is not None]
     if lengths and lines:
-        penalty = shown(results.settings.get("penalty", "diagonal"))
-        lines.append(f"where one is empty, distances are the penalty ({penalty})")
+        penalty = results.settings.get("penalty", "diagonal")
+        value = f"{lengths[0].value:.2f} {lengths[0].unit}"
+        which = f"the image's diagonal, {value}" if penalty == "diagonal" else value
+        lines.append(f"where one is empty, a distance is the penalty: {which}")
     reasons = Counter((row.note or "").removeprefix(UNDEFINED) for row in scores if row.value is None)
     if reasons:
         total = _counted(reasons.total(), "score")

@@ -111,11 +111,6 @@ def confusion_csv(table: ContingencyTable, names: Mapping[int, str] | None = Non
     return _csv([["reference \\ prediction", *heads.values()], *matrix])
 
 
-def label_names(results: Results) -> dict[int, str]:
-    """Label -> name, of every label that was scored and has one."""
-    return {row.label: row.name for row in results.scores if isinstance(row.label, int) and row.name}
-
-
 def _defused(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 

@@ -1,0 +1,215 @@
+"""Help, version, completion and the other commands; and what is loaded for each, so that they answer at once."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import pytest
+
+from segeval.cli import segeval as group
+from segeval.metrics import METRICS
+from segeval.version import __version__
+from tests.command import SAMPLES, SEGEVAL, TOP, box, call, case, plain_environment, save, spawn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+COMMANDS = ["score", "metrics", "inspect", "rasterize"]
+HEAVY = {"numpy", "SimpleITK", "scipy", "pandas", "nibabel", "rich", "PIL", "isal"}
+STREET = SAMPLES / "street"
+
+
+def loaded_by(*arguments: object) -> set[str]:
+    """The modules that a run has loaded when it ends."""
+    script = (
+        "import sys, segeval.cli\n"
+        "code = segeval.cli.run(sys.argv[1:])\n"
+        "print(*sys.modules, file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    done = subprocess.run(  # noqa: S603  (our own command)
+        [sys.executable, "-c", script, *map(str, arguments)],
+        cwd=TOP,
+        env=plain_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)], ids=" ".join
+)
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    loaded = loaded_by(*arguments)
+    assert "click" in loaded
+    assert not loaded & HEAVY
+
+
+def test_a_pair_of_pictures_loads_no_more_than_it_needs() -> None:
+    loaded = loaded_by("score", STREET / "prediction.png", STREET / "reference.png", "-m", "dice,generalized_dice")
+    assert "PIL" in loaded
+    assert not loaded & {"nibabel", "isal", "scipy", "pandas", "SimpleITK", "rich.console"}
+
+
+def test_a_pair_of_volumes_loads_no_more_than_it_needs() -> None:
+    loaded = loaded_by("score", *case(1), "-f", "csv")
+    assert "nibabel" in loaded
+    assert not loaded & {"PIL", "pandas", "SimpleITK", "scipy.stats", "scipy.ndimage", "rich.console"}
+
+
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def helps(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    return {name: call(capsys, *name.split(), "--help").out for name in ("", *COMMANDS)}
+
+
+def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(group.commands) == COMMANDS
+    for name, text in helps(capsys).items():
+        assert text.startswith(f"Usage: segeval {name}".rstrip())
+        assert call(capsys, *name.split(), "-h").out == text
+        assert text.isascii()
+        assert max(map(len, text.partition("Example:")[0].splitlines())) <= 80
+    summaries = helps(capsys)[""].partition("Commands:")[2]
+    assert "..." not in summaries
+
+
+def test_every_option_has_help() -> None:
+    for command in (group, *group.commands.values()):
+        for parameter in command.params:
+            assert isinstance(parameter, click.Argument) or (isinstance(parameter, click.Option) and parameter.help)
+
+
+def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = helps(capsys)
+    options = {name: re.findall(r"^  (?:-\w, )?(--[\w-]+)", text, re.MULTILINE) for name, text in texts.items()}
+    scoring = (
+        "metric labels match only region map map-prediction map-reference ignore-label background penalty absent-class "
+        "tolerance spacing geometry geometry-tolerance require confusion format output quiet verbose no-color help"
+    )
+    assert options == {
+        "": ["--version", "--help"],
+        "score": [f"--{name}" for name in scoring.split()],
+        "metrics": ["--format", "--no-color", "--help"],
+        "inspect": ["--labels", "--no-color", "--help"],
+        "rasterize": ["--output", "--labels", "--force", "--quiet", "--help"],
+    }
+    kinds = r"xlsx|html|\bxml|dicom"
+    assert not any(re.search(kinds, text) for text in texts.values())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_runs(name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    text = call(capsys, name, "--help").out
+    (example,) = re.findall(r"^Example:\n((?:^  .*\n)+)", re.sub("(?m)^  ", "", text), re.MULTILINE)
+    program, *arguments = shlex.split(example)
+    assert [program, arguments[0]] == ["segeval", name]
+    monkeypatch.chdir(TOP)
+    answer = call(capsys, *arguments)
+    assert answer.code == 0
+    assert answer.out
+
+
+def test_defaults_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    text = " ".join(call(capsys, "score", "--help").out.split())
+    assert "[default: dice, generalized_dice, sensitivity, specificity, assd, hd, hd@95]" in text
+    for default in ("ids", "diagonal", "max", "1", "strict", "0.05", "table"):
+        assert f"[default: {default}]" in text
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, "--version").out == f"segeval {__version__}\n"
+    assert spawn("--version").out == f"segeval {__version__}\n"
+
+
+def completed(*words: str, extra: dict[str, str] | None = None) -> list[str]:
+    """What bash is offered for the last word."""
+    environment = {
+        "_SEGEVAL_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    return spawn(environment=environment | (extra or {})).out.splitlines()
+
+
+def test_completion() -> None:
+    script = spawn(environment={"_SEGEVAL_COMPLETE": "bash_source"})
+    assert script.code == 0
+    assert "_SEGEVAL_COMPLETE=bash_complete" in script.out
+    assert completed("segeval", "sc") == ["plain,score"]
+    assert completed("segeval", "score", "-m", "hd") == ["plain,hd"]
+    assert completed("segeval", "score", "-m", "dice,hd") == ["plain,dice,hd"]
+    assert "plain,recall" in completed("segeval", "score", "--metric", "rec")
+    assert completed("segeval", "score", "--match", "n") == ["plain,names"]
+    assert completed("segeval", "metrics", "asd_to_r") == ["plain,asd_to_reference"]
+    for words in (["score", "sample"], ["score", "a", "sample"], ["score", "-o", "sample"], ["inspect", "sample"]):
+        assert completed("segeval", *words) == ["file,sample"]
+
+
+def test_metrics(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("COLUMNS")
+    table = call(capsys, "metrics")
+    assert table.code == 0
+    assert [line.split()[0].partition("[")[0] for line in table.out.splitlines()[1:]] == list(METRICS)
+    markdown = call(capsys, "metrics", "-f", "markdown").out
+    assert all(f"`{name}" in markdown for name in METRICS)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_one_metric_in_full(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = call(capsys, "metrics", name)
+    assert answer.code == 0
+    card = METRICS[name]
+    words = " ".join(answer.out.split())
+    for fact in (card.title, card.summary, card.formula, card.source):
+        assert " ".join(fact.split()) in words
+    for alias in card.aliases:
+        assert call(capsys, "metrics", alias) == answer
+
+
+def test_one_metric_with_its_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(capsys, "metrics", "hd@95") == call(capsys, "metrics", "hd")
+
+
+def test_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels = box((4, 8, 10), size=2) + box((4, 8, 10), at=0, size=1, label=7)
+    path = save(tmp_path / "a.nii", labels, spacing=(5, 2, 2), origin=(-1, 2.5, 3), names={1: "liver"})
+    answer = call(capsys, "inspect", path)
+    assert (answer.code, answer.err) == (0, "")
+    words = [line.split() for line in answer.out.splitlines()]
+    assert words[0] == [str(path)]
+    assert ["stored", "NIfTI-1,", "uint8"] in words
+    assert "grid    10 x 8 x 4 voxels of 2 x 2 x 5 mm" in answer.out
+    assert "-1, 2.5, 3 mm" in answer.out
+    assert ["1", "liver", "8", "0.160"] in words
+    assert ["7", "1", "0.020"] in words
+
+
+def test_inspect_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = case(1)[0]
+    missing, cut = tmp_path / "missing.nii", tmp_path / "cut.nii.gz"
+    cut.write_bytes(good.read_bytes()[:2000])
+    one = call(capsys, "inspect", missing)
+    assert (one.code, one.cause) == (3, f"error: {missing}: no such file")
+    assert f"{missing}\nunusable: no such file\n" in one.out
+    three = call(capsys, "inspect", missing, good, cut)
+    assert (three.code, three.cause) == (3, f"error: 2 of 3 files cannot be used: {missing}, {cut}")
+    assert "unusable: cut short" in three.out
+    assert "liver" in three.out
+    assert "\n\n\n" not in three.out
+
+
+def test_the_command_is_installed() -> None:
+    found = subprocess.run([*SEGEVAL, "--version"], capture_output=True, text=True, check=True)  # noqa: S603
+    assert found.stdout == f"segeval {__version__}\n"
