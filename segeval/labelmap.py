@@ -105,6 +105,8 @@ class LabelMap:
         The file that it came from, or what to call it in a message.
     stored
         How the file holds it, in words: ``"NIfTI-1, gzip, int16"``.
+    remarks
+        What else a user should know of the file, in words.
     overlays
         Further layers on the same grid, for files whose labels overlap: each holds labels that no other layer has.
     """
@@ -114,6 +116,7 @@ class LabelMap:
     names: Mapping[int, str] = field(default_factory=dict)
     source: str = "array"
     stored: str = ""
+    remarks: tuple[str, ...] = ()
     overlays: tuple[LabelMap, ...] = ()
 
     def __post_init__(self) -> None:

@@ -14,10 +14,10 @@ import pytest
 
 from segeval.cases import CaseRecord
 from segeval.counts import ContingencyTable
+from segeval.inspection import InspectedFile, InspectedLabel
 from segeval.metrics import METRICS
 from segeval.reports.console import print_card, print_file_facts, print_gate, print_metrics_table, print_scores
 from segeval.reports.document import to_json, to_jsonl
-from segeval.reports.inspection import InspectedFile, InspectedLabel
 from segeval.reports.markdown import metrics_table, to_markdown
 from segeval.reports.tabular import confusion_csv, to_csv
 from segeval.results import Results, Verdict

@@ -55,6 +55,13 @@ def read_class_folders(prediction: str, reference: str) -> tuple[LabelMap, Label
     return _read_folder(prediction, of_prediction, numbers), _read_folder(reference, of_reference, numbers)
 
 
+def read_class_folder(folder: str) -> LabelMap:
+    """Read one folder of binary files alone; see `read_class_folders`."""
+    files = class_files(folder)
+    names = sorted(files, key=_natural)
+    return _read_folder(folder, files, {name: number for number, name in enumerate(names, start=1)})
+
+
 def class_files(folder: str) -> dict[str, str]:
     """Class name -> file, of every label map that lies directly in a folder; hidden files are passed over.
 

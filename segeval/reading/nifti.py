@@ -33,6 +33,7 @@ Affine = NDArray[np.float64]
 
 MAX_EXTENSIONS_BYTES = 1 << 26
 MAX_NAMES_BYTES = 1 << 24
+AGREEING = 0.05  # of the smallest spacing: sform and qform differ by rounding
 MAX_DOUBT = 1e-3  # a value farther from a whole number is a fraction, whatever the rounding of the scaling
 
 _DATA_TYPES = {
@@ -92,9 +93,11 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     scaling = _scaling(header, source)
     if scaling is not None:
         values = scaling.applied(values)
+    grid = _grid(header, shape, source)
     return LabelMap(
         labels=as_labels(values, source=source),
-        grid=_grid(header, shape, source),
+        grid=grid,
+        remarks=_disagreement(header, grid),
         names=names,
         source=source,
         stored=", ".join(
@@ -297,6 +300,26 @@ def _affine(header: _Header, source: str) -> Affine:
             return affine * scale
     except (HeaderDataError, ValueError) as error:
         raise InputError(f"damaged header: no orientation in its qform ({error})", source=source, hint=_AGAIN) from None
+
+
+def _disagreement(header: _Header, grid: Grid) -> tuple[str, ...]:
+    """Remark that the two orientations of a header differ, as other tools may follow the other one."""
+    fields = header.fields
+    if not (header.number("sform_code") and header.number("qform_code")):
+        return ()
+    fields["pixdim"][0] = -1 if fields["pixdim"][0] < 0 else 1
+    scale = _MM_PER_UNIT.get(header.number("xyzt_units") & 7, 1.0)
+    with np.errstate(all="ignore"):
+        try:
+            sform, qform = (np.asarray(form, np.float64) for form in (fields.get_sform(), fields.get_qform()))  # type: ignore[no-untyped-call]
+        except (HeaderDataError, ValueError):
+            return ("its qform is damaged; the sform counts",)
+        ends = np.array(np.meshgrid(*[(0, size - 1) for size in grid.shape[::-1]])).reshape(3, -1)
+        moved = (sform - qform)[:3] @ np.vstack([ends, np.ones(ends.shape[1])])
+        apart = float(np.linalg.norm(moved, axis=0).max()) * scale
+    if apart <= AGREEING * min(grid.spacing):
+        return ()
+    return (f"its sform and qform disagree by up to {apart:.4g} mm; the sform counts, other tools may take the qform",)
 
 
 def _check_codes(header: _Header, source: str) -> None:

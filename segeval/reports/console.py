@@ -13,8 +13,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from segeval.inspection import InspectedFile
 from segeval.metrics import Direction, Metric, Quantity
-from segeval.reports.inspection import InspectedFile
 from segeval.reports.layout import GAP, Column, Layout, Line
 from segeval.reports.sheets import UNITS, Alphabet, Sheet, asked, decimals, found, grid_line, number, sheets
 from segeval.results import Results
@@ -249,9 +249,19 @@ def _file_facts(file: InspectedFile, alphabet: Alphabet) -> list[tuple[str, str]
     if file.unit != "px" and file.origin:
         facts.append(("origin", ", ".join(f"{place + 0.0:.6g}" for place in file.origin) + f" {file.unit}"))
     if file.unit != "px" and file.direction:
-        facts.append(("axes", ", ".join(_axes(file.direction))))
+        facts.append(("axes", ", ".join(_axes(file.direction)) + _handedness(file.direction)))
     facts.append(("labels", str(len(file.labels)) if file.labels else "none, the map is empty"))
+    facts += [("note", alphabet.text(remark)) for remark in file.remarks]
     return facts
+
+
+def _handedness(direction: Sequence[Sequence[float]]) -> str:
+    """Whether x, y and z of the file turn like those of the world, which runs right, front, up."""
+    if len(direction) != 3:
+        return ""
+    (a, b, c), (d, e, f), (g, h, i) = direction[::-1]
+    turn = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    return "; right-handed" if turn > 0 else "; left-handed"
 
 
 def _axes(direction: Sequence[Sequence[float]]) -> list[str]:
@@ -282,6 +292,12 @@ def _label_table(file: InspectedFile, alphabet: Alphabet, width: int | None) -> 
         unit = units.pop() if len(units) == 1 else ""
         title = {"ml": "volume", "mm2": "area"}.get(unit, "size")
         columns.append(Column(head=(title, unit), cells=sizes, right=True))
+    if all(row.components is not None for row in rows):
+        columns.append(Column(head=("pieces", ""), cells=[str(row.components) for row in rows], right=True))
+    for axis, title in enumerate("zyx"[-len(file.shape) :]):
+        if all(row.box for row in rows):
+            spans = [f"{row.box[axis][0]}-{row.box[axis][1]}" for row in rows]
+            columns.insert(-axis or len(columns), Column(head=(title, ""), cells=spans, right=True))
     return [line for block in _layout(width).blocks(keys, columns) for line in [[], *block]]
 
 

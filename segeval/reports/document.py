@@ -14,13 +14,16 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, NoReturn, cast, get_args
 
 from segeval.cases import CaseRecord, Status
 from segeval.errors import InputError
+from segeval.inspection import InspectedFile
 from segeval.metrics import Quantity, find
 from segeval.results import Results, Verdict
 from segeval.scoring import Score
+from segeval.version import __version__
 
 FORMAT = 1
 INFINITE = "infinite"
@@ -132,6 +135,16 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "passed": verdict.passed,
         **({"note": INFINITE} if infinite else {}),
     }
+
+
+def inspected_json(files: Iterable[InspectedFile]) -> str:
+    """What is in files, as JSON: ``{"format": 1, "tool": ..., "files": [...]}``, arrays in array order (z, y, x).
+
+    A file that cannot be used has a ``problem``, and nothing else but its path.
+    """
+    records = [asdict(file) if file.problem is None else {"path": file.path, "problem": file.problem} for file in files]
+    tool = _dumped({"name": "segeval", "version": __version__})
+    return f'{{"format": {FORMAT},\n "tool": {tool},\n "files": {_lines(records)}}}\n'
 
 
 def read_json(text: str, *, source: str = "results") -> Results:
