@@ -102,7 +102,7 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
         "": ["--version", "--help"],
         "score": [f"--{name}" for name in scoring.split()],
         "metrics": ["--format", "--no-color", "--help"],
-        "inspect": ["--labels", "--no-color", "--help"],
+        "inspect": ["--labels", "--format", "--no-color", "--help"],
         "rasterize": ["--output", "--labels", "--force", "--help"],
     }
     kinds = r"xlsx|html|\bxml|dicom"
@@ -194,8 +194,8 @@ def test_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ["stored", "NIfTI-1,", "uint8"] in words
     assert "grid    10 x 8 x 4 voxels of 2 x 2 x 5 mm" in answer.out
     assert "-1, 2.5, 3 mm" in answer.out
-    assert ["1", "liver", "8", "0.160"] in words
-    assert ["7", "1", "0.020"] in words
+    assert any(line[:4] == ["1", "liver", "8", "0.160"] for line in words)
+    assert any(line[:3] == ["7", "1", "0.020"] for line in words)
 
 
 def test_inspect_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

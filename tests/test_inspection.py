@@ -25,12 +25,12 @@ def two_balls() -> NDArray[np.uint8]:
 
 def save(path: Path, labels: NDArray[np.uint8], *, qform_shift: float | None = None) -> Path:
     affine = np.diag([-0.5, 0.75, 2.0, 1.0])
-    image = nib.Nifti1Image(labels.transpose(), affine)
-    image.header.set_sform(affine, 1)
+    image = nib.Nifti1Image(labels.transpose(), affine)  # type: ignore[no-untyped-call]
+    image.header.set_sform(affine, 1)  # type: ignore[no-untyped-call]
     if qform_shift is not None:
         moved = affine.copy()
         moved[0, 3] = qform_shift
-        image.header.set_qform(moved, 1)
+        image.header.set_qform(moved, 1)  # type: ignore[no-untyped-call]
     nib.save(image, path)
     return path
 
