@@ -203,7 +203,7 @@ def compare(
     """
     prediction = relabelled(prediction, plan.relabel_prediction)
     reference = relabelled(reference, plan.relabel_reference)
-    prediction, reference = (layerwise(lambda layer: _adapted(layer, plan), each) for each in (prediction, reference))
+    prediction, reference = _both_adapted(prediction, reference, plan)
     if plan.match == "names":
         prediction = matched_by_name(prediction, reference)
     warnings: list[str] = []
@@ -247,6 +247,18 @@ def _only(plan: Plan, names: Mapping[int, str]) -> list[int] | None:
     if 0 in only and not plan.conventions.background:
         raise UsageError("label 0 is the background", hint="--background scores it")
     return only
+
+
+def _both_adapted(prediction: LabelMap, reference: LabelMap, plan: Plan) -> tuple[LabelMap, LabelMap]:
+    """Both maps with the plan's names and spacing; a map without a place in the world takes that of the other one."""
+    adapted = [layerwise(lambda layer: _adapted(layer, plan), each) for each in (prediction, reference)]
+    placed = [each.grid.unit == "mm" for each in (prediction, reference)]
+    if plan.spacing is not None and placed[0] != placed[1]:
+        world = adapted[placed.index(True)].grid
+        place = placed.index(False)
+        grid = replace(adapted[place].grid, origin=world.origin, direction=world.direction)
+        adapted[place] = layerwise(lambda layer: replace(layer, grid=grid), adapted[place])
+    return adapted[0], adapted[1]
 
 
 def _adapted(label_map: LabelMap, plan: Plan) -> LabelMap:

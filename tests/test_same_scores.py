@@ -147,8 +147,7 @@ def test_every_pair_of_formats(
 ) -> None:
     options: dict[str, Any] = {}
     if one in NO_GRID or other in NO_GRID:
-        # an array has no place in the world: only the spacing can be given to it
-        options = {"spacing": SPACING, "geometry": "warn"}
+        options = {"spacing": SPACING}  # an array has none
     assert scores(files[one][0], files[other][1], **options) == expected
 
 
@@ -186,6 +185,17 @@ def test_one_slice(tmp_path: Path) -> None:
     assert any(metric == "hd" and value for _, metric, value, *_ in expected)
     for one, other in itertools.product(writers, writers):
         paths = tmp_path / f"prediction{one}", tmp_path / f"reference{other}"
-        assert scores(*paths, spacing=SPACING[1:], geometry="warn") == expected, (one, other)
+        assert scores(*paths, spacing=SPACING[1:]) == expected, (one, other)
     for suffix in (".nii.gz", ".mha", ".mhd", ".nrrd", ".nhdr"):
         assert scores(tmp_path / f"prediction{suffix}", tmp_path / f"reference{suffix}") == expected
+
+
+def test_a_folder_with_a_file_for_each_class(tmp_path: Path, expected: list[tuple[object, ...]]) -> None:
+    names = {"a": 1, "b": 2, "c": 3, "d": 7}
+    for side, labels in zip(("prediction", "reference"), pair(), strict=True):
+        (tmp_path / side).mkdir()
+        for name, label in names.items():
+            write_nifti((labels == label).astype(np.uint8), tmp_path / side / f"{name}.nii.gz")
+    of_number: dict[object, int] = dict(enumerate(names.values(), start=1))
+    found = scores(tmp_path / "prediction", tmp_path / "reference")
+    assert [(of_number.get(label, label), *rest) for label, *rest in found] == expected
