@@ -104,12 +104,13 @@ def plan_of(
     """
     both = dict(map or {})
     table = _table(labels)
-    single = tolerance if isinstance(tolerance, (int, float)) else 1.0
     conventions = Conventions(
         penalty=penalty,
         absent_class=absent_class,
-        tolerance=float(single),
-        label_tolerances={} if isinstance(tolerance, (int, float)) else _lengths(tolerance),
+        tolerance=1.0 if isinstance(tolerance, Mapping) else _length(tolerance),
+        label_tolerances={str(label): _length(each) for label, each in tolerance.items()}
+        if isinstance(tolerance, Mapping)
+        else {},
         background=background,
         ignore_label=table.ignore_label if ignore_label is None else _label(ignore_label),
     )
@@ -254,11 +255,11 @@ def _as_map(values: ArrayLike, name: str) -> LabelMap:
     return LabelMap(labels=labels, grid=grid, source=name)
 
 
-def _lengths(tolerances: Mapping[str, float]) -> dict[str, float]:
+def _length(value: float) -> float:
     try:
-        return {str(label): float(length) for label, length in tolerances.items()}
-    except (AttributeError, TypeError, ValueError):
-        raise UsageError(f"a tolerance is a length, or label -> length, found {shown(repr(tolerances))}") from None
+        return float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"a tolerance is a length, or label -> length, found {shown(repr(value))}") from None
 
 
 def _spacing(steps: Iterable[float]) -> tuple[float, ...]:

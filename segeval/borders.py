@@ -62,11 +62,10 @@ class Coding:
         members = [(label, place) for place, group in enumerate(groups) for label in group]
         labels = [label for label, _ in members]
         self._unchanged = (
-            len(labels) == len(groups) and set(labels) == set(present) - {0} and max(labels, default=0) < 255
+            len(labels) == len(groups) and set(labels) == set(present) - {0} and max(labels, default=0) < 256
         )
         self.of_group = labels if self._unchanged else list(range(1, len(groups) + 1))
-        # the largest value of the type stays free: it marks the voxels that have been found
-        self.dtype = np.dtype(np.uint8) if self._unchanged else np.min_scalar_type(len(groups) + 1)
+        self.dtype = np.dtype(np.uint8) if self._unchanged else np.min_scalar_type(len(groups))
         pairs = sorted((label, self.of_group[place]) for label, place in members)
         self._labels = np.array([label for label, _ in pairs], np.uint64)
         self._codes = np.array([code for _, code in pairs], self.dtype)
@@ -133,15 +132,17 @@ class Frame:
     margin: tuple[int, ...]
 
     @classmethod
-    def around(cls, prediction: Labels, reference: Labels, *, steps: Index, coding: Coding) -> Frame:
+    def around(cls, prediction: Labels, reference: Labels, *, coding: Coding, steps: Index | None = None) -> Frame:
         """A frame that no `steps` from a voxel of the box lead out of.
 
-        Where the background is scored, the box holds its border voxels and what lies within the steps of them.
+        Where the background is scored, the box holds its border voxels and what lies within the steps of them; the
+        whole image if no steps are given.
         """
-        margin = tuple(np.abs(steps).max(axis=0, initial=1).tolist())
+        margin = (1,) * reference.ndim if steps is None else tuple(np.abs(steps).max(axis=0, initial=1).tolist())
+        grown = reference.shape if steps is None else tuple(m + 1 for m in margin)
         box = tuple(
-            slice(max(0, part.start - 1 - m), min(n, part.stop + 1 + m)) if coding.outside else part
-            for part, n, m in zip(foreground_box(prediction, reference), reference.shape, margin, strict=True)
+            slice(max(0, part.start - g), min(n, part.stop + g)) if coding.outside else part
+            for part, n, g in zip(foreground_box(prediction, reference), reference.shape, grown, strict=True)
         )
         shape = tuple(part.stop - part.start + 2 * m for part, m in zip(box, margin, strict=True))
         return cls(box=box, shape=shape, margin=margin)

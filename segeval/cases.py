@@ -146,8 +146,8 @@ def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Scored:
 
 def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: Case, threads: int = 1) -> Scored:
     """Score two label maps; see `score_case`."""
-    comparison, names, warnings = compare(prediction, reference, plan, threads=threads)
     try:
+        comparison, names, warnings = compare(prediction, reference, plan, threads=threads)
         rows = score(comparison, names, plan, case=case.name)
     except MemoryError:
         raise InputError("there is not enough memory to score it", source=case.reference) from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, SupportsFloat, get_args
 
 from segeval.errors import UsageError, shown
 
@@ -54,12 +54,12 @@ class Conventions:
         penalty = self.penalty
         if isinstance(penalty, str) and penalty not in ("diagonal", "inf", "nan"):
             raise UsageError(f"penalty is diagonal, inf, nan or a length, not {shown(penalty)}")
-        if not isinstance(penalty, str) and not (math.isfinite(penalty) and penalty >= 0):
+        if not isinstance(penalty, str) and not is_length(penalty):
             raise UsageError(f"a penalty is a length of 0 or more, not {penalty}", hint="or diagonal, inf, nan")
         if self.absent_class not in get_args(AbsentClass):
             raise UsageError(f"absent class is one of {', '.join(get_args(AbsentClass))}, not {self.absent_class}")
         for value in (self.tolerance, *self.label_tolerances.values()):
-            if not (math.isfinite(value) and value >= 0):
+            if not is_length(value):
                 raise UsageError(f"a tolerance is a length of 0 or more, not {value}")
         if self.ignore_label is not None and self.ignore_label < 0:
             raise UsageError(f"labels are 0 or more, so none is {self.ignore_label}")
@@ -78,3 +78,11 @@ class Conventions:
             *(["background scored"] if self.background else []),
             *([f"ignored label {self.ignore_label}"] if self.ignore_label is not None else []),
         ]
+
+
+def is_length(value: SupportsFloat) -> bool:
+    """Whether a value is a number from 0 up, and finite."""
+    try:
+        return 0 <= float(value) < math.inf
+    except (TypeError, ValueError):
+        return False

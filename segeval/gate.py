@@ -7,12 +7,13 @@ metric without a direction is required in absolute value, at most, and so is a c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from segeval.counts import Counts
+from segeval.counts import Counts, LabelTotals
 from segeval.errors import UsageError, shown
 from segeval.matching import plain_name
 from segeval.metrics import Direction, Request, find, parse
@@ -127,6 +128,8 @@ def parse_requirement(text: str) -> Requirement:
     request = parse(what)
     if label == "pooled" and request.card.needs is not Counts:
         raise UsageError(f"pooled is for metrics that are computed from counts, {request.name} is not")
+    if label == "macro" and request.card.needs is LabelTotals:
+        raise UsageError(f"macro is a mean over labels, {request.name} is over all of them already")
     return Requirement(label=label if colon else None, metric=request, statistic=statistic, limit=limit)
 
 
@@ -142,32 +145,41 @@ def judge(requirements: Iterable[Requirement], results: Results) -> tuple[Verdic
 
 
 def _verdicts(requirement: Requirement, results: Results) -> list[Verdict]:
-    groups: dict[str, list[Score]] = {}
+    groups: dict[int | str, list[Score]] = {}
     for row in results.scores:
         if row.metric == requirement.metric.token:
-            groups.setdefault(row.name or str(row.label), []).append(row)
+            groups.setdefault(row.label, []).append(row)
     if requirement.label == "macro":
-        labels = [_value(requirement, rows) for rows in groups.values() if isinstance(rows[0].label, int)]
+        labels = [_value(requirement, rows) for label, rows in groups.items() if isinstance(label, int)]
         defined = [value for value in labels if value is not None]
-        groups_of_values = {"macro": math.fsum(defined) / len(defined) if defined else None}
+        found = {"macro": math.fsum(defined) / len(defined) if defined else None}
     else:
-        groups_of_values = {
-            label: _value(requirement, rows) for label, rows in groups.items() if _meant(requirement, rows)
-        }
-    if not groups_of_values and requirement.label not in (None, "pooled"):
-        required = shown(requirement.about(requirement.label))
-        raise UsageError(
-            f"no label or region is called {shown(requirement.label)!r}, required {required}",
-            hint="the metric is over all labels: leave the label out"
-            if list(groups) == ["all"]
-            else f"there are {', '.join(map(shown, groups)) or 'none'}",
-        )
-    if not groups_of_values:
-        groups_of_values = {"any label": None}
+        titles = _titles(groups)
+        meant = {label: rows for label, rows in groups.items() if _meant(requirement, rows)}
+        found = {titles[label]: _value(requirement, rows) for label, rows in meant.items()}
+        if not found and requirement.label not in (None, "pooled"):
+            raise _no_such_label(requirement, list(titles.values()))
     return [
-        Verdict(requirement=requirement.about(label), value=value, passed=requirement.met_by(value))
-        for label, value in groups_of_values.items()
+        Verdict(requirement=requirement.about(title), value=value, passed=requirement.met_by(value))
+        for title, value in (found or {"any label": None}).items()
     ]
+
+
+def _titles(groups: Mapping[int | str, Sequence[Score]]) -> dict[int | str, str]:
+    """What each label is called in a verdict: its name, with the number where two labels share one."""
+    names = {label: rows[0].name or str(label) for label, rows in groups.items()}
+    often = Counter(names.values())
+    return {label: name if often[name] == 1 else f"{name} ({label})" for label, name in names.items()}
+
+
+def _no_such_label(requirement: Requirement, titles: list[str]) -> UsageError:
+    label = requirement.label or ""
+    hint = f"there are {', '.join(map(shown, titles)) or 'none'}"
+    if titles == ["all"]:
+        hint = "the metric is over all labels: leave the label out"
+    return UsageError(
+        f"no label or region is called {shown(label)!r}, required {shown(requirement.about(label))}", hint=hint
+    )
 
 
 def _meant(requirement: Requirement, rows: Sequence[Score]) -> bool:

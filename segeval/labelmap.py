@@ -21,6 +21,7 @@ from segeval.errors import InputError
 Labels = NDArray[np.unsignedinteger[Any]]
 Unit = Literal["mm", "px"]
 
+SHEARED = 1e-3  # cosine between two axes: headers round
 SLAB_VOXELS = 1 << 19  # a slab of labels and its temporaries stay in a processor's cache
 
 
@@ -63,7 +64,14 @@ class Grid:
         """Volume of one voxel in mm3; None in 2-D and where the spacing is not known."""
         if self.unit != "mm" or self.ndim != 3:
             return None
-        return math.prod(self.spacing)
+        volume = math.prod(self.spacing)
+        return volume * abs(float(np.linalg.det(self.direction))) if self.sheared else volume
+
+    @property
+    def sheared(self) -> bool:
+        """Whether the axes are not at right angles."""
+        axes = np.array(self.direction)
+        return bool(np.abs(axes @ axes.T - np.eye(self.ndim)).max() > SHEARED)
 
     @property
     def diagonal(self) -> float:

@@ -100,9 +100,12 @@ class Results:
         """
         token = parse(metric).token
         for row in self.scores:
-            if row.metric == token and label in (row.label, row.name) and case in (None, row.case):
+            if row.metric == token and label in (row.label, row.name, str(row.label)) and case in (None, row.case):
                 return row.value
-        raise UsageError(f"no score of {metric} for label {label!r}", hint=f"there are {', '.join(self.metrics)}")
+        known = ", ".join(dict.fromkeys(str(row.label) for row in self.scores if row.metric == token))
+        if known:
+            raise UsageError(f"no score of {metric} for label {label!r}", hint=f"there are the labels {known}")
+        raise UsageError(f"no score of {metric} for any label", hint=f"there are {', '.join(self.metrics)}")
 
     def frame(self) -> pd.DataFrame:
         """A data frame with one row per case, label and metric; undefined values are NaN.

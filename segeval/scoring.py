@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from segeval.comparison import Comparison, Key
-from segeval.conventions import Conventions
+from segeval.conventions import Conventions, is_length
 from segeval.counts import ContingencyTable, Counts, LabelTotals
-from segeval.errors import UsageError, shown
+from segeval.errors import InputError, UsageError, shown
 from segeval.geometry import Policy, reconcile
 from segeval.labelmap import LabelMap, layerwise
 from segeval.layers import LayeredComparison
@@ -33,6 +33,8 @@ RESERVED = (ALL, "macro", "pooled")
 PREDICTION_EMPTY = "prediction empty"
 REFERENCE_EMPTY = "reference empty"
 ABSENT = "absent in both"
+SHEARED_AXES = "the axes of the grid are not at right angles; distances are taken as if they were"
+SMALLEST_SPACING = 1e-6  # mm: beyond that and its reciprocal, squares lose their digits
 INSTANCE_LABELS = 12  # that few labels can disagree by accident
 
 
@@ -75,6 +77,8 @@ class Plan:
     spacing: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
+        if not all(isinstance(name, str) for name in (*self.names.values(), *self.regions)):
+            raise UsageError("names of labels and regions are texts")
         for name in self.regions:
             if not name.strip() or plain_name(name) in RESERVED or name.lstrip("-").isdecimal():
                 raise UsageError(f"a region cannot be called {shown(name)!r}", hint="take a word of its own")
@@ -88,7 +92,7 @@ class Plan:
                 raise UsageError(f"labels are whole numbers from 0 to 2**64 - 1, so none is {shown(repr(label))}")
         if self.spacing is not None and not all(math.isfinite(step) and step > 0 for step in self.spacing):
             raise UsageError(f"spacing takes positive lengths, found {self.spacing}")
-        if not (math.isfinite(self.geometry_tolerance) and self.geometry_tolerance >= 0):
+        if not is_length(self.geometry_tolerance):
             raise UsageError(f"a geometry tolerance is 0 or more, not {self.geometry_tolerance}")
 
     def asking_for(self, requests: Iterable[Request]) -> Plan:
@@ -206,7 +210,7 @@ def compare(
     prediction, reference = _both_adapted(prediction, reference, plan)
     if plan.match == "names":
         prediction = matched_by_name(prediction, reference)
-    warnings: list[str] = []
+    warnings = [SHEARED_AXES] if reference.grid.sheared else []
 
     def brought(layer: LabelMap) -> LabelMap:
         moved, warning = reconcile(layer, reference, policy=plan.geometry, tolerance=plan.geometry_tolerance)
@@ -216,9 +220,8 @@ def compare(
 
     prediction = layerwise(brought, prediction)
     names = {**prediction.names, **reference.names}
-    for label in plan.conventions.label_tolerances:
-        if label not in plan.regions:
-            _resolved(label, names)
+    for label in plan.conventions.label_tolerances.keys() - plan.regions.keys():
+        _resolved(label, names)
     kind = LayeredComparison if prediction.overlays or reference.overlays else Comparison
     pair = kind(
         prediction=prediction,
@@ -246,12 +249,22 @@ def _only(plan: Plan, names: Mapping[int, str]) -> list[int] | None:
     only = [_resolved(entry, names) for entry in plan.only if entry not in plan.regions]
     if 0 in only and not plan.conventions.background:
         raise UsageError("label 0 is the background", hint="--background scores it")
+    if plan.conventions.ignore_label in only:
+        raise UsageError(f"label {plan.conventions.ignore_label} is ignored, so it cannot be scored")
     return only
 
 
 def _both_adapted(prediction: LabelMap, reference: LabelMap, plan: Plan) -> tuple[LabelMap, LabelMap]:
     """Both maps with the plan's names and spacing; a map without a place in the world takes that of the other one."""
     adapted = [layerwise(lambda layer: _adapted(layer, plan), each) for each in (prediction, reference)]
+    for each in adapted:
+        if not all(SMALLEST_SPACING <= step <= 1 / SMALLEST_SPACING for step in each.grid.spacing):
+            steps = " x ".join(f"{step:g}" for step in each.grid.spacing[::-1])
+            raise InputError(
+                f"expected a spacing that an image can have, found {steps} {each.grid.unit}",
+                source=each.source,
+                hint="--spacing replaces it",
+            )
     placed = [each.grid.unit == "mm" for each in (prediction, reference)]
     if plan.spacing is not None and placed[0] != placed[1]:
         world = adapted[placed.index(True)].grid
@@ -274,9 +287,16 @@ def _adapted(label_map: LabelMap, plan: Plan) -> LabelMap:
     return replace(label_map, grid=replace(label_map.grid, spacing=spacing, unit="mm"))
 
 
+def _label_number(text: str) -> int:
+    label = int(text)
+    if label >= 1 << 64:
+        raise UsageError(f"labels are below 2**64, found {shown(text)}")
+    return label
+
+
 def _resolved(entry: str, names: Mapping[int, str]) -> int:
     if entry.strip().isdecimal():
-        return int(entry)
+        return _label_number(entry)
     found = [label for label, name in names.items() if plain_name(name) == plain_name(entry)]
     if len(found) == 1:
         return found[0]
@@ -299,7 +319,7 @@ def _members(
         if part == "*":
             members.update(present)
         elif first.isdecimal() and not dash:
-            members.add(int(first))
+            members.add(_label_number(first))
         elif first.isdecimal() and last.isdecimal() and int(first) <= int(last):
             members.update(label for label in present if int(first) <= label <= int(last))
         else:

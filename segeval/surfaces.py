@@ -38,6 +38,7 @@ LOST_SHARE = 0.6  # of a label's border voxels still waiting then: the other map
 FAR_STEPS = 1 << 14  # taken many at a time by the few that the walk leaves
 FAR_LOOKS = 1 << 23
 DIRECT_PAIRS = 1 << 22  # of border voxels in all, compared one with one; more of them ask a tree, but for small labels
+FEW_PAIRS = 1 << 20  # below that no walk pays
 DIRECT_PAIRS_OF_LABEL = 1 << 17
 PAIRS_AT_ONCE = 1 << 17
 DENSE_KEYS = 1 << 22
@@ -134,7 +135,7 @@ class _Search:
         in_target = np.bincount(target.codes, minlength=codes)
         level, lost, far = self._walk(source, target, in_source, in_target > 0)
         distance = np.full(source.index.size, math.nan)
-        if far.size:
+        if in_target[source.codes[far]].sum() > FEW_PAIRS:
             far = self._try_many(far, distance, source, target)
         self._ask_all(np.concatenate([lost, far]), distance, source, target)
         return _by_code(source.codes, level, distance, self.lengths, in_source, in_target)

@@ -224,3 +224,24 @@ def test_statistics_are_taken_over_the_cases(statistic: str, expected: float) ->
     assert verdict.value == pytest.approx(expected)
     (undefined,) = verdicts("liver:dice.n_undefined=0", many)
     assert undefined.value == 1
+
+
+def test_labels_that_share_a_name_are_judged_each() -> None:
+    reference = np.zeros((6, 8), np.uint8)
+    reference[1:3, 1:7], reference[4, 1:7] = 1, 2
+    prediction = reference.copy()
+    prediction[4, 3:7] = 0
+    results = segeval.score(
+        prediction=prediction, reference=reference, metrics="dice", labels={1: "kidney", 2: "kidney"}
+    )
+    for text in ("dice=0.7", "kidney:dice=0.7"):
+        verdicts = judge([parse_requirement(text)], results)
+        assert [(each.requirement, each.passed) for each in verdicts] == [
+            ("kidney (1):dice=0.7", True),
+            ("kidney (2):dice=0.7", False),
+        ]
+
+
+def test_a_mean_over_labels_of_what_is_over_all_is_refused() -> None:
+    with pytest.raises(UsageError, match="macro is a mean over labels, generalized_dice is over all of them already"):
+        parse_requirement("macro:generalized_dice=0.9")

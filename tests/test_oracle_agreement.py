@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 import segeval
-from segeval import labelmap, surfaces
+from segeval import labelmap, rims, surfaces
 from segeval.metrics import METRICS
 from tests import oracle
 
@@ -279,9 +279,15 @@ NEVER_LOST = {"LOST_SHARE": 1.0}
 PATHS: dict[str, dict[str, float]] = {
     "near": {**NEVER_LOST, "NEAR_STEPS": 1 << 12, "WALK_STEPS": 1 << 12},
     "on": {**NEVER_LOST, "NEAR_STEPS": 1, "WALK_STEPS": 1 << 12, "CHUNK": 7},
-    "many": {**NEVER_LOST, "NEAR_STEPS": 1, "WALK_STEPS": 1, "FAR_LOOKS": 1 << 40},
-    "many, a few at a time": {**NEVER_LOST, "WALK_STEPS": 20, "FAR_LOOKS": 1 << 40, "PAIRS_AT_ONCE": 64},
-    "many, cut short": {**NEVER_LOST, "WALK_STEPS": 20, "FAR_LOOKS": 1 << 12, "FAR_STEPS": 1 << 8},
+    "many": {"FEW_PAIRS": -1, **NEVER_LOST, "NEAR_STEPS": 1, "WALK_STEPS": 1, "FAR_LOOKS": 1 << 40},
+    "many, a few at a time": {
+        **NEVER_LOST,
+        "FEW_PAIRS": -1,
+        "WALK_STEPS": 20,
+        "FAR_LOOKS": 1 << 40,
+        "PAIRS_AT_ONCE": 64,
+    },
+    "many, cut short": {"FEW_PAIRS": -1, **NEVER_LOST, "WALK_STEPS": 20, "FAR_LOOKS": 1 << 12, "FAR_STEPS": 1 << 8},
     "direct": {"LOST_SHARE": 0, "NEAR_STEPS": 1, "FAR_LOOKS": 0, "DIRECT_PAIRS": 1 << 50},
     "direct, a few at a time": {"LOST_SHARE": 0, "FAR_LOOKS": 0, "DIRECT_PAIRS": 1 << 50, "PAIRS_AT_ONCE": 64},
     "tree": {"LOST_SHARE": 0, "NEAR_STEPS": 1, "FAR_LOOKS": 0, "DIRECT_PAIRS": 0, "DIRECT_PAIRS_OF_LABEL": 0},
@@ -435,3 +441,25 @@ def test_many_labels_need_wide_codes() -> None:
     reference = np.arange(400).reshape(20, 20)
     prediction = np.roll(reference, 1, axis=0)
     check(prediction, reference, spacing=(1.5, 0.5), tokens=["dice", "hd", "assd", "nsd@1.5", "boundary_iou"])
+
+
+@settings(max_examples=25, deadline=None)
+@given(drawn=pairs(), width=st.sampled_from([0, 0.6, 1.5, 2.5, 40, 1e9]), background=st.booleans())
+def test_rims_by_a_distance_transform(drawn: Drawn, width: float, background: bool) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rims, "MANY_STEPS", 0)
+        tokens = [f"boundary_iou@{width:g}"]
+        check(drawn.prediction, drawn.reference, spacing=drawn.spacing, background=background, tokens=tokens)
+
+
+def test_a_wide_rim_costs_no_more_than_the_mask() -> None:
+    labels = np.zeros((4, 40, 40), np.uint8)
+    labels[:, 5:30, 5:30] = 1
+    results = segeval.score(
+        prediction=np.roll(labels, 3, 1),
+        reference=labels,
+        spacing=(5e-4,) * 3,
+        metrics="boundary_iou,boundary_iou@1e9,iou",
+    )
+    assert results.value("boundary_iou", label=1) == results.value("iou", label=1)
+    assert results.value("boundary_iou@1e9", label=1) == results.value("iou", label=1)

@@ -15,7 +15,7 @@ from segeval.api import plan_of
 from segeval.conventions import Conventions
 from segeval.counts import count_pairs
 from segeval.errors import InputError, UsageError
-from segeval.labelmap import as_labels
+from segeval.labelmap import Grid, as_labels
 from segeval.results import Results
 from segeval.scoring import Plan, Score, suspicions
 
@@ -394,3 +394,32 @@ def test_conventions_say_all_that_they_hold() -> None:
         "tolerance 1 mm",
     ]
     assert "background scored" in changed.statements(ndim=2, unit="px")
+
+
+@pytest.mark.parametrize("step", [1e-200, 1e200])
+def test_a_spacing_that_no_image_has_is_refused(step: float) -> None:
+    array = np.eye(4, dtype=np.uint8)
+    with pytest.raises(InputError, match="expected a spacing that an image can have"):
+        segeval.score(prediction=array, reference=array, spacing=(step, step))
+
+
+@pytest.mark.parametrize(
+    "options", [{"only": str(10**23)}, {"regions": {"A": str(10**23)}}, {"tolerance": {str(10**23): 1}}]
+)
+def test_a_label_that_no_array_holds_is_refused(options: dict[str, Any]) -> None:
+    array = np.eye(4, dtype=np.uint8)
+    with pytest.raises(UsageError, match="labels are below"):
+        segeval.score(prediction=array, reference=array, metrics="hd,nsd", **options)
+
+
+def test_an_ignored_label_cannot_be_the_only_one() -> None:
+    array = np.eye(4, dtype=np.uint8)
+    with pytest.raises(UsageError, match="label 1 is ignored, so it cannot be scored"):
+        segeval.score(prediction=array, reference=array, only=1, ignore_label=1)
+
+
+def test_the_volume_of_a_sheared_voxel_is_that_of_the_parallelepiped() -> None:
+    grid = Grid(shape=(2, 2, 2), spacing=(2.0, 1.0, 1.0), direction=((0, 0, 1), (0.6, 0.8, 0), (1, 0, 0)))
+    assert grid.sheared
+    assert grid.voxel_volume_mm3 == pytest.approx(1.6)
+    assert Grid(shape=(2, 2, 2), spacing=(2.0, 1.0, 1.0)).voxel_volume_mm3 == 2.0

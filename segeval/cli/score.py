@@ -87,12 +87,13 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     asked = plan_options(options)
     remark_labels(asked["labels"], quiet=quiet)
     plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
-    _check_outputs(options, inputs=(prediction, reference))
+    inputs = (prediction, reference, *([options["labels"]] if options["labels"] else []))
+    _check_outputs(options, inputs=inputs)
     results = results_of_files(prediction, reference, plan)
     if options["verbose"]:
         remark(f"scored in {time.perf_counter() - started:.2f} s")
     results, problem = _judged(requirements, results)
-    _write(results, options, inputs=(prediction, reference))
+    _write(results, options, inputs=inputs)
     _show(results, options["kind"], color=False if options["no_color"] else None, quiet=quiet)
     for warning in (*results.cases[0].warnings, *_infinities(results)):
         remark(f"warning: {warning}", quiet=quiet)
@@ -133,7 +134,7 @@ def _write(results: Results, options: dict[str, Any], *, inputs: tuple[str, ...]
     from segeval.reports.tabular import confusion_csv
 
     for path in options["outputs"]:
-        write_report(results, path)
+        write_report(results, path, inputs=inputs)
     if options["confusion"] is not None:
         table = results.tables.get(results.cases[0].case)
         if table is None:
