@@ -17,7 +17,6 @@ from segeval.geometry import Policy
 from segeval.labelmap import Grid, LabelMap, as_labels
 from segeval.matching import plain_name
 from segeval.metrics import parse_all
-from segeval.reading.labels import parse_labels
 from segeval.reading.tables import LabelTable
 from segeval.results import Results
 from segeval.scoring import RESERVED, Plan
@@ -134,6 +133,8 @@ def _table(labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable | Non
         return labels
     if labels is None or isinstance(labels, Mapping):
         return LabelTable(names=labels or {}, dialect="mapping", source="labels")
+    from segeval.reading.labels import parse_labels  # deferred: it knows many dialects
+
     return parse_labels(os.fspath(labels))
 
 

@@ -6,7 +6,6 @@ Only paths and a plan go in, and small records come out, so that a case can be s
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -174,6 +173,8 @@ def _read_both(case: Case, names: Mapping[int, str], *, threads: int) -> tuple[L
         return read_class_folders(*paths)
     if threads < 2 or not all(Path(path).is_file() and Path(path).stat().st_size > THREADED_BYTES for path in paths):
         return read_named_label_map(paths[0], names=names), read_named_label_map(paths[1], names=names)
+    from concurrent.futures import ThreadPoolExecutor  # deferred: small files are read by one thread
+
     with ThreadPoolExecutor(2) as pool:
         prediction, reference = pool.map(partial(read_named_label_map, names=names), paths)
     return prediction, reference

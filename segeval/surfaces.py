@@ -16,7 +16,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Collection, Hashable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -410,5 +409,7 @@ def _one_by_one(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> l
 
 
 def _two_at_once(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
+    from concurrent.futures import ThreadPoolExecutor  # deferred: small pairs of maps have one thread
+
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda each: work(*each), arguments))

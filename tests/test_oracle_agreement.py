@@ -448,7 +448,7 @@ def test_many_labels_need_wide_codes() -> None:
 def test_rims_by_a_distance_transform(drawn: Drawn, width: float, background: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rims, "MANY_STEPS", 0)
-        tokens = [f"boundary_iou@{width:g}"]
+        tokens = [f"boundary_iou@{width:.15g}"]
         check(drawn.prediction, drawn.reference, spacing=drawn.spacing, background=background, tokens=tokens)
 
 

@@ -7,8 +7,6 @@ silence changes scores in silence.
 
 from __future__ import annotations
 
-import difflib
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,6 +40,8 @@ def find_configuration(folder: Path) -> tuple[Path, dict[str, Any]] | None:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    import tomllib  # deferred: most folders have no such file
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -74,6 +74,8 @@ def defaults_of(
     UsageError
         A key that no command has, with near ones, or a value of the wrong kind; all of them at once.
     """
+    import difflib
+
     wrong: list[str] = []
     known = {key for command in commands.values() for key in _options(command)}
     defaults: dict[str, dict[str, Any]] = {name: {} for name in commands}

@@ -17,7 +17,6 @@ from segeval.errors import InputError, shown
 from segeval.labelmap import LabelMap
 from segeval.matching import plain_name
 from segeval.reading import SUFFIXES, read_label_map
-from segeval.reading.labels import read_label_table
 
 ROOT = "dataset_description.json"
 
@@ -114,6 +113,8 @@ def _applicable(folder: str, stem: str) -> str | None:
 
 
 def _named(label_map: LabelMap, path: str) -> LabelMap:
+    from segeval.reading.labels import read_label_table  # deferred: it knows many dialects
+
     try:
         names = read_label_table(path).names
     except InputError as error:

@@ -11,13 +11,15 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Iterable, Sequence
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from segeval.inspection import InspectedFile
 from segeval.metrics import Direction, Metric, Quantity
 from segeval.reports.layout import GAP, Column, Layout, Line
 from segeval.reports.sheets import UNITS, Alphabet, Sheet, asked, decimals, found, grid_line, number, sheets
 from segeval.results import Results
+
+if TYPE_CHECKING:
+    from segeval.inspection import InspectedFile
 
 PRINTED_UNITS = {Quantity.RATIO: "none, a ratio", Quantity.LENGTH: "mm, or px without physical spacing"}
 INDENT = "    "

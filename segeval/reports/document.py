@@ -15,15 +15,17 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any, NoReturn, cast, get_args
+from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args
 
 from segeval.cases import CaseRecord, Status
 from segeval.errors import InputError
-from segeval.inspection import InspectedFile
 from segeval.metrics import Quantity, find
 from segeval.results import Results, Verdict
 from segeval.scoring import Score
 from segeval.version import __version__
+
+if TYPE_CHECKING:
+    from segeval.inspection import InspectedFile
 
 FORMAT = 1
 INFINITE = "infinite"

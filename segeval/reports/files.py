@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -108,7 +107,7 @@ def write_bytes(path: StrPath, data: bytes, *, inputs: Iterable[StrPath] = ()) -
     """Put bytes on disk, whole or not at all; see `write_report`."""
     check_output_path(path, inputs=inputs)
     target = Path(path).resolve()
-    beside = target.parent / f".segeval-{secrets.token_hex(8)}.tmp"
+    beside = target.parent / f".segeval-{os.urandom(8).hex()}.tmp"
     try:
         with beside.open("xb") as file:
             file.write(data)
