@@ -22,6 +22,8 @@ MAX_NAME = 100  # characters of a data file's name that a message shows
 def opened(name: str) -> io.FileIO:
     """Open a regular file for reading, unbuffered; anything else is refused without being opened.
 
+    What was opened is checked again: between the two look-ups another program may have put a pipe in its place.
+
     Raises
     ------
     InputError
@@ -29,10 +31,20 @@ def opened(name: str) -> io.FileIO:
     """
     check_regular(name)
     try:
-        file = io.FileIO(name, "r")
+        file = io.FileIO(name, "r", opener=_open_at_once)
     except OSError as error:
         raise _unreadable(name, error) from error
+    try:
+        _check_status(os.fstat(file.fileno()), name)
+    except InputError:
+        file.close()
+        raise
     return file
+
+
+def _open_at_once(name: str, flags: int) -> int:
+    """Open without waiting: a named pipe would wait for someone to write into it. Windows has neither."""
+    return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def check_regular(name: str) -> None:
@@ -47,6 +59,10 @@ def check_regular(name: str) -> None:
         status = os.stat(name)  # noqa: PTH116 - the name goes to the system as it was given
     except (OSError, ValueError) as error:
         raise _unreadable(name, error) from error
+    _check_status(status, name)
+
+
+def _check_status(status: os.stat_result, name: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"expected a regular file, found {_kind(status.st_mode)}", source=name)
     if status.st_size == 0:

@@ -2,14 +2,14 @@
 
 A picture's label is the number stored for a pixel: a palette index, not its colour; a 2-bit grey value, not its shade.
 Colour pictures are no label maps unless they are grey throughout. Pillow lets much damage pass, so a PNG is checked
-chunk by chunk before it sees it, and no picture may claim more pixels than its file can hold. Axes are (y, x), the unit
-is px; resolution tags describe paper, not voxels, and are ignored.
+chunk by chunk and a TIFF tag by tag before it sees them. No picture may claim more pixels than its file can hold, or
+than memory should. Axes are (y, x), the unit is px; resolution tags describe paper, not voxels, and are ignored.
 """
 
 from __future__ import annotations
 
 import io
-import math
+import os
 import struct
 import threading
 import warnings
@@ -22,7 +22,9 @@ from PIL import BmpImagePlugin, Image, PngImagePlugin, TiffImagePlugin
 
 from segeval.errors import InputError
 from segeval.labelmap import Grid, LabelMap, as_labels
+from segeval.reading import tiff
 from segeval.reading.contents import HEAD_BYTES, unexpected
+from segeval.reading.tiff import AGAIN, AS_PNG, CHUNK_BYTES, damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,13 +32,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.ImageFile import ImageFile
 
-CHUNK_BYTES = 1 << 16
+MAX_PIXELS = 1 << 28  # as many as a slide of 16,384 x 16,384; a file of 2 MB can claim a thousand times its size
+MAX_FILE_BYTES = 8 * MAX_PIXELS  # no kind of picture has larger pixels
+BAND_BYTES = 1 << 24
 MAX_BMP_PADDING_BYTES = 3
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-_AGAIN = "copy or export it again"
-_AS_PNG = "save it as PNG"
+_BMP = b"BM"
 _FAILURES = (  # all that Pillow's parsers were seen to raise on damaged files
     OSError,
     SyntaxError,
@@ -74,35 +76,58 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     InputError
         The file is damaged, is no picture of a known kind, or does not hold labels.
     """
+    head = file.read(HEAD_BYTES)
+    _check_signature(head, source)
+    if (size := os.fstat(file.fileno()).st_size) > MAX_FILE_BYTES:
+        raise InputError(f"expected at most {MAX_FILE_BYTES:,} bytes, found {size:,}", source=source)
+    file.seek(0)
     return decoded(file.readall(), source=source)
 
 
 def decoded(data: bytes, *, source: str) -> LabelMap:
     """The label map in the bytes of a picture; see `read`."""
+    _check_signature(data[:HEAD_BYTES], source)
     if data.startswith(_PNG):
         values, stored = _read_png(data, source)
-    elif data.startswith(_TIFF):
+    elif data.startswith(tiff.SIGNATURES):
         values, stored = _read_tiff(data, source)
-    elif data.startswith(b"BM"):
-        values, stored = _read_bmp(data, source)
     else:
-        raise unexpected(data[:HEAD_BYTES], expected="a PNG, BMP or TIFF picture", source=source)
+        values, stored = _read_bmp(data, source)
     labels = as_labels(values, source=source)
     grid = Grid(shape=labels.shape, spacing=(1.0, 1.0), unit="px")
     return LabelMap(labels=labels, grid=grid, source=source, stored=stored)
 
 
-def _damaged(problem: str, source: str) -> InputError:
-    return InputError(f"damaged picture: {problem}", source=source, hint=_AGAIN)
+def _check_signature(head: bytes, source: str) -> None:
+    if not head.startswith((_PNG, _BMP, *tiff.SIGNATURES)):
+        raise unexpected(head, expected="a PNG, BMP or TIFF picture", source=source)
+
+
+def _check_size(width: int, height: int, source: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"expected at most {MAX_PIXELS:,} pixels, found {width:,} x {height:,} = {width * height:,}",
+            source=source,
+            hint="split it, or save it as .npy",
+        )
 
 
 def _pixels(picture: ImageFile, source: str) -> NDArray[Any]:
-    """Decode the picture as Pillow has it."""
+    """Decode the picture as Pillow has it, and copy it band by band: as a whole it would stand in memory four times."""
+    width, height = picture.size
+    rows = max(1, BAND_BYTES // (4 * width))
     try:
         picture.load()
-        values: NDArray[Any] = np.asarray(picture)
+        values: NDArray[Any] | None = None
+        for y in range(0, height, rows):
+            band = np.asarray(picture.crop((0, y, width, min(height, y + rows))))
+            if values is None:
+                values = np.empty((height, *band.shape[1:]), band.dtype)
+            values[y : y + rows] = band
     except _FAILURES as error:
-        raise _damaged(f"{error}", source) from error
+        raise damaged(f"{error}", source) from error
+    if values is None:
+        raise damaged("it has no pixels", source)
     if picture.mode == "1":  # booleans in name, bytes of 0 and 255 in fact
         return np.not_equal(values.view(np.uint8), 0)
     return values
@@ -175,7 +200,7 @@ def _read_png(data: bytes, source: str) -> tuple[NDArray[Any], str]:
     try:
         picture = PngImagePlugin.PngImageFile(io.BytesIO(essential))
     except _FAILURES as error:
-        raise _damaged(f"{error}", source) from error
+        raise damaged(f"{error}", source) from error
     values = _pixels(picture, source)
     if values.ndim == 3:
         values = _grey(values, source)
@@ -195,20 +220,20 @@ def _checked_png(data: bytes, source: str) -> tuple[_PngHeader, bytes]:
     for kind, body, whole in _png_chunks(data, source):
         if header is None:
             if kind != b"IHDR":
-                raise _damaged("it does not start with its header", source)
+                raise damaged("it does not start with its header", source)
             header = _png_header(body, source)
         elif kind == b"IHDR":
-            raise _damaged("it has two headers", source)
+            raise damaged("it has two headers", source)
         elif kind == b"acTL" and (frames := int.from_bytes(body[:4], "big")) > 1:
             raise InputError(f"an animation of {frames:,} frames; a label map has one", source=source)
         elif kind == b"IDAT":
             pixels.append(body)
         elif kind[0] & 0x20 == 0 and kind not in (b"PLTE", b"IEND"):
-            raise _damaged(f"it needs the unknown extension {kind.decode('latin-1')!r}", source)
+            raise damaged(f"it needs the unknown extension {kind.decode('latin-1')!r}", source)
         if kind in (b"IHDR", b"PLTE", b"IDAT", b"IEND"):
             essential.append(whole)
     if header is None:
-        raise _damaged("it has no header", source)
+        raise damaged("it has no header", source)
     _check_png_pixels(header, pixels, source)
     return header, b"".join(essential)
 
@@ -218,31 +243,32 @@ def _png_chunks(data: bytes, source: str) -> Iterator[tuple[bytes, memoryview, m
     view, at, kind = memoryview(data), len(_PNG), b""
     while kind != b"IEND":
         if at + 12 > len(data):
-            raise InputError("cut short: the picture stops before its end", source=source, hint=_AGAIN)
+            raise InputError("cut short: the picture stops before its end", source=source, hint=AGAIN)
         size, kind = int.from_bytes(view[at : at + 4], "big"), bytes(view[at + 4 : at + 8])
         end = at + 12 + size
         if end > len(data):
             raise InputError(
                 f"cut short: a part of the picture needs {end - at:,} bytes, found {len(data) - at:,}",
                 source=source,
-                hint=_AGAIN,
+                hint=AGAIN,
             )
         if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
-            raise _damaged(f"wrong checksum in its part {kind.decode('latin-1')!r}", source)
+            raise damaged(f"wrong checksum in its part {kind.decode('latin-1')!r}", source)
         yield kind, view[at + 8 : end - 4], view[at:end]
         at = end
     if at != len(data):
-        raise _damaged(f"{len(data) - at:,} other bytes after its end", source)
+        raise damaged(f"{len(data) - at:,} other bytes after its end", source)
 
 
 def _png_header(body: memoryview, source: str) -> _PngHeader:
     if len(body) != 13:
-        raise _damaged(f"expected a header of 13 bytes, found {len(body)}", source)
+        raise damaged(f"expected a header of 13 bytes, found {len(body)}", source)
     width, height, depth, colour, compression, filters, interlaced = struct.unpack(">IIBBBBB", body)
     if not (0 < width < 2**31 and 0 < height < 2**31):
-        raise _damaged(f"impossible size {width} x {height}", source)
+        raise damaged(f"impossible size {width} x {height}", source)
     if depth not in _PNG_DEPTHS.get(colour, ()) or compression or filters or interlaced > 1:
-        raise _damaged("no such kind of PNG", source)
+        raise damaged("no such kind of PNG", source)
+    _check_size(width, height, source)
     return _PngHeader(width, height, depth, colour, interlaced)
 
 
@@ -258,14 +284,14 @@ def _check_png_pixels(header: _PngHeader, parts: list[memoryview], source: str) 
                 found += len(stream.decompress(rest, 4 * CHUNK_BYTES))
                 rest = stream.unconsumed_tail
                 if found > expected:
-                    raise _damaged(f"expected {expected:,} bytes of pixels, found more", source)
+                    raise damaged(f"expected {expected:,} bytes of pixels, found more", source)
             if stream.eof and (stream.unused_data or rest):
-                raise _damaged("other data after its pixels", source)
+                raise damaged("other data after its pixels", source)
     except zlib.error as error:
-        raise _damaged(f"{error}", source) from error
+        raise damaged(f"{error}", source) from error
     if not stream.eof or found != expected:
         raise InputError(
-            f"cut short: expected {expected:,} bytes of pixels, found {found:,}", source=source, hint=_AGAIN
+            f"cut short: expected {expected:,} bytes of pixels, found {found:,}", source=source, hint=AGAIN
         )
 
 
@@ -277,7 +303,7 @@ def _read_bmp(data: bytes, source: str) -> tuple[NDArray[Any], str]:
     try:
         picture = BmpImagePlugin.BmpImageFile(io.BytesIO(data))
     except _FAILURES as error:
-        raise _damaged(f"{error}", source) from error
+        raise damaged(f"{error}", source) from error
     values = _pixels(picture, source)
     if values.ndim == 3:
         return _grey(values, source), f"BMP, RGB, {bits}-bit"
@@ -294,149 +320,57 @@ def _checked_bmp(data: bytes, source: str) -> tuple[int, int]:
         else:
             width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
     except struct.error:
-        raise InputError("cut short: the picture stops in its header", source=source, hint=_AGAIN) from None
+        raise InputError("cut short: the picture stops in its header", source=source, hint=AGAIN) from None
     if bits not in (1, 4, 8, 24, 32) or width <= 0 or height == 0:
-        raise _damaged(f"no such kind of BMP ({width} x {height}, {bits}-bit)", source)
+        raise damaged(f"no such kind of BMP ({width} x {height}, {bits}-bit)", source)
+    _check_size(width, abs(height), source)
     if compression not in (0, 3):
-        raise InputError("compressed BMP files are not supported", source=source, hint=_AS_PNG)
+        raise InputError("compressed BMP files are not supported", source=source, hint=AS_PNG)
     needed = offset + (width * bits + 31) // 32 * 4 * abs(height)
     if not 0 <= len(data) - needed <= MAX_BMP_PADDING_BYTES:
-        raise InputError(f"expected {needed:,} bytes by its header, found {len(data):,}", source=source, hint=_AGAIN)
+        raise InputError(f"expected {needed:,} bytes by its header, found {len(data):,}", source=source, hint=AGAIN)
     if bits <= 8 and offset < 14 + header_size + 3:
-        raise _damaged("it has no palette", source)
+        raise damaged("it has no palette", source)
     return bits, 14 + header_size
 
 
-_TIFF_RATIOS = {  # compression -> its name, the most bytes that one byte can stand for
-    1: ("", 1),
-    2: ("CCITT", 1 << 13),
-    3: ("CCITT", 1 << 13),
-    4: ("CCITT", 1 << 13),
-    5: ("LZW", 4096),
-    8: ("deflate", 1032),
-    32773: ("PackBits", 64),
-    32946: ("deflate", 1032),
-    34925: ("LZMA", 1 << 15),
-    50000: ("Zstandard", 1 << 15),
-}
-_DEFLATE = (8, 32946)
 _TIFF_MODES = {"1": "grey", "L": "grey", "I;16": "grey", "I;16B": "grey", "I": "grey", "F": "float", "P": "palette"}
 
 
 def _read_tiff(data: bytes, source: str) -> tuple[NDArray[Any], str]:
     """Read a TIFF picture; of one that is damaged libtiff may say so on stderr as well, which nothing can stop."""
+    directory = tiff.Directory(data, source)
+    tags = tiff.tags_of(directory, source=source)
+    _check_size(tags.stored_width, tags.stored_height, source)
+    tiff.check_parts(data, directory, tags, source=source)
     with _warnings_lock, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns of odd tags, which labels do not depend on, and of a cut file
         warnings.filterwarnings("error", message=r".*([Cc]orrupt|[Tt]runcated|too large|larger than file)")
         try:
-            picture = TiffImagePlugin.TiffImageFile(io.BytesIO(data))
-            pages = picture.n_frames
-            tags = _TiffTags.of(picture)
+            picture = TiffImagePlugin.TiffImageFile(io.BytesIO(directory.essential()))
         except _FAILURES as error:
-            raise _damaged(f"{error}", source) from error
-        if pages > 1:
-            raise InputError(f"a stack of {pages:,} pages; a picture has one", source=source, hint="save it as .nii.gz")
-        _check_tiff(picture.mode, tags, len(data), source)
-        if tags.compression in _DEFLATE:
-            _check_deflated(data, tags, source)
+            raise damaged(f"{error}", source) from error
+        mode = picture.mode
+        _check_tiff_mode(mode, tags, source)
         values = _pixels(picture, source)
-    return _tiff_values(values, picture.mode, tags, source), tags.described(picture.mode)
+    if values.shape[:2] != (tags.height, tags.width):
+        raise damaged(f"expected {tags.height} rows of {tags.width} pixels, found {values.shape}", source)
+    described = ["TIFF", tags.compression_name, _TIFF_MODES.get(mode, mode), f"{tags.bits}-bit"]
+    return _tiff_values(values, mode, tags, source), ", ".join(filter(None, described))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _TiffTags:
-    """The tags that decide what the numbers mean."""
-
-    width: int
-    height: int
-    compression: int
-    bits: int
-    channels: int
-    white_is_zero: bool
-    number_format: int
-    orientation: int
-    offsets: tuple[int, ...]
-    counts: tuple[int, ...]
-    tiled: bool
-
-    @classmethod
-    def of(cls, picture: TiffImagePlugin.TiffImageFile) -> _TiffTags:
-        tags = picture.tag_v2
-        tiled = TiffImagePlugin.TILEOFFSETS in tags
-
-        def many(tag: int) -> tuple[int, ...]:
-            value = tags.get(tag, ())
-            return tuple(int(number) for number in (value if isinstance(value, tuple) else (value,)))
-
-        return cls(
-            width=int(tags[TiffImagePlugin.IMAGEWIDTH]),
-            height=int(tags[TiffImagePlugin.IMAGELENGTH]),
-            compression=int(tags.get(TiffImagePlugin.COMPRESSION, 1)),
-            bits=(many(TiffImagePlugin.BITSPERSAMPLE) or (1,))[0],
-            channels=int(tags.get(TiffImagePlugin.SAMPLESPERPIXEL, 1)),
-            white_is_zero=tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION, 0) == 0,
-            number_format=(many(TiffImagePlugin.SAMPLEFORMAT) or (1,))[0],
-            orientation=int(tags.get(274, 1)),
-            offsets=many(TiffImagePlugin.TILEOFFSETS if tiled else TiffImagePlugin.STRIPOFFSETS),
-            counts=many(TiffImagePlugin.TILEBYTECOUNTS if tiled else TiffImagePlugin.STRIPBYTECOUNTS),
-            tiled=tiled,
-        )
-
-    @property
-    def data_bytes(self) -> int:
-        """Bytes of the pixels when decompressed, at least."""
-        return self.height * ((self.width * self.bits * self.channels + 7) // 8)
-
-    def described(self, mode: str) -> str:
-        compression = _TIFF_RATIOS[self.compression][0]
-        return ", ".join(
-            ["TIFF", *([compression] if compression else []), _TIFF_MODES.get(mode, mode), f"{self.bits}-bit"]
-        )
-
-
-def _check_tiff(mode: str, tags: _TiffTags, size: int, source: str) -> None:
-    """Refuse what has no clear numbers, and what claims more than the file can hold."""
-    if tags.compression not in _TIFF_RATIOS:
-        raise InputError(
-            f"TIFF compression {tags.compression} is not supported: it may change labels", source=source, hint=_AS_PNG
-        )
-    if tags.white_is_zero and tags.bits > 1:
-        raise InputError("its values are stored inverted (white is 0)", source=source, hint=_AS_PNG)
-    if tags.orientation != 1:
-        raise InputError(f"its rows are stored turned (orientation {tags.orientation})", source=source, hint=_AS_PNG)
+def _check_tiff_mode(mode: str, tags: tiff.Tags, source: str) -> None:
+    """Refuse what Pillow takes for other pixels than we do, and colours deeper than it can hold."""
     channels = {"RGB": 3, "RGBA": 4, "LA": 2}.get(mode, 1)
     if mode not in (*_TIFF_MODES, "RGB", "RGBA", "LA") or tags.channels != channels:
         raise InputError(
-            f"expected label numbers, found {tags.channels} channels per pixel ({mode})", source=source, hint=_AS_PNG
+            f"expected label numbers, found {tags.channels} channels per pixel ({mode})", source=source, hint=AS_PNG
         )
     if channels > 1 and tags.bits != 8:
-        raise InputError(f"expected label numbers, found {tags.bits}-bit {mode}", source=source, hint=_AS_PNG)
-    if len(tags.offsets) != len(tags.counts) or not tags.offsets:
-        raise _damaged("its table of parts is incomplete", source)
-    last = max(start + count for start, count in zip(tags.offsets, tags.counts, strict=True))
-    if last > size:
-        raise InputError(f"cut short: expected {last:,} bytes, found {size:,}", source=source, hint=_AGAIN)
-    if tags.data_bytes > math.fsum(tags.counts) * _TIFF_RATIOS[tags.compression][1]:
-        raise _damaged(f"{tags.width:,} x {tags.height:,} pixels are more than it can hold", source)
+        raise InputError(f"expected label numbers, found {tags.bits}-bit {mode}", source=source, hint=AS_PNG)
 
 
-def _check_deflated(data: bytes, tags: _TiffTags, source: str) -> None:
-    """Decompress each part once, keeping nothing: libtiff stops when it has its pixels and asks for no checksum."""
-    for start, count in zip(tags.offsets, tags.counts, strict=True):
-        stream = zlib.decompressobj()
-        try:
-            for at in range(start, start + count, CHUNK_BYTES):
-                rest = data[at : min(at + CHUNK_BYTES, start + count)]
-                while rest and not stream.eof:
-                    stream.decompress(rest, 4 * CHUNK_BYTES)
-                    rest = stream.unconsumed_tail
-        except zlib.error as error:
-            raise _damaged(f"{error}", source) from error
-        if not stream.eof:
-            raise InputError("cut short: the picture stops before its end", source=source, hint=_AGAIN)
-
-
-def _tiff_values(values: NDArray[Any], mode: str, tags: _TiffTags, source: str) -> NDArray[Any]:
+def _tiff_values(values: NDArray[Any], mode: str, tags: tiff.Tags, source: str) -> NDArray[Any]:
     """Recover the stored numbers from what Pillow makes of them."""
     if values.ndim == 3:
         return _grey(values, source)
