@@ -84,6 +84,14 @@ def flipped(good: bytes, count: int = 300) -> Iterator[Damage]:
         yield f"bit {place % 8} of byte {place // 8} flipped", bytes(data)
 
 
+def flipped_outside(good: bytes, start: int, end: int) -> Iterator[Damage]:
+    """Every bit of the file flipped, one at a time, but for those of the bytes from `start` to `end`."""
+    for place in (*range(8 * start), *range(8 * end, 8 * len(good))):
+        data = bytearray(good)
+        data[place // 8] ^= 1 << place % 8
+        yield f"bit {place % 8} of byte {place // 8} flipped", bytes(data)
+
+
 def with_other_gzip_ends(gzipped: bytes) -> Iterator[Damage]:
     """Wrong checksum, wrong length, and other data after the end."""
     yield "checksum of zero", gzipped[:-8] + bytes(4) + gzipped[-4:]

@@ -9,6 +9,7 @@ import gzip
 import io
 import os
 import socket
+import struct
 import sys
 import tracemalloc
 import zlib
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import nibabel
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from segeval.errors import InputError
 from segeval.reading import SUFFIXES, read_label_map
@@ -310,6 +311,19 @@ def test_pipes_and_sockets_do_not_hang(tmp_path: Path, monkeypatch: pytest.Monke
             read_label_map("s.png")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes with names are of Unix")
+def test_a_pipe_put_in_place_of_a_file_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if another program were quicker: the first look finds a file, and what is opened is a pipe."""
+    file, pipe = tmp_path / "b.png", tmp_path / "a.png"
+    file.write_bytes(encoded(PICTURE, "png"))
+    os.mkfifo(pipe)
+    status = file.stat()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda *_, **__: status)
+        with pytest.raises(InputError, match="expected a regular file, found a named pipe"):
+            read_label_map(pipe)
+
+
 def test_links(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_bytes(nifti())
@@ -393,25 +407,105 @@ def test_png_bombs_cost_nothing(tmp_path: Path) -> None:
             assert peak < 2e6, what
 
 
-@pytest.mark.parametrize("compression", ["raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "lzma"])
+TIFF_COMPRESSIONS = ["raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "lzma"]
+
+
+@pytest.mark.parametrize("compression", TIFF_COMPRESSIONS)
 def test_damaged_tiff(tmp_path: Path, compression: str) -> None:
-    """Of these only deflate has a checksum: a flipped bit may go unnoticed elsewhere, a cut nowhere."""
+    """Of these only deflate has a checksum: a flipped bit of the pixels may go unnoticed elsewhere, a cut nowhere."""
     path = tmp_path / "a.tif"
     data = encoded(PICTURE, "tiff", compression=compression)
     assert check_refused(path, corrupt.cut(data)) > 30
     check_no_other_exception(path, corrupt.flipped(data, 300))
 
 
+def tiff_pixels(data: bytes) -> tuple[int, int]:
+    """Where the strips of a little-endian TIFF start and end, which Pillow writes one behind the other."""
+    directory = TiffImagePlugin.TiffImageFile(io.BytesIO(data)).tag_v2
+    return directory[273][0], directory[273][-1] + directory[279][-1]
+
+
+def entry_value(data: bytes, tag: int) -> int:
+    """Where the one value of a tag starts in a little-endian TIFF."""
+    entries = (data.find(struct.pack("<HHI", tag, kind, 1)) for kind in (3, 4))
+    return next(at for at in entries if at >= 0) + 8
+
+
+@pytest.mark.parametrize("options", [{}, {"strip_size": 256}, {"tiffinfo": {270: "a text", 282: 3.0}}])
+@pytest.mark.parametrize("compression", TIFF_COMPRESSIONS)
+@pytest.mark.parametrize("kind", ["uint8", "uint16", "int32"])
+def test_every_flipped_bit_of_tiff_outside_its_pixels(
+    tmp_path: Path, kind: str, compression: str, options: dict[str, Any]
+) -> None:
+    """A TIFF has no checksum for its tags, yet no flip among them makes other labels; most are refused."""
+    path = tmp_path / "a.tif"
+    picture = Image.fromarray(np.kron(LABELS[0], np.ones((4, 3))).astype(kind))
+    data = encoded(picture, "tiff", compression=compression, **options)
+    damages = list(corrupt.flipped_outside(data, *tiff_pixels(data)))
+    assert len(damages) > 900
+    refused = check_harmless_or_refused(path, damages, read_bytes(path, data))
+    assert refused > 0.5 * len(damages)
+
+
+@pytest.mark.parametrize("compression", TIFF_COMPRESSIONS)
+@pytest.mark.parametrize(
+    ("kind", "unnoticed"),
+    [
+        # Black or white is 0, which is one bit; and a row of 30 pixels takes the same bytes as one of 31, 28 or 26.
+        ("bool", {262: [0], 256: [0, 1, 2]}),
+        ("float32", {339: [0, 1]}),  # the same 32 bits as an unsigned or signed integer
+    ],
+)
+def test_the_only_flips_of_tiff_that_cannot_be_noticed(
+    tmp_path: Path, kind: str, unnoticed: dict[int, list[int]], compression: str
+) -> None:
+    path = tmp_path / "a.tif"
+    data = encoded(Image.fromarray(np.asarray(PICTURE).astype(kind)), "tiff", compression=compression)
+    known = {f"bit {bit} of byte {entry_value(data, tag)} flipped" for tag, bits in unnoticed.items() for bit in bits}
+    damages = dict(corrupt.flipped_outside(data, *tiff_pixels(data)))
+    assert known < set(damages)
+    rest = [(what, damaged) for what, damaged in damages.items() if what not in known]
+    check_harmless_or_refused(path, rest, read_bytes(path, data))
+
+
 def test_flipped_bits_in_the_pixels_of_deflated_tiff(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     data = encoded(PICTURE, "tiff", compression="tiff_adobe_deflate")
     good = read_bytes(path, data)
-    start, end = 8, int.from_bytes(data[4:8], "little")  # Pillow writes the pixels between header and tags
+    start, end = tiff_pixels(data)
     damages = [
         (what, data[:start] + pixels + data[end:])
         for what, pixels in corrupt.flipped(data[start:end], 8 * (end - start))
     ]
     assert check_harmless_or_refused(path, damages, good) > 0.95 * len(damages)
+
+
+def test_pictures_too_large_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    """A PNG of 2 MB can hold two thousand million pixels, and a file of holes costs nothing to make."""
+    path = tmp_path / "a.png"
+    pixels = zlib.compress(bytes(1 << 16))
+    start = corrupt.png(50_000, 40_000, depth=8, colour=0, rows=pixels)
+    tracemalloc.start()
+    assert "expected at most 268,435,456 pixels, found 50,000 x 40,000" in refusal(path, start)
+    for head, said in ((b"", "nothing but zero bytes"), (start, "expected at most 2,147,483,648 bytes")):
+        path.write_bytes(head)
+        os.truncate(path, 6 << 30)
+        with pytest.raises(InputError, match=said):
+            read_label_map(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2e6
+
+
+def test_a_picture_is_not_copied_more_than_needed(tmp_path: Path) -> None:
+    """Pillow's own memory is not traced: what is traced beside it is one copy, and a band."""
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(Image.fromarray(np.zeros((10_000, 10_000), np.uint8)), "png"))
+    tracemalloc.start()
+    read_label_map(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.3e8
 
 
 def test_damaged_bmp(tmp_path: Path) -> None:

@@ -1,0 +1,444 @@
+"""The directory of a TIFF picture and the size of its pixels, checked before any decoder sees the file.
+
+A TIFF has no checksum of its own: one flipped bit can halve the picture or make bits of bytes, and libtiff would decode
+what is left without a word. So the tags that give the numbers their meaning are read strictly, each strip or tile must
+lie where nothing else does, and must hold exactly as many bytes as its share of the picture needs. Compressions whose
+output cannot be counted here are refused. Values that are sound by themselves cannot be checked by anything: see
+docs/decisions/08-reading.md. This module knows nothing of Pillow.
+"""
+
+from __future__ import annotations
+
+import lzma
+import math
+import struct
+import zlib
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segeval.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+AGAIN = "copy or export it again"
+AS_PNG = "save it as PNG"
+
+CHUNK_BYTES = 1 << 16
+MAX_LZMA_MEMORY_BYTES = 1 << 28  # a damaged dictionary size would ask for gigabytes
+
+_SHORT, _LONG, _LONG8 = 3, 4, 16
+_NUMBERS = {_SHORT: "H", _LONG: "I", _LONG8: "Q"}
+_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+_NAMES = {256: "width", 257: "height", 259: "compression", 262: "meaning of grey values"}
+_BITS, _FILL, _ORIENTATION, _PREDICTOR, _FORMAT = 258, 266, 274, 317, 339
+_EXTRA = 338
+_STRIPS, _TILES = (273, 279), (324, 325)
+_TILE_SIZE = (322, 323)
+_WITH_DEFAULT = (_BITS, _FILL, _ORIENTATION, _PREDICTOR, _FORMAT)  # a picture that lost one would read as another
+_COLOURS = 320
+_NEEDED = {*_NAMES, *_STRIPS, *_TILES, *_TILE_SIZE, *_WITH_DEFAULT, _EXTRA, _COLOURS, 277, 278, 284}
+_COMPRESSIONS = {1: "", 5: "LZW", 8: "deflate", 32773: "PackBits", 32946: "deflate", 34925: "LZMA"}
+_RATIOS = {1: 1, 5: 4096, 8: 1032, 32773: 64, 32946: 1032, 34925: 1 << 15}  # the most bytes that one can stand for
+_UNCHECKED = {2: "CCITT", 3: "CCITT", 4: "CCITT", 50000: "Zstandard"}
+
+
+def damaged(problem: str, source: str) -> InputError:
+    """The error for a picture that is not sound."""
+    return InputError(f"damaged picture: {problem}", source=source, hint=AGAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One tag as the directory has it: type, number of values, where they start, and the bytes of the entry."""
+
+    kind: int
+    count: int
+    at: int
+    raw: bytes
+
+    @property
+    def size(self) -> int:
+        return _TYPE_BYTES.get(self.kind, 0) * self.count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tags:
+    """What decides how many bytes the pixels have, and what their numbers mean."""
+
+    width: int
+    height: int
+    compression: int
+    bits: int
+    channels: int
+    planes: int
+    photometric: int
+    number_format: int
+    tiled: bool
+    part_width: int
+    part_height: int
+    parts: tuple[tuple[int, int], ...]
+
+    @property
+    def stored_width(self) -> int:
+        """Width with the padding of the tiles."""
+        return -(-self.width // self.part_width) * self.part_width
+
+    @property
+    def stored_height(self) -> int:
+        """Height with the padding of the tiles; strips have none."""
+        return -(-self.height // self.part_height) * self.part_height if self.tiled else self.height
+
+    @property
+    def compression_name(self) -> str:
+        """What it is called; empty for none."""
+        return _COMPRESSIONS[self.compression]
+
+    def part_sizes(self) -> Iterator[int]:
+        """Bytes of each strip or tile when decompressed, in the order of `parts`."""
+        row = (self.part_width * self.bits * (self.channels // self.planes) + 7) // 8
+        across = -(-self.width // self.part_width)
+        for _ in range(self.planes):
+            for y in range(0, self.stored_height, self.part_height):
+                size = row * min(self.part_height, self.stored_height - y)
+                yield from (size for _ in range(across))
+
+
+class Directory:
+    """The only directory of a TIFF file, entry by entry.
+
+    Parameters
+    ----------
+    data
+        The file.
+    source
+        What to call it in a message.
+
+    Raises
+    ------
+    InputError
+        It is damaged, or one of several.
+    """
+
+    def __init__(self, data: bytes, source: str) -> None:
+        self._data, self._source = data, source
+        self._order = "<" if data.startswith(b"II") else ">"
+        self._big = 43 in data[2:4]
+        if self._big and self._unpack("HH", 4) != (8, 0):
+            raise damaged("no such kind of TIFF", source)
+        self._head_size = 16 if self._big else 8
+        self._at = self._unpack("Q" if self._big else "I", self._head_size // 2)[0]
+        self.entries: dict[int, _Entry] = {}
+        number, following = self._extent(self._at)
+        for index in range(number):
+            self._add(self._at + self._count_size + index * self._entry_size)
+        if following:
+            self._refuse_pages(following)
+
+    @property
+    def _count_size(self) -> int:
+        return 8 if self._big else 2
+
+    @property
+    def _entry_size(self) -> int:
+        return 20 if self._big else 12
+
+    def _unpack(self, kinds: str, at: int) -> tuple[int, ...]:
+        try:
+            return struct.unpack_from(self._order + kinds, self._data, at)
+        except struct.error:
+            raise InputError("cut short: the picture stops before its end", source=self._source, hint=AGAIN) from None
+
+    def _extent(self, at: int) -> tuple[int, int]:
+        """How many entries the directory at a place has, and where the next directory is."""
+        (number,) = self._unpack("Q" if self._big else "H", at)
+        if not number or at + self._count_size + number * self._entry_size > len(self._data):
+            raise damaged("its directory is not where it should be", self._source)
+        (following,) = self._unpack("Q" if self._big else "I", at + self._count_size + number * self._entry_size)
+        return number, following
+
+    def _add(self, at: int) -> None:
+        tag, kind, count = self._unpack("HHQ" if self._big else "HHI", at)
+        if tag in self.entries:
+            raise damaged(f"its tag {tag} stands there twice", self._source)
+        value = at + (12 if self._big else 8)
+        entry = _Entry(kind, count, value, self._data[at : at + self._entry_size])
+        if entry.size > (8 if self._big else 4):
+            entry = _Entry(kind, count, self._unpack("Q" if self._big else "I", value)[0], entry.raw)
+        self.entries[tag] = entry
+
+    def _refuse_pages(self, following: int) -> None:
+        """One bit can turn the end of a picture into a pointer: only what leads to a directory is called a stack."""
+        seen = {self._at}
+        while following and following not in seen:
+            seen.add(following)
+            _, following = self._extent(following)
+        if len(seen) == 1:
+            raise damaged("its directory has no end", self._source)
+        raise InputError(
+            f"a stack of {len(seen):,} pages; a picture has one", source=self._source, hint="save it as .nii.gz"
+        )
+
+    def numbers(self, tag: int) -> tuple[int, ...]:
+        """The whole numbers of a tag; none where it is missing."""
+        entry = self.entries.get(tag)
+        if entry is None:
+            return ()
+        if entry.kind not in _NUMBERS or not entry.count:
+            raise damaged(f"its tag {tag} is no number", self._source)
+        if entry.at + entry.size > len(self._data):
+            raise InputError(
+                f"cut short: expected {entry.at + entry.size:,} bytes, found {len(self._data):,}",
+                source=self._source,
+                hint=AGAIN,
+            )
+        return self._unpack(f"{entry.count}{_NUMBERS[entry.kind]}", entry.at)
+
+    def number(self, tag: int, default: int | None = None, *, copies: int = 1) -> int:
+        """The one number of a tag, which may be repeated for each channel."""
+        found = self.numbers(tag) or (() if default is None else (default,))
+        if not found:
+            raise damaged(f"it does not say its {_NAMES.get(tag, f'tag {tag}')}", self._source)
+        if len(found) not in {1, copies} or len(set(found)) > 1:
+            raise damaged(f"expected one value of its tag {tag}, found {len(found)}", self._source)
+        return found[0]
+
+    def occupied(self) -> Iterator[tuple[int, int]]:
+        """Start and size of all that is no pixels: header, directory and the values that lie outside of it."""
+        yield 0, self._head_size
+        yield self._at, self._count_size + len(self.entries) * self._entry_size + (8 if self._big else 4)
+        for entry in self.entries.values():
+            if entry.size > (8 if self._big else 4) and entry.at + entry.size <= len(self._data):
+                yield entry.at, entry.size
+
+    def essential(self) -> bytearray:
+        """The file with the directory cut down to what was checked.
+
+        Nothing else can then change how it is decoded, as an orientation hidden in an XMP text would.
+        """
+        kept = sorted((tag, entry.raw) for tag, entry in self.entries.items() if tag in _NEEDED)
+        table = struct.pack(self._order + ("Q" if self._big else "H"), len(kept))
+        table += b"".join(raw for _, raw in kept) + bytes(8 if self._big else 4)
+        data = bytearray(self._data)
+        data[self._at : self._at + len(table)] = table
+        return data
+
+
+def tags_of(directory: Directory, *, source: str) -> Tags:
+    """The tags of a picture, each of them sound by itself; see `check_parts` for the pixels.
+
+    Raises
+    ------
+    InputError
+        One of them is missing, damaged, or of a kind that holds no clear numbers.
+    """
+    channels, planar = directory.number(277, 1), directory.number(284, 1)
+    if planar not in {1, 2} or not 1 <= channels <= 4:
+        raise damaged(f"{channels} channels per pixel, planes of kind {planar}", source)
+    compression = directory.number(259)
+    if compression not in _COMPRESSIONS:
+        why = "its pixels cannot be checked" if compression in _UNCHECKED else "it may change labels"
+        called = _UNCHECKED.get(compression, compression)
+        raise InputError(f"TIFF compression {called} is not supported: {why}", source=source, hint=AS_PNG)
+    width, height = directory.number(256), directory.number(257)
+    tiled = any(tag in directory.entries for tag in (*_TILES, *_TILE_SIZE))
+    if tiled and any(tag in directory.entries for tag in _STRIPS):
+        raise damaged("it has strips and tiles", source)
+    part_width = directory.number(322) if tiled else width
+    part_height = directory.number(323) if tiled else min(height, directory.number(278, height))
+    if not (width and height and part_width and part_height):
+        raise damaged(f"impossible size {width} x {height}, in parts of {part_width} x {part_height}", source)
+    offsets, counts = (directory.numbers(tag) for tag in (_TILES if tiled else _STRIPS))
+    if len(offsets) != len(counts) or not offsets:
+        raise damaged("its table of parts is incomplete", source)
+    tags = Tags(
+        width=width,
+        height=height,
+        compression=compression,
+        bits=directory.number(_BITS, 1, copies=channels),
+        channels=channels,
+        planes=channels if planar == 2 else 1,
+        photometric=directory.number(262),
+        number_format=directory.number(_FORMAT, 1, copies=channels),
+        tiled=tiled,
+        part_width=part_width,
+        part_height=part_height,
+        parts=tuple(zip(offsets, counts, strict=True)),
+    )
+    _check_meaning(directory, tags, source)
+    return tags
+
+
+def _check_meaning(directory: Directory, tags: Tags, source: str) -> None:
+    """Refuse what has no clear numbers, and what may be the trace of a tag that has one."""
+    if tags.photometric == 0 and tags.bits > 1:
+        raise InputError("its values are stored inverted (white is 0)", source=source, hint=AS_PNG)
+    if tags.photometric > 3:
+        raise InputError(f"expected label numbers, found pixels of kind {tags.photometric}", source=source, hint=AS_PNG)
+    if (turned := directory.number(_ORIENTATION, 1)) != 1:
+        raise InputError(f"its rows are stored turned (orientation {turned})", source=source, hint=AS_PNG)
+    if directory.number(_FILL, 1) != 1:
+        raise InputError("the bits of its bytes are stored in reverse", source=source, hint=AS_PNG)
+    predictor = directory.number(_PREDICTOR, 1)
+    if predictor not in ({1, 3} if tags.number_format == 3 else {1, 2}):
+        raise damaged(f"no such way of predicting pixels ({predictor})", source)
+    if _EXTRA in directory.entries and tags.channels not in {2, 4}:
+        raise damaged(f"it has more in a pixel than its {tags.channels} channels", source)
+    for tag, entry in directory.entries.items():
+        for lost in _WITH_DEFAULT:
+            one_bit = (tag ^ lost).bit_count() == 1 and tag not in _NEEDED and lost not in directory.entries
+            if one_bit and (entry.kind, entry.count) == (_SHORT, 1):
+                raise damaged(f"its tag {tag} may be tag {lost} with a flipped bit", source)
+
+
+def check_parts(data: bytes, directory: Directory, tags: Tags, *, source: str) -> None:
+    """Check that each strip or tile lies by itself within the file, and holds exactly its share of the pixels.
+
+    The picture must be of a size that may be decompressed.
+
+    Raises
+    ------
+    InputError
+        One does not.
+    """
+    last = max(start + count for start, count in tags.parts)
+    if last > len(data):
+        raise InputError(f"cut short: expected {last:,} bytes, found {len(data):,}", source=source, hint=AGAIN)
+    number = -(-tags.width // tags.part_width) * -(-tags.height // tags.part_height) * tags.planes
+    if len(tags.parts) != number:
+        raise damaged(f"expected {number:,} parts, found {len(tags.parts):,}", source)
+    if sum(tags.part_sizes()) > math.fsum(count for _, count in tags.parts) * _RATIOS[tags.compression]:
+        raise damaged(f"{tags.width:,} x {tags.height:,} pixels are more than it can hold", source)
+    spans = sorted([*directory.occupied(), *tags.parts])
+    taken = {(start, size) for start, size in tags.parts}
+    for one, other in pairwise(spans):
+        if one[0] + one[1] > other[0] and (one in taken or other in taken):
+            raise damaged("its pixels overlap something else", source)
+    for (start, count), expected in zip(tags.parts, tags.part_sizes(), strict=True):
+        try:
+            found = (
+                count if tags.compression == 1 else _counted(data[start : start + count], tags.compression, expected)
+            )
+        except (ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
+            raise damaged(f"{error}", source) from error
+        if found < expected:
+            raise InputError(
+                f"cut short: expected {expected:,} bytes of pixels, found {found:,}", source=source, hint=AGAIN
+            )
+        if found > expected:
+            raise damaged(f"expected {expected:,} bytes of pixels, found more", source)
+
+
+def _counted(part: bytes, compression: int, expected: int) -> int:
+    """How many bytes a strip or tile holds when decompressed; counting stops where there are more than expected."""
+    if compression == 5:
+        return _lzw_bytes(part, expected)
+    if compression == 32773:
+        return _packbits_bytes(part, expected)
+    if compression == 34925:
+        return _lzma_bytes(part, expected)
+    return _deflate_bytes(part, expected)
+
+
+def _deflate_bytes(part: bytes, expected: int) -> int:
+    """The stream must have its end and the right checksum, which libtiff never asks for."""
+    stream, found = zlib.decompressobj(), 0
+    for at in range(0, len(part), CHUNK_BYTES):
+        rest = part[at : at + CHUNK_BYTES]
+        while rest and not stream.eof and found <= expected:
+            found += len(stream.decompress(rest, 4 * CHUNK_BYTES))
+            rest = stream.unconsumed_tail
+    if not stream.eof and found <= expected:
+        raise EOFError("its compressed pixels have no end")
+    return found
+
+
+def _lzma_bytes(part: bytes, expected: int) -> int:
+    stream, found = lzma.LZMADecompressor(lzma.FORMAT_XZ, MAX_LZMA_MEMORY_BYTES), 0
+    piece = part
+    while not stream.eof and found <= expected:
+        found += len(stream.decompress(piece, 4 * CHUNK_BYTES))
+        piece = b""
+        if stream.needs_input and not stream.eof:
+            raise EOFError("its compressed pixels have no end")
+    return found
+
+
+def _packbits_bytes(part: bytes, expected: int) -> int:
+    """Count runs; one byte may follow them, as some writers pad to whole words."""
+    at, found, size = 0, 0, len(part)
+    while at < size and found < expected:
+        code = part[at]
+        if code < 128:  # so many literal bytes and one more
+            at += code + 2
+            found += code + 1
+        elif code > 128:  # one byte repeated
+            at += 2
+            found += 257 - code
+        else:
+            at += 1
+    if at > size:
+        raise EOFError("its compressed pixels have no end")
+    return found if size - at <= 1 else max(found, expected + 1)
+
+
+_CLEAR, _END, _FIRST = 256, 257, 258
+_LZW_CODES = 4096 - _FIRST + 1  # after as many the table is full, and must have been cleared
+_LZW_WIDTHS = np.array(
+    [next(w for w in (9, 10, 11, 12) if _FIRST + k <= 2**w - 1 or w == 12) for k in range(_LZW_CODES)]
+)
+_LZW_ENDS = np.cumsum(_LZW_WIDTHS)
+
+
+def _lzw_bytes(part: bytes, expected: int) -> int:
+    """Count what LZW codes stand for, a table at a time.
+
+    Where each code lies follows from how many there were since the table was cleared, so all of them are cut out at
+    once. The k-th adds to the table its own text and one byte more; thus a code's length is that of a chain of such.
+    """
+    if int.from_bytes(part[:2], "big") >> 7 != _CLEAR:
+        raise ValueError("its compressed pixels do not start as LZW does")
+    stream = np.frombuffer(part + bytes(2), np.uint8)  # so that the last code too has three bytes to be cut from
+    at, found, tables = 9, 0, 0
+    while found <= expected:
+        codes = _lzw_codes(stream, at, 8 * len(part) - at)
+        marks = np.flatnonzero((codes == _CLEAR) | (codes == _END))
+        number = int(marks[0]) if marks.size else codes.size
+        found += _lzw_lengths(codes[:number])
+        tables += 1
+        if not marks.size or codes[number] == _END:
+            if codes.size == _LZW_CODES and not marks.size:
+                raise ValueError("its compressed pixels have more codes than LZW knows")
+            break
+        if tables > 16 + expected // 1024:  # an encoder clears a table that is full or of no use; this one does neither
+            raise ValueError("its compressed pixels are cleared again and again")
+        at += int(_LZW_ENDS[number])
+    return found
+
+
+def _lzw_codes(stream: NDArray[np.uint8], at: int, bits: int) -> NDArray[np.int64]:
+    """The codes from one bit on as if the table were never cleared."""
+    number = int(np.searchsorted(_LZW_ENDS, bits, side="right"))
+    widths, starts = _LZW_WIDTHS[:number], at + _LZW_ENDS[:number] - _LZW_WIDTHS[:number]
+    byte = starts >> 3
+    words = (stream[byte].astype(np.int64) << 16) | (stream[byte + 1].astype(np.int64) << 8) | stream[byte + 2]
+    codes: NDArray[np.int64] = (words >> (24 - (starts & 7) - widths)) & ((1 << widths) - 1)
+    return codes
+
+
+def _lzw_lengths(codes: NDArray[np.int64]) -> int:
+    """How many bytes the codes of one table stand for."""
+    above = np.where(codes < _CLEAR, -1, codes - _FIRST)
+    if (above >= np.arange(codes.size)).any():
+        raise ValueError("its compressed pixels have a code before its meaning")
+    lengths = np.ones(codes.size, np.int64)
+    while (some := np.flatnonzero(above >= 0)).size:  # each round doubles how far up a chain is known
+        lengths[some] += lengths[above[some]]
+        above[some] = above[above[some]]
+    return int(lengths.sum())
