@@ -17,9 +17,9 @@ from segeval.geometry import Policy
 from segeval.labelmap import Grid, LabelMap, as_labels
 from segeval.matching import plain_name
 from segeval.metrics import parse_all
+from segeval.plans import RESERVED, Plan
 from segeval.reading.tables import LabelTable
 from segeval.results import Results
-from segeval.scoring import RESERVED, Plan
 from segeval.version import __version__
 
 

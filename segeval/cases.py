@@ -15,10 +15,11 @@ from segeval.comparison import Comparison
 from segeval.counts import ContingencyTable
 from segeval.errors import InputError
 from segeval.labelmap import LabelMap, layerwise
+from segeval.plans import Plan
 from segeval.reading import file_behind
 from segeval.reading.bids import read_named_label_map
 from segeval.reading.folders import read_class_folders
-from segeval.scoring import Plan, Score, compare, score
+from segeval.scoring import Score, compare, score
 
 Status = Literal["scored", "failed", "missing", "skipped"]
 

@@ -8,149 +8,31 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from segeval.comparison import Comparison, Key
-from segeval.conventions import Conventions, is_length
+from segeval.conventions import Conventions
 from segeval.counts import ContingencyTable, Counts, LabelTotals
 from segeval.errors import InputError, UsageError, shown
-from segeval.geometry import Policy, reconcile
+from segeval.geometry import reconcile
 from segeval.labelmap import LabelMap, layerwise
 from segeval.layers import LayeredComparison
 from segeval.matching import check_names, matched_by_name, plain_name, relabelled
-from segeval.metrics import Quantity, Request, parse_all
+from segeval.metrics import Quantity, Request
+from segeval.plans import Plan
 from segeval.rims import Bands
 from segeval.surfaces import SurfaceDistances
-from segeval.version import __version__
 
-Match = Literal["ids", "names"]
 Pair = Comparison | LayeredComparison
 
 ALL = "all"
-RESERVED = (ALL, "macro", "pooled")
 PREDICTION_EMPTY = "prediction empty"
 REFERENCE_EMPTY = "reference empty"
 ABSENT = "absent in both"
 SHEARED_AXES = "the axes of the grid are not at right angles; distances are taken as if they were"
 SMALLEST_SPACING = 1e-6  # mm: beyond that and its reciprocal, squares lose their digits
 INSTANCE_LABELS = 12  # that few labels can disagree by accident
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is asked for, the same for every case.
-
-    Parameters
-    ----------
-    metrics
-        The metrics, in the order of the columns.
-    names
-        Label -> name, for both maps; every label named here has a row.
-    only
-        The labels that are scored, by number or name; empty for all.
-    regions
-        Name -> labels, as ``"1,2,4"``, ``"1-125"`` or ``"*"``.
-    conventions
-        How numbers are computed.
-    match
-        What makes a label the same in both maps.
-    relabel_prediction, relabel_reference
-        Old label -> new label, first of all.
-    geometry, geometry_tolerance
-        What to do where the grids differ, and from where on they do.
-    spacing
-        Replaces that of both files; in the order of the array's axes.
-    """
-
-    metrics: tuple[Request, ...] = field(default_factory=parse_all)
-    names: Mapping[int, str] = field(default_factory=dict)
-    only: tuple[str, ...] = ()
-    regions: Mapping[str, str] = field(default_factory=dict)
-    conventions: Conventions = field(default_factory=Conventions)
-    match: Match = "ids"
-    relabel_prediction: Mapping[int, int] = field(default_factory=dict)
-    relabel_reference: Mapping[int, int] = field(default_factory=dict)
-    geometry: Policy = "strict"
-    geometry_tolerance: float = 0.05
-    spacing: tuple[float, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if not all(isinstance(name, str) for name in (*self.names.values(), *self.regions)):
-            raise UsageError("names of labels and regions are texts")
-        for name in self.regions:
-            if not name.strip() or plain_name(name) in RESERVED or name.lstrip("-").isdecimal():
-                raise UsageError(f"a region cannot be called {shown(name)!r}", hint="take a word of its own")
-        for option, value, kinds in (("match", self.match, Match), ("geometry", self.geometry, Policy)):
-            if value not in get_args(kinds):
-                raise UsageError(f"{option} is one of {', '.join(get_args(kinds))}, not {shown(value)}")
-        relabelled_to = (*self.relabel_prediction.items(), *self.relabel_reference.items())
-        ignored = () if self.conventions.ignore_label is None else (self.conventions.ignore_label,)
-        for label in (*self.names, *ignored, *(label for pair in relabelled_to for label in pair)):
-            if not 0 <= label < 1 << 64:
-                raise UsageError(f"labels are whole numbers from 0 to 2**64 - 1, so none is {shown(repr(label))}")
-        if self.spacing is not None and not all(math.isfinite(step) and step > 0 for step in self.spacing):
-            raise UsageError(f"spacing takes positive lengths, found {self.spacing}")
-        if not is_length(self.geometry_tolerance):
-            raise UsageError(f"a geometry tolerance is 0 or more, not {self.geometry_tolerance}")
-
-    def asking_for(self, requests: Iterable[Request]) -> Plan:
-        """The same plan with metrics added that it lacks."""
-        by_token = {request.token: request for request in (*self.metrics, *requests)}
-        return replace(self, metrics=tuple(by_token.values()))
-
-    def signature(self, *, ndim: int, unit: str) -> str:
-        """Everything that the numbers rest on, in one line, for images of `ndim` axes with lengths in `unit`."""
-
-        def pairs(mapping: Mapping[Any, Any]) -> str:
-            return ",".join(f"{shown(key)}={shown(value)}" for key, value in mapping.items())
-
-        spacing = "" if self.spacing is None else " x ".join(f"{step:g}" for step in self.spacing[::-1])
-        return " | ".join(
-            [
-                f"segeval {__version__}",
-                *self.conventions.statements(ndim=ndim, unit=unit),
-                f"labels by {'number' if self.match == 'ids' else 'name'}",
-                *(
-                    f"{name} {value}"
-                    for name, value in (
-                        ("map prediction", pairs(self.relabel_prediction)),
-                        ("map reference", pairs(self.relabel_reference)),
-                        ("spacing given", spacing),
-                        ("only", ",".join(map(shown, self.only))),
-                        ("regions", " ".join(f"{shown(name)}={labels}" for name, labels in self.regions.items())),
-                    )
-                    if value
-                ),
-                f"geometry {self.geometry} {self.geometry_tolerance:g}",
-            ]
-        )
-
-    def settings(self) -> dict[str, Any]:
-        """The plan as plain data, by the command line's names."""
-        conventions = self.conventions
-        penalty = conventions.penalty
-        return {
-            "metrics": [request.token for request in self.metrics],
-            "surface": "voxel",
-            "percentile": "directed",
-            "penalty": penalty,
-            "absent_class": conventions.absent_class,
-            "tolerance": conventions.tolerance,
-            "label_tolerances": dict(conventions.label_tolerances),
-            "background": conventions.background,
-            "ignore_label": conventions.ignore_label,
-            "labels": {str(label): name for label, name in self.names.items()},
-            "only": list(self.only),
-            "regions": dict(self.regions),
-            "match": self.match,
-            "map_prediction": {str(old): new for old, new in self.relabel_prediction.items()},
-            "map_reference": {str(old): new for old, new in self.relabel_reference.items()},
-            "spacing": None if self.spacing is None else list(self.spacing),
-            "geometry": self.geometry,
-            "geometry_tolerance": self.geometry_tolerance,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

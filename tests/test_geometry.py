@@ -15,7 +15,8 @@ import segeval
 from segeval.errors import GeometryError, InputError, UsageError
 from segeval.geometry import difference, reconcile
 from segeval.labelmap import Grid, LabelMap, as_labels
-from segeval.scoring import Plan, compare
+from segeval.plans import Plan
+from segeval.scoring import compare
 
 Array = NDArray[Any]
 

@@ -15,7 +15,8 @@ import segeval
 from segeval.errors import InputError, UsageError
 from segeval.labelmap import Grid, LabelMap, as_labels
 from segeval.matching import check_names, matched_by_name, plain_name, present_labels, relabelled
-from segeval.scoring import Plan, compare
+from segeval.plans import Plan
+from segeval.scoring import compare
 
 Array = NDArray[Any]
 

@@ -16,8 +16,9 @@ from segeval.conventions import Conventions
 from segeval.counts import count_pairs
 from segeval.errors import InputError, UsageError
 from segeval.labelmap import Grid, as_labels
+from segeval.plans import Plan
 from segeval.results import Results
-from segeval.scoring import Plan, Score, suspicions
+from segeval.scoring import Score, suspicions
 
 Array = NDArray[Any]
 
