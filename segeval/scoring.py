@@ -119,7 +119,7 @@ def compare(
     for name, labels in plan.regions.items():
         if name in wanted:
             pair.regions[name] = _members(name, labels, pair.present, names, plan.conventions)
-    if isinstance(pair, Comparison):
+    if isinstance(pair, Comparison) and (pair.scored or not plan.only):
         warnings += suspicions(pair.table, names)
     return pair, names, warnings
 
