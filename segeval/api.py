@@ -197,7 +197,7 @@ def score_files(
     Parameters
     ----------
     prediction, reference
-        Label maps: NIfTI, MetaImage, NRRD, NumPy, PNG, BMP or TIFF.
+        Label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF.
     **options
         See `plan_of`.
 

@@ -259,7 +259,7 @@ def test_impostors(tmp_path: Path) -> None:
         ("a zip archive", "unpack it first"),
         ("a DICOM file", "a DICOM file; convert"),
         ("an Analyze 7.5 header", "an Analyze 7.5 header; convert it to .nii.gz"),
-        ("the header of a pair", "pair; convert it to .nii.gz"),
+        ("the header of a pair", "pair; name it .hdr, with its .img beside it"),
         ("gzip in gzip", "found gzip data; decompress it first"),
     ],
 )
@@ -364,11 +364,11 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("a.xyz", "cannot read .xyz files; known are .nii.gz, .nii, .png"),
+        ("a.xyz", "cannot read .xyz files; known are .nii.gz, .nii, .hdr"),
         ("a.gz", "cannot read .gz files"),
         ("a", "cannot read files without a suffix"),
-        ("a.hdr", "pairs are not supported"),
-        ("a.IMG", "pairs are not supported"),
+        ("a.hdr", "found a single NIfTI file; name it .nii or .nii.gz"),
+        ("a.IMG", "give the .hdr header beside it"),
         ("a.jpg", "JPEG compression changes labels"),
         ("a.dcm", "convert DICOM"),
     ],

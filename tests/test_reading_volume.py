@@ -705,7 +705,7 @@ def test_odd_names(tmp_path: Path) -> None:
         ("a.raw", "give the .mhd or .nhdr header"),
         ("a.zraw", "give the .mhd header"),
         ("a.raw.gz", "give the .nhdr header"),
-        ("a.vtk", "cannot read .vtk files; known are .nii.gz"),
+        ("a.mnc", "cannot read .mnc files; known are .nii.gz"),
     ],
 )
 def test_other_suffixes(tmp_path: Path, name: str, said: str) -> None:

@@ -57,6 +57,13 @@ def write_nifti(labels: Labels, path: Path) -> None:
     nib.save(nib.Nifti1Image(labels.T, affine), path)
 
 
+def write_pair(labels: Labels, path: Path) -> None:
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = STEPS, ORIGIN
+    affine[:2] *= -1  # RAS
+    nib.save(nib.Nifti1Pair(labels.T, affine), path)
+
+
 def write_volume(labels: Labels, path: Path, *, compressed: bool = False) -> None:
     image = sitk.GetImageFromArray(labels)
     image.SetSpacing(SPACING[::-1])
@@ -99,6 +106,7 @@ def write_array(labels: Labels, path: Path) -> None:
 WRITERS: dict[str, Callable[[Labels, Path], None]] = {
     "plain.nii": write_nifti,
     "gzip.nii.gz": write_nifti,
+    "pair.hdr": write_pair,
     "plain.mha": write_volume,
     "zlib.mha": write_compressed,
     "plain.mhd": write_volume,
@@ -108,10 +116,14 @@ WRITERS: dict[str, Callable[[Labels, Path], None]] = {
     "plain.nhdr": write_volume,
     "gzip.nhdr": write_compressed,
     "slicer.seg.nrrd": write_segmentation,
+    "plain.gipl": write_volume,
+    "gzip.gipl.gz": write_volume,
+    "binary.vtk": write_volume,
     "deflate.npz": write_array,
     "fortran.npy": write_array,
 }
 NO_GRID = ("deflate.npz", "fortran.npy")
+NO_DIRECTIONS = ("plain.gipl", "gzip.gipl.gz", "binary.vtk")
 
 
 def scores(prediction: Path, reference: Path, **options: Any) -> list[tuple[object, ...]]:
@@ -148,6 +160,8 @@ def test_every_pair_of_formats(
     options: dict[str, Any] = {}
     if one in NO_GRID or other in NO_GRID:
         options = {"spacing": SPACING}  # an array has none
+    elif (one in NO_DIRECTIONS) != (other in NO_DIRECTIONS):
+        options = {"geometry": "warn"}
     assert scores(files[one][0], files[other][1], **options) == expected
 
 

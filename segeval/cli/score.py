@@ -71,9 +71,9 @@ NOT_MET = 4
 def score(prediction: str, reference: str, **options: Any) -> int:
     """Score PREDICTION against REFERENCE: a row for each label.
 
-    Both are label maps: NIfTI, MetaImage, NRRD, NumPy, PNG, BMP or TIFF, polygon JSON of Cityscapes, LabelMe or COCO,
-    or a folder with a file for each class. A label that only one of them has is scored, and the note says which lacks
-    it.
+    Both are label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF, polygon JSON of Cityscapes, LabelMe
+    or COCO, or a folder with a file for each class. A label that only one of them has is scored, and the note says
+    which lacks it.
     """
     from segeval.api import plan_of, results_of_files
     from segeval.gate import parse_requirement

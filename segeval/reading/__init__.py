@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _READERS = {
     ".nii.gz": "nifti",
     ".nii": "nifti",
+    ".hdr": "nifti",
+    ".hdr.gz": "nifti",
     ".png": "picture",
     ".bmp": "picture",
     ".tif": "picture",
@@ -36,14 +38,15 @@ _READERS = {
     ".seg.nrrd": "volume",
     ".nrrd": "volume",
     ".nhdr": "volume",
+    ".gipl": "volume",
+    ".gipl.gz": "volume",
+    ".vtk": "volume",
     ".npz": "arrays",
     ".npy": "arrays",
 }
 _REFUSED = {
-    ".hdr": "header and image pairs are not supported: convert it to .nii.gz",
-    ".img": "header and image pairs are not supported: convert it to .nii.gz",
-    ".hdr.gz": "header and image pairs are not supported: convert it to .nii.gz",
-    ".img.gz": "header and image pairs are not supported: convert it to .nii.gz",
+    ".img": "give the .hdr header beside it",
+    ".img.gz": "give the .hdr header beside it",
     ".jpg": "JPEG compression changes labels: export as PNG",
     ".jpeg": "JPEG compression changes labels: export as PNG",
     ".raw": "it says nothing of its size: give the .mhd or .nhdr header beside it",
@@ -69,9 +72,10 @@ def read_label_map(path: str | os.PathLike[str], *, names: Mapping[int, str] | N
     Parameters
     ----------
     path
-        A NIfTI file (.nii, .nii.gz), a MetaImage (.mha, .mhd), an NRRD file (.nrrd, .nhdr, .seg.nrrd), a picture
-        (.png, .bmp, .tif, .tiff), a NumPy file (.npy, .npz) or polygons (.json). A symbolic link to one will do. Of
-        several images in a COCO file one is called ``instances.json::NAME``.
+        A NIfTI file (.nii, .nii.gz, .hdr with its .img), a MetaImage (.mha, .mhd), an NRRD file (.nrrd, .nhdr,
+        .seg.nrrd), a GIPL file (.gipl, .gipl.gz), a VTK image (.vtk), a picture (.png, .bmp, .tif, .tiff), a NumPy file
+        (.npy, .npz) or polygons (.json). A symbolic link to one will do. Of several images in a COCO file one is called
+        ``instances.json::NAME``.
     names
         Label number -> name: what the names of polygons become. Other files have numbers, and do not need it.
 

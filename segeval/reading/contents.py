@@ -7,31 +7,37 @@ of many formats and reads none of them.
 
 from __future__ import annotations
 
+import struct
+
 from segeval.errors import InputError
 
-HEAD_BYTES = 512  # enough for every signature below; DICOM's is the farthest in, at 128
+GIPL_MAGICS = (struct.pack(">I", 719555000), struct.pack(">I", 4026526128))
+HEAD_BYTES = 512  # enough for every signature below; NIfTI's is the farthest in, at 344
 
 _POINTERS = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run git lfs pull"),
     (b"/annex/objects/", "a git-annex pointer, not the file itself", "run git annex get"),
 )
 _SIGNATURES = (
-    (b"\x89PNG", "a PNG picture", "name it .png"),
-    (b"II*\x00", "a TIFF picture", "name it .tif"),
-    (b"MM\x00*", "a TIFF picture", "name it .tif"),
-    (b"\xff\xd8\xff", "a JPEG picture", "its compression changes labels: export as PNG"),
-    (b"GIF8", "a GIF picture", "convert it to PNG"),
-    (b"\x1f\x8b", "gzip data", "decompress it first"),
-    (b"PK\x03\x04", "a zip archive", "unpack it first"),
-    (b"BZh", "bzip2 data", "decompress it, or compress with gzip instead"),
-    (b"\xfd7zXZ", "xz data", "decompress it, or compress with gzip instead"),
-    (b"\x28\xb5\x2f\xfd", "zstd data", "decompress it, or compress with gzip instead"),
-    (b"7z\xbc\xaf", "a 7-Zip archive", "unpack it first"),
-    (b"NRRD", "an NRRD image", "name it .nrrd"),
-    (b"ObjectType", "a MetaImage", "name it .mha"),
-    (b"\x89HDF", "an HDF5 file", "export the label map as .nii.gz"),
-    (b"\x93NUMPY", "a NumPy array", "name it .npy"),
-    (b"%PDF", "a PDF document", "check which file was meant"),
+    (0, b"\x89PNG", "a PNG picture", "name it .png"),
+    (0, b"II*\x00", "a TIFF picture", "name it .tif"),
+    (0, b"MM\x00*", "a TIFF picture", "name it .tif"),
+    (0, b"\xff\xd8\xff", "a JPEG picture", "its compression changes labels: export as PNG"),
+    (0, b"GIF8", "a GIF picture", "convert it to PNG"),
+    (0, b"\x1f\x8b", "gzip data", "decompress it first"),
+    (0, b"PK\x03\x04", "a zip archive", "unpack it first"),
+    (0, b"BZh", "bzip2 data", "decompress it, or compress with gzip instead"),
+    (0, b"\xfd7zXZ", "xz data", "decompress it, or compress with gzip instead"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd data", "decompress it, or compress with gzip instead"),
+    (0, b"7z\xbc\xaf", "a 7-Zip archive", "unpack it first"),
+    (0, b"NRRD", "an NRRD image", "name it .nrrd"),
+    (0, b"ObjectType", "a MetaImage", "name it .mha"),
+    (0, b"# vtk DataFile", "a VTK file", "name it .vtk"),
+    (0, b"\x89HDF", "an HDF5 file", "export the label map as .nii.gz"),
+    (0, b"\x93NUMPY", "a NumPy array", "name it .npy"),
+    (0, b"%PDF", "a PDF document", "check which file was meant"),
+    (128, b"DICM", "a DICOM file", "convert it to .nii.gz"),
+    *((252, magic, "a GIPL image", "name it .gipl") for magic in GIPL_MAGICS),
 )
 _NIFTI_MAGICS = {344: (b"n+1\x00", b"ni1\x00"), 4: (b"n+2\x00", b"ni2\x00")}
 
@@ -70,11 +76,9 @@ def _looks_like(head: bytes) -> tuple[str, str]:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith((b"<!doctype html", b"<html")) or b"<html" in text:
         return "what looks like a web page", "the download failed: fetch it again"
-    for signature, found, hint in _SIGNATURES:
-        if head.startswith(signature):
+    for at, signature, found, hint in _SIGNATURES:
+        if head.startswith(signature, at):
             return found, hint
-    if head[128:132] == b"DICM":
-        return "a DICOM file", "convert it to .nii.gz"
     if any(head[at : at + 4] in magics for at, magics in _NIFTI_MAGICS.items()):
         return "a NIfTI file", "name it .nii or .nii.gz"
     if head[:2] == b"BM" and not head[6:10].strip(b"\x00"):

@@ -66,9 +66,11 @@ class VolumeHeader:
     data_file
         Name of the file that holds them, None where it is the same.
     data_start
-        Their first byte in that file.
+        Their first byte in that file, or that of the compressed data.
     data_size
         How many bytes they take up there, where the header says so.
+    skipped
+        Bytes before them that are compressed with them.
     image_io, suffix, geometry
         Which part of SimpleITK reads the geometry, from a file of which suffix and content.
     mm_per_unit
@@ -85,6 +87,7 @@ class VolumeHeader:
     data_file: str | None
     data_start: int
     data_size: int | None = None
+    skipped: int = 0
     image_io: str
     suffix: str
     geometry: str

@@ -19,6 +19,7 @@ from segeval.reading.headers import Fields, VolumeHeader, damaged, quoted, read_
 
 if TYPE_CHECKING:
     import io
+    from collections.abc import Iterable, Sequence
 
 _END = re.compile(rb"^ElementDataFile[ \t]*=([^\n]*)(?:\n|\Z)", re.MULTILINE)
 _START = re.compile(rb"[ \t\r\n]*(?:ObjectType|ObjectSubType|NDims|Comment)[ \t]*=")
@@ -193,3 +194,28 @@ def _geometry(fields: Fields, shape: tuple[int, ...]) -> str:
             break
     lines += [f"DimSize = {' '.join(map(str, shape[::-1]))}", "ElementType = MET_UCHAR", "ElementDataFile = LOCAL", ""]
     return "\n".join(lines)
+
+
+def upright_geometry(sizes: Sequence[int], *, spacing: Iterable[str], origin: Iterable[str]) -> str:
+    """A header for voxels along the axes of LPS, from what formats without directions say of (x, y, z).
+
+    Parameters
+    ----------
+    sizes
+        Voxels along each axis.
+    spacing, origin
+        Checked numbers, as text.
+    """
+    return "\n".join(
+        [
+            "ObjectType = Image",
+            f"NDims = {len(sizes)}",
+            "BinaryData = True",
+            f"Offset = {' '.join(origin)}",
+            f"ElementSpacing = {' '.join(spacing)}",
+            f"DimSize = {' '.join(map(str, sizes))}",
+            "ElementType = MET_UCHAR",
+            "ElementDataFile = LOCAL",
+            "",
+        ]
+    )

@@ -1,4 +1,4 @@
-"""Label maps from NIfTI-1 and NIfTI-2 files, plain or gzipped, of either byte order (home of nibabel).
+"""Label maps from NIfTI-1 and NIfTI-2 files and pairs, plain or gzipped, of either byte order (home of nibabel).
 
 A NIfTI file can be damaged in ways that still decode: cut short, a flipped bit, a header that does not fit the data.
 Here the compressed stream must end where it says with the right checksum, and the file must hold exactly the bytes
@@ -9,8 +9,10 @@ that its header needs; nothing is allocated that the file could not fill. NIfTI 
 from __future__ import annotations
 
 import math
+import os
 import re
 import struct
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
@@ -21,9 +23,10 @@ from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from segeval.errors import InputError
+from segeval.errors import InputError, shown
 from segeval.labelmap import Grid, LabelMap, as_labels, slabs
 from segeval.reading.contents import unexpected
+from segeval.reading.files import opened_beside
 from segeval.reading.streams import Inflated, Plain, Stream, check_capacity, read_exactly, read_values
 
 if TYPE_CHECKING:
@@ -57,19 +60,20 @@ _REFUSED_TYPES = {
     2048: ("complex numbers", "a label map has one whole number per voxel"),
     2304: ("RGBA colours", "export label numbers instead of colours"),
 }
+_PAIR = re.compile(r"(.*)\.(hdr)(?:\.gz)?", re.IGNORECASE | re.DOTALL)
 _MM_PER_UNIT = {1: 1000.0, 3: 0.001}  # of xyzt_units: metres, microns; everything else is taken as mm
 _AGAIN = "copy or export it again"
 
 
 def read(file: io.FileIO, *, source: str) -> LabelMap:
-    """Read the label map in a single NIfTI file.
+    """Read the label map in a NIfTI file, or in a pair of a .hdr and the .img beside it.
 
     Parameters
     ----------
     file
         The open file, at its first byte.
     source
-        What to call it in a message.
+        Its path.
 
     Returns
     -------
@@ -84,12 +88,24 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     gzipped = file.read(2) == b"\x1f\x8b"
     part = Plain(file)
     stream: Stream = Inflated(part, "gzip", source=source) if gzipped else part
-    header = _read_header(stream, source)
+    pair = _PAIR.fullmatch(os.path.basename(source))  # noqa: PTH119 - see `files`
+    header = _read_header(stream, source, pair=pair is not None)
     shape, dtype = _shape(header, source), _data_type(header, source)
-    offset = _data_offset(header, source)
-    check_capacity(stream, offset + math.prod(shape) * dtype.itemsize, source=source)
-    names = _read_names(stream, header, offset, source)
-    values = read_values(stream, shape, dtype, source=source)
+    offset = _data_offset(header, source, pair=pair is not None)
+    size = math.prod(shape) * dtype.itemsize
+    with ExitStack() as stack:
+        if pair:
+            raw = _rest(stream, source)
+            image = stack.enter_context(_opened_image(file, pair, source))
+            part = Plain(image)
+            gzipped = os.fspath(image.name).lower().endswith(".gz")  # plain voxels may start as gzip data do
+            stream = Inflated(part, "gzip", source=source) if gzipped else part
+            check_capacity(stream, size, source=source)
+        else:
+            check_capacity(stream, offset + size, source=source)
+            raw = read_exactly(stream, offset - header.size, what="header extensions", source=source)
+        names = _names(raw, header, source)
+        values = read_values(stream, shape, dtype, source=source)
     scaling = _scaling(header, source)
     if scaling is not None:
         values = scaling.applied(values)
@@ -102,7 +118,7 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
         source=source,
         stored=", ".join(
             [
-                f"NIfTI-{header.version}",
+                f"NIfTI-{header.version}{' pair' if pair else ''}",
                 *(["gzip"] if gzipped else []),
                 dtype.name,
                 *(["big-endian"] if header.order == ">" else []),
@@ -129,10 +145,10 @@ class _Header:
         return self.fields[name].item()
 
 
-def _read_header(stream: Stream, source: str) -> _Header:
+def _read_header(stream: Stream, source: str, *, pair: bool) -> _Header:
     head = np.empty(348, np.uint8)
     start = head[: stream.fill(head)].tobytes()
-    version, order = _recognised(start, source)
+    version, order = _recognised(start, source, pair=pair)
     if version == 1:
         return _Header(1, order, Nifti1Header(start, endianness=order, check=False))  # type: ignore[no-untyped-call]
     start += read_exactly(stream, 540 - 348, what="header", source=source)
@@ -140,29 +156,32 @@ def _read_header(stream: Stream, source: str) -> _Header:
 
 
 _MAGICS = {348: b"n+1\x00", 540: b"n+2\x00\r\n\x1a\n"}  # by the size of the header
-_PAIR_MAGICS = (b"ni1\x00", b"ni2\x00")
+_PAIR_MAGICS = {348: b"ni1\x00", 540: b"ni2\x00\r\n\x1a\n"}
 
 
-def _recognised(start: bytes, source: str) -> tuple[int, str]:
+def _recognised(start: bytes, source: str, *, pair: bool) -> tuple[int, str]:
     """Version and byte order of the header, both told by its first field: its own size."""
     sizes = {struct.pack(f"{order}i", size): (size, order) for size in (348, 540) for order in "<>"}
     size, order = sizes.get(start[:4], (0, ""))
     magic = {0: b"", 348: start[344:348], 540: start[4:12]}[size]
     if not size:
-        if start[344:348] == _MAGICS[348] or start[4:12] == _MAGICS[540]:
+        if start[344:348] in {_MAGICS[348], _PAIR_MAGICS[348]} or start[4:12] in {_MAGICS[540], _PAIR_MAGICS[540]}:
             raise InputError("damaged header: its size field is neither 348 nor 540", source=source, hint=_AGAIN)
         raise unexpected(start, expected="a NIfTI file", source=source)
     if len(start) < 348:
         raise InputError(f"cut short: expected {size} bytes of header, found {len(start)}", source=source, hint=_AGAIN)
-    if magic == _MAGICS[size]:
+    if magic == (_PAIR_MAGICS if pair else _MAGICS)[size]:
         return (1 if size == 348 else 2), order
-    if magic[:4] in _PAIR_MAGICS:
-        found = "the header of a NIfTI .hdr/.img pair"
+    expected, hint = "the header of a NIfTI pair" if pair else "a single NIfTI file", "convert it to .nii.gz"
+    if magic == _PAIR_MAGICS[size]:
+        found, hint = "the header of a pair", "name it .hdr, with its .img beside it"
+    elif magic == _MAGICS[size]:
+        found, hint = "a single NIfTI file", "name it .nii or .nii.gz"
     elif size == 348 and not magic.strip(b"\x00"):
         found = "an Analyze 7.5 header"
     else:
         raise InputError("damaged header: no NIfTI signature where it belongs", source=source, hint=_AGAIN)
-    raise InputError(f"expected a single NIfTI file, found {found}", source=source, hint="convert it to .nii.gz")
+    raise InputError(f"expected {expected}, found {found}", source=source, hint=hint)
 
 
 def _shape(header: _Header, source: str) -> tuple[int, int, int]:
@@ -205,10 +224,18 @@ def _data_type(header: _Header, source: str) -> np.dtype[Any]:
     return dtype
 
 
-def _data_offset(header: _Header, source: str) -> int:
-    """Where the voxels start."""
+def _data_offset(header: _Header, source: str, *, pair: bool) -> int:
+    """Where the voxels start; at the start of their own file in a pair."""
     offset, least = float(header.number("vox_offset")), header.size + 4
-    if not (math.isfinite(offset) and offset.is_integer() and least <= offset <= least + MAX_EXTENSIONS_BYTES):
+    if pair and offset != 0:
+        raise InputError(
+            f"damaged header: expected voxels to start at byte 0 of the .img file, found {offset:g}",
+            source=source,
+            hint=_AGAIN,
+        )
+    if not pair and not (
+        math.isfinite(offset) and offset.is_integer() and least <= offset <= least + MAX_EXTENSIONS_BYTES
+    ):
         raise InputError(
             f"damaged header: expected voxels to start at byte {least} or somewhat later, found {offset:g}",
             source=source,
@@ -355,11 +382,32 @@ def _with_missing_axes(columns: Affine, sizes: tuple[int, ...]) -> Affine:
     return columns
 
 
-def _read_names(stream: Stream, header: _Header, offset: int, source: str) -> dict[int, str]:
-    """Label names from the extensions between header and voxels."""
-    raw = read_exactly(stream, offset - header.size, what="header extensions", source=source)
+def _rest(stream: Stream, source: str) -> bytes:
+    """What follows the header of a pair: nothing, or extensions."""
+    target = np.empty(min(stream.capacity, MAX_EXTENSIONS_BYTES) + 1, np.uint8)
+    rest = target[: stream.fill(target)].tobytes()
+    flag, extensions = rest[:4], rest[4:]
+    sound = flag == b"\1\0\0\0" or (flag in {b"", bytes(4)} and not extensions.strip(b"\0"))
+    if len(rest) == target.size or not sound:
+        raise InputError("other data after the end of the header", source=source, hint=_AGAIN)
+    return rest
+
+
+def _opened_image(file: io.FileIO, pair: re.Match[str], source: str) -> io.FileIO:
+    """Open the image of a pair, which has the name of its header and may be gzipped."""
+    plain = f"{pair[1]}.{'IMG' if pair[2].isupper() else 'img'}"
+    zipped = f"{plain}.gz"
+    folder = os.path.dirname(source)  # noqa: PTH120 - see `files`
+    there = [name for name in (plain, zipped) if os.path.lexists(os.path.join(folder, name))]  # noqa: PTH118
+    if len(there) > 1:
+        raise InputError(f"both {shown(plain)} and {shown(zipped)} are beside it", source=source, hint="remove one")
+    return opened_beside(file, there[0] if there else plain, source=source)
+
+
+def _names(raw: bytes, header: _Header, source: str) -> dict[int, str]:
+    """Label names from the extensions behind the header."""
     names: dict[int, str] = {}
-    if not raw[0]:
+    if not raw or not raw[0]:
         return names
     rest = raw[4:]
     while rest.strip(b"\x00"):

@@ -1,4 +1,4 @@
-"""Label maps from MetaImage (.mha, .mhd) and NRRD (.nrrd, .nhdr, .seg.nrrd) files (home of SimpleITK).
+"""Label maps from MetaImage, NRRD, GIPL and legacy VTK files (home of SimpleITK).
 
 ITK reads damaged files without a word, what is missing as 0, and opens whatever file a header names. So headers are
 read strictly here, and the voxels from a stream that is checked to be whole. What a header's geometry means is
@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from segeval.errors import InputError
 from segeval.labelmap import Grid, LabelMap, as_labels
 from segeval.matching import present_labels, relabelled
-from segeval.reading import metaimage, nrrd
+from segeval.reading import gipl, metaimage, nrrd, vtk
 from segeval.reading.files import opened_beside
 from segeval.reading.headers import Segment, VolumeHeader, damaged, quoted
-from segeval.reading.streams import Inflated, Plain, Stream, check_capacity, read_values
+from segeval.reading.streams import Inflated, Plain, Stream, check_capacity, read_exactly, read_values
 
 if TYPE_CHECKING:
     import io
@@ -34,6 +34,15 @@ sitk: Any = SimpleITK  # it has no types
 
 MAX_SKEW = 1e-3  # a direction may be that far from a unit vector: headers are rounded
 
+_PARSERS = {
+    ".mha": metaimage.parse,
+    ".mhd": metaimage.parse,
+    ".nrrd": nrrd.parse,
+    ".nhdr": nrrd.parse,
+    ".gipl": gipl.parse,
+    ".gipl.gz": gipl.parse,
+    ".vtk": vtk.parse,
+}
 _RAS_FROM_LPS = np.array([-1.0, -1.0, 1.0])
 
 sitk.ProcessObject_SetGlobalWarningDisplay(False)  # its warnings go to stderr, past everyone
@@ -63,8 +72,7 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     InputError
         The file is damaged, is no volume of a known kind, or does not hold labels.
     """
-    parser = nrrd if source.lower().endswith((".nrrd", ".nhdr")) else metaimage
-    header = parser.parse(file, source=source)
+    header = next(parse for suffix, parse in _PARSERS.items() if source.lower().endswith(suffix))(file, source=source)
     values, compression = _values(file, header, source)
     grid = _grid(header, source)
     stored = ", ".join(
@@ -94,7 +102,7 @@ def _values(file: io.FileIO, header: VolumeHeader, source: str) -> tuple[NDArray
         data = file
         if header.data_file is not None:
             data = stack.enter_context(opened_beside(file, header.data_file, source=source))
-        part = Plain(data, start=header.data_start)
+        part = Plain(data, start=header.data_start, size=header.data_size if header.compression is None else None)
         stream: Stream = part
         if header.compression is not None:
             if header.data_size not in (None, part.capacity):
@@ -108,7 +116,8 @@ def _values(file: io.FileIO, header: VolumeHeader, source: str) -> tuple[NDArray
                 compression = "gzip"
             data.seek(header.data_start)
             stream = Inflated(part, compression, source=source)
-        check_capacity(stream, header.data_bytes, source=source)
+        check_capacity(stream, header.skipped + header.data_bytes, source=source)
+        read_exactly(stream, header.skipped, what="header", source=source)
         shape = (*header.shape, header.layers)
         return read_values(stream, shape, header.dtype, source=source), stream.compression
 

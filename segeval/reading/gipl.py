@@ -1,0 +1,82 @@
+"""The header of GIPL files (.gipl, .gipl.gz): 256 bytes, big-endian, with the voxels right behind them.
+
+What the fields mean is what ITK makes of them: axes are those of LPS, whatever stands in the field for a matrix, and
+there are no other types of numbers than ITK reads. In a .gipl.gz the header is compressed too. Nothing here reads
+voxels.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segeval.errors import InputError
+from segeval.reading.contents import GIPL_MAGICS, unexpected
+from segeval.reading.headers import VolumeHeader, damaged
+from segeval.reading.metaimage import upright_geometry
+from segeval.reading.streams import Inflated, Plain, Stream
+
+if TYPE_CHECKING:
+    import io
+
+HEADER_BYTES = 256
+
+_HEADER = struct.Struct(">4H H 3f 182x 3d 8x 2f 8x 4s")  # sizes, type, spacing, origin, scaling, magic
+_TYPES = {7: "i1", 8: "u1", 15: ">i2", 16: ">u2", 64: ">f4", 65: ">f8"}
+
+
+def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
+    """Read the header of a GIPL file.
+
+    Parameters
+    ----------
+    file
+        The open file, at its first byte.
+    source
+        Its path, for messages.
+
+    Raises
+    ------
+    InputError
+        It is no GIPL file, is damaged, or is of a kind that cannot hold a label map.
+    """
+    gzipped = file.read(2) == b"\x1f\x8b"
+    part = Plain(file)
+    stream: Stream = Inflated(part, "gzip", source=source) if gzipped else part
+    target = np.empty(HEADER_BYTES, np.uint8)
+    head = target[: stream.fill(target)].tobytes()
+    if head[252:] not in GIPL_MAGICS:
+        raise unexpected(head, expected="a GIPL image", source=source)
+    fields = _HEADER.unpack(head)[:-1]
+    sizes, volumes, code = fields[:3], fields[3], fields[4]
+    if min(sizes) < 1:
+        raise damaged(f"expected sizes of at least 1, found {' x '.join(map(str, sizes))}", source=source)
+    if volumes > 1:
+        raise InputError(
+            f"has {volumes:,} volumes ({' x '.join(map(str, fields[:4]))}); a label map has one",
+            source=source,
+            hint="probability maps are not label maps",
+        )
+    if code not in _TYPES:
+        raise InputError(f"values of type {code} are not supported", source=source, hint="save it as uint8 or int16")
+    geometry, scaling = fields[5:11], fields[11:]
+    if not all(map(math.isfinite, geometry)):
+        raise damaged("its geometry is not finite", source=source)
+    if scaling not in {(0, 0), (0, 1)}:
+        raise InputError("scaled voxels are not supported", source=source, hint="save the labels unscaled")
+    numbers = [repr(number) for number in geometry]
+    return VolumeHeader(
+        kind="GIPL",
+        shape=sizes[::-1],
+        dtype=np.dtype(_TYPES[code]),
+        compression="gzip" if gzipped else None,
+        data_file=None,
+        data_start=0,
+        skipped=HEADER_BYTES,
+        image_io="MetaImageIO",
+        suffix=".mha",
+        geometry=upright_geometry(sizes, spacing=numbers[:3], origin=numbers[3:]),
+    )
