@@ -309,8 +309,10 @@ def test_an_interrupt(tmp_path: Path) -> None:
     prediction, reference = save(tmp_path / "p.nii", noise), save(tmp_path / "r.nii", noise[:, ::-1])
     begin = (
         "import sys, segeval.cli\n"
+        "begun = []\n"
         "def hook(event, details):\n"
-        "    if event == 'open' and details[0] == sys.argv[2]: print('begun', flush=True)\n"
+        "    if event == 'open' and details[0] == sys.argv[2] and not begun:\n"
+        "        begun.append(print('begun', flush=True))\n"
         "sys.addaudithook(hook)\n"
         "segeval.cli.main(sys.argv[1:])\n"
     )
