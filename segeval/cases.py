@@ -5,6 +5,7 @@ Only paths and a plan go in, and small records come out, so that a case can be s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,10 +14,10 @@ from typing import Literal
 
 from segeval.comparison import Comparison
 from segeval.counts import ContingencyTable
-from segeval.errors import InputError
+from segeval.errors import InputError, UsageError
 from segeval.labelmap import LabelMap, layerwise
 from segeval.plans import Plan
-from segeval.reading import file_behind
+from segeval.reading import SUFFIXES, file_behind
 from segeval.reading.bids import read_named_label_map
 from segeval.reading.folders import read_class_folders
 from segeval.scoring import Score, compare, score
@@ -110,10 +111,11 @@ def case_name(path: str) -> str:
     >>> case_name("instances.json::val2017/000000000139.jpg")
     '000000000139'
     """
-    name = Path(path.removeprefix(f"{file_behind(path)}::")).name
-    if name.lower().endswith(".gz"):
-        name = name[:-3]
-    return Path(name).stem or name
+    inside = Path(path.removeprefix(f"{file_behind(path)}::"))
+    if Path(path).is_dir():
+        return Path(path).resolve().name
+    suffix = next((each for each in SUFFIXES if inside.name.lower().endswith(each)), inside.suffix)
+    return inside.name.removesuffix(inside.name[len(inside.name) - len(suffix) :]) or inside.name
 
 
 def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Scored:
@@ -135,6 +137,8 @@ def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Scored:
     UsageError
         A label or region that the plan names wrongly.
     """
+    if Path(case.reference).is_dir() and not plan.names:
+        _refuse_numbers(plan)
     prediction, reference = _read_both(case, plan.names, threads=threads)
     if plan.spacing is not None and len(plan.spacing) == 3 and 1 in reference.grid.shape:
         axis = reference.grid.shape.index(1)
@@ -171,7 +175,7 @@ def _read_both(case: Case, names: Mapping[int, str], *, threads: int) -> tuple[L
     if len(folders) == 1:
         raise InputError("one of the two is a folder and the other is not", source=folders[0])
     if folders:
-        return read_class_folders(*paths)
+        return read_class_folders(*paths, names=names)
     if threads < 2 or not all(Path(path).is_file() and Path(path).stat().st_size > THREADED_BYTES for path in paths):
         return read_named_label_map(paths[0], names=names), read_named_label_map(paths[1], names=names)
     from concurrent.futures import ThreadPoolExecutor  # deferred: small files are read by one thread
@@ -179,6 +183,17 @@ def _read_both(case: Case, names: Mapping[int, str], *, threads: int) -> tuple[L
     with ThreadPoolExecutor(2) as pool:
         prediction, reference = pool.map(partial(read_named_label_map, names=names), paths)
     return prediction, reference
+
+
+def _refuse_numbers(plan: Plan) -> None:
+    """Classes of a folder have names; which numbers they get without a table depends on what else is there."""
+    regions = [part.strip() for members in plan.regions.values() for part in members.split(",")]
+    used = [*plan.only, *regions, *plan.conventions.label_tolerances]
+    numbers = any(re.fullmatch(r"\d+(-\d+)?", part) for part in used)
+    if numbers or plan.relabel_prediction or plan.relabel_reference:
+        raise UsageError(
+            "the classes of a folder have names and no numbers", hint="use the names, or number them by --labels"
+        )
 
 
 def _in_plane(label_map: LabelMap) -> LabelMap:

@@ -9,14 +9,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from segeval.counts import count_labels
 from segeval.errors import InputError
-from segeval.labelmap import Grid, LabelMap, Labels
+from segeval.labelmap import Grid, LabelMap, Labels, slabs
 from segeval.reading.bids import read_named_label_map
 from segeval.reading.folders import read_class_folder
+
+Box = tuple[tuple[int, int], ...]  # first and last index along each array axis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,7 @@ def inspect_file(path: str, *, names: Mapping[int, str] | None = None) -> tuple[
     """
     try:
         folder = Path(path).is_dir()
-        label_map = read_class_folder(path) if folder else read_named_label_map(path, names=names or {})
+        label_map = read_class_folder(path, names=names) if folder else read_named_label_map(path, names=names or {})
     except InputError as error:
         return InspectedFile(path=path, problem="; ".join(filter(None, (error.problem, error.hint)))), error
     grid = label_map.grid
@@ -148,21 +151,38 @@ def _labels_of(layer: LabelMap, names: Mapping[int, str]) -> list[InspectedLabel
     ]
 
 
-def _pieces(labels: Labels, present: list[int]) -> dict[int, tuple[int, tuple[tuple[int, int], ...]]]:
-    """Components and bounding box of each label."""
-    from scipy.ndimage import find_objects, label  # deferred: few need it
+def _pieces(labels: Labels, present: list[int]) -> dict[int, tuple[int, Box]]:
+    """Components and bounding box of each label; no copy of the whole map is made."""
+    from scipy import ndimage  # deferred: few need it
 
-    codes = labels
-    if present and present[-1] > len(present) + 255:  # find_objects makes room for every number up to the largest
-        codes = np.searchsorted(np.array([0, *present], np.uint64), labels).astype(np.int32)
-    boxes = find_objects(codes if codes.dtype.kind == "i" else codes.astype(np.int32, copy=False))
+    label: Any = ndimage.label  # its types know of no output but int32
     found = {}
-    for place, number in enumerate(present, start=1):
-        code = place if codes is not labels else number
-        box = boxes[code - 1]
-        _, components = label(codes[box] == code)
-        found[number] = (int(components), tuple((part.start, part.stop - 1) for part in box))
+    for number, box in _boxes(labels, present).items():
+        mask = labels[tuple(slice(first, last + 1) for first, last in box)] == number
+        try:
+            _, components = label(mask, output=np.uint16)
+        except RuntimeError:  # more pieces than that counts
+            _, components = label(mask)
+        found[number] = (int(components), box)
     return found
+
+
+def _boxes(labels: Labels, present: list[int]) -> dict[int, Box]:
+    from scipy.ndimage import find_objects
+
+    numbers = np.array([0, *present], np.uint64)
+    found: dict[int, list[tuple[int, int]]] = {}
+    for part in slabs(labels.shape) if present else ():
+        codes = np.searchsorted(numbers, labels[part]).astype(np.int32)
+        boxes: list[Any] = find_objects(codes, max_label=len(present))
+        for number, box in zip(present, boxes, strict=True):
+            if box is None:
+                continue
+            here = [(each.start, each.stop - 1) for each in box]
+            here[0] = (here[0][0] + part.start, here[0][1] + part.start)
+            before = found.get(number, here)
+            found[number] = [(min(a, c), max(b, d)) for (a, b), (c, d) in zip(before, here, strict=True)]
+    return {number: tuple(box) for number, box in sorted(found.items())}
 
 
 def _voxel_size(grid: Grid) -> tuple[float | None, str | None]:

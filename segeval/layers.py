@@ -55,6 +55,7 @@ class LayeredComparison:
             raise InputError(
                 "its labels overlap, so neither an ignored label nor the background can be scored",
                 source=prediction.source if prediction.overlays else reference.source,
+                hint="leave out --ignore-label and --background, and a table that has an ignored label",
             )
         self.prediction, self.reference = prediction, reference
         self.conventions = conventions

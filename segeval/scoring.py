@@ -128,7 +128,11 @@ def _only(plan: Plan, names: Mapping[int, str]) -> list[int] | None:
     """The labels that alone are scored, if the plan names any; regions may stand among them."""
     if not plan.only:
         return None
-    only = [_resolved(entry, names) for entry in plan.only if entry not in plan.regions]
+    known = {*plan.regions, *names.values()}
+    entries = [part for entry in plan.only for part in ([entry] if entry in known else entry.split(","))]
+    if not all(entry.strip() for entry in entries):
+        raise UsageError("--only takes a label, found ''")
+    only = [_resolved(entry, names) for entry in entries if entry not in plan.regions]
     if 0 in only and not plan.conventions.background:
         raise UsageError("label 0 is the background", hint="--background scores it")
     if plan.conventions.ignore_label in only:
@@ -158,7 +162,9 @@ def _both_adapted(prediction: LabelMap, reference: LabelMap, plan: Plan) -> tupl
 
 def _adapted(label_map: LabelMap, plan: Plan) -> LabelMap:
     """The layer with the plan's names and spacing."""
-    label_map, spacing = replace(label_map, names={**label_map.names, **plan.names}), plan.spacing
+    # matched by name, the file's own names decide, and a table names only what has none
+    names = {**label_map.names, **plan.names} if plan.match == "ids" else {**plan.names, **label_map.names}
+    label_map, spacing = replace(label_map, names=names), plan.spacing
     if spacing is None:
         return label_map
     if len(spacing) != label_map.grid.ndim:
@@ -205,11 +211,18 @@ def _members(
         elif first.isdecimal() and last.isdecimal() and int(first) <= int(last):
             members.update(label for label in present if int(first) <= label <= int(last))
         else:
-            raise UsageError(
-                f"the region {shown(region)!r} takes numbers, ranges such as 1-125, or *, found {shown(part)!r}"
-            )
+            named = [label for label, name in names.items() if plain_name(name) == plain_name(part)]
+            if len(named) != 1:
+                raise UsageError(
+                    f"the region {shown(region)!r} takes numbers, ranges such as 1-125, or *, or names of labels, "
+                    f"found {shown(part)!r}"
+                )
+            members.update(named)
     if 0 in members or conventions.ignore_label in members:
-        raise UsageError(f"the region {shown(region)!r} holds the background or the ignored label")
+        raise UsageError(
+            f"the region {shown(region)!r} holds the background or the ignored label",
+            hint="a --region of the same name without it wins over that of a table",
+        )
     return frozenset(members)
 
 

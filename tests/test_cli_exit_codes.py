@@ -55,8 +55,15 @@ WRONG = [
     (["--region", "A"], "--region takes NAME=VALUE, found 'A'"),
     (["--region", "A="], "--region takes NAME=VALUE, found 'A='"),
     (["--region", "A=1", "--region", "A=2"], "--region gives 'A' twice: 1 and 2"),
-    (["--region", "A=5-1"], "the region 'A' takes numbers, ranges such as 1-125, or *, found '5-1'"),
-    (["--region", "A=0,1"], "the region 'A' holds the background or the ignored label"),
+    (
+        ["--region", "A=5-1"],
+        "the region 'A' takes numbers, ranges such as 1-125, or *, or names of labels, found '5-1'",
+    ),
+    (
+        ["--region", "A=0,1"],
+        "the region 'A' holds the background or the ignored label; "
+        "a --region of the same name without it wins over that of a table",
+    ),
     (["--map", "1"], "--map takes OLD=NEW, found '1'"),
     (["--map", "1=x"], "--map takes the numbers of two labels, OLD=NEW, found '1=x'"),
     (["--map-prediction", "1=-1"], "--map-prediction takes the numbers of two labels, OLD=NEW, found '1=-1'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -145,4 +146,68 @@ def test_what_needs_one_label_per_voxel_is_refused(tmp_path: Path) -> None:
     with pytest.raises(segeval.InputError, match="labels overlap"):
         segeval.score_files(*folders, ignore_label=3)
     with pytest.raises(segeval.InputError, match="two layers that overlap"):
-        segeval.score_files(*folders, map={4: 1})
+        segeval.score_files(*folders, map={4: 1}, labels={1: "liver", 4: "tumour"})
+
+
+def test_a_table_numbers_the_classes_by_their_names(tmp_path: Path) -> None:
+    folders = case(tmp_path)
+    plain = segeval.score_files(*folders, metrics="dice")
+    table = {8: "tumour", 3: "Rib 2", 5: "spleen"}
+    numbered = segeval.score_files(
+        *folders, metrics="dice", labels=table, regions={"chest": [3, 8]}, only=["8", "chest"]
+    )
+    assert numbered.value("dice", label=8) == plain.value("dice", label="tumour")
+    assert {row.label for row in numbered.scores} == {8, "chest"}
+    every = segeval.score_files(*folders, metrics="dice", labels=table)
+    assert {row.label: row.name for row in every.scores} == {
+        3: "Rib 2",
+        5: "spleen",
+        8: "tumour",
+        9: "liver",
+        10: "rib_10",
+    }
+    assert every.value("dice", label="liver") == plain.value("dice", label="liver")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"only": 1}, {"regions": {"R": [1, 2]}}, {"regions": {"R": "1-3"}}, {"map": {1: 2}}, {"tolerance": {"1": 2}}],
+)
+def test_numbers_mean_nothing_where_classes_have_names(tmp_path: Path, options: Any) -> None:
+    with pytest.raises(segeval.UsageError, match="classes of a folder have names and no numbers"):
+        segeval.score_files(*case(tmp_path), metrics="dice", **options)
+
+
+def test_regions_are_unions_of_names(tmp_path: Path) -> None:
+    folders = case(tmp_path)
+    results = segeval.score_files(*folders, metrics="dice", regions={"ribs": "rib_2,rib_10", "any": "*"})
+    either = [mask["rib_2"] | mask["rib_10"] for mask in (blobs(1), blobs(2))]
+    alone = segeval.score(prediction=either[0], reference=either[1], metrics="dice")
+    assert results.value("dice", label="ribs") == alone.value("dice", label=1)
+
+
+def test_layers_in_a_folder_are_refused(tmp_path: Path) -> None:
+    _, reference = case(tmp_path)
+    keys = "".join(f"Segment{n}_LabelValue:=1\nSegment{n}_Layer:={n}\nSegment{n}_Name:=s{n}\n" for n in (0, 1))
+    header = (
+        "NRRD0004\ntype: uint8\ndimension: 4\nspace: right-anterior-superior\nsizes: 2 22 20 8\n"
+        "space directions: none (0.8,0,0) (0,0.9,0) (0,0,3)\nkinds: list domain domain domain\nencoding: raw\n"
+        f"space origin: (0,0,0)\n{keys}\n"
+    )
+    (reference / "both.seg.nrrd").write_bytes(header.encode() + bytes(2 * 22 * 20 * 8))
+    with pytest.raises(segeval.InputError, match="expected a mask of one class, found 2 layers"):
+        segeval.score_files(reference, reference)
+
+
+def test_the_names_of_files_decide_where_labels_are_matched_by_name(tmp_path: Path) -> None:
+    grid = Grid(shape=(8, 20, 22), spacing=(3.0, 0.9, 0.8))
+    masks = blobs(1)
+    labels = (masks["liver"] * 1 + masks["rib_10"] * 2).astype(np.uint8)
+    other = (masks["liver"] * 2 + masks["rib_10"] * 1).astype(np.uint8)
+    maps = [
+        LabelMap(labels=labels, grid=grid, names={1: "liver", 2: "rib"}),
+        LabelMap(labels=other, grid=grid, names={2: "liver", 1: "rib"}),
+    ]
+    plan = plan_of(metrics="dice", match="names", labels={1: "liver", 2: "rib"})
+    pair, names, _ = compare(maps[0], maps[1], plan)
+    assert {(row.name, row.value) for row in score(pair, names, plan, case="x")} == {("liver", 1.0), ("rib", 1.0)}

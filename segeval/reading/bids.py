@@ -29,7 +29,7 @@ def read_named_label_map(path: str | os.PathLike[str], *, names: Mapping[int, st
     path
         A file that `segeval.reading.read_label_map` reads.
     names
-        What the names of polygons become; see there.
+        What the names of polygons become; see there. Where names are given, no table is looked for.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def read_named_label_map(path: str | os.PathLike[str], *, names: Mapping[int, st
         A file that cannot be read, or a table that contradicts the names in the file.
     """
     label_map = read_label_map(path, names=names)
-    table = table_of(os.fspath(path))
+    table = None if names else table_of(os.fspath(path))
     return label_map if table is None else _named(label_map, table)
 
 

@@ -9,31 +9,39 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 
 from segeval.errors import InputError, shown
 from segeval.labelmap import Grid, LabelMap, Labels, slabs
+from segeval.matching import plain_name
 from segeval.reading import SUFFIXES, read_label_map
 
+MOST_EXAMPLES = 8
 GRID_TOLERANCE = 1e-3  # of the smallest spacing: files of one case come from one writer
 
 
-def read_class_folders(prediction: str, reference: str) -> tuple[LabelMap, LabelMap]:
+def read_class_folders(
+    prediction: str, reference: str, *, names: Mapping[int, str] | None = None
+) -> tuple[LabelMap, LabelMap]:
     """Read two folders of binary files, a file per class.
 
     Parameters
     ----------
     prediction, reference
         The folders.
+    names
+        Number -> name: a class that is named here has that number.
 
     Returns
     -------
     tuple of LabelMap
-        Prediction and reference; classes are numbered from 1 in the natural order of their names.
+        Prediction and reference. Classes without a number of their own are numbered in the natural order of their
+        names, after those that have one; the number then says nothing.
 
     Raises
     ------
@@ -44,22 +52,29 @@ def read_class_folders(prediction: str, reference: str) -> tuple[LabelMap, Label
     of_prediction, of_reference = class_files(prediction), class_files(reference)
     missing = [name for name in of_reference if name not in of_prediction]
     if missing:
+        more = f" and {len(missing) - MOST_EXAMPLES} more" if len(missing) > MOST_EXAMPLES else ""
         raise InputError(
-            f"{len(missing)} of {len(of_reference)} classes have no file here: {', '.join(map(shown, missing[:8]))}"
-            + (f" and {len(missing) - 8} more" if len(missing) > 8 else ""),
+            f"{len(missing)} of {len(of_reference)} classes have no file here: "
+            f"{', '.join(map(shown, missing[:MOST_EXAMPLES]))}{more}",
             source=prediction,
             hint="write an empty mask for a class that was not found",
         )
-    names = sorted({*of_prediction, *of_reference}, key=_natural)
-    numbers = {name: number for number, name in enumerate(names, start=1)}
+    numbers = _numbered({*of_prediction, *of_reference}, names or {})
     return _read_folder(prediction, of_prediction, numbers), _read_folder(reference, of_reference, numbers)
 
 
-def read_class_folder(folder: str) -> LabelMap:
+def read_class_folder(folder: str, *, names: Mapping[int, str] | None = None) -> LabelMap:
     """Read one folder of binary files alone; see `read_class_folders`."""
     files = class_files(folder)
-    names = sorted(files, key=_natural)
-    return _read_folder(folder, files, {name: number for number, name in enumerate(names, start=1)})
+    return _read_folder(folder, files, _numbered(set(files), names or {}))
+
+
+def _numbered(classes: Collection[str], names: Mapping[int, str]) -> dict[str, int]:
+    """The number of each class: that of a table where it has one, else one that is free."""
+    given = {plain_name(name): number for number, name in sorted(names.items(), reverse=True) if number}
+    numbers = {name: given[plain_name(name)] for name in classes if plain_name(name) in given}
+    free = count(max(names, default=0) + 1)
+    return numbers | {name: next(free) for name in sorted(classes, key=_natural) if name not in numbers}
 
 
 def class_files(folder: str) -> dict[str, str]:
@@ -110,6 +125,9 @@ def _read_folder(folder: str, files: Mapping[str, str], numbers: Mapping[str, in
         mask = read_label_map(path)
         if grid is None:
             grid, stored = mask.grid, mask.stored
+        if mask.overlays:
+            layers_found = len(mask.overlays) + 1
+            raise InputError(f"expected a mask of one class, found {layers_found} layers of them", source=mask.source)
         _check_binary(mask)
         _check_grid(mask, grid)
         _paint(mask.labels, numbers[name], layers, dtype)

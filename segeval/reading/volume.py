@@ -9,6 +9,7 @@ the first two coordinates change their sign. ITK's axes are (x, y, z), so the sa
 
 from __future__ import annotations
 
+import re
 import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
@@ -133,7 +134,8 @@ def _grid(header: VolumeHeader, source: str) -> Grid:
         try:
             reader.ReadImageInformation()
         except RuntimeError as error:
-            reason = str(error).strip().splitlines()[-1]
+            # ITK writes the address of an object before its reason, which changes from run to run
+            reason = re.sub(r"^.*?\(0x[0-9a-f]+\): ", "", " ".join(str(error).split("ITK ERROR:")[-1].split()))
             raise InputError(f"SimpleITK cannot use its geometry: {quoted(reason)}", source=source) from None
     rank = reader.GetDimension()
     spacing, origin, direction = np.ones(3), np.zeros(3), np.eye(3)
