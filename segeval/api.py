@@ -116,6 +116,7 @@ def plan_of(
     return Plan(
         metrics=parse_all(_entries("metrics", metrics)),
         names={_label(label): name for label, name in table.names.items()},
+        skipped=tuple(sorted(table.skipped)),
         only=tuple(_entries("only", only)),
         regions=_regions(table, regions or {}),
         conventions=conventions,

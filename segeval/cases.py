@@ -139,7 +139,7 @@ def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Scored:
     """
     if Path(case.reference).is_dir() and not plan.names:
         _refuse_numbers(plan)
-    prediction, reference = _read_both(case, plan.names, threads=threads)
+    prediction, reference = _read_both(case, plan, threads=threads)
     if plan.spacing is not None and len(plan.spacing) == 3 and 1 in reference.grid.shape:
         axis = reference.grid.shape.index(1)
         plan = replace(plan, spacing=plan.spacing[:axis] + plan.spacing[axis + 1 :])
@@ -169,13 +169,14 @@ def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: C
     return Scored(record=record, scores=tuple(rows), table=table, names=names)
 
 
-def _read_both(case: Case, names: Mapping[int, str], *, threads: int) -> tuple[LabelMap, LabelMap]:
+def _read_both(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, LabelMap]:
     paths = [case.prediction, case.reference]
     folders = [path for path in paths if Path(path).is_dir()]
     if len(folders) == 1:
         raise InputError("one of the two is a folder and the other is not", source=folders[0])
     if folders:
-        return read_class_folders(*paths, names=names)
+        return read_class_folders(*paths, names=plan.names)
+    names = {**plan.names, **{-number: name for number, name in enumerate(plan.skipped, start=1)}}
     if threads < 2 or not all(Path(path).is_file() and Path(path).stat().st_size > THREADED_BYTES for path in paths):
         return read_named_label_map(paths[0], names=names), read_named_label_map(paths[1], names=names)
     from concurrent.futures import ThreadPoolExecutor  # deferred: small files are read by one thread

@@ -32,6 +32,8 @@ class Plan:
         The metrics, in the order of the columns.
     names
         Label -> name, for both maps; every label named here has a row.
+    skipped
+        Names of polygons that are not drawn.
     only
         The labels that are scored, by number or name; empty for all.
     regions
@@ -50,6 +52,7 @@ class Plan:
 
     metrics: tuple[Request, ...] = field(default_factory=parse_all)
     names: Mapping[int, str] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     regions: Mapping[str, str] = field(default_factory=dict)
     conventions: Conventions = field(default_factory=Conventions)
@@ -102,6 +105,7 @@ class Plan:
                         ("map prediction", pairs(self.relabel_prediction)),
                         ("map reference", pairs(self.relabel_reference)),
                         ("spacing given", spacing),
+                        ("polygons skipped", ",".join(map(shown, self.skipped))),
                         ("only", ",".join(map(shown, self.only))),
                         ("regions", " ".join(f"{shown(name)}={labels}" for name, labels in self.regions.items())),
                     )
@@ -126,6 +130,7 @@ class Plan:
             "background": conventions.background,
             "ignore_label": conventions.ignore_label,
             "labels": {str(label): name for label, name in self.names.items()},
+            **({"skipped": list(self.skipped)} if self.skipped else {}),
             "only": list(self.only),
             "regions": dict(self.regions),
             "match": self.match,

@@ -176,3 +176,20 @@ def test_inspect_knows_polygons(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_it_says_what_it_takes() -> None:
     assert [parameter.name for parameter in rasterize.params][:4] == ["polygons", "folder", "labels", "force"]
+
+
+def test_names_with_a_number_below_0_are_not_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As Cityscapes has its licence plates: the car beneath shows."""
+    square = [[1, 1], [5, 1], [5, 5], [1, 5]]
+    objects = [{"label": "car", "polygon": square}, {"label": "license plate", "polygon": [[2, 2], [3, 2], [3, 3]]}]
+    (tmp_path / "a.json").write_text(json.dumps({"imgHeight": 6, "imgWidth": 8, "objects": objects}))
+    (tmp_path / "labels.csv").write_text("id,name\n1,car\n-1,license plate\n")
+    labels = ("--labels", tmp_path / "labels.csv")
+    assert call(capsys, "rasterize", tmp_path / "a.json", "-o", tmp_path / "out", *labels).code == 0
+    drawn = np.asarray(Image.open(tmp_path / "out" / "a.png"))
+    assert np.count_nonzero(drawn == 1) == np.count_nonzero(drawn) == 16
+    answer = call(capsys, "score", tmp_path / "out" / "a.png", tmp_path / "a.json", *labels, "-m", "dice", "-f", "json")
+    found = json.loads(answer.out)
+    assert [row["value"] for row in found["scores"]] == [1.0]
+    assert found["settings"]["skipped"] == ["license plate"]
+    assert "polygons skipped license plate" in found["signature"]

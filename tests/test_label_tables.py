@@ -165,6 +165,25 @@ def labels() -> np.ndarray:
     return volume
 
 
+@dialects
+def test_names_below_0_are_those_of_what_is_not_drawn(tmp_path: Path, dialect: str) -> None:
+    """As in Cityscapes' own table, where the licence plate is -1."""
+    name, text = TABLES[dialect]
+    expected = read(tmp_path / name, text)
+    if name.endswith(".json"):
+        content = json.loads(text)
+        labels = content.get("labels", content)
+        labels.update({"-1": "plate"} if "0" in labels else {"plate": -1})
+        text = json.dumps(content)
+    else:
+        row = next(line for line in text.splitlines() if "spleen" in line)
+        text += row.replace("2", "-1", 1).replace("spleen", "plate") + "\n"
+    found = read(tmp_path / name, text)
+    assert (found.names, found.skipped) == (expected.names, frozenset({"plate"}))
+    assert found.summary() == f"{expected.summary()}, 1 not to be drawn"
+    assert {number: each for number, each in found.of_polygons.items() if number < 0} == {-1: "plate"}
+
+
 # --- dataset.json -----------------------------------------------------------------------------------------------------
 
 TUMOUR = {"background": 0, "whole tumor": [1, 2, 3], "tumor core": [2, 3], "enhancing": 3, "ignore": 4}
@@ -172,7 +191,7 @@ TUMOUR = {"background": 0, "whole tumor": [1, 2, 3], "tumor core": [2, 3], "enha
 
 def test_regions_and_the_ignored_label_of_nnunet(tmp_path: Path) -> None:
     table = read(tmp_path / "dataset.json", json.dumps({"labels": TUMOUR, "regions_class_order": [1, 2, 3]}))
-    assert table.names == {0: "background", 3: "enhancing"}
+    assert table.names == {0: "background", 3: "enhancing", 4: "ignore"}
     assert table.regions == {"whole tumor": (1, 2, 3), "tumor core": (2, 3)}
     assert table.ignore_label == 4
     assert table.summary().endswith("read as nnU-Net v2 dataset.json, 2 names, 2 regions, ignored label 4")
@@ -313,7 +332,7 @@ def test_a_label_file_without_comments_and_with_other_quotes(tmp_path: Path) -> 
     [
         (SNAP_HEAD + "1 255 0 0 1 1 1 liver\n", "read as ITK-SNAP label description, line 14: expected IDX R G B A"),
         (SNAP_HEAD + '1 255 0 1 1 1 "liver"\n', "line 14: expected IDX R G B A"),
-        (SNAP_HEAD + '-1 255 0 0 1 1 1 "liver"\n', "line 14: '-1' is no label number; labels are integers from 0 up"),
+        ('-1 255 0 0 1 1 1 "liver"\n', "line 1: '-1' is no label number; labels are integers from 0 up"),
         (SNAP_HEAD + '0 255 0 0 1 1 1 "liver"\n', "line 14: label 0 is called 'liver', but 'Clear Label' in line 13"),
         ("# Color table file\n1 liver\n", "read as 3D Slicer colour table, line 2: expected number name R G B A"),
         ("# Color table file\n1 liver 1 2\n", "line 2: expected number name R G B A"),

@@ -19,7 +19,9 @@ from PIL import Image
 
 import segeval
 from segeval.errors import InputError, UsageError
+from segeval.reading import coco as coco_reader
 from segeval.reading import file_behind, painting, read_label_map, read_polygons
+from segeval.reading.labels import parse_labels
 from segeval.reading.painting import paint_disc, paint_mask, paint_polygon
 from tests import corrupt
 
@@ -265,6 +267,27 @@ def test_without_names_the_message_lists_those_of_the_file(tmp_path: Path) -> No
     assert not read(tmp_path, cityscapes(), {}).labels.any()
 
 
+def test_names_with_a_number_below_0_are_left_out(tmp_path: Path) -> None:
+    content = cityscapes(thing("car", SQUARE), thing("License_Plate", TRIANGLE), thing("license plategroup", SQUARE))
+    table = parse_labels("-1=license plate,2=car,-1=LICENSE PLATE")
+    assert (dict(table.names), sorted(table.skipped)) == ({2: "car"}, ["LICENSE PLATE", "license plate"])
+    found = read(tmp_path, content, dict(table.of_polygons))
+    assert np.array_equal(found.labels, 2 * inside(np.array(SQUARE), 8, 10))
+    assert dict(found.names) == {2: "car"}
+    assert found.stored == "Cityscapes polygons, 1 object"
+    assert "'License_Plate'" in refusal(tmp_path, content, dict(table.names))
+    both = {2: "car", -1: "car"}
+    assert "labels 2 and -1 are both called 'car'" in refusal(tmp_path, cityscapes(thing("car", SQUARE)), both)
+
+
+def test_polygons_of_the_ignored_label(tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_text('{"labels": {"background": 0, "car": 1, "ignore": 255}}')
+    table = parse_labels(str(tmp_path / "dataset.json"))
+    found = read(tmp_path, cityscapes(thing("car", TRIANGLE), thing("ignore", SQUARE)), dict(table.of_polygons))
+    assert table.ignore_label == 255
+    assert np.array_equal(found.labels == 255, inside(np.array(SQUARE), 8, 10))
+
+
 def test_label_numbers_choose_the_type(tmp_path: Path) -> None:
     content = cityscapes(thing("big", SQUARE))
     for number in (0, 255, 256, 65536, 2**64 - 1):
@@ -296,6 +319,14 @@ def test_labelme(tmp_path: Path) -> None:
     found = read(tmp_path, content)
     assert np.array_equal(found.labels, expected)
     assert found.stored == "LabelMe shapes, 4 objects"
+
+
+def test_rectangles_may_have_four_corners(tmp_path: Path) -> None:
+    for first in range(4):
+        for step in (1, -1):
+            corners = (SQUARE[first:] + SQUARE[:first])[::step]
+            found = read(tmp_path, labelme(shape("car", corners, "rectangle")))
+            assert np.array_equal(found.labels, 2 * inside(np.array(SQUARE), 8, 10))
 
 
 def test_an_old_labelme_file_has_polygons_only(tmp_path: Path) -> None:
@@ -330,6 +361,44 @@ def test_compressed_run_lengths_are_those_of_pycocotools(tmp_path: Path) -> None
             counts = api.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
             content = coco(annotation(2, {"size": list(shape), "counts": counts}), images=image)
             assert np.array_equal(read(tmp_path, content).labels == 2, mask)
+
+
+def test_run_lengths_are_painted_in_windows(tmp_path: Path) -> None:
+    """Wherever the runs begin and end, and however many columns they go on for."""
+    rng = np.random.default_rng(11)
+    for height, width in ((3, 300), (300, 3), (1, 200), (40, 130), (2, 64), (5, 65)):
+        image = [{"id": 5, "height": height, "width": width}]
+        for count in (1, 2, 3, 8, 60):
+            bounds = np.unique(rng.integers(0, height * width + 1, count))
+            lengths = np.diff([0, *bounds.tolist(), height * width]).tolist()
+            mask = np.repeat(np.arange(len(lengths)) % 2 != 0, lengths).reshape(width, height).T
+            content = coco(annotation(2, {"size": [height, width], "counts": lengths}), images=image)
+            assert np.array_equal(read(tmp_path, content, {}).labels == 2, mask)
+
+
+def test_objects_cost_what_they_cover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size, steps = 4000, np.random.default_rng(12).integers(0, 3960, (2000, 2))
+    expected = np.zeros((size, size), np.uint8)
+    annotations = []
+    for top, left in steps.tolist():
+        start, rest = left * size + top, size * size - (left + 2) * size - top - 7
+        annotations.append(annotation(2, {"size": [size, size], "counts": [start, 5, size - 5, 6, size - 6, 7, rest]}))
+        for column, length in enumerate((5, 6, 7)):
+            expected[top : top + length, left + column] = 2
+    corners = {"size": [size, size], "counts": [0, 1, size * size - 2, 1]}
+    expected[0, 0] = expected[-1, -1] = 2
+    touched = 0
+
+    def counted(canvas: Any, label: int, *, mask: NDArray[np.bool_], corner: tuple[int, int]) -> None:
+        nonlocal touched
+        touched += mask.size
+        paint_mask(canvas, label, mask=mask, corner=corner)
+
+    monkeypatch.setattr(coco_reader, "paint_mask", counted)
+    image = [{"id": 5, "height": size, "width": size}]
+    found = read(tmp_path, coco(*annotations, *[annotation(2, corners)] * 40, images=image), {})
+    assert np.array_equal(found.labels, expected)
+    assert touched <= 2000 * 3 * 7 + 40 * 2
 
 
 @from_pycocotools
@@ -402,7 +471,7 @@ FULL = {"size": [8, 10], "counts": [0, 80]}
         (b'{"a": ', "not valid JSON: Expecting value"),
         (b'{"a": "\xff"}', "not valid UTF-8"),
         (b"[" * 200_000, "nested too deeply"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "not valid JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "holds a number of thousands of digits; copy or export it again"),
         (b'{"imgHeight": NaN}', "not valid JSON: NaN is no number"),
         ({"objects": []}, "the file has no 'imgHeight'"),
         (cityscapes(height="8"), "the file has a text as 'imgHeight', expected a whole number"),
@@ -431,7 +500,10 @@ FULL = {"size": [8, 10], "counts": [0, 80]}
         (cityscapes(thing("car", [[1, 10**400]] * 3)), "that are not finite or beyond"),
         (labelme(imageHeight=None), "the file has null as 'imageHeight'"),
         (labelme(shape("car", SQUARE, "blob")), "shapes[0] ('car') is of the unknown type 'blob'; known are polygon"),
-        (labelme(shape("car", SQUARE, "rectangle")), "has 4 points, expected 2"),
+        (labelme(shape("car", SQUARE[:3], "rectangle")), "has 3 points, expected 2 or 4"),
+        (labelme(shape("car", [[2, 2], [6, 3], [5, 7], [1, 6]], "rectangle")), "are no upright rectangle's"),
+        (labelme(shape("car", [SQUARE[0], SQUARE[2], *SQUARE[1::2]], "rectangle")), "are no upright rectangle's"),
+        (labelme(shape("car", [SQUARE[0], SQUARE[1]] * 2, "rectangle")), "are no upright rectangle's"),
         (labelme(shape("car", SQUARE[:1], "circle")), "has 1 points, expected 2"),
         (labelme(shape("car", [[0, 0], [2, 2]], "mask")), "has no 'mask'"),
         (labelme(shape("car", [[0, 0], [2, 2]], "mask", mask="!")), "is no base64 text"),

@@ -1,12 +1,14 @@
 """Options from a file: `segeval.toml`, or `[tool.segeval]` in `pyproject.toml`.
 
 The nearest one counts, from the current folder upwards. Keys are the command line's long names without the dashes;
-what the command line says wins. A key that no command knows is an error, because a misspelt option that is dropped in
-silence changes scores in silence.
+what the command line says wins. A key that no command knows, or a value that none takes, is an error, because a
+misspelt option that is dropped in silence changes scores in silence. Where commands have options of one name that take
+different values, a value is for those that take it.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,8 @@ import click
 
 from segeval.errors import UsageError, shown
 
-NOT_CONFIGURABLE = ("help", "version")
+NEVER = frozenset({"help", "version"})
+NOT_CONFIGURABLE = {"rasterize": frozenset({"output", "force"})}  # command -> what is said anew for each run
 PATHS = ("labels", "output", "confusion")  # relative to the folder of the file that names them
 
 
@@ -25,7 +28,7 @@ def find_configuration(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     Raises
     ------
     UsageError
-        A file that is not TOML.
+        A file that is not TOML, or whose `tool.segeval` is no table.
     """
     for place in (folder, *folder.parents):
         own = place / "segeval.toml"
@@ -34,9 +37,15 @@ def find_configuration(folder: Path) -> tuple[Path, dict[str, Any]] | None:
         shared = place / "pyproject.toml"
         if shared.is_file():
             tools = _read(shared).get("tool", {})
-            if isinstance(tools, dict) and isinstance(tools.get("segeval"), dict):
-                return shared, tools["segeval"]
+            if isinstance(tools, dict) and "segeval" in tools:
+                return shared, _table(tools["segeval"], source=shared)
     return None
+
+
+def _table(value: object, *, source: Path) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UsageError(f"tool.segeval is a table of options, found {shown(repr(value))}", source=str(source))
+    return value
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -72,44 +81,63 @@ def defaults_of(
     Raises
     ------
     UsageError
-        A key that no command has, with near ones, or a value of the wrong kind; all of them at once.
+        A key that no command has, with near ones, or a value that no command takes; all of them at once.
     """
-    import difflib
-
     wrong: list[str] = []
-    known = {key for command in commands.values() for key in _options(command)}
+    options = {name: _options(name, command) for name, command in commands.items()}
     defaults: dict[str, dict[str, Any]] = {name: {} for name in commands}
     for written, value in keys.items():
         key = written.replace("_", "-")
-        if key not in known:
-            near = difflib.get_close_matches(key, sorted(known), n=3, cutoff=0.55)
-            wrong.append(
-                f"no option is called {shown(written)!r}" + (f", did you mean {' or '.join(near)}?" if near else "")
-            )
+        having = {name: known[key] for name, known in options.items() if key in known}
+        if not having:
+            wrong.append(_unknown(written, {each for known in options.values() for each in known}))
             continue
-        for name, command in commands.items():
-            option = _options(command).get(key)
-            if option is None or option.name is None:
-                continue
-            try:
-                defaults[name][option.name] = _value(option, key, value, folder=source.parent)
-            except UsageError as error:
-                if str(error) not in wrong:
-                    wrong.append(str(error))
+        try:
+            for name, default in _accepted(having, key, value, folder=source.parent).items():
+                defaults[name] |= default
+        except UsageError as error:
+            wrong.append(str(error))
     if wrong:
         raise UsageError("; ".join(wrong), source=str(source))
     return defaults
 
 
-def _options(command: click.Command) -> dict[str, click.Option]:
-    """Long name without its dashes -> option."""
+def _options(name: str, command: click.Command) -> dict[str, click.Option]:
+    """Long name without its dashes -> option, of those that a file may set."""
     return {
-        text.removeprefix("--"): option
+        key: option
         for option in command.params
         if isinstance(option, click.Option)
-        for text in option.opts
-        if text.startswith("--") and text.removeprefix("--") not in NOT_CONFIGURABLE
+        for key in (text.removeprefix("--") for text in option.opts if text.startswith("--"))
+        if key not in NEVER | NOT_CONFIGURABLE.get(name, NEVER)
     }
+
+
+def _unknown(written: str, known: set[str]) -> str:
+    """What is wrong with a key that no command takes from a file."""
+    import difflib
+
+    key = written.replace("_", "-")
+    if any(key in names for names in NOT_CONFIGURABLE.values()):
+        return f"{key} stands on the command line only"
+    near = difflib.get_close_matches(key, sorted(known), n=3, cutoff=0.55)
+    return f"no option is called {shown(written)!r}" + (f", did you mean {' or '.join(near)}?" if near else "")
+
+
+def _accepted(
+    options: Mapping[str, click.Option], key: str, value: object, *, folder: Path
+) -> dict[str, dict[str, Any]]:
+    """Command -> parameter -> value, for the commands that take the value; if none does, what the first one says."""
+    accepted: dict[str, dict[str, Any]] = {}
+    refusals: list[UsageError] = []
+    for name, option in options.items():
+        try:
+            accepted[name] = {option.name or key: _value(option, key, value, folder=folder)}
+        except UsageError as error:
+            refusals.append(error)
+    if not accepted:
+        raise refusals[0]
+    return accepted
 
 
 def _value(option: click.Option, key: str, value: object, *, folder: Path) -> Any:
@@ -117,13 +145,28 @@ def _value(option: click.Option, key: str, value: object, *, folder: Path) -> An
         if not isinstance(value, bool):
             raise UsageError(f"{key} is true or false, found {shown(repr(value))}")
         return value
-    entries = value if isinstance(value, list) else [value]
     if not option.multiple and isinstance(value, list):
         raise UsageError(f"{key} takes one value, found a list")
-    texts = [_text(key, entry) for entry in entries]
-    if key in PATHS:
-        texts = [text if "=" in text else str(folder / text) for text in texts]
-    return texts if option.multiple else texts[0]
+    entries = value if isinstance(value, list) else [value]
+    values = [_converted(option, key, _text(key, entry), folder=folder) for entry in entries]
+    return values if option.multiple else values[0]
+
+
+def _converted(option: click.Option, key: str, text: str, *, folder: Path) -> Any:
+    """The value that the option makes of a text."""
+    try:
+        return option.type.convert(_path(key, text, folder=folder) if key in PATHS else text, option, None)
+    except click.BadParameter as error:
+        raise UsageError(f"{key}: {shown(error.message.removesuffix('.'))}") from None
+
+
+def _path(key: str, text: str, *, folder: Path) -> str:
+    """A path from the folder; labels may be number=name pairs where no such file is there."""
+    if not text.strip():
+        raise UsageError(f"{key} takes a text that is not blank, found {shown(repr(text))}")
+    path = str(folder / text)
+    inline = key == "labels" and "=" in text and not os.path.isfile(path)  # noqa: PTH113 - a Path of any text may raise
+    return text if inline else path
 
 
 def _text(key: str, entry: object) -> str:

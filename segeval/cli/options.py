@@ -234,7 +234,7 @@ def names_of(labels: str | None) -> Mapping[int, str]:
         return {}
     table = parse_labels(labels)
     remark_labels(table, quiet=False)
-    return table.names
+    return table.of_polygons
 
 
 def _pair(option: str, entry: str, *, form: str = "NAME=VALUE") -> tuple[str, str]:

@@ -9,6 +9,7 @@ like any other; a later annotation covers the earlier. Numbers and names of labe
 from __future__ import annotations
 
 import difflib
+import math
 from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 LONGEST_OUTLINE_PX = 1 << 22  # pycocotools keeps each fifth of a pixel of it
 MOST_DIGITS = 7  # of 5 bits, in a compressed run length
+WINDOW_COLUMNS = 64  # a cache line of each row
 
 _INSTALL = "pip install 'segeval-cli[coco]'"
 
@@ -122,12 +124,15 @@ def _shape(entry: Entry, names: dict[int, str], size: tuple[int, int]) -> Shape:
 
 def _paint(canvas: Canvas, label: int, *, entry: Entry, size: tuple[int, int]) -> None:
     segmentation = entry.values["segmentation"]
-    mask = _of_runs(entry, size) if isinstance(segmentation, dict) else _of_polygons(entry, segmentation, size)
-    paint_mask(canvas, label, mask=mask)
+    lengths = _of_runs(entry, size) if isinstance(segmentation, dict) else _of_polygons(entry, segmentation, size)
+    if lengths is None or ((lengths < 0) | (lengths > math.prod(size))).any() or lengths.sum() != math.prod(size):
+        raise entry.wrong(f"has run lengths that do not add up to its {math.prod(size):,} pixels")
+    for corner, mask in _windows(lengths, size[0]):
+        paint_mask(canvas, label, mask=mask, corner=corner)
 
 
-def _of_polygons(entry: Entry, parts: object, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The union of the parts, as the COCO API paints it."""
+def _of_polygons(entry: Entry, parts: object, size: tuple[int, int]) -> NDArray[np.int64] | None:
+    """The run lengths of the union of the parts, as the COCO API paints it."""
     if not isinstance(parts, list) or not parts or not all(isinstance(part, list) for part in parts):
         raise entry.wrong(f"has {json_kind(parts)} as 'segmentation', expected lists of coordinates")
     polygons = []
@@ -141,7 +146,7 @@ def _of_polygons(entry: Entry, parts: object, size: tuple[int, int]) -> NDArray[
         polygons.append(polygon.tolist())
     api = _pycocotools()
     counts: bytes = api.merge(api.frPyObjects(polygons, *size))["counts"]
-    return _mask(entry, _run_lengths(counts.decode("ascii")), size)
+    return _run_lengths(counts.decode("ascii"))
 
 
 def _pycocotools() -> Any:
@@ -152,26 +157,52 @@ def _pycocotools() -> Any:
     return mask
 
 
-def _of_runs(entry: Entry, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The mask that run lengths give, as numbers or as the text that pycocotools makes of them."""
+def _of_runs(entry: Entry, size: tuple[int, int]) -> NDArray[np.int64] | None:
+    """Run lengths as the file has them, in numbers or in the text that pycocotools makes of them."""
     values = entry.values["segmentation"]
     if values.get("size") != list(size):
         raise entry.wrong(f"has run lengths for another size than the image's {size[1]} x {size[0]} pixels")
     counts = values.get("counts")
     if isinstance(counts, str):
-        lengths = _run_lengths(counts)
-    elif isinstance(counts, list) and set(map(type, counts)) <= {int}:
-        lengths = np.array([min(max(count, -1), 2**32) for count in counts], np.int64)
-    else:
-        raise entry.wrong(f"has {json_kind(counts)} as run lengths ('counts'), expected a text or a list of numbers")
-    return _mask(entry, lengths, size)
+        return _run_lengths(counts)
+    if isinstance(counts, list) and set(map(type, counts)) <= {int}:
+        return np.array([min(max(count, -1), 2**32) for count in counts], np.int64)
+    raise entry.wrong(f"has {json_kind(counts)} as run lengths ('counts'), expected a text or a list of numbers")
 
 
-def _mask(entry: Entry, lengths: NDArray[np.int64] | None, size: tuple[int, int]) -> NDArray[np.bool_]:
-    """The mask whose columns, one below the other, are runs of 0, 1, 0, 1 ... of these lengths."""
-    if lengths is None or (lengths < 0).any() or lengths.sum() != size[0] * size[1]:
-        raise entry.wrong(f"has run lengths that do not add up to its {size[0] * size[1]:,} pixels")
-    return np.repeat(np.arange(len(lengths)) % 2 != 0, lengths).reshape(size[::-1]).T
+def _windows(lengths: NDArray[np.int64], height: int) -> Iterator[tuple[tuple[int, int], NDArray[np.bool_]]]:
+    """Corners and masks of the windows that hold what runs of 0, 1, 0, 1 ... down the columns cover.
+
+    A window has no more columns than `WINDOW_COLUMNS`, and no row or column at its edges without a pixel of the object:
+    an object costs what it covers, not what the picture has.
+    """
+    ends = np.cumsum(lengths)[1::2]
+    starts = ends - lengths[1::2]
+    starts, ends = starts[starts < ends], ends[starts < ends]
+    step = WINDOW_COLUMNS * height
+    place = start = 0
+    while place < len(starts):
+        start = max(start, int(starts[place]) // step * step)
+        stop = start + step
+        last = int(np.searchsorted(starts, stop))
+        yield _window(np.maximum(starts[place:last], start), np.minimum(ends[place:last], stop), height)
+        place = last if ends[last - 1] <= stop else last - 1  # its last run goes on in the next window
+        start = stop
+
+
+def _window(
+    starts: NDArray[np.int64], ends: NDArray[np.int64], height: int
+) -> tuple[tuple[int, int], NDArray[np.bool_]]:
+    """The smallest window that holds some runs."""
+    left, right = int(starts[0]) // height, int(ends[-1] - 1) // height + 1
+    top, bottom = 0, height
+    if (starts // height == (ends - 1) // height).all():
+        top, bottom = int((starts % height).min()), int(((ends - 1) % height).max()) + 1
+    first = (starts // height - left) * (bottom - top) + starts % height - top
+    area = (bottom - top) * (right - left)
+    bounds = np.concatenate([[0], np.stack([first, first + ends - starts], axis=1).ravel(), [area]])
+    mask = np.repeat(np.arange(len(bounds) - 1) % 2 != 0, np.diff(bounds))
+    return (top, left), mask.reshape(right - left, bottom - top).T
 
 
 def _run_lengths(text: str) -> NDArray[np.int64] | None:

@@ -236,7 +236,16 @@ def _two_points(entry: Entry) -> Points:
 
 
 def _rectangle(entry: Entry) -> Callable[[Canvas, int], None]:
-    (x0, y0), (x1, y1) = _two_points(entry)
+    """Two opposite corners, or all four in order."""
+    points = entry.points("points")
+    if len(points) == 4:
+        level = points == np.roll(points, -1, axis=0)  # whether an edge keeps x, and y
+        if not (level[:, 0] ^ level[:, 1]).all() or (level == np.roll(level, 1, axis=0)).any():
+            raise entry.wrong("has 4 points that are no upright rectangle's", "make it a polygon")
+        return partial(paint_polygon, points=points)
+    if len(points) != 2:
+        raise entry.wrong(f"has {len(points)} points, expected 2 or 4")
+    (x0, y0), (x1, y1) = points
     return partial(paint_polygon, points=np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
 
 

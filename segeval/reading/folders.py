@@ -71,7 +71,7 @@ def read_class_folder(folder: str, *, names: Mapping[int, str] | None = None) ->
 
 def _numbered(classes: Collection[str], names: Mapping[int, str]) -> dict[str, int]:
     """The number of each class: that of a table where it has one, else one that is free."""
-    given = {plain_name(name): number for number, name in sorted(names.items(), reverse=True) if number}
+    given = {plain_name(name): number for number, name in sorted(names.items(), reverse=True) if number > 0}
     numbers = {name: given[plain_name(name)] for name in classes if plain_name(name) in given}
     free = count(max(names, default=0) + 1)
     return numbers | {name: next(free) for name in sorted(classes, key=_natural) if name not in numbers}

@@ -18,7 +18,7 @@ from segeval.reading.dialects.colors import FREESURFER, ITK_SNAP, SLICER, is_col
 from segeval.reading.dialects.columns import BIDS, EXPECTED, header_of, read_columns
 from segeval.reading.dialects.objects import read_objects
 from segeval.reading.files import opened
-from segeval.reading.tables import INLINE, LabelTable, label_number, quoted
+from segeval.reading.tables import FROM_0, INLINE, LabelTable, quoted, table_number
 
 MAX_FILE_BYTES = 1 << 24
 
@@ -57,7 +57,7 @@ def parse_labels(spec: str) -> LabelTable:
     if not spec.strip():
         raise UsageError("no labels given", source="--labels", hint=_EXPECTED_INLINE)
     if "=" in spec and not _is_file(spec):
-        return LabelTable(names=_from_text(spec), dialect=INLINE, source="--labels")
+        return _from_text(spec)
     try:
         missing = not os.path.lexists(spec)
     except ValueError as error:
@@ -74,25 +74,33 @@ def _is_file(spec: str) -> bool:
         return False
 
 
-def _from_text(spec: str) -> dict[int, str]:
+def _from_text(spec: str) -> LabelTable:
     names: dict[int, str] = {}
+    skipped: dict[str, str] = {}
     for pair in spec.split(","):
         if not pair.strip():
             continue
         number, equals, name = pair.partition("=")
         if not equals or not name.strip():
             raise UsageError(f"{shown(pair.strip())!r} is no number=name", source="--labels", hint=_EXPECTED_INLINE)
-        label = label_number(number)
+        label = table_number(number)
         if label is None:
-            raise UsageError(
-                f"{shown(number.strip())!r} is no label number", source="--labels", hint="labels are integers from 0 up"
-            )
+            raise _no_label(number)
+        if label < 0:
+            skipped.setdefault(name.strip(), number)
+            continue
         if label in names:
             raise UsageError(f"label {label} is named twice", source="--labels", hint="name each label once")
         names[label] = name.strip()
+    if skipped and not names:
+        raise _no_label(next(iter(skipped.values())))
     if not names:
         raise UsageError("no labels given", source="--labels", hint=_EXPECTED_INLINE)
-    return names
+    return LabelTable(names=names, skipped=frozenset(skipped), dialect=INLINE, source="--labels")
+
+
+def _no_label(number: str) -> UsageError:
+    return UsageError(f"{shown(number.strip())!r} is no label number", source="--labels", hint=FROM_0)
 
 
 def read_label_table(path: str | os.PathLike[str]) -> LabelTable:

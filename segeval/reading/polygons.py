@@ -18,6 +18,7 @@ import numpy as np
 
 from segeval.errors import InputError, shown
 from segeval.labelmap import Grid, LabelMap, as_labels
+from segeval.matching import plain_name
 from segeval.reading.contents import HEAD_BYTES, unexpected
 from segeval.reading.drawings import Drawing, Entry, cityscapes, labelme
 from segeval.reading.tables import quoted
@@ -44,7 +45,8 @@ def read(file: io.FileIO, *, source: str, names: Mapping[int, str], image: str |
     source
         What to call it in a message.
     names
-        Label number -> name, to find the number of a name; may be empty for a COCO file.
+        Label number -> name, to find the number of a name; may be empty for a COCO file. Objects whose name has a
+        number below 0 are left out, as Cityscapes' own scripts do.
     image
         The image that is meant, in a COCO file with several.
 
@@ -94,8 +96,10 @@ def _content(file: io.FileIO, source: str) -> Entry:
         raise InputError("not valid UTF-8", source=source, hint=_AGAIN) from None
     except RecursionError:
         raise InputError("nested too deeply", source=source, hint=f"expected {_EXPECTED}") from None
-    except ValueError as error:
+    except (json.JSONDecodeError, _NoNumberError) as error:
         raise InputError(f"not valid JSON: {error}", source=source, hint=_AGAIN) from None
+    except ValueError:
+        raise InputError("holds a number of thousands of digits", source=source, hint=_AGAIN) from None
     if not isinstance(content, dict):
         raise InputError(
             f"expected {_EXPECTED}, found a list",
@@ -105,8 +109,12 @@ def _content(file: io.FileIO, source: str) -> Entry:
     return Entry(content, "the file", source)
 
 
+class _NoNumberError(ValueError):
+    """A constant that JSON does not have."""
+
+
 def _refused(constant: str) -> Any:
-    raise ValueError(f"{constant} is no number")
+    raise _NoNumberError(f"{constant} is no number")
 
 
 def _drawings(content: Entry, image: str | None) -> Iterator[Drawing]:
@@ -137,19 +145,21 @@ def painted(drawing: Drawing, names: Mapping[int, str]) -> LabelMap:
     drawing
         What to paint.
     names
-        Label number -> name; where it is empty, the drawing's own numbers count.
+        Label number -> name; where it is empty, the drawing's own numbers count. What has one below 0 is left out.
 
     Raises
     ------
     InputError
         Names without a number, all of them listed.
     """
-    numbers = _numbers(drawing, names) if names else _own_numbers(drawing)
+    every = _numbers(drawing, names) if names else _own_numbers(drawing)
+    shapes = [shape for shape, number in zip(drawing.shapes, every, strict=True) if number >= 0]
+    numbers = [number for number in every if number >= 0]
     dtype = np.min_scalar_type(max(numbers, default=0))
     if math.prod(drawing.shape) * dtype.itemsize > MOST_LABEL_BYTES:
         raise InputError("label numbers this large need too much memory for its size", source=drawing.source)
     canvas = np.zeros(drawing.shape, dtype)
-    for shape, number in zip(drawing.shapes, numbers, strict=True):
+    for shape, number in zip(shapes, numbers, strict=True):
         shape.paint(canvas, number)
     labels = as_labels(canvas, source=drawing.source)
     return LabelMap(
@@ -213,22 +223,18 @@ class _Table:
         self._plain: dict[str, list[int]] = {}
         for number, name in names.items():
             self._spelt.setdefault(name, []).append(number)
-            self._plain.setdefault(_plain(name), []).append(number)
+            self._plain.setdefault(plain_name(name), []).append(number)
 
     def number(self, name: str) -> int | None:
         """The number of a name; None where it has none."""
-        found = self._spelt.get(name) or self._plain.get(_plain(name), [])
-        if len(found) > 1:
+        found = self._spelt.get(name) or self._plain.get(plain_name(name), [])
+        if len(found) > 1 and max(found) >= 0:
             raise InputError(
                 f"labels {found[0]} and {found[1]} are both called {quoted(name)}",
                 source=self._source,
                 hint="give each label a name of its own with --labels",
             )
         return found[0] if found else None
-
-
-def _plain(name: str) -> str:
-    return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())
 
 
 def _counted(names: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from segeval.errors import InputError, shown
 INLINE = "number=name pairs"  # the dialect of the command line
 NAMELESS = ("", "n/a", "(none)")  # as BIDS and 3D Slicer write that a number has no name
 NAME_ONCE = "name each label once"
+FROM_0 = "labels are integers from 0 up"
 MOST_COMMENTS = 1000  # lines that are searched for what a table says it is
 
 _MOST_CHARACTERS = 60  # of a text from outside that a message repeats
@@ -34,6 +35,8 @@ class LabelTable:
         Name -> the labels whose union it is.
     ignore_label
         The label whose voxels count nowhere; None where there is none.
+    skipped
+        Names with a number below 0, which no label has: objects called so are not drawn. Only polygons have them.
     dialect
         What the table was taken for, in words: ``"BIDS dseg.tsv"``.
     source
@@ -43,12 +46,24 @@ class LabelTable:
     names: Mapping[int, str]
     regions: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     ignore_label: int | None = None
+    skipped: frozenset[str] = frozenset()
     dialect: str
     source: str
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", MappingProxyType(dict(self.names)))
         object.__setattr__(self, "regions", MappingProxyType(dict(self.regions)))
+
+    @property
+    def of_polygons(self) -> Mapping[int, str]:
+        """What the reader of polygons takes: the names, and below 0 those of objects that are not drawn.
+
+        Examples
+        --------
+        >>> LabelTable(names={1: "car"}, skipped=frozenset({"plate"}), dialect="", source="").of_polygons
+        {1: 'car', -1: 'plate'}
+        """
+        return {**self.names, **{-number: name for number, name in enumerate(sorted(self.skipped), 1)}}
 
     def summary(self) -> str:
         """What the file was taken for and what it holds, in one line.
@@ -58,11 +73,14 @@ class LabelTable:
         >>> LabelTable(names={1: "liver"}, dialect="BIDS dseg.tsv", source="dseg.tsv").summary()
         'dseg.tsv read as BIDS dseg.tsv, 1 name'
         """
-        counts = [f"{len(self.names)} name{'' if len(self.names) == 1 else 's'}"]
+        count = len(self.names.keys() - {self.ignore_label})
+        counts = [f"{count} name{'' if count == 1 else 's'}"]
         if self.regions:
             counts.append(f"{len(self.regions)} region{'' if len(self.regions) == 1 else 's'}")
         if self.ignore_label is not None:
             counts.append(f"ignored label {self.ignore_label}")
+        if self.skipped:
+            counts.append(f"{len(self.skipped)} not to be drawn")
         return f"{shown(self.source)} read as {self.dialect}, {', '.join(counts)}"
 
 
@@ -78,6 +96,7 @@ class NameRows:
     def __init__(self, source: str) -> None:
         self.source = source
         self.names: dict[int, str] = {}
+        self.skipped: dict[str, int] = {}
         self._places: dict[int, str] = {}
 
     def add(self, label: int, name: str, *, place: str = "") -> None:
@@ -86,7 +105,7 @@ class NameRows:
         Parameters
         ----------
         label
-            The number.
+            The number; below 0 where objects of that name are not to be drawn.
         name
             As it is written, perhaps with space around it.
         place
@@ -101,6 +120,10 @@ class NameRows:
         if name.casefold() in NAMELESS:
             return
         check_text(name, source=self.source)
+        if label < 0:
+            self.skipped.setdefault(name, label)
+            self._places.setdefault(label, place)
+            return
         before = self.names.setdefault(label, name)
         if before != name:
             where = f" in {self._places[label]}" if self._places.get(label) else ""
@@ -113,9 +136,13 @@ class NameRows:
 
     def table(self, dialect: str, *, expected: str) -> LabelTable:
         """The table of all rows; `expected` says what a row looks like, for the message where there is none."""
+        if self.skipped and not self.names:
+            number = next(iter(self.skipped.values()))
+            place = f"{self._places[number]}: " if self._places[number] else ""
+            raise InputError(f"{place}'{number}' is no label number", source=self.source, hint=FROM_0)
         if not self.names:
             raise InputError(f"read as {dialect}, holds no label names", source=self.source, hint=expected)
-        return LabelTable(names=self.names, dialect=dialect, source=self.source)
+        return LabelTable(names=self.names, skipped=frozenset(self.skipped), dialect=dialect, source=self.source)
 
 
 def label_number(text: str) -> int | None:
@@ -131,6 +158,18 @@ def label_number(text: str) -> int | None:
         return None
     number = int(text)
     return number if number < 2**64 else None
+
+
+def table_number(text: str) -> int | None:
+    """Read a number as a table may have it: a label's, or one below 0 for what is not to be drawn.
+
+    Examples
+    --------
+    >>> table_number("7"), table_number("-1"), table_number("-0")
+    (7, -1, None)
+    """
+    number = int(text) if re.fullmatch(r"\s*-[0-9]{1,20}\s*", text) else 0
+    return number or label_number(text)
 
 
 def check_text(name: str, *, source: str) -> None:

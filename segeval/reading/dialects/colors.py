@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from segeval.errors import InputError
-from segeval.reading.tables import MOST_COMMENTS, LabelTable, NameRows, label_number, quoted
+from segeval.reading.tables import MOST_COMMENTS, LabelTable, NameRows, quoted, table_number
 
 ITK_SNAP = "ITK-SNAP label description"
 SLICER = "3D Slicer colour table"
@@ -126,7 +126,7 @@ def _channels(line: str) -> int:
 
 
 def _label(text: str, number: int, source: str) -> int:
-    label = label_number(text)
+    label = table_number(text)
     if label is None:
         raise InputError(
             f"line {number}: {quoted(text)} is no label number", source=source, hint="labels are integers from 0 up"

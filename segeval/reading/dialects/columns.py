@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from segeval.errors import InputError
-from segeval.reading.tables import MOST_COMMENTS, LabelTable, NameRows, label_number, quoted
+from segeval.reading.tables import MOST_COMMENTS, LabelTable, NameRows, quoted, table_number
 
 BIDS = "BIDS dseg.tsv"
 SLICER_CSV = "3D Slicer colour table (CSV)"
@@ -183,5 +183,5 @@ def _label(cells: Sequence[str], header: Header, line: int, source: str) -> int:
 
 
 def _whole(text: str) -> int | None:
-    """A label number as a spreadsheet may write it: 3, or 3.0."""
-    return label_number(re.sub(r"\.0*$", "", text.strip()))
+    """A number as a spreadsheet may write it: 3, or 3.0."""
+    return table_number(re.sub(r"\.0*$", "", text.strip()))

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from segeval.errors import InputError
-from segeval.reading.tables import NAME_ONCE, LabelTable, NameRows, check_text, label_number, quoted
+from segeval.reading.tables import NAME_ONCE, LabelTable, NameRows, check_text, label_number, quoted, table_number
 
 NNUNET_2 = "nnU-Net v2 dataset.json"
 NNUNET_1 = "nnU-Net v1 or Medical Segmentation Decathlon dataset.json"
@@ -58,8 +58,10 @@ def read_objects(text: str, *, source: str) -> LabelTable:
         content = json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise InputError("nested too deeply", source=source, hint=EXPECTED) from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise InputError(f"not valid JSON: {error}", source=source, hint=EXPECTED) from None
+    except ValueError:
+        raise InputError("holds a number of thousands of digits", source=source, hint=EXPECTED) from None
     if isinstance(content, dict) and not isinstance(content.get("labels", 0), (str, int)):
         labels = _checked(content["labels"], source, title="labels: ")
         dataset = True
@@ -92,16 +94,16 @@ def _checked(content: object, source: str, *, title: str = "") -> dict[str, Any]
 
 
 def _goes_from_name(labels: Mapping[str, Any]) -> bool:
-    if all(label_number(key) is not None for key in labels):
+    if all(table_number(key) is not None for key in labels):
         return False
     numbers = [isinstance(value, (int, list)) and not isinstance(value, bool) for value in labels.values()]
-    return any(numbers) or all(isinstance(value, str) and label_number(value) is not None for value in labels.values())
+    return any(numbers) or all(isinstance(value, str) and table_number(value) is not None for value in labels.values())
 
 
 def _from_numbers(labels: Mapping[str, Any], source: str, *, dataset: bool) -> LabelTable:
     rows = NameRows(source)
     for key, name in labels.items():
-        label = label_number(key)
+        label = table_number(key)
         if label is None:
             raise InputError(f"{quoted(key)} is no label number from 0 up", source=source, hint=EXPECTED)
         if not isinstance(name, str) or not name.strip():
@@ -124,26 +126,43 @@ def _from_names(labels: Mapping[str, Any], source: str, *, dataset: bool) -> Lab
         elif isinstance(value, list):
             unions[name] = _members(name, value, source, dataset=dataset)
         else:
-            rows.add(_number(name, value, source), name)
+            rows.add(_number(name, value, source, signed=True), name)
+    regions = _regions(unions, rows, ignored)
+    if not rows.names and not regions:
+        for name, number in rows.skipped.items():
+            _number(name, number, source)
+        raise InputError("holds no label names", source=source, hint=EXPECTED)
+    if ignored is not None:
+        rows.names.setdefault(ignored, "ignore")  # polygons have names and no numbers
+    return LabelTable(
+        names=rows.names,
+        regions=regions,
+        ignore_label=ignored,
+        skipped=frozenset(rows.skipped),
+        dialect=NNUNET_2 if dataset else NAME_TO_NUMBER,
+        source=source,
+    )
+
+
+def _regions(unions: Mapping[str, tuple[int, ...]], rows: NameRows, ignored: int | None) -> dict[str, tuple[int, ...]]:
+    """The lists that are regions; that of one label names it, unless it has a name."""
     regions: dict[str, tuple[int, ...]] = {}
     for name, members in unions.items():
         if len(members) == 1 and members[0] not in rows.names:  # nnU-Net: "enhancing tumour": 3, or [3]
             rows.add(members[0], name)
         elif 0 in members or ignored in members:
-            raise InputError(f"the region {quoted(name)} holds the background or the ignored label", source=source)
+            raise InputError(f"the region {quoted(name)} holds the background or the ignored label", source=rows.source)
         else:
             regions[name] = members
-    if not rows.names and not regions:
-        raise InputError("holds no label names", source=source, hint=EXPECTED)
-    table = LabelTable(names=rows.names, dialect=NNUNET_2 if dataset else NAME_TO_NUMBER, source=source)
-    return replace(table, regions=regions, ignore_label=ignored)
+    return regions
 
 
-def _number(name: str, value: object, source: str) -> int:
-    """The number that a name stands for."""
+def _number(name: str, value: object, source: str, *, signed: bool = False) -> int:
+    """The number that a name stands for; below 0 only where it may be signed."""
     number = None
     if isinstance(value, (int, str)) and not isinstance(value, bool):
-        number = label_number(value) if isinstance(value, str) else value if 0 <= value < 2**64 else None
+        read = table_number if signed else label_number
+        number = read(value if isinstance(value, str) else str(value))
     if number is None:
         plain = isinstance(value, (int, float, str)) and not isinstance(value, bool)
         found = quoted(str(value)) if plain and value != "" else _kind(value)
