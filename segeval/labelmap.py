@@ -207,15 +207,17 @@ class _Faults:
     def whole(self, slab: NDArray[Any]) -> NDArray[Any]:
         """The slab as whole numbers from 0 up; what is none is noted, and 0."""
         if slab.dtype.kind == "f":
-            slab = self._rounded(slab)
-        low, high = slab.min().item(), slab.max().item()
+            slab, low, high = self._rounded(slab)
+        else:
+            low, high = slab.min().item(), slab.max().item()
         self._lowest, self._highest = min(self._lowest, low), max(self._highest, high)
         if low < 0:
             return np.zeros_like(slab)
         self.largest = max(self.largest, high)
         return slab
 
-    def _rounded(self, slab: NDArray[Any]) -> NDArray[Any]:
+    def _rounded(self, slab: NDArray[Any]) -> tuple[NDArray[Any], int, int]:
+        """The slab as integers, with the least and the greatest."""
         low, high = float(slab.min()), float(slab.max())
         if not (math.isfinite(low) and math.isfinite(high)):
             finite = np.isfinite(slab)
@@ -224,15 +226,13 @@ class _Faults:
             low, high = float(slab.min()), float(slab.max())
         self._lowest, self._highest = min(self._lowest, low), max(self._highest, high)
         if not -(2.0**63) <= low <= high < 2.0**64:
-            return np.zeros(slab.shape, np.uint8)
-        small = low >= -(2.0**31) and high < 2.0**31
-        kind = np.int32 if small else np.uint64 if low >= 0 else np.int64
-        rounded = slab.astype(kind)
-        odd = rounded != slab
+            return np.zeros(slab.shape, np.uint8), 0, 0
+        kind = np.min_scalar_type(int(high)) if low >= 0 else np.dtype(np.int64)
+        odd = np.rint(slab) != slab
         if odd.any():
             self._fractional += int(np.count_nonzero(odd))
             self._examples = sorted({*self._examples, *np.unique(slab[odd])[:3].tolist()})[:3]
-        return rounded
+        return slab.astype(kind), int(low), int(high)
 
     def refuse(self, source: str) -> None:
         """Raise an error for the gravest fault, if there is one."""
