@@ -32,7 +32,7 @@ INTERRUPTED = 130
 def segeval(context: click.Context) -> None:
     """Compare predicted segmentations with references, label by label.
 
-    Every long option can stand in segeval.toml, or in pyproject.toml under [tool.segeval]: penalty = "inf".
+    Long options can stand in segeval.toml, or in pyproject.toml under [tool.segeval]: penalty = "inf".
     """
     from segeval.cli.configuration import configure
 

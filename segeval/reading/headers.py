@@ -100,6 +100,14 @@ class VolumeHeader:
         return math.prod(self.shape) * self.layers * self.dtype.itemsize
 
 
+def check_data_file(name: str, *, source: str, hint: str) -> None:
+    """Refuse a detached data file that is none, or a list of files with one for each slice."""
+    if name.split(maxsplit=1)[:1] == ["LIST"] or "%" in name:
+        raise InputError("a data file for each slice is not supported", source=source, hint=hint)
+    if not name:
+        raise damaged("it names no data file", source=source)
+
+
 def damaged(problem: str, *, source: str) -> InputError:
     """Word the error for a header that says what cannot be."""
     return InputError(f"damaged header: {problem}", source=source, hint=_AGAIN)

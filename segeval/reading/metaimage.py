@@ -15,7 +15,7 @@ import numpy as np
 
 from segeval.errors import InputError
 from segeval.reading.contents import HEAD_BYTES, unexpected
-from segeval.reading.headers import Fields, VolumeHeader, damaged, quoted, read_head
+from segeval.reading.headers import Fields, VolumeHeader, check_data_file, damaged, quoted, read_head
 
 if TYPE_CHECKING:
     import io
@@ -78,7 +78,7 @@ def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
     data_file = fields.text("ElementDataFile")
     local = data_file.upper() == "LOCAL"
     if not local:
-        _check_single(data_file, source)
+        check_data_file(data_file, source=source, hint=_CONVERT)
     first = file.seek(end.end()) if local else 0
     return VolumeHeader(
         kind="MetaImage",
@@ -138,14 +138,6 @@ def _check_kind(fields: Fields) -> None:
             raise InputError("scaled voxels are not supported", source=fields.source, hint="save the labels unscaled")
     if "HeaderSize" in fields and fields.values["HeaderSize"] not in ("0", "-1"):
         raise InputError("data files with a header of their own are not supported", source=fields.source, hint=_CONVERT)
-
-
-def _check_single(data_file: str, source: str) -> None:
-    """Refuse lists of files, one per slice."""
-    if data_file.split(maxsplit=1)[:1] == ["LIST"] or "%" in data_file:
-        raise InputError("a data file for each slice is not supported", source=source, hint=_CONVERT)
-    if not data_file:
-        raise damaged("it names no data file", source=source)
 
 
 def _shape(fields: Fields) -> tuple[int, ...]:

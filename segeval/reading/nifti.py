@@ -15,7 +15,6 @@ import struct
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from xml.parsers import expat
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
 from segeval.labelmap import Grid, LabelMap, as_labels, slabs
+from segeval.reading.caret import names_in
 from segeval.reading.contents import unexpected
 from segeval.reading.files import opened_beside
 from segeval.reading.streams import Inflated, Plain, Stream, check_capacity, read_exactly, read_values
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 Affine = NDArray[np.float64]
 
 MAX_EXTENSIONS_BYTES = 1 << 26
-MAX_NAMES_BYTES = 1 << 24
 AGREEING = 0.05  # of the smallest spacing: sform and qform differ by rounding
 MAX_DOUBT = 1e-3  # a value farther from a whole number is a fraction, whatever the rounding of the scaling
 
@@ -418,64 +417,6 @@ def _names(raw: bytes, header: _Header, source: str) -> dict[int, str]:
                 source=source,
                 hint=_AGAIN,
             )
-        names |= _names_in(rest[8:size])
+        names |= names_in(rest[8:size])
         rest = rest[size:]
     return names
-
-
-def _names_in(content: bytes) -> dict[int, str]:
-    """Names from a label table as Caret and Connectome Workbench write it; none from anything else."""
-    if b"<LabelTable" not in content or len(content) > MAX_NAMES_BYTES:
-        return {}
-    table = _LabelTable()
-    try:
-        table.parse(content.strip(b"\x00 \t\r\n"))
-    except (expat.ExpatError, _DoctypeError):
-        return {}
-    return table.names
-
-
-class _DoctypeError(Exception):
-    """A document type definition, which can define entities."""
-
-
-class _LabelTable:
-    """Collects ``<LabelTable><Label Key="1">spleen</Label>``."""
-
-    def __init__(self) -> None:
-        self.names: dict[int, str] = {}
-        self._inside = False
-        self._key: int | None = None
-        self._text: list[str] = []
-
-    def parse(self, document: bytes) -> None:
-        parser = expat.ParserCreate()
-        parser.StartDoctypeDeclHandler = self._doctype
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text_found
-        parser.Parse(document, True)
-
-    def _doctype(self, *_: object) -> None:
-        raise _DoctypeError
-
-    def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        if tag == "LabelTable":
-            self._inside = True
-        elif tag == "Label" and self._inside:
-            key = attributes.get("Key", "").strip()
-            self._key = int(key) if re.fullmatch(r"[0-9]{1,20}", key) else None
-            self._text = []
-
-    def _end(self, tag: str) -> None:
-        if tag == "LabelTable":
-            self._inside = False
-        elif tag == "Label" and self._key is not None:
-            name = "".join(self._text).strip()
-            if name:
-                self.names[self._key] = name
-            self._key = None
-
-    def _text_found(self, text: str) -> None:
-        if self._key is not None:
-            self._text.append(text)

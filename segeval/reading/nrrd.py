@@ -16,7 +16,7 @@ import numpy as np
 
 from segeval.errors import InputError
 from segeval.reading.contents import HEAD_BYTES, unexpected
-from segeval.reading.headers import Fields, Segment, VolumeHeader, damaged, quoted, read_head, words
+from segeval.reading.headers import Fields, Segment, VolumeHeader, check_data_file, damaged, quoted, read_head, words
 
 if TYPE_CHECKING:
     import io
@@ -83,7 +83,7 @@ def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
     fields, keys = _fields(text, source)
     data_file = fields.values.get("data file")
     if data_file is not None:
-        _check_single(data_file, source)
+        check_data_file(data_file, source=source, hint=_CONVERT)
     segments = _segments(keys, source)
     axes = _axes(fields, segments=bool(segments))
     return VolumeHeader(
@@ -131,14 +131,6 @@ def _add(values: dict[str, str], name: str, value: str, source: str) -> None:
     if name in values:
         raise damaged(f"{name!r} stands in it twice", source=source)
     values[name] = value.strip()
-
-
-def _check_single(data_file: str, source: str) -> None:
-    """Refuse lists of files, one per slice."""
-    if data_file.split(maxsplit=1)[:1] == ["LIST"] or "%" in data_file:
-        raise InputError("a data file for each slice is not supported", source=source, hint=_CONVERT)
-    if not data_file:
-        raise damaged("it names no data file", source=source)
 
 
 @dataclass(frozen=True, slots=True)
