@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import locale
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from tests.test_reading_damage import check_refused, nifti, read_bytes, refusal,
 from tests.test_reading_volume import LABELS, TILTED, assert_as_simpleitk_has_it, check_right_labels_or_refused, without
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 nib: Any = nibabel  # it has types for less than half of what it offers
@@ -50,6 +52,14 @@ GIPL_FIELDS = {  # field -> (offset, struct format)
     "scale": (240, "f"),
     "magic": (252, "I"),
 }
+
+
+@pytest.fixture(autouse=True)
+def _locale() -> Iterator[None]:
+    """ITK's own reader of VTK files sets the process to the C locale, and leaves it so."""
+    before = locale.setlocale(locale.LC_ALL)
+    yield
+    locale.setlocale(locale.LC_ALL, before)
 
 
 def vtk(header: str = VTK, values: np.ndarray = LABELS) -> bytes:
@@ -324,3 +334,11 @@ def test_headers_of_pairs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> 
             assert labels.size == LABELS.size, what
     assert read > 100
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("suffix", [".vtk", ".gipl", ".hdr"])
+def test_reading_leaves_the_locale_as_it_is(tmp_path: Path, suffix: str) -> None:
+    sitk.WriteImage(sitk.GetImageFromArray(np.eye(4, dtype=np.uint8)[None].repeat(3, 0)), str(tmp_path / f"a{suffix}"))
+    before = locale.setlocale(locale.LC_ALL)
+    read_label_map(tmp_path / f"a{suffix}")
+    assert locale.setlocale(locale.LC_ALL) == before
