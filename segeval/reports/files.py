@@ -81,11 +81,12 @@ def check_output_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
     source = os.fspath(path)
     try:
         target = Path(path).resolve()
-        if target.is_dir():
+        mode = _mode(target)
+        if mode is not None and stat.S_ISDIR(mode):
             raise UsageError("cannot be written: it is a folder", source=source, hint="name a file in it")
-        if target.exists() and not target.is_file():
+        if mode is not None and not stat.S_ISREG(mode):
             raise UsageError("cannot be written: it is not a regular file", source=source)
-        if target.exists() and not os.access(target, os.W_OK):
+        if mode is not None and not os.access(target, os.W_OK):
             raise UsageError("cannot be written: it is write-protected", source=source)
         if not target.parent.is_dir():
             there = "is not a folder" if target.parent.exists() else "does not exist"
@@ -119,6 +120,14 @@ def write_bytes(path: StrPath, data: bytes, *, inputs: Iterable[StrPath] = ()) -
     finally:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+def _mode(target: Path) -> int | None:
+    """What kind of file is there, None for none; a loop of links or a name too long raises on every Python."""
+    try:
+        return target.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _suffix(path: StrPath) -> str:
