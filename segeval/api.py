@@ -10,7 +10,7 @@ from typing import Literal, SupportsIndex, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segeval.cases import Case, Scored, case_name, score_case, score_maps
+from segeval.cases import Case, case_name, score_case, score_maps
 from segeval.conventions import DEFAULT_METRICS, AbsentClass, Conventions, Penalty
 from segeval.errors import InputError, UsageError, shown
 from segeval.geometry import Policy
@@ -19,8 +19,8 @@ from segeval.matching import plain_name
 from segeval.metrics import parse_all
 from segeval.plans import RESERVED, Plan
 from segeval.reading.tables import LabelTable
-from segeval.results import Results
-from segeval.version import __version__
+from segeval.results import Results, collect
+from segeval.summary import summarised
 
 
 class Options(TypedDict, total=False):
@@ -187,7 +187,7 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
     plan = plan_of(**options)
     case = Case(name="array", prediction="prediction", reference="reference")
     maps = _as_map(prediction, "prediction"), _as_map(reference, "reference")
-    return collect([score_maps(maps[0], maps[1], plan, case=case, threads=_threads())], plan)
+    return summarised(collect([score_maps(maps[0], maps[1], plan, case=case, threads=_threads())], plan))
 
 
 def score_files(
@@ -220,24 +220,7 @@ def score_files(
 def results_of_files(prediction: str, reference: str, plan: Plan) -> Results:
     """Compare two files as a plan says; see `score_files`."""
     case = Case(name=case_name(reference), prediction=prediction, reference=reference)
-    return collect([score_case(case, plan, threads=_threads())], plan)
-
-
-def collect(scored: Iterable[Scored], plan: Plan) -> Results:
-    """The results of cases that were scored under one plan."""
-    cases = list(scored)
-    grids = {(len(case.record.shape or ()), case.record.unit or "") for case in cases}
-    ndim, unit = grids.pop() if len(grids) == 1 else (3, "mm")
-    return Results(
-        version=__version__,
-        signature=plan.signature(ndim=ndim, unit=unit),
-        settings=plan.settings(),
-        metrics=tuple(request.token for request in plan.metrics),
-        cases=tuple(case.record for case in cases),
-        scores=tuple(row for case in cases for row in case.scores),
-        tables={case.record.case: case.table for case in cases if case.table is not None},
-        names={label: name for case in cases for label, name in case.names.items()},
-    )
+    return summarised(collect([score_case(case, plan, threads=_threads())], plan))
 
 
 def _as_map(values: ArrayLike, name: str) -> LabelMap:

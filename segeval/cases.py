@@ -7,41 +7,52 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from segeval.comparison import Comparison
 from segeval.counts import ContingencyTable
-from segeval.errors import InputError, UsageError
+from segeval.errors import InputError, OutOfMemoryError, UsageError
 from segeval.labelmap import LabelMap, layerwise
 from segeval.plans import Plan
 from segeval.reading import SUFFIXES, file_behind
 from segeval.reading.bids import read_named_label_map
-from segeval.reading.folders import read_class_folders
-from segeval.scoring import Score, compare, score
+from segeval.reading.folders import read_class_folder, read_class_folders
+from segeval.scoring import LabelCounts, Score, compare, counted, score
 
 Status = Literal["scored", "failed", "missing", "skipped"]
 
+NO_PREDICTION = "there is no prediction; it counts as empty"
 THREADED_BYTES = 1 << 16  # below that, a second thread costs more than it saves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A prediction and its reference.
+    """A reference and its prediction.
 
     Parameters
     ----------
     name
         What the case is called.
-    prediction, reference
-        The files.
+    prediction
+        The file or folder; None where there is none.
+    reference
+        The file or folder.
+    problem
+        Why it cannot be scored whatever the files hold, such as two predictions for one reference.
+    near
+        Predictions of no case that one might take for the missing one.
     """
 
     name: str
-    prediction: str
+    prediction: str | None
     reference: str
+    problem: str | None = None
+    near: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,48 +66,57 @@ class CaseRecord:
     status
         Whether it was scored.
     prediction, reference
-        The files.
+        The files; None for a prediction that there is none of.
     shape, spacing
         Of the reference, in array order.
     unit
         ``"mm"`` or ``"px"``.
+    voxels
+        How many were compared: those of the image, less ignored ones.
     message
         Why it was not scored.
     warnings
         What a reader of its scores should know.
+    groups
+        What it belongs to, by the columns that the summary is grouped by: ``{"site": "A"}``.
     """
 
     case: str
     status: Status
-    prediction: str
+    prediction: str | None
     reference: str
     shape: tuple[int, ...] | None = None
     spacing: tuple[float, ...] | None = None
     unit: str | None = None
+    voxels: int | None = None
     message: str | None = None
     warnings: tuple[str, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
-    """What became of a case that was scored.
+class Outcome:
+    """What became of a case.
 
     Parameters
     ----------
     record
         The case.
     scores
-        Its rows.
+        Its rows; none unless it was scored.
+    counts
+        Its voxel counts.
     table
-        Its contingency table; None where labels overlap.
+        Its contingency table; None where labels overlap, or where nobody asked for it.
     names
         Label -> name.
     """
 
     record: CaseRecord
-    scores: tuple[Score, ...]
-    table: ContingencyTable | None
-    names: Mapping[int, str]
+    scores: tuple[Score, ...] = ()
+    counts: tuple[LabelCounts, ...] = ()
+    table: ContingencyTable | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 def case_name(path: str) -> str:
@@ -118,13 +138,13 @@ def case_name(path: str) -> str:
     return inside.name.removesuffix(inside.name[len(inside.name) - len(suffix) :]) or inside.name
 
 
-def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Scored:
+def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Outcome:
     """Read a case's two files and score them.
 
     Parameters
     ----------
     case
-        The files.
+        The files. Where there is no prediction, the reference is held against an empty one.
     plan
         What is asked for.
     threads
@@ -148,13 +168,14 @@ def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Scored:
     )
 
 
-def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: Case, threads: int = 1) -> Scored:
+def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: Case, threads: int = 1) -> Outcome:
     """Score two label maps; see `score_case`."""
     try:
         comparison, names, warnings = compare(prediction, reference, plan, threads=threads)
         rows = score(comparison, names, plan, case=case.name)
+        counts = counted(comparison, case=case.name)
     except MemoryError:
-        raise InputError("there is not enough memory to score it", source=case.reference) from None
+        raise OutOfMemoryError("there is not enough memory to score it", source=case.reference) from None
     record = CaseRecord(
         case=case.name,
         status="scored",
@@ -163,20 +184,24 @@ def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: C
         shape=comparison.grid.shape,
         spacing=comparison.grid.spacing,
         unit=comparison.grid.unit,
+        voxels=comparison.voxels,
+        message=None if case.prediction is not None else NO_PREDICTION,
         warnings=tuple(warnings),
     )
     table = comparison.table if isinstance(comparison, Comparison) else None
-    return Scored(record=record, scores=tuple(rows), table=table, names=names)
+    return Outcome(record=record, scores=tuple(rows), counts=tuple(counts), table=table, names=names)
 
 
 def _read_both(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, LabelMap]:
+    if case.prediction is None:
+        return _read_reference(case.reference, plan)
     paths = [case.prediction, case.reference]
     folders = [path for path in paths if Path(path).is_dir()]
     if len(folders) == 1:
         raise InputError("one of the two is a folder and the other is not", source=folders[0])
     if folders:
         return read_class_folders(*paths, names=plan.names)
-    names = {**plan.names, **{-number: name for number, name in enumerate(plan.skipped, start=1)}}
+    names = _polygon_names(plan)
     if threads < 2 or not all(Path(path).is_file() and Path(path).stat().st_size > THREADED_BYTES for path in paths):
         return read_named_label_map(paths[0], names=names), read_named_label_map(paths[1], names=names)
     from concurrent.futures import ThreadPoolExecutor  # deferred: small files are read by one thread
@@ -184,6 +209,22 @@ def _read_both(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, Label
     with ThreadPoolExecutor(2) as pool:
         prediction, reference = pool.map(partial(read_named_label_map, names=names), paths)
     return prediction, reference
+
+
+def _read_reference(path: str, plan: Plan) -> tuple[LabelMap, LabelMap]:
+    """An empty prediction on the reference's grid, and the reference."""
+    if Path(path).is_dir():
+        reference = read_class_folder(path, names=plan.names)
+    else:
+        reference = read_named_label_map(path, names=_polygon_names(plan))
+    nothing = np.zeros(reference.labels.shape, np.uint8)
+    nothing.flags.writeable = False
+    return replace(reference, labels=nothing, overlays=(), source="an empty prediction"), reference
+
+
+def _polygon_names(plan: Plan) -> dict[int, str]:
+    """What polygons may be called: the plan's names, and those that are not drawn."""
+    return {**plan.names, **{-number: name for number, name in enumerate(plan.skipped, start=1)}}
 
 
 def _refuse_numbers(plan: Plan) -> None:

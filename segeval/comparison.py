@@ -69,6 +69,11 @@ class Comparison:
         return table if ignored is None else table.without(ignored)
 
     @property
+    def voxels(self) -> int:
+        """Voxels of the image, less ignored ones."""
+        return self.table.total
+
+    @property
     def present(self) -> list[int]:
         """Every label of either map, the background included if it occurs."""
         return self.table.labels

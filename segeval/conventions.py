@@ -7,7 +7,7 @@ means is decided here and nowhere else, so that a result can say it in one line:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, SupportsFloat, get_args
 
@@ -64,13 +64,15 @@ class Conventions:
         if self.ignore_label is not None and self.ignore_label < 0:
             raise UsageError(f"labels are 0 or more, so none is {self.ignore_label}")
 
-    def statements(self, *, ndim: int, unit: str) -> list[str]:
-        """What the signature says of these conventions, for images of `ndim` axes with lengths in `unit`."""
+    def statements(self, grids: Collection[tuple[int, str]]) -> list[str]:
+        """What the signature says of these conventions, for images of so many axes with lengths in such units."""
+        axes, units = (sorted(set(each)) for each in zip(*grids, strict=True)) if grids else ([2, 3], ["mm", "px"])
+        unit = " or ".join(units)
         penalty = self.penalty if isinstance(self.penalty, str) else f"{self.penalty:g} {unit}"
         tolerances = "".join(f", {shown(label)}={value:g}" for label, value in self.label_tolerances.items())
         return [
-            f"{ndim}-D, {unit}",
-            f"surface voxel, {2 * ndim}-neighbour",
+            *([f"{' and '.join(f'{number}-D' for number in axes)}, {' and '.join(units)}"] if grids else []),
+            f"surface voxel, {' or '.join(str(2 * number) for number in axes)}-neighbour",
             "percentile directed, linear",
             f"penalty {penalty}",
             f"absent class {self.absent_class}",

@@ -8,7 +8,7 @@ are kept, so instance numbers up to 2**64 need no square table. Nothing here kno
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -80,6 +80,10 @@ class ContingencyTable:
         voxels = np.array([pairs[pair] for pair in ordered], np.int64)
         return cls(reference=columns[:, 0], prediction=columns[:, 1], voxels=voxels)
 
+    def rows(self) -> Iterator[tuple[int, int, int]]:
+        """Reference label, prediction label and voxels of each pair."""
+        return zip(self.reference.tolist(), self.prediction.tolist(), self.voxels.tolist(), strict=True)
+
     @property
     def total(self) -> int:
         """Voxels counted."""
@@ -109,8 +113,7 @@ class ContingencyTable:
     def without(self, label: int) -> ContingencyTable:
         """The table less the voxels whose reference is `label`; where only the prediction has it, it is background."""
         kept: Counter[tuple[int, int]] = Counter()
-        rows = zip(self.reference.tolist(), self.prediction.tolist(), self.voxels.tolist(), strict=True)
-        for reference, prediction, voxels in rows:
+        for reference, prediction, voxels in self.rows():
             if reference != label:
                 kept[reference, 0 if prediction == label else prediction] += voxels
         return self.from_pairs(kept)

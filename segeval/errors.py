@@ -80,5 +80,9 @@ class InputError(SegevalError):
     exit_code = 3
 
 
+class OutOfMemoryError(InputError):
+    """Files that take more memory to score than there is at the moment."""
+
+
 class GeometryError(InputError):
     """The prediction and the reference do not lie on the same grid."""

@@ -8,38 +8,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
 
 from segeval.counts import Counts, LabelTotals
 from segeval.errors import UsageError, shown
 from segeval.matching import plain_name
-from segeval.metrics import Direction, Request, find, parse
-from segeval.results import Results, Verdict
-from segeval.scoring import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
+from segeval.metrics import Direction, Quantity, Request, find, parse
+from segeval.results import Results, Summary, Verdict
 
-
-def _quantile(share: float) -> Callable[[Sequence[float]], float]:
-    return lambda values: float(np.quantile(values, share))
-
-
-VALUES: dict[str, Callable[[Sequence[float]], float]] = {
-    "mean": lambda values: math.fsum(values) / len(values),
-    "median": _quantile(0.5),
-    "q1": _quantile(0.25),
-    "q3": _quantile(0.75),
-    "min": min,
-    "max": max,
-}
-COUNTS: dict[str, Callable[[Sequence[Score]], int]] = {
-    "n": lambda rows: sum(row.value is not None for row in rows),
-    "n_undefined": lambda rows: sum(row.value is None for row in rows),
-    "n_missed": lambda rows: sum(row.note == PREDICTION_EMPTY for row in rows),
-    "n_false_alarm": lambda rows: sum(row.note == REFERENCE_EMPTY for row in rows),
-    "n_absent": lambda rows: sum(row.note == ABSENT for row in rows),
-}
+VALUES = ("mean", "median", "q1", "q3", "min", "max", "sd", "ci_low", "ci_high")
+COUNTS = ("n", "n_undefined", "n_missed", "n_false_alarm", "n_absent", "n_failed", "n_missing", "n_skipped")
+AGGREGATES = ("macro", "pooled", "macro_pooled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +29,13 @@ class Requirement:
     Parameters
     ----------
     label
-        A label's number or name, a region's name, ``"macro"`` for the mean over labels, ``"pooled"``, or None for every
-        row that the metric has, each by itself.
+        A label's number or name, a region's name, ``"macro"`` for the mean over labels, ``"pooled"`` for each label
+        from counts summed over cases, ``"macro_pooled"`` for the mean of those, or None for every label that has the
+        metric, each by itself.
     metric
         What is required.
     statistic
-        Of the values over cases.
+        Of the values over cases: a field of `Summary`.
     limit
         What it must reach, or not exceed.
     """
@@ -67,7 +48,9 @@ class Requirement:
     @property
     def at_least(self) -> bool:
         """Whether the limit is a floor."""
-        return self.statistic not in COUNTS and self.metric.card.better is Direction.HIGHER
+        if self.statistic in COUNTS or self.statistic == "sd":
+            return self.statistic == "n"
+        return self.metric.card.better is Direction.HIGHER
 
     def met_by(self, value: float | None) -> bool:
         """Whether a value meets it."""
@@ -126,48 +109,58 @@ def parse_requirement(text: str) -> Requirement:
     else:
         statistic = "mean"
     request = parse(what)
-    if label == "pooled" and request.card.needs is not Counts:
-        raise UsageError(f"pooled is for metrics that are computed from counts, {request.name} is not")
-    if label == "macro" and request.card.needs is LabelTotals:
-        raise UsageError(f"macro is a mean over labels, {request.name} is over all of them already")
+    card = request.card
+    if label in ("pooled", "macro_pooled") and (card.needs is not Counts or card.quantity is Quantity.VOLUME):
+        raise UsageError(f"{label} is for metrics that are made of voxel counts, {request.name} is not")
+    if label in AGGREGATES and card.needs is LabelTotals:
+        raise UsageError(f"{label} is a mean over labels, {request.name} is over all of them already")
     return Requirement(label=label if colon else None, metric=request, statistic=statistic, limit=limit)
 
 
 def judge(requirements: Iterable[Requirement], results: Results) -> tuple[Verdict, ...]:
     """Hold results against requirements, all of them.
 
+    Parameters
+    ----------
+    requirements
+        What is asked for.
+    results
+        With their summary. Groups are not held against requirements, only all cases together.
+
     Raises
     ------
     UsageError
         A requirement for a label that the results do not have.
     """
-    return tuple(verdict for requirement in requirements for verdict in _verdicts(requirement, results))
+    rows = [row for row in results.summary if row.by is None]
+    several = len(results.cases) > 1
+    return tuple(verdict for each in requirements for verdict in _verdicts(each, rows, several=several))
 
 
-def _verdicts(requirement: Requirement, results: Results) -> list[Verdict]:
-    groups: dict[int | str, list[Score]] = {}
-    for row in results.scores:
-        if row.metric == requirement.metric.token:
-            groups.setdefault(row.label, []).append(row)
-    if requirement.label == "macro":
-        labels = [_value(requirement, rows) for label, rows in groups.items() if isinstance(label, int)]
-        defined = [value for value in labels if value is not None]
-        found = {"macro": math.fsum(defined) / len(defined) if defined else None}
-    else:
-        titles = _titles(groups)
-        meant = {label: rows for label, rows in groups.items() if _meant(requirement, rows)}
-        found = {titles[label]: _value(requirement, rows) for label, rows in meant.items()}
-        if not found and requirement.label not in (None, "pooled"):
-            raise _no_such_label(requirement, list(titles.values()))
+def _verdicts(requirement: Requirement, summary: Sequence[Summary], *, several: bool) -> list[Verdict]:
+    aggregate = requirement.label if requirement.label in AGGREGATES else "cases"
+    rows = [row for row in summary if row.metric == requirement.metric.token and row.aggregate == aggregate]
+    if aggregate == "pooled":
+        rows = [row for row in rows if isinstance(row.label, int)]
+    titles = _titles(rows)
+    meant = [row for row in rows if _meant(requirement, row)]
+    if not meant and aggregate == "cases" and requirement.label is not None:
+        raise _no_such_label(requirement, list(titles.values()))
+    found = {
+        titles[row.label]: (getattr(row, requirement.statistic), row.worst_case if several else None) for row in meant
+    }
+    nothing = {aggregate if aggregate.startswith("macro") else "any label": (None, None)}
     return [
-        Verdict(requirement=requirement.about(title), value=value, passed=requirement.met_by(value))
-        for title, value in (found or {"any label": None}).items()
+        Verdict(
+            requirement=requirement.about(title), value=value, passed=requirement.met_by(value), worst_case=worst_case
+        )
+        for title, (value, worst_case) in (found or nothing).items()
     ]
 
 
-def _titles(groups: Mapping[int | str, Sequence[Score]]) -> dict[int | str, str]:
+def _titles(rows: Sequence[Summary]) -> Mapping[int | str | None, str]:
     """What each label is called in a verdict: its name, with the number where two labels share one."""
-    names = {label: rows[0].name or str(label) for label, rows in groups.items()}
+    names = {row.label: row.aggregate if row.label is None else row.name or str(row.label) for row in rows}
     often = Counter(names.values())
     return {label: name if often[name] == 1 else f"{name} ({label})" for label, name in names.items()}
 
@@ -182,17 +175,8 @@ def _no_such_label(requirement: Requirement, titles: list[str]) -> UsageError:
     )
 
 
-def _meant(requirement: Requirement, rows: Sequence[Score]) -> bool:
-    if requirement.label is None:
+def _meant(requirement: Requirement, row: Summary) -> bool:
+    if requirement.label is None or requirement.label in AGGREGATES:
         return True
-    if requirement.label == "pooled":
-        return isinstance(rows[0].label, int)
-    names = {str(rows[0].label)} | ({plain_name(rows[0].name)} if rows[0].name else set())
+    names = {str(row.label)} | ({plain_name(row.name)} if row.name else set())
     return requirement.label in names or plain_name(requirement.label) in names
-
-
-def _value(requirement: Requirement, rows: Sequence[Score]) -> float | None:
-    if requirement.statistic in COUNTS:
-        return float(COUNTS[requirement.statistic](rows))
-    values = [row.value for row in rows if row.value is not None]
-    return VALUES[requirement.statistic](values) if values else None

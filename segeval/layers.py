@@ -7,6 +7,7 @@ them, is taken from the masks themselves.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -68,6 +69,11 @@ class LayeredComparison:
     def grid(self) -> Grid:
         """The reference's grid."""
         return self.reference.grid
+
+    @property
+    def voxels(self) -> int:
+        """Voxels of the image."""
+        return math.prod(self.grid.shape)
 
     @cached_property
     def present(self) -> list[int]:

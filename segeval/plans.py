@@ -6,7 +6,7 @@ A plan is plain data: it crosses process boundaries, and two runs with one plan 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -87,8 +87,14 @@ class Plan:
         by_token = {request.token: request for request in (*self.metrics, *requests)}
         return replace(self, metrics=tuple(by_token.values()))
 
-    def signature(self, *, ndim: int, unit: str) -> str:
-        """Everything that the numbers rest on, in one line, for images of `ndim` axes with lengths in `unit`."""
+    def signature(self, grids: Collection[tuple[int, str]]) -> str:
+        """Everything that the numbers rest on, in one line.
+
+        Parameters
+        ----------
+        grids
+            How many axes the images have, and the unit of their lengths: ``{(3, "mm")}``.
+        """
 
         def pairs(mapping: Mapping[Any, Any]) -> str:
             return ",".join(f"{shown(key)}={shown(value)}" for key, value in mapping.items())
@@ -97,7 +103,7 @@ class Plan:
         return " | ".join(
             [
                 f"segeval {__version__}",
-                *self.conventions.statements(ndim=ndim, unit=unit),
+                *self.conventions.statements(grids),
                 f"labels by {'number' if self.match == 'ids' else 'name'}",
                 *(
                     f"{name} {value}"
@@ -115,8 +121,44 @@ class Plan:
             ]
         )
 
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> Plan:
+        """The plan that `settings` are of; what else stands among them is passed over.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, UsageError
+            They are no plan's.
+        """
+
+        def numbers(mapping: Mapping[str, Any]) -> dict[int, Any]:
+            return {int(label): value for label, value in mapping.items()}
+
+        spacing = settings["spacing"]
+        return cls(
+            metrics=parse_all(settings["metrics"]),
+            names=numbers(settings["labels"]),
+            skipped=tuple(settings.get("skipped", ())),
+            only=tuple(settings["only"]),
+            regions=dict(settings["regions"]),
+            conventions=Conventions(
+                penalty=settings["penalty"],
+                absent_class=settings["absent_class"],
+                tolerance=settings["tolerance"],
+                label_tolerances=dict(settings["label_tolerances"]),
+                background=settings["background"],
+                ignore_label=settings["ignore_label"],
+            ),
+            match=settings["match"],
+            relabel_prediction=numbers(settings["map_prediction"]),
+            relabel_reference=numbers(settings["map_reference"]),
+            geometry=settings["geometry"],
+            geometry_tolerance=settings["geometry_tolerance"],
+            spacing=None if spacing is None else tuple(spacing),
+        )
+
     def settings(self) -> dict[str, Any]:
-        """The plan as plain data, by the command line's names."""
+        """The plan as plain data, by the command line's names; `of_settings` reads it back."""
         conventions = self.conventions
         penalty = conventions.penalty
         return {

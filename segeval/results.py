@@ -6,19 +6,86 @@ module is the home of pandas, which is loaded only for that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from segeval.cases import CaseRecord
+from segeval.cases import CaseRecord, Outcome
+from segeval.columns import CaseCounts, Scores
 from segeval.comparison import Key
 from segeval.counts import ContingencyTable
 from segeval.errors import UsageError
 from segeval.metrics import parse
-from segeval.scoring import Score
+from segeval.plans import Plan
+from segeval.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Aggregate = Literal["cases", "macro", "pooled", "macro_pooled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """One metric over all cases of a run, or over those of a group.
+
+    Parameters
+    ----------
+    aggregate
+        ``"cases"``: one label over cases. ``"macro"``: the mean over labels of their means. ``"pooled"``: one label,
+        from voxel counts summed over cases. ``"macro_pooled"``: the mean over labels of those.
+    by, group
+        The column that the cases are grouped by, and its value for these; None for all cases.
+    label, name
+        The label; None in a mean over labels.
+    metric, unit
+        As it was asked for, and the unit of its values.
+    n
+        How many values the mean is over: cases, or labels in a mean over labels.
+    n_undefined
+        How many there are without a value.
+    n_missed, n_false_alarm
+        Of the n, those with an empty prediction and those with an empty reference.
+    n_absent
+        Scored cases without a row for the label.
+    n_failed, n_missing, n_skipped
+        Cases that were not scored.
+    mean, sd
+        Over the n values; for an aggregate that is one number, `mean` is that number. Of fewer than two there is no sd.
+    ci_low, ci_high
+        Of the mean, 95 %, by bootstrap over cases.
+    median, q1, q3, min, max
+        Quartiles are linear between neighbours.
+    worst_case
+        The case with the worst value, by the metric's direction.
+    """
+
+    aggregate: Aggregate
+    by: str | None = None
+    group: str | None = None
+    label: Key | None
+    name: str | None
+    metric: str
+    unit: str | None
+    n: int
+    n_undefined: int
+    n_missed: int
+    n_false_alarm: int
+    n_absent: int
+    n_failed: int
+    n_missing: int
+    n_skipped: int
+    mean: float | None = None
+    sd: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    median: float | None = None
+    q1: float | None = None
+    q3: float | None = None
+    min: float | None = None
+    max: float | None = None
+    worst_case: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +100,14 @@ class Verdict:
         What was found; None where that is undefined.
     passed
         Whether it was met.
+    worst_case
+        The case that has the worst value, where several were scored.
     """
 
     requirement: str
     value: float | None
     passed: bool
+    worst_case: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +125,21 @@ class Results:
     metrics
         What was asked for, in order: ``("dice", "hd@95")``.
     cases
-        Every case.
+        Every case, scored or not.
     scores
         Every number, by case, label and metric.
+    counts
+        The voxel counts, by case and label, from which pooled scores are made.
+    summary
+        The scores over cases.
     gate
         The requirements, if any.
-    tables
-        Case -> its contingency table.
+    warnings
+        What a reader of the whole should know, such as predictions without a reference.
+    shard
+        ``"2/3"`` where this is one part of a run in several.
+    confusion
+        The contingency table of all cases together, where it was asked for and labels do not overlap.
     names
         Label -> name, of every label that has one, scored or not.
     """
@@ -71,9 +149,13 @@ class Results:
     settings: Mapping[str, Any]
     metrics: tuple[str, ...]
     cases: tuple[CaseRecord, ...]
-    scores: tuple[Score, ...]
+    scores: Scores
+    counts: CaseCounts = field(default_factory=CaseCounts)
+    summary: tuple[Summary, ...] = ()
     gate: tuple[Verdict, ...] = ()
-    tables: Mapping[str, ContingencyTable] = field(default_factory=dict, compare=False)
+    warnings: tuple[str, ...] = ()
+    shard: str | None = None
+    confusion: ContingencyTable | None = field(default=None, compare=False)
     names: Mapping[int, str] = field(default_factory=dict, compare=False)
 
     def value(self, metric: str, *, label: Key = "all", case: str | None = None) -> float | None:
@@ -96,12 +178,16 @@ class Results:
         Raises
         ------
         UsageError
-            No such score.
+            No such score, or several cases and none is named.
         """
+        if case is None and len(self.cases) > 1:
+            raise UsageError(f"there are {len(self.cases)} cases", hint="name one: case=...")
         token = parse(metric).token
         for row in self.scores:
             if row.metric == token and label in (row.label, row.name, str(row.label)) and case in (None, row.case):
                 return row.value
+        if case is not None and all(record.case != case for record in self.cases):
+            raise UsageError(f"no case is called {case!r}")
         known = ", ".join(dict.fromkeys(str(row.label) for row in self.scores if row.metric == token))
         if known:
             raise UsageError(f"no score of {metric} for label {label!r}", hint=f"there are the labels {known}")
@@ -117,3 +203,62 @@ class Results:
         columns = ["case", "label", "name", "metric", "value", "unit", "note"]
         rows = [[getattr(row, column) for column in columns] for row in self.scores]
         return pd.DataFrame(rows, columns=columns).astype({"value": "float64"})
+
+
+def collect(
+    outcomes: Iterable[Outcome],
+    plan: Plan,
+    *,
+    order: Iterable[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Results:
+    """The results of cases that were scored under one plan, without summary and gate.
+
+    Parameters
+    ----------
+    outcomes
+        In any order; they are taken one by one, and only their numbers are kept.
+    plan
+        The plan.
+    order
+        The names of the cases in the order of the results; that of the outcomes if it is not given.
+    settings
+        What the run rests on besides the plan.
+    """
+    records: dict[str, CaseRecord] = {}
+    scores, counts = Scores(), CaseCounts()
+    ranks = None if order is None else {name: rank for rank, name in enumerate(order)}
+    names: dict[int, tuple[int, str]] = {}
+    pairs: Counter[tuple[int, int]] = Counter()
+    tables = layered = 0
+    for outcome in outcomes:
+        records[outcome.record.case] = outcome.record
+        scores.extend(outcome.scores)
+        counts.extend(outcome.counts)
+        rank = len(records) if ranks is None else ranks[outcome.record.case]
+        for label, name in outcome.names.items():
+            names[label] = min(names.get(label, (rank, name)), (rank, name))
+        if outcome.table is not None:
+            tables += 1
+            for reference, prediction, voxels in outcome.table.rows():
+                pairs[reference, prediction] += voxels
+        elif outcome.record.status == "scored":
+            layered += 1
+    ordered = list(records if ranks is None else ranks)
+    cases = tuple(records[name] for name in ordered)
+    return Results(
+        version=__version__,
+        signature=signature_of(plan, cases),
+        settings=plan.settings() | dict(settings or {}),
+        metrics=tuple(request.token for request in plan.metrics),
+        cases=cases,
+        scores=scores.of(ordered),
+        counts=counts.of(ordered),
+        confusion=ContingencyTable.from_pairs(pairs) if tables and not layered else None,
+        names={label: name for label, (_, name) in sorted(names.items())},
+    )
+
+
+def signature_of(plan: Plan, cases: Iterable[CaseRecord]) -> str:
+    """The signature of a plan, for the cases that were scored under it."""
+    return plan.signature({(len(each.shape or ()), each.unit or "") for each in cases if each.status == "scored"})

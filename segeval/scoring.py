@@ -66,6 +66,28 @@ class Score:
     note: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCounts:
+    """The voxels of one label in one case, from which scores pooled over cases are made.
+
+    Parameters
+    ----------
+    case
+        The case.
+    label
+        A label's number, or a region's name.
+    tp, fp, fn, tn
+        Voxels in both maps, only in the prediction, only in the reference, in neither.
+    """
+
+    case: str
+    label: Key
+    tp: int
+    fp: int
+    fn: int
+    tn: int
+
+
 def compare(
     prediction: LabelMap, reference: LabelMap, plan: Plan, *, threads: int = 1
 ) -> tuple[Pair, Mapping[int, str], list[str]]:
@@ -265,8 +287,7 @@ def _few(labels: Collection[int]) -> str:
 def _found_under_other_numbers(table: ContingencyTable) -> int:
     """Reference labels that share more voxels with another label of the prediction than with their own number."""
     most: dict[int, tuple[int, int]] = {}
-    pairs = zip(table.reference.tolist(), table.prediction.tolist(), table.voxels.tolist(), strict=True)
-    for reference, prediction, voxels in pairs:
+    for reference, prediction, voxels in table.rows():
         if reference and prediction and voxels > most.get(reference, (0, 0))[0]:
             most[reference] = (voxels, prediction)
     return sum(prediction != reference for reference, (_, prediction) in most.items())
@@ -288,6 +309,16 @@ def score(comparison: Pair, names: Mapping[int, str], plan: Plan, *, case: str) 
         value = _number(request.card.function(comparison.totals))
         note = None if value is not None else f"undefined: {request.card.undefined}"
         rows.append(Score(case=case, label=ALL, name=None, metric=request.token, value=value, unit=None, note=note))
+    return rows
+
+
+def counted(comparison: Pair, *, case: str) -> list[LabelCounts]:
+    """The voxel counts of every label and region that is scored, in the order of `score`."""
+    rows = []
+    keys: list[Key] = [*comparison.scored, *comparison.regions]
+    for key in keys:
+        counts = comparison.counts(key)
+        rows.append(LabelCounts(case=case, label=key, tp=counts.tp, fp=counts.fp, fn=counts.fn, tn=counts.tn))
     return rows
 
 

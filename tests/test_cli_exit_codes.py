@@ -92,7 +92,8 @@ WRONG = [
     (
         ["--require", "dice.maen=0.5"],
         "no statistic is called 'maen'; "
-        "there are mean, median, q1, q3, min, max, n, n_undefined, n_missed, n_false_alarm, n_absent",
+        "there are mean, median, q1, q3, min, max, sd, ci_low, ci_high, n, n_undefined, n_missed, n_false_alarm, "
+        "n_absent, n_failed, n_missing, n_skipped",
     ),
     (
         ["-o", "scores.pdf"],

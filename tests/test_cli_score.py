@@ -307,8 +307,8 @@ def test_a_requirement_brings_its_metric(pair: Pair, capsys: pytest.CaptureFixtu
     found = document(answer)
     assert [row["metric"] for row in found["scores"]] == ["dice", "hd@95", "iou"]
     assert found["gate"] == [
-        {"requirement": "1:hd@95=1", "value": 0.5, "passed": True},
-        {"requirement": "1:iou=0.6", "value": 0.6, "passed": True},
+        {"requirement": "1:hd@95=1", "value": 0.5, "passed": True, "worst_case": None},
+        {"requirement": "1:iou=0.6", "value": 0.6, "passed": True, "worst_case": None},
     ]
     assert "passed" in answer.err
     assert call(capsys, "score", *pair, "-m", "dice", "--require", "hd@95=1", "-q").err == ""

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 import segeval
+from segeval.columns import CaseCounts, Scores
 from segeval.errors import UsageError
 from segeval.gate import judge, parse_requirement
 from segeval.metrics import METRICS, Direction
 from segeval.results import Results, Verdict
+from segeval.summary import summarised
 
 # liver: TP 3, FP 1, FN 0; spleen: TP 2, FP 0, FN 1; label 3 missed; label 4 made up
 REFERENCE = np.array([[1, 1, 1, 0, 2, 2, 2, 3, 0, 0]])
@@ -162,10 +164,12 @@ def test_a_missed_structure_fails_by_its_penalty() -> None:
         ("liver:dice.n_false_alarm=0", 0, True),
         ("4:dice.n_undefined=0", 0, True),
         ("3:precision.n_undefined=0", 1, False),
-        ("liver:dice.n=0", 1, False),
+        ("liver:dice.n=2", 1, False),
+        ("liver:dice.n=1", 1, True),
+        ("liver:dice.n_failed=0", 0, True),
     ],
 )
-def test_counts_of_cases_are_at_most(requirement: str, value: float, met: bool) -> None:
+def test_counts_of_cases_are_at_most_and_n_is_at_least(requirement: str, value: float, met: bool) -> None:
     (verdict,) = verdicts(requirement)
     assert (verdict.value, verdict.passed) == (value, met)
 
@@ -219,7 +223,14 @@ def test_statistics_are_taken_over_the_cases(statistic: str, expected: float) ->
     one = scored(only=[1])
     row = next(each for each in one.scores if each.metric == "dice")
     values = [("a", 0.2), ("b", 0.9), ("c", 0.4), ("d", None)]
-    many = replace(one, scores=tuple(replace(row, case=case, value=value) for case, value in values))
+    many = summarised(
+        replace(
+            one,
+            cases=tuple(replace(one.cases[0], case=case) for case, _ in values),
+            scores=Scores(replace(row, case=case, value=value) for case, value in values),
+            counts=CaseCounts(),
+        )
+    )
     (verdict,) = verdicts(f"liver:dice.{statistic}=0.1", many)
     assert verdict.value == pytest.approx(expected)
     (undefined,) = verdicts("liver:dice.n_undefined=0", many)

@@ -222,7 +222,7 @@ def test_a_spacing_that_is_given_replaces_that_of_both() -> None:
     pair, _, warnings = compare(on(replace(GRID, spacing=(3.0, 0.6, 0.75))), on(GRID), plan)
     assert pair.grid.spacing == (5.0, 1.0, 1.0)
     assert not warnings
-    assert "spacing given 1 x 1 x 5" in plan.signature(ndim=3, unit="mm")
+    assert "spacing given 1 x 1 x 5" in plan.signature({(3, "mm")})
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.0, 1.0, 1.0, 1.0)])

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import segeval
+from segeval.columns import Scores
 from segeval.metrics import METRICS, Quantity
 from segeval.reports.console import print_card, print_gate, print_metrics_table, print_scores, text_width
 from segeval.reports.layout import Column, Layout
@@ -191,7 +192,7 @@ def test_case_that_was_not_scored_says_why() -> None:
 
 
 def test_nothing_to_score_is_said() -> None:
-    text = printed(print_scores, replace(awkward(), scores=()))
+    text = printed(print_scores, replace(awkward(), scores=Scores()))
     assert "no label to score in either map" in text
 
 

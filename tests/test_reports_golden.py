@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from segeval.cases import CaseRecord
+from segeval.columns import Scores
 from segeval.counts import ContingencyTable
 from segeval.inspection import InspectedFile, InspectedLabel
 from segeval.metrics import METRICS
@@ -47,6 +48,9 @@ VALUES: dict[int | str, tuple[tuple[float | None, ...], str | None]] = {
 }
 
 
+CONFUSION = ContingencyTable.from_pairs({(0, 0): 50, (0, 2): 3, (1, 0): 2, (2, 2): 7})
+
+
 def awkward() -> Results:
     """One case with names that a careless report would run, render or cut, and every kind of cell."""
     per_label = METRIC_TOKENS[:1] + METRIC_TOKENS[2:]
@@ -79,14 +83,14 @@ def awkward() -> Results:
                 warnings=("names look *odd*",),
             ),
         ),
-        scores=(*scores, over_all),
+        scores=Scores([*scores, over_all]),
         gate=(
             Verdict(requirement="[red]liver[/red]:dice=0.9", value=0.99996, passed=True),
             Verdict(requirement="肝臓 🫀:dice=0.9", value=0.0, passed=False),
             Verdict(requirement="a|b:hd@95=4", value=math.inf, passed=False),
             Verdict(requirement="2:dice.n_missed=0", value=None, passed=False),
         ),
-        tables={"-case": ContingencyTable.from_pairs({(0, 0): 50, (0, 2): 3, (1, 0): 2, (2, 2): 7})},
+        confusion=CONFUSION,
     )
 
 
@@ -129,11 +133,11 @@ OUTPUTS = {
     "scores_80.txt": lambda: printed(print_scores, awkward(), width=80),
     "scores_60.txt": lambda: printed(print_scores, awkward(), width=60),
     "scores_ascii.txt": lambda: printed(print_scores, awkward(), encoding="ascii"),
-    "scores.csv": lambda: to_csv(awkward()),
-    "scores.json": lambda: to_json(awkward()),
-    "scores.jsonl": lambda: to_jsonl(awkward()),
-    "scores.md": lambda: to_markdown(awkward()),
-    "confusion.csv": lambda: confusion_csv(awkward().tables["-case"], {1: "a,b", 2: "=1+1"}),
+    "scores.csv": lambda: "".join(to_csv(awkward())),
+    "scores.json": lambda: "".join(to_json(awkward())),
+    "scores.jsonl": lambda: "".join(to_jsonl(awkward())),
+    "scores.md": lambda: "".join(to_markdown(awkward())),
+    "confusion.csv": lambda: confusion_csv(CONFUSION, {1: "a,b", 2: "=1+1"}),
     "gate.txt": lambda: printed(print_gate, awkward()),
     "metrics.txt": lambda: printed(print_metrics_table, [METRICS["dice"], METRICS["hd"], METRICS["iou"]]),
     "metrics.md": lambda: metrics_table([METRICS["hd"], METRICS["iou"], METRICS["volume_similarity"]]),

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 import segeval
+from segeval.columns import Scores
 from segeval.counts import ContingencyTable
 from segeval.reports.tabular import MATRIX_LABELS, confusion_csv, to_csv
 from segeval.results import Results
@@ -36,7 +37,7 @@ def scored() -> Results:
 
 
 def test_columns_and_rows() -> None:
-    rows = rows_of(to_csv(awkward()))
+    rows = rows_of("".join(to_csv(awkward())))
     assert list(rows[0]) == ["case", "label", "name", "unit", "status", "note", *METRIC_TOKENS]
     assert [row["label"] for row in rows] == ["1", "2", "3", "4", "5", "6", "7", "whole", "all"]
     assert {row["unit"] for row in rows} == {"mm"}
@@ -57,7 +58,7 @@ def test_columns_and_rows() -> None:
 
 def test_mean_of_a_column_is_the_mean_of_the_values() -> None:
     results = scored()
-    frame = pd.read_csv(io.StringIO(to_csv(results)))
+    frame = pd.read_csv(io.StringIO("".join(to_csv(results))))
     for metric in ("dice", "assd", "volume_error", "tp"):
         values = [row.value for row in results.scores if row.metric == metric and row.value is not None]
         # some versions of pandas read the last bit of a float as they please
@@ -67,7 +68,7 @@ def test_mean_of_a_column_is_the_mean_of_the_values() -> None:
         slack = (len(values) + 4) * np.finfo(float).eps * math.fsum(map(abs, values)) / len(values)
         assert frame[metric].mean() == pytest.approx(exact, rel=0, abs=slack)
     assert frame["mean_dice"].count() == 1
-    cells = [row["dice"] for row in rows_of(to_csv(results)) if row["dice"]]
+    cells = [row["dice"] for row in rows_of("".join(to_csv(results))) if row["dice"]]
     assert [float(cell) for cell in cells] == [row.value for row in results.scores if row.metric == "dice"]
 
 
@@ -76,19 +77,19 @@ def test_text_that_would_run_is_defused(start: str) -> None:
     results = awkward()
     evil = start + 'cmd|" /C calc"!A0,1'
     score = replace(results.scores[0], name=evil, note=evil)
-    (row,) = rows_of(to_csv(replace(results, scores=(score,))))
+    (row,) = rows_of("".join(to_csv(replace(results, scores=Scores([score])))))
     assert row["name"] == row["note"] == "'" + evil
     assert row["dice"] == "0.99996"
 
 
 def test_negative_numbers_stay_numbers() -> None:
-    assert rows_of(to_csv(awkward()))[0]["volume_error"] == "-0.166"
+    assert rows_of("".join(to_csv(awkward())))[0]["volume_error"] == "-0.166"
 
 
 @pytest.mark.parametrize("name", ["a\rb", "a\nb", "a\r\nb", 'a"b', "a,b", " a "])
 def test_every_name_reads_back(name: str) -> None:
     results = awkward()
-    text = to_csv(replace(results, scores=(replace(results.scores[0], name=name),)))
+    text = "".join(to_csv(replace(results, scores=Scores([replace(results.scores[0], name=name)]))))
     (row,) = rows_of(text)
     assert row["name"] == name
 
@@ -96,7 +97,7 @@ def test_every_name_reads_back(name: str) -> None:
 def test_case_without_scores_has_a_row() -> None:
     results = awkward()
     failed = replace(results.cases[0], case="b", status="failed", unit=None, message="cut short")
-    rows = rows_of(to_csv(replace(results, cases=(failed, *results.cases))))
+    rows = rows_of("".join(to_csv(replace(results, cases=(failed, *results.cases)))))
     assert [rows[0][column] for column in ("case", "label", "status", "note", "dice")] == [
         "b",
         "",
@@ -104,20 +105,22 @@ def test_case_without_scores_has_a_row() -> None:
         "cut short",
         "",
     ]
-    (row,) = rows_of(to_csv(replace(results, scores=())))
+    (row,) = rows_of("".join(to_csv(replace(results, scores=Scores()))))
     assert (row["status"], row["note"]) == ("scored", "no label to score in either map")
 
 
 def test_bytes_are_utf8_and_lines_end_alike() -> None:
     results = awkward()
-    text = to_csv(replace(results, scores=(replace(results.scores[0], name="c\udcffse\x1b[31m\x9b\x00"),)))
+    named = replace(results.scores[0], name="c\udcffse\x1b[31m\x9b\x00")
+    text = "".join(to_csv(replace(results, scores=Scores([named]))))
     assert "c\\xffse\\x1b[31m\\x9b\\x00" in text
     assert b"\r" not in text.encode("utf-8")
     assert text.endswith("\n")
 
 
 def test_confusion_matrix_sums_to_the_image() -> None:
-    table = scored().tables["array"]
+    table = scored().confusion
+    assert table is not None
     frame = pd.read_csv(io.StringIO(confusion_csv(table, {1: "liver"})), index_col=0)
     assert frame.to_numpy().sum() == 12 * 13 * 14
     assert list(frame.index[:3]) == list(frame.columns[:3]) == ["0 background", "1 liver", "2"]

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 import segeval
 from segeval.api import plan_of
+from segeval.columns import Scores
 from segeval.conventions import Conventions
 from segeval.counts import count_pairs
 from segeval.errors import InputError, UsageError
 from segeval.labelmap import Grid, as_labels
 from segeval.plans import Plan
 from segeval.results import Results
-from segeval.scoring import Score, suspicions
+from segeval.scoring import suspicions
 
 Array = NDArray[Any]
 
@@ -376,7 +377,7 @@ def test_scores_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.Monke
     rng = np.random.default_rng(0)
     reference = rng.integers(0, 4, (6, 20, 20))
     prediction = np.roll(reference, 3, axis=2)
-    found: list[tuple[Score, ...]] = []
+    found: list[Scores] = []
     for threads in (1, 2):
         monkeypatch.setattr("segeval.api._threads", lambda threads=threads: threads)
         monkeypatch.setattr("segeval.surfaces.THREADED_VOXELS", 0)
@@ -386,7 +387,7 @@ def test_scores_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.Monke
 
 def test_conventions_say_all_that_they_hold() -> None:
     plain, changed = Conventions(), Conventions(penalty="inf", absent_class="ignore", tolerance=2, background=True)
-    assert plain.statements(ndim=3, unit="mm") == [
+    assert plain.statements({(3, "mm")}) == [
         "3-D, mm",
         "surface voxel, 6-neighbour",
         "percentile directed, linear",
@@ -394,7 +395,7 @@ def test_conventions_say_all_that_they_hold() -> None:
         "absent class max",
         "tolerance 1 mm",
     ]
-    assert "background scored" in changed.statements(ndim=2, unit="px")
+    assert "background scored" in changed.statements({(2, "px")})
 
 
 @pytest.mark.parametrize("step", [1e-200, 1e200])

@@ -46,7 +46,7 @@ def inspect(files: tuple[str, ...], *, labels: str | None, kind: str, no_color: 
             with data_stream() as stream:
                 print_file_facts([facts], stream=stream, color=False if no_color else None)
     if kind == "json":
-        write_document(inspected_json(found))
+        write_document([inspected_json(found)])
     if len(problems) == 1:
         complain(str(problems[0]))
     elif problems:

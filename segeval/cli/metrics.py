@@ -28,7 +28,7 @@ def metrics(name: str | None, kind: str, *, no_color: bool) -> None:
 
     color = False if no_color else None
     if name is None and kind == "markdown":
-        write_document(metrics_table(METRICS.values()))
+        write_document([metrics_table(METRICS.values())])
         return
     with data_stream() as stream:
         if name is None:

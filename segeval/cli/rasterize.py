@@ -77,7 +77,7 @@ def _rasterize(path: str, names: Mapping[int, str], folder: Path, written: dict[
             )
         if target.exists() and not force:
             raise UsageError("is there already", source=str(target), hint="--force overwrites it")
-        write_bytes(target, to_png(label_map))
+        write_bytes(target, [to_png(label_map)])
         written[target] = label_map.source
         with data_stream() as stream:
             stream.write(f"{shown(target)}\n")

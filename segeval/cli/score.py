@@ -136,10 +136,9 @@ def _write(results: Results, options: dict[str, Any], *, inputs: tuple[str, ...]
     for path in options["outputs"]:
         write_report(results, path, inputs=inputs)
     if options["confusion"] is not None:
-        table = results.tables.get(results.cases[0].case)
-        if table is None:
+        if results.confusion is None:
             raise UsageError("there is no confusion matrix where labels overlap", hint="leave out --confusion")
-        write_text(options["confusion"], confusion_csv(table, results.names), inputs=inputs)
+        write_text(options["confusion"], [confusion_csv(results.confusion, results.names)], inputs=inputs)
 
 
 def _infinities(results: Results) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -50,15 +50,16 @@ def _silence(stream: TextIO) -> None:
     os.close(nowhere)
 
 
-def write_document(text: str) -> None:
+def write_document(parts: Iterable[str]) -> None:
     """Put a document on stdout byte for byte as in a file: UTF-8, and lines that end in a newline alone."""
     with data_stream() as stream:
         stream.flush()
         binary = getattr(stream, "buffer", None)  # a notebook's stdout has text only
-        if binary is None:
-            stream.write(text)
-        else:
-            binary.write(text.encode("utf-8", "backslashreplace"))
+        for part in parts:
+            if binary is None:
+                stream.write(part)
+            else:
+                binary.write(part.encode("utf-8", "backslashreplace"))
 
 
 def remark(text: str, *, quiet: bool = False) -> None:

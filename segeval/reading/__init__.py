@@ -15,7 +15,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol, cast
 
-from segeval.errors import InputError, shown
+from segeval.errors import InputError, OutOfMemoryError, shown
 from segeval.reading.files import check_regular, opened
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _reading(file_name: str, source: str) -> Iterator[io.FileIO]:
         try:
             yield file
         except MemoryError:
-            raise InputError("needs more memory than there is", source=source) from None
+            raise OutOfMemoryError("needs more memory than there is", source=source) from None
         except OSError as error:
             raise InputError(f"cannot be read: {error.strerror or error}", source=source) from error
 

@@ -16,7 +16,7 @@ import numpy as np
 from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
-from segeval.errors import InputError
+from segeval.errors import InputError, OutOfMemoryError
 
 if TYPE_CHECKING:
     import io
@@ -263,7 +263,7 @@ def read_values(stream: Stream, shape: tuple[int, ...], dtype: np.dtype[Any], *,
         values: NDArray[Any] = np.empty(math.prod(shape), dtype)
     except MemoryError:
         size = math.prod(shape) * dtype.itemsize / 2**30
-        raise InputError(f"needs {size:,.1f} GB of memory, more than there is", source=source) from None
+        raise OutOfMemoryError(f"needs {size:,.1f} GB of memory, more than there is", source=source) from None
     found = stream.fill(values.view(np.uint8))
     if found < values.nbytes:
         raise InputError(

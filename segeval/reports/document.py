@@ -13,53 +13,69 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from segeval.cases import CaseRecord, Status
+from segeval.columns import CaseCounts, Scores
 from segeval.errors import InputError
-from segeval.metrics import Quantity, find
-from segeval.results import Results, Verdict
-from segeval.scoring import Score
+from segeval.records import (
+    INFINITE,
+    case_record,
+    count_record,
+    each,
+    read_case,
+    read_count,
+    read_score,
+    score_record,
+    typed,
+)
+from segeval.results import Results, Summary, Verdict
+from segeval.summary import summarised
 from segeval.version import __version__
 
 if TYPE_CHECKING:
     from segeval.inspection import InspectedFile
 
 FORMAT = 1
-INFINITE = "infinite"
 # lone bytes of a file name are no UTF-8, control characters drive a terminal, some readers end lines at the others
 _TO_ESCAPE = re.compile("[\ud800-\udfff\x7f-\x9f\u2028\u2029]")
 
 
-def to_json(results: Results) -> str:
-    """The results as one JSON document.
+def to_json(results: Results) -> Iterator[str]:
+    """The results as one JSON document, piece by piece.
 
     Parameters
     ----------
     results
         Of any number of cases.
 
-    Returns
-    -------
+    Yields
+    ------
     str
-        Ends in a newline; `read_json` reads it back.
+        Put together they end in a newline; `read_json` reads them back.
     """
     parts = [
-        f'"format": {FORMAT}',
-        f'"tool": {_dumped({"name": "segeval", "version": results.version})}',
-        f'"signature": {_dumped(results.signature)}',
-        f'"settings": {_dumped(dict(results.settings))}',
-        f'"cases": {_lines(map(_case, results.cases))}',
-        f'"scores": {_lines(map(_score, results.scores))}',
-        '"summary": []',
-        f'"gate": {_lines(map(_verdict, results.gate))}',
+        [f'{{"format": {FORMAT}'],
+        [f'"tool": {_dumped({"name": "segeval", "version": results.version})}'],
+        [f'"signature": {_dumped(results.signature)}'],
+        [f'"settings": {_dumped(dict(results.settings))}'],
+        *([[f'"shard": {_dumped(results.shard)}']] if results.shard is not None else []),
+        *([[f'"warnings": {_dumped(list(results.warnings))}']] if results.warnings else []),
+        _list("cases", map(case_record, results.cases)),
+        _list("scores", map(score_record, results.scores)),
+        _list("counts", map(count_record, results.counts)),
+        _list("summary", map(summary_record, results.summary)),
+        _list("gate", map(_verdict, results.gate)),
     ]
-    return "{" + ",\n ".join(parts) + "}\n"
+    for place, part in enumerate(parts):
+        yield ",\n " if place else ""
+        yield from part
+    yield "}\n"
 
 
-def to_jsonl(results: Results) -> str:
+def to_jsonl(results: Results) -> Iterator[str]:
     """The scores as JSON lines: an object per score, with the keys that it has in the JSON document.
 
     A case without any score, because it failed or has no label, is a line too: it has a ``status`` in place of a
@@ -70,17 +86,36 @@ def to_jsonl(results: Results) -> str:
     results
         Of any number of cases.
 
-    Returns
-    -------
+    Yields
+    ------
     str
-        Empty where there is no case.
+        A line; none where there is no case.
     """
-    scores: dict[str, list[str]] = {record.case: [] for record in results.cases}
-    for score in results.scores:
-        scores.setdefault(score.case, []).append(_dumped(_score(score)))
-    records = {record.case: record for record in results.cases}
-    lines = [line for case, rows in scores.items() for line in rows or [_dumped(_case(records[case]))]]
-    return "".join(f"{line}\n" for line in lines)
+    scores = groupby(results.scores, key=lambda score: score.case)
+    scored, rows = next(scores, (None, iter(())))
+    for record in results.cases:
+        if record.case != scored:
+            yield f"{_dumped(case_record(record))}\n"
+            continue
+        for score in rows:
+            yield f"{_dumped(score_record(score))}\n"
+        scored, rows = next(scores, (None, iter(())))
+
+
+def summary_record(summary: Summary) -> dict[str, Any]:
+    """A row of the summary as data; an infinite number is null, and named under ``infinite``."""
+    record = asdict(summary)
+    infinite = [key for key, value in record.items() if isinstance(value, float) and math.isinf(value)]
+    return record | dict.fromkeys(infinite) | ({"infinite": infinite} if infinite else {})
+
+
+def _list(key: str, records: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    yield f'"{key}": ['
+    separator = "\n  "
+    for record in records:
+        yield f"{separator}{_dumped(record)}"
+        separator = ",\n  "
+    yield "]"
 
 
 def _lines(records: Iterable[Mapping[str, Any]]) -> str:
@@ -93,48 +128,13 @@ def _dumped(value: object) -> str:
     return _TO_ESCAPE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def _case(record: CaseRecord) -> dict[str, Any]:
-    return {
-        "case": record.case,
-        "status": record.status,
-        "prediction": record.prediction,
-        "reference": record.reference,
-        "shape": None if record.shape is None else list(record.shape),
-        "spacing": None if record.spacing is None else list(record.spacing),
-        "unit": record.unit,
-        "message": record.message,
-        **({"warnings": list(record.warnings)} if record.warnings else {}),
-    }
-
-
-def _score(score: Score) -> dict[str, Any]:
-    infinite = score.value is not None and math.isinf(score.value)
-    return {
-        "case": score.case,
-        "label": score.label,
-        "name": score.name,
-        "metric": score.metric,
-        "value": _value(score),
-        "unit": score.unit,
-        "note": INFINITE if infinite else score.note,
-        **({"cause": score.note} if infinite and score.note else {}),
-    }
-
-
-def _value(score: Score) -> float | int | None:
-    if score.value is None or not math.isfinite(score.value):
-        return None
-    card = find(score.metric.partition("@")[0])
-    is_count = card is not None and card.quantity is Quantity.COUNT and float(score.value).is_integer()
-    return int(score.value) if is_count else float(score.value)
-
-
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     infinite = verdict.value is not None and math.isinf(verdict.value)
     return {
         "requirement": verdict.requirement,
         "value": None if verdict.value is None or not math.isfinite(verdict.value) else float(verdict.value),
         "passed": verdict.passed,
+        "worst_case": verdict.worst_case,
         **({"note": INFINITE} if infinite else {}),
     }
 
@@ -162,7 +162,7 @@ def read_json(text: str, *, source: str = "results") -> Results:
     Returns
     -------
     Results
-        Equal to those that were written, but without contingency tables.
+        Equal to those that were written, their summary made anew; without a contingency table.
 
     Raises
     ------
@@ -194,72 +194,30 @@ def _refuse_constant(constant: str) -> NoReturn:
 
 
 def _results(document: Mapping[str, Any]) -> Results:
-    tool, settings = _typed(document, "tool", dict), _typed(document, "settings", dict)
-    metrics = _typed(settings, "metrics", list)
-    return Results(
-        version=_typed(tool, "version", str),
-        signature=_typed(document, "signature", str),
+    tool, settings = typed(document, "tool", dict), typed(document, "settings", dict)
+    metrics = typed(settings, "metrics", list)
+    results = Results(
+        version=typed(tool, "version", str),
+        signature=typed(document, "signature", str),
         settings=settings,
-        metrics=tuple(_each(metrics, "metrics", str)),
-        cases=tuple(_read_case(row) for row in _each(_typed(document, "cases", list), "cases", dict)),
-        scores=tuple(_read_score(row) for row in _each(_typed(document, "scores", list), "scores", dict)),
-        gate=tuple(_read_verdict(row) for row in _each(_typed(document, "gate", list), "gate", dict)),
+        metrics=tuple(each(metrics, "metrics", str)),
+        cases=tuple(read_case(row) for row in each(typed(document, "cases", list), "cases", dict)),
+        scores=Scores(read_score(row) for row in each(typed(document, "scores", list), "scores", dict)),
+        counts=CaseCounts(read_count(row) for row in each(typed(document, "counts", list), "counts", dict)),
+        gate=tuple(_read_verdict(row) for row in each(typed(document, "gate", list), "gate", dict)),
+        warnings=tuple(each(typed({"warnings": [], **document}, "warnings", list), "warnings", str)),
+        shard=typed({"shard": None, **document}, "shard", str, type(None)),
     )
-
-
-def _typed(record: Mapping[str, Any], key: str, *kinds: type) -> Any:
-    value = record[key]
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise TypeError(f"{key} cannot be {_dumped(value)[:60]}")
-    return value
-
-
-def _each(values: list[Any], key: str, *kinds: type) -> list[Any]:
-    return [_typed({key: value}, key, *kinds) for value in values]
-
-
-_NONE = type(None)
-
-
-def _read_case(row: Mapping[str, Any]) -> CaseRecord:
-    status = _typed(row, "status", str)
-    if status not in get_args(Status):
-        raise ValueError(f"status cannot be {_dumped(status)[:60]}")
-    shape, spacing = _typed(row, "shape", list, _NONE), _typed(row, "spacing", list, _NONE)
-    return CaseRecord(
-        case=_typed(row, "case", str),
-        status=cast("Status", status),
-        prediction=_typed(row, "prediction", str),
-        reference=_typed(row, "reference", str),
-        shape=None if shape is None else tuple(_each(shape, "shape", int)),
-        spacing=None if spacing is None else tuple(float(step) for step in _each(spacing, "spacing", int, float)),
-        unit=_typed(row, "unit", str, _NONE),
-        message=_typed(row, "message", str, _NONE),
-        warnings=tuple(_each(_typed({"warnings": [], **row}, "warnings", list), "warnings", str)),
-    )
-
-
-def _read_score(row: Mapping[str, Any]) -> Score:
-    value, note = _typed(row, "value", int, float, _NONE), _typed(row, "note", str, _NONE)
-    if value is None and note == INFINITE:
-        value, note = math.inf, _typed({"cause": None, **row}, "cause", str, _NONE)
-    return Score(
-        case=_typed(row, "case", str),
-        label=_typed(row, "label", int, str),
-        name=_typed(row, "name", str, _NONE),
-        metric=_typed(row, "metric", str),
-        value=None if value is None else float(value),
-        unit=_typed(row, "unit", str, _NONE),
-        note=note,
-    )
+    return summarised(results)
 
 
 def _read_verdict(row: Mapping[str, Any]) -> Verdict:
-    value = _typed(row, "value", int, float, _NONE)
+    value = typed(row, "value", int, float, type(None))
     if value is None and row.get("note") == INFINITE:
         value = math.inf
     return Verdict(
-        requirement=_typed(row, "requirement", str),
+        requirement=typed(row, "requirement", str),
         value=None if value is None else float(value),
-        passed=_typed(row, "passed", bool),
+        passed=typed(row, "passed", bool),
+        worst_case=typed(row, "worst_case", str, type(None)),
     )

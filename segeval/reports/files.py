@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from segeval.errors import UsageError, shown
@@ -20,7 +20,7 @@ from segeval.reports.markdown import to_markdown
 from segeval.reports.tabular import to_csv
 from segeval.results import Results
 
-FORMATS: dict[str, Callable[[Results], str]] = {
+FORMATS: dict[str, Callable[[Results], Iterable[str]]] = {
     "csv": to_csv,
     "json": to_json,
     "jsonl": to_jsonl,
@@ -29,6 +29,7 @@ FORMATS: dict[str, Callable[[Results], str]] = {
 SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".md": "markdown"}
 
 StrPath = str | os.PathLike[str]
+PARTS_AT_ONCE = 4096
 
 
 def write_report(results: Results, path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
@@ -49,7 +50,7 @@ def write_report(results: Results, path: StrPath, *, inputs: Iterable[StrPath] =
         Another suffix, a path that cannot be written, or one of the inputs.
     """
     check_report_path(path)
-    files = [file for record in results.cases for file in (record.prediction, record.reference)]
+    files = [file for record in results.cases for file in (record.prediction, record.reference) if file is not None]
     write_text(path, FORMATS[SUFFIXES[_suffix(path)]](results), inputs=[*inputs, *files])
 
 
@@ -99,19 +100,30 @@ def check_output_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
         raise UsageError("this is an input of the run and must not be overwritten", source=source)
 
 
-def write_text(path: StrPath, text: str, *, inputs: Iterable[StrPath] = ()) -> None:
-    """Put a text on disk as UTF-8, whole or not at all; see `write_report`."""
-    write_bytes(path, text.encode("utf-8", "backslashreplace"), inputs=inputs)
+def write_text(path: StrPath, parts: Iterable[str], *, inputs: Iterable[StrPath] = ()) -> None:
+    """Put a text on disk as UTF-8, whole or not at all, from its parts; see `write_report`."""
+    write_bytes(path, (part.encode("utf-8", "backslashreplace") for part in batched(parts)), inputs=inputs)
 
 
-def write_bytes(path: StrPath, data: bytes, *, inputs: Iterable[StrPath] = ()) -> None:
-    """Put bytes on disk, whole or not at all; see `write_report`."""
+def batched(parts: Iterable[str]) -> Iterator[str]:
+    """The same text in fewer, larger parts."""
+    gathered: list[str] = []
+    for part in parts:
+        gathered.append(part)
+        if len(gathered) == PARTS_AT_ONCE:
+            yield "".join(gathered)
+            gathered = []
+    yield "".join(gathered)
+
+
+def write_bytes(path: StrPath, parts: Iterable[bytes], *, inputs: Iterable[StrPath] = ()) -> None:
+    """Put bytes on disk, whole or not at all, from their parts; see `write_report`."""
     check_output_path(path, inputs=inputs)
     target = Path(path).resolve()
     beside = target.parent / f".segeval-{os.urandom(8).hex()}.tmp"
     try:
         with beside.open("xb") as file:
-            file.write(data)
+            file.writelines(parts)
         if target.exists():
             beside.chmod(stat.S_IMODE(target.stat().st_mode))
         beside.replace(target)

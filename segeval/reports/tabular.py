@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
 from segeval.cases import CaseRecord
 from segeval.counts import ContingencyTable
@@ -25,7 +26,7 @@ _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  (the full-width ones
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def to_csv(results: Results) -> str:
+def to_csv(results: Results) -> Iterator[str]:
     """The scores as CSV.
 
     Columns: case, label, name, unit, status, note, then the metrics in the order asked for. A region stands under its
@@ -36,24 +37,45 @@ def to_csv(results: Results) -> str:
     results
         Of any number of cases.
 
-    Returns
-    -------
+    Yields
+    ------
     str
-        The heading at least.
+        A line with its end; the heading at least.
     """
-    metrics = list(dict.fromkeys([*results.metrics, *(score.metric for score in results.scores)]))
-    rows: dict[str, dict[int | str, list[Score]]] = {record.case: {} for record in results.cases}
-    for score in results.scores:
-        rows.setdefault(score.case, {}).setdefault(score.label, []).append(score)
-    table: list[Sequence[str]] = [["case", "label", "name", "unit", "status", "note", *metrics]]
+    metrics = metric_columns(results)
+    yield from _csv([["case", "label", "name", "unit", "status", "note", *metrics]])
+    yield from _csv(_cells(results, metrics))
+
+
+def metric_columns(results: Results) -> list[str]:
+    """The metrics that have a column: those asked for, in their order."""
+    return list(dict.fromkeys([*results.metrics, *results.scores.metrics.values]))
+
+
+def label_rows(results: Results) -> Iterator[tuple[CaseRecord, list[Score]]]:
+    """The scores of one case and label at a time, in the order of the cases; none for a case without any."""
+    groups = groupby(results.scores, key=lambda score: (score.case, score.label))
+    key, group = next(groups, (None, iter(())))
     for record in results.cases:
-        labels = rows[record.case]
-        table += [_row(record, label, scores, metrics) for label, scores in labels.items()]
-        if not labels:
-            reason = record.message or ("no label to score in either map" if record.status == "scored" else "")
-            cells = [record.case, "", "", record.unit or "", record.status, reason]
-            table.append([*map(_defused, cells), *[""] * len(metrics)])
-    return _csv(table)
+        if key is None or key[0] != record.case:
+            yield record, []
+        while key is not None and key[0] == record.case:
+            yield record, list(group)
+            key, group = next(groups, (None, iter(())))
+
+
+def reason(record: CaseRecord) -> str:
+    """Why a case has no score."""
+    return record.message or ("no label to score in either map" if record.status == "scored" else "")
+
+
+def _cells(results: Results, metrics: Sequence[str]) -> Iterator[list[str]]:
+    for record, scores in label_rows(results):
+        if scores:
+            yield _row(record, scores[0].label, scores, metrics)
+        else:
+            cells = [record.case, "", "", record.unit or "", record.status, reason(record)]
+            yield [*map(_defused, cells), *[""] * len(metrics)]
 
 
 def _row(record: CaseRecord, label: int | str, scores: Sequence[Score], metrics: Iterable[str]) -> list[str]:
@@ -102,27 +124,23 @@ def confusion_csv(table: ContingencyTable, names: Mapping[int, str] | None = Non
     known = {0: "background", **(names or {})}
     labels = table.labels
     heads = {label: f"{label} {known[label]}" if known.get(label) else str(label) for label in labels}
-    pairs = zip(table.reference.tolist(), table.prediction.tolist(), table.voxels.tolist(), strict=True)
     if len(labels) > MATRIX_LABELS:
-        rows = [[heads[reference], heads[prediction], str(voxels)] for reference, prediction, voxels in pairs]
-        return _csv([["reference", "prediction", "voxels"], *rows])
-    counts = {(reference, prediction): voxels for reference, prediction, voxels in pairs}
+        rows = [[heads[reference], heads[prediction], str(voxels)] for reference, prediction, voxels in table.rows()]
+        return "".join(_csv([["reference", "prediction", "voxels"], *rows]))
+    counts = {(reference, prediction): voxels for reference, prediction, voxels in table.rows()}
     matrix = [[heads[row], *(str(counts.get((row, column), 0)) for column in labels)] for row in labels]
-    return _csv([["reference \\ prediction", *heads.values()], *matrix])
+    return "".join(_csv([["reference \\ prediction", *heads.values()], *matrix]))
 
 
 def _defused(text: str) -> str:
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _csv(rows: Iterable[Sequence[str]]) -> str:
+def _csv(rows: Iterable[Sequence[str]]) -> Iterator[str]:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")  # so that a lone return is quoted too
-    lines = []
     for row in rows:
         writer.writerow(row)
-        lines.append(text.getvalue().removesuffix("\r\n"))
+        yield _UNSAFE.sub(lambda found: shown(found[0]), text.getvalue().removesuffix("\r\n")) + "\n"
         text.seek(0)
         text.truncate()
-    lines.append("")
-    return _UNSAFE.sub(lambda found: shown(found[0]), "\n".join(lines))
