@@ -1,6 +1,6 @@
 """Compare predicted segmentations with references: Dice, Hausdorff distance and their kin, per label.
 
-`score` compares two arrays, `score_files` two files; both give `Results`. The public names are loaded when they are
+`score` compares two arrays, `score_files` two files, `batch` two folders; each gives `Results`. The public names are loaded when they are
 first used, so that importing segeval costs nothing.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from segeval.version import __version__
 
 if TYPE_CHECKING:
-    from segeval.api import score, score_files
+    from segeval.api import batch, score, score_files
     from segeval.errors import GeometryError, InputError, SegevalError, UsageError
     from segeval.results import Results
 
@@ -22,11 +22,13 @@ __all__ = [
     "SegevalError",
     "UsageError",
     "__version__",
+    "batch",
     "score",
     "score_files",
 ]
 
 _HOMES = {
+    "batch": "segeval.api",
     "score": "segeval.api",
     "score_files": "segeval.api",
     "Results": "segeval.results",

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Iterable, Mapping
-from typing import Literal, SupportsIndex, TypedDict, Unpack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Any, Literal, SupportsIndex, TypedDict, Unpack, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segeval.cases import Case, case_name, score_case, score_maps
+from segeval.batch import Finished, Missing, exit_code_of, run
+from segeval.cases import Case, Outcome, case_name, score_case, score_maps
 from segeval.conventions import DEFAULT_METRICS, AbsentClass, Conventions, Penalty
 from segeval.errors import InputError, UsageError, shown
+from segeval.executors import processors
 from segeval.geometry import Policy
+from segeval.journal import Journal
 from segeval.labelmap import Grid, LabelMap, as_labels
 from segeval.matching import plain_name
+from segeval.metadata import read_metadata
 from segeval.metrics import parse_all
+from segeval.pairing import Pairing, pair_folders, read_pairs
 from segeval.plans import RESERVED, Plan
 from segeval.reading.tables import LabelTable
 from segeval.results import Results, collect
 from segeval.summary import summarised
+from segeval.version import __version__
+
+MOST_NAMED = 5
+NO_GROUP = "(not in the metadata)"
 
 
 class Options(TypedDict, total=False):
@@ -223,6 +234,209 @@ def results_of_files(prediction: str, reference: str, plan: Plan) -> Results:
     return summarised(collect([score_case(case, plan, threads=_threads())], plan))
 
 
+def batch(
+    predictions: str | os.PathLike[str] | None = None,
+    references: str | os.PathLike[str] | None = None,
+    *,
+    pairs: str | os.PathLike[str] | None = None,
+    pattern: str | None = None,
+    prediction_pattern: str | None = None,
+    reference_pattern: str | None = None,
+    missing: Missing = "error",
+    metadata: str | os.PathLike[str] | None = None,
+    by: str | Iterable[str] = (),
+    jobs: int | None = None,
+    timeout: float | None = None,
+    **options: Unpack[Options],
+) -> Results:
+    """Compare a folder of predictions with a folder of references, case by case.
+
+    Nothing is raised for a case that cannot be scored: it is in the results, with its reason.
+
+    Parameters
+    ----------
+    predictions, references
+        The folders. A case is a reference; its prediction is called the same.
+    pairs
+        A table with the columns prediction, reference and, if you like, case, in place of the folders.
+    pattern, prediction_pattern, reference_pattern
+        How files are called, in both folders or in one: ``"{case}_seg.nii.gz"``.
+    missing
+        A reference without a prediction is an ``"error"``, counts as an ``"empty"`` prediction, or is left out and
+        counted (``"skip"``).
+    metadata, by
+        A table with the column case, and those of its columns by which the summary is grouped too.
+    jobs
+        How many cases are scored at once, each in a process of its own; all processors by default.
+    timeout
+        Seconds after which a case is given up.
+    **options
+        See `plan_of`.
+
+    Returns
+    -------
+    Results
+        Every case with its status, every score, and the summary; empty where there is no reference.
+
+    Raises
+    ------
+    InputError
+        A folder or table that cannot be read.
+    UsageError
+        An option that is not what it should be.
+
+    Examples
+    --------
+    >>> results = batch("sample_data/predictions", "sample_data/references", metrics="dice", jobs=2)
+    >>> len(results.cases)
+    14
+    """
+    plan = plan_of(**options)
+    given = [None if each is None else os.fspath(each) for each in (predictions, references, pairs, metadata)]
+    pairing = pair(
+        given[0],
+        given[1],
+        pairs=given[2],
+        pattern=pattern,
+        prediction_pattern=prediction_pattern,
+        reference_pattern=reference_pattern,
+    )
+    results, _ = evaluate(
+        pairing,
+        plan,
+        missing=missing,
+        metadata=given[3],
+        by=_entries("by", by),
+        jobs=processors() if jobs is None else jobs,
+        timeout=timeout,
+    )
+    return results
+
+
+def pair(
+    predictions: str | None,
+    references: str | None,
+    *,
+    pairs: str | None = None,
+    pattern: str | None = None,
+    prediction_pattern: str | None = None,
+    reference_pattern: str | None = None,
+) -> Pairing:
+    """The cases of two folders, or of a table of pairs; see `batch`."""
+    if pairs is not None:
+        if any(each is not None for each in (predictions, references, pattern, prediction_pattern, reference_pattern)):
+            raise UsageError("a table of pairs takes the place of the folders and of their patterns")
+        return read_pairs(pairs)
+    if predictions is None or references is None:
+        raise UsageError("two folders are needed, predictions and references, or a table of pairs")
+    return pair_folders(
+        predictions,
+        references,
+        prediction_pattern=prediction_pattern or pattern,
+        reference_pattern=reference_pattern or pattern,
+    )
+
+
+def evaluate(
+    pairing: Pairing,
+    plan: Plan,
+    *,
+    jobs: int,
+    cases: Sequence[Case] | None = None,
+    shard: str | None = None,
+    missing: Missing = "error",
+    metadata: str | None = None,
+    by: Sequence[str] = (),
+    timeout: float | None = None,
+    fail_fast: bool = False,
+    journal: Journal | None = None,
+    with_tables: bool = False,
+    told: Callable[[Finished], None] | None = None,
+) -> tuple[Results, int]:
+    """Score cases and sum them up: what the command line and `batch` have in common.
+
+    Parameters
+    ----------
+    pairing
+        All cases.
+    cases, shard
+        Those of them that are scored, and which part of the whole that is; all of them if not given.
+    told
+        Called with each case as it is finished.
+    plan, jobs, missing, metadata, by, timeout, fail_fast, journal, with_tables
+        See `batch` and `segeval.batch.run`.
+
+    Returns
+    -------
+    tuple of Results and int
+        What was found, and what the command line should end with for the sake of the cases.
+    """
+    if missing not in get_args(Missing):
+        raise UsageError(f"missing is one of {', '.join(get_args(Missing))}, not {shown(missing)}")
+    if jobs < 1:
+        raise UsageError(f"jobs are 1 or more, not {jobs}")
+    chosen = list(pairing.cases if cases is None else cases)
+    groups, warnings = _groups(metadata, by, pairing.cases)
+    codes: set[int] = set()
+
+    def outcomes() -> Iterator[Outcome]:
+        finished_cases = run(
+            chosen,
+            plan,
+            jobs=min(jobs, max(1, len(chosen))),
+            missing=missing,
+            timeout=timeout,
+            fail_fast=fail_fast,
+            journal=journal,
+            with_tables=with_tables,
+        )
+        with closing(finished_cases):
+            for finished in finished_cases:
+                codes.add(finished.exit_code)
+                if told is not None:
+                    told(finished)
+                record = finished.outcome.record
+                yield replace(finished.outcome, record=replace(record, groups=groups.get(record.case, {})))
+
+    settings = {"missing": missing, "by": list(by)}
+    results = collect(outcomes(), plan, order=[case.name for case in chosen], settings=settings)
+    results = replace(results, warnings=(*stray_warnings(pairing), *warnings), shard=shard)
+    return summarised(results), exit_code_of(codes)
+
+
+def journal_settings(plan: Plan, *, missing: Missing, with_tables: bool) -> dict[str, Any]:
+    """What a scored case rests on besides its files; where it differs, nothing is taken over from a journal."""
+    return {"version": __version__, **plan.settings(), "missing": missing, "confusion": with_tables}
+
+
+def stray_warnings(pairing: Pairing) -> list[str]:
+    """What a reader should know of predictions that belong to no reference."""
+    if not pairing.strays:
+        return []
+    named = ", ".join(map(shown, pairing.strays[:MOST_NAMED]))
+    more = f" and {len(pairing.strays) - MOST_NAMED} more" if len(pairing.strays) > MOST_NAMED else ""
+    count = "1 prediction has" if len(pairing.strays) == 1 else f"{len(pairing.strays)} predictions have"
+    return [f"{count} no reference: {named}{more}"]
+
+
+def _groups(
+    metadata: str | None, by: Sequence[str], cases: Sequence[Case]
+) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Case -> column -> value, of the columns that are grouped by, and what a reader should know of them."""
+    if not by:
+        return {}, []
+    if metadata is None:
+        raise UsageError("there is nothing to group by without metadata")
+    table = read_metadata(metadata, columns=by)
+    lacking = [case.name for case in cases if case.name not in table]
+    groups = {case.name: table.get(case.name, dict.fromkeys(by, NO_GROUP)) for case in cases}
+    if not lacking:
+        return groups, []
+    named = ", ".join(map(shown, lacking[:MOST_NAMED]))
+    more = f" and {len(lacking) - MOST_NAMED} more" if len(lacking) > MOST_NAMED else ""
+    return groups, [f"{len(lacking)} of {len(cases)} cases are not in {shown(metadata)}: {named}{more}"]
+
+
 def _as_map(values: ArrayLike, name: str) -> LabelMap:
     array = np.asarray(values)
     if array.ndim not in (2, 3) or array.size == 0:
@@ -276,4 +490,4 @@ def _entries(option: str, entries: object) -> list[str]:
 
 
 def _threads() -> int:
-    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return min(2, processors())

@@ -9,14 +9,18 @@ from __future__ import annotations
 import io
 import os
 import stat
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from segeval.errors import InputError, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 MAX_NAME = 100  # characters of a data file's name that a message shows
+
+_watching: ContextVar[dict[str, os.stat_result] | None] = ContextVar("watching", default=None)
 
 
 def opened(name: str) -> io.FileIO:
@@ -35,11 +39,26 @@ def opened(name: str) -> io.FileIO:
     except OSError as error:
         raise _unreadable(name, error) from error
     try:
-        _check_status(os.fstat(file.fileno()), name)
+        status = os.fstat(file.fileno())
+        _check_status(status, name)
     except InputError:
         file.close()
         raise
+    seen = _watching.get()
+    if seen is not None:
+        seen.setdefault(name, status)
     return file
+
+
+@contextmanager
+def watched() -> Iterator[dict[str, os.stat_result]]:
+    """Every file that is opened meanwhile in this thread, and its status when it was first opened."""
+    seen: dict[str, os.stat_result] = {}
+    token = _watching.set(seen)
+    try:
+        yield seen
+    finally:
+        _watching.reset(token)
 
 
 def _open_at_once(name: str, flags: int) -> int:

@@ -1,0 +1,257 @@
+"""Many cases: each is scored in a process of its own, and comes back scored or with the reason why not.
+
+Nothing that happens to one case touches another. A case whose process is killed or runs out of memory is tried once
+more when all others are done, with the machine to itself; a case that takes longer than the timeout is given up. What
+is scored is written to the journal before it is told of.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from segeval.cases import Case, CaseRecord, Outcome, Status, score_case
+from segeval.errors import InputError, OutOfMemoryError, SegevalError, UsageError, shown
+from segeval.executors import Ended, run_in_processes
+from segeval.journal import Input, Journal, file_input, folder_input
+from segeval.plans import Plan
+from segeval.reading.files import watched
+
+Missing = Literal["error", "empty", "skip"]
+
+PRELOADED = ("segeval.cases", "segeval.reading.nifti", "segeval.reading.picture")
+NOT_RUN = "not scored, because another case could not be (fail fast)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """What came of trying to score a case.
+
+    Parameters
+    ----------
+    outcome
+        What became of it.
+    exit_code
+        What it asks the run to end with: 0, or 1 for a defect, 2 for an option and 3 for an input that is wrong.
+    inputs
+        The files that were read.
+    defect
+        The traceback of a defect.
+    exhausted
+        Whether there was not enough memory.
+    """
+
+    outcome: Outcome
+    exit_code: int = 0
+    inputs: tuple[Input, ...] = ()
+    defect: str | None = None
+    exhausted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """A case that is done with.
+
+    Parameters
+    ----------
+    outcome
+        What became of it.
+    exit_code, defect
+        See `Attempt`.
+    taken_over
+        Whether it was scored by an earlier run.
+    """
+
+    outcome: Outcome
+    exit_code: int = 0
+    defect: str | None = None
+    taken_over: bool = False
+
+
+def run(
+    cases: Sequence[Case],
+    plan: Plan,
+    *,
+    jobs: int,
+    missing: Missing = "error",
+    timeout: float | None = None,
+    fail_fast: bool = False,
+    journal: Journal | None = None,
+    with_tables: bool = False,
+) -> Generator[Finished, None, None]:
+    """Score cases.
+
+    Parameters
+    ----------
+    cases
+        Their names are different.
+    plan
+        What is asked for.
+    jobs
+        How many are scored at once.
+    missing
+        What becomes of a case without a prediction: ``"error"`` it is not scored, which is an error; ``"empty"`` it
+        is scored as if nothing had been found; ``"skip"`` it is left out.
+    timeout
+        Seconds that one case may take.
+    fail_fast
+        Whether the rest is left alone after the first case that cannot be scored.
+    journal
+        Where scored cases are written, and taken over from.
+    with_tables
+        Whether outcomes carry their contingency tables.
+
+    Yields
+    ------
+    Finished
+        Each case once, in the order in which they end.
+    """
+    waiting: dict[str, Case] = {case.name: case for case in cases}
+    try:
+        with closing(
+            _all(cases, plan, jobs=jobs, missing=missing, timeout=timeout, journal=journal, with_tables=with_tables)
+        ) as ends:
+            for finished in ends:
+                del waiting[finished.outcome.record.case]
+                yield finished
+                if fail_fast and finished.exit_code:
+                    break
+        for case in waiting.values():
+            yield Finished(outcome=_lost(case, "skipped", NOT_RUN))
+    finally:
+        if journal is not None:
+            journal.close()
+
+
+def _all(
+    cases: Sequence[Case],
+    plan: Plan,
+    *,
+    jobs: int,
+    missing: Missing,
+    timeout: float | None,
+    journal: Journal | None,
+    with_tables: bool,
+) -> Generator[Finished, None, None]:
+    to_score: dict[str, Case] = {}
+    for case in cases:
+        finished = _unscorable(case, missing)
+        if finished is not None:
+            yield finished
+        else:
+            to_score[case.name] = case
+    if journal is not None:
+        for case, outcome in journal.taken_over(list(to_score.values())):
+            del to_score[case.name]
+            yield Finished(outcome=outcome, taken_over=True)
+    function = partial(attempt, plan=plan, with_table=with_tables, with_inputs=journal is not None)
+    again: list[Case] = []
+    for alone in (False, True):
+        chosen = again if alone else list(to_score.values())
+        jobs = 1 if alone else jobs
+        with closing(run_in_processes(function, chosen, jobs=jobs, timeout=timeout, preload=PRELOADED)) as ends:
+            for ended in ends:
+                if not alone and _is_worth_another_try(ended):
+                    again.append(ended.item)
+                    continue
+                found = _judged(ended)
+                if journal is not None and found.outcome.record.status == "scored":
+                    journal.add(found.outcome, found.inputs)
+                yield Finished(outcome=found.outcome, exit_code=found.exit_code, defect=found.defect)
+
+
+def _unscorable(case: Case, missing: Missing) -> Finished | None:
+    """What becomes of a case that is not even tried."""
+    if case.problem is not None:
+        return Finished(outcome=_lost(case, "failed", case.problem), exit_code=InputError.exit_code)
+    if case.prediction is None and missing == "error":
+        return Finished(outcome=_lost(case, "missing", _missing(case)), exit_code=InputError.exit_code)
+    if case.prediction is None and missing == "skip":
+        return Finished(outcome=_lost(case, "skipped", "there is no prediction; it is left out"))
+    return None
+
+
+def _is_worth_another_try(ended: Ended[Case, Attempt]) -> bool:
+    """Whether a case fared so badly that it may have been the other cases' fault."""
+    if ended.result is None:
+        return not ended.timed_out
+    return ended.result.exhausted
+
+
+def _judged(ended: Ended[Case, Attempt]) -> Attempt:
+    if ended.result is not None:
+        return ended.result
+    cause = ended.cause if ended.timed_out else f"{ended.cause} (tried twice, the second time alone)"
+    return Attempt(outcome=_lost(ended.item, "failed", cause or ""), exit_code=InputError.exit_code)
+
+
+def attempt(case: Case, *, plan: Plan, with_table: bool, with_inputs: bool) -> Attempt:
+    """Score a case; what goes wrong is returned, not raised."""
+    try:
+        with watched() as seen:
+            outcome = score_case(case, plan)
+        if not with_table:
+            outcome = Outcome(record=outcome.record, scores=outcome.scores, counts=outcome.counts, names=outcome.names)
+        folders = [path for path in (case.prediction, case.reference) if path is not None and Path(path).is_dir()]
+        inputs: list[Input] = []
+        if with_inputs:
+            inputs = [*map(folder_input, folders), *(file_input(path, status) for path, status in seen.items())]
+    except MemoryError:
+        lost = _lost(case, "failed", "there is not enough memory to score it")
+        return Attempt(outcome=lost, exit_code=InputError.exit_code, exhausted=True)
+    except SegevalError as error:
+        exhausted = isinstance(error, OutOfMemoryError)
+        return Attempt(outcome=_lost(case, "failed", str(error)), exit_code=error.exit_code, exhausted=exhausted)
+    except Exception as error:  # noqa: BLE001 - a defect costs its own case, and is told with its traceback
+        cause = f"a defect in segeval: {type(error).__name__}: {shown(error)}"
+        return Attempt(outcome=_lost(case, "failed", cause), exit_code=1, defect=traceback.format_exc())
+    return Attempt(outcome=outcome, inputs=tuple(inputs))
+
+
+def _lost(case: Case, status: Status, message: str) -> Outcome:
+    return Outcome(
+        record=CaseRecord(
+            case=case.name, status=status, prediction=case.prediction, reference=case.reference, message=message
+        )
+    )
+
+
+def _missing(case: Case) -> str:
+    near = f"; near are {', '.join(map(shown, case.near))}" if case.near else ""
+    return f"there is no prediction{near}"
+
+
+def shard_of(cases: Sequence[Case], shard: str) -> list[Case]:
+    """The cases of one part of a run in several: ``"2/3"`` is every third from the second.
+
+    Raises
+    ------
+    UsageError
+        It is no part.
+
+    Examples
+    --------
+    >>> names = [Case(name=name, prediction=None, reference=name) for name in "abcde"]
+    >>> [case.name for case in shard_of(names, "2/3")]
+    ['b', 'e']
+    """
+    number, count = parse_shard(shard)
+    return list(cases[number - 1 :: count])
+
+
+def parse_shard(shard: str) -> tuple[int, int]:
+    """Read ``"2/3"``; see `shard_of`."""
+    number, slash, count = shard.partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise UsageError(f"a shard is I/N, from 1/N to N/N, found {shown(shard)!r}")
+    return int(number), int(count)
+
+
+def exit_code_of(codes: Iterable[int]) -> int:
+    """What a run ends with whose cases ask for these: a defect before an option, an option before an input."""
+    return min((code for code in codes if code), default=0)
