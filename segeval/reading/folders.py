@@ -22,6 +22,7 @@ from segeval.matching import plain_name
 from segeval.reading import SUFFIXES, read_label_map
 
 MOST_EXAMPLES = 8
+MOST_DIGITS = 4000  # that Python reads as one number
 GRID_TOLERANCE = 1e-3  # of the smallest spacing: files of one case come from one writer
 
 
@@ -74,7 +75,7 @@ def _numbered(classes: Collection[str], names: Mapping[int, str]) -> dict[str, i
     given = {plain_name(name): number for number, name in sorted(names.items(), reverse=True) if number > 0}
     numbers = {name: given[plain_name(name)] for name in classes if plain_name(name) in given}
     free = count(max(names, default=0) + 1)
-    return numbers | {name: next(free) for name in sorted(classes, key=_natural) if name not in numbers}
+    return numbers | {name: next(free) for name in sorted(classes, key=natural_order) if name not in numbers}
 
 
 def class_files(folder: str) -> dict[str, str]:
@@ -112,9 +113,21 @@ def class_files(folder: str) -> dict[str, str]:
     return found
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    """Sort key by which rib_2 comes before rib_10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name) if part]
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """Sort key by which rib_2 comes before rib_10.
+
+    Parameters
+    ----------
+    name
+        Any text. Names that differ only in leading zeros have the same key.
+
+    Examples
+    --------
+    >>> sorted(["rib_10", "rib_2"], key=natural_order)
+    ['rib_2', 'rib_10']
+    """
+    parts = re.split(rf"(\d{{1,{MOST_DIGITS}}})", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part]
 
 
 def _read_folder(folder: str, files: Mapping[str, str], numbers: Mapping[str, int]) -> LabelMap:

@@ -1,0 +1,136 @@
+"""Two folders to cases.
+
+Both folders are listed, references and predictions found among their files, and these matched: as BIDS has it where
+both are BIDS datasets, else by names. Every reference ends up in a case and every prediction in a case or as a stray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from segeval.cases import Case
+from segeval.errors import UsageError, shown
+from segeval.pairing.entities import entities, match_entities
+from segeval.pairing.items import divide, find_predictions, find_references
+from segeval.pairing.listing import Item, Side, check_folder, files_below, identity, listed
+from segeval.pairing.matches import Matches, Pairing
+from segeval.pairing.names import match_names
+from segeval.pairing.near import count_channels, near_predictions
+from segeval.pairing.paths import strict_order
+from segeval.pairing.patterns import compile_pattern
+from segeval.pairing.remarks import NOT_TEXT, counted, number
+from segeval.reading import POLYGON_SUFFIX, SUFFIXES
+
+
+def pair_folders(
+    predictions: str, references: str, *, prediction_pattern: str | None = None, reference_pattern: str | None = None
+) -> Pairing:
+    """Find the prediction of each reference in two folders.
+
+    Parameters
+    ----------
+    predictions, references
+        The folders; what lies in folders below them counts too. Hidden files and folders are passed over, links are
+        followed.
+    prediction_pattern, reference_pattern
+        What the paths below the folder look like: ``{case}_pred.nii.gz``. ``{case}`` is the case's name, which may hold
+        a "/"; ``*`` is anything but a "/". One that ends in "/" names folders with a file for each class. One without
+        a suffix of label maps matches whatever the suffix.
+
+    Returns
+    -------
+    Pairing
+        A case for each reference. Without one there are no cases, and a remark says what was looked for.
+
+    Raises
+    ------
+    InputError
+        A folder that does not exist or cannot be read.
+    UsageError
+        A pattern without ``{case}`` or one that matches nothing, or a folder that is to be compared with itself.
+
+    Examples
+    --------
+    >>> pair_folders("missing", "references")
+    Traceback (most recent call last):
+    ...
+    segeval.errors.InputError: missing: no such folder; give the folder of the predictions
+    """
+    patterns = compile_pattern(prediction_pattern), compile_pattern(reference_pattern)
+    check_folder(predictions, "prediction")
+    check_folder(references, "reference")
+    same = identity(predictions) == identity(references)
+    if same and (None in patterns or prediction_pattern == reference_pattern):
+        raise UsageError(
+            "it is both the folder of the predictions and that of the references",
+            source=predictions,
+            hint="give two folders, or tell the files apart by --prediction-pattern and --reference-pattern",
+        )
+    predicted = Side(predictions, "prediction", files_below(predictions, without=references), patterns[0])
+    given = Side(references, "reference", files_below(references, without=predictions), patterns[1])
+    remarks: list[str] = []
+    reference_items, of_folders = find_references(given, predicted, remarks)
+    prediction_items = find_predictions(predicted, remarks, of_folders=of_folders)
+    for side in (given, predicted):
+        if side.probabilities and (side.pattern is None or side.pattern.any_suffix):
+            what = counted(len(side.probabilities), ".npz file")
+            remarks.append(f"passed over {what} of the {side.kind}s beside label maps: probabilities of nnU-Net")
+    if same:
+        prediction_items, reference_items = divide(
+            prediction_items, reference_items, prediction_side=predicted, reference_side=given
+        )
+    if not reference_items:
+        remarks.append(
+            f"no reference in {shown(references)}: files that end in {', '.join((*SUFFIXES, POLYGON_SUFFIX))} count"
+        )
+    by_entities = patterns == (None, None) and all(
+        items and entities(items[0].stem) is not None for items in (prediction_items, reference_items)
+    )
+    return _pairing(prediction_items, reference_items, remarks, by_entities=by_entities, endings=patterns[0] is None)
+
+
+def _pairing(
+    predictions: list[Item], references: list[Item], remarks: list[str], *, by_entities: bool, endings: bool
+) -> Pairing:
+    usable = [item for item in predictions if item.is_text]
+    groups: dict[str, list[Item]] = {}
+    for item in sorted(references, key=lambda item: strict_order(item.relative)):
+        groups.setdefault(item.name if item.is_text else shown(item.name), []).append(item)
+    open_groups = {name: items for name, items in groups.items() if all(item.is_text for item in items)}
+    matches = match_entities(open_groups, usable) if by_entities else match_names(open_groups, usable, endings=endings)
+    unused = matches.left(usable)
+    cases = [_case(name, groups[name], matches) for name in sorted(groups, key=strict_order)]
+    missing = [case.name for case in cases if case.prediction is None and case.problem is None]
+    near = near_predictions(missing, unused)
+    channels = count_channels(missing, unused)
+    if channels:
+        remarks.append(
+            f"{counted(channels, 'case')} {'has' if channels == 1 else 'have'} no prediction but a file named so with "
+            "_0000: _0000 marks an image channel of nnU-Net, not a label map"
+        )
+    strays = [item.path for item in unused] + [shown(item.path) for item in predictions if not item.is_text]
+    return Pairing(
+        cases=tuple(replace(case, near=near.get(case.name, ())) for case in cases),
+        strays=tuple(sorted(strays, key=strict_order)),
+        remarks=tuple(dict.fromkeys([*remarks, *matches.remarks])),
+    )
+
+
+def _case(name: str, references: Sequence[Item], matches: Matches) -> Case:
+    problems = []
+    if not all(item.is_text for item in references):
+        problems.append(NOT_TEXT)
+    if len(references) > 1:
+        problems.append(f"{number(len(references))} references for one case: {listed(references)}")
+    found = matches.found.get(name, [])
+    if len(found) > 1:
+        problems.append(f"{number(len(found))} predictions for one reference: {listed(found)}")
+    if name in matches.problems:
+        problems.append(matches.problems[name])
+    return Case(
+        name=name,
+        prediction=found[0].path if len(found) == 1 else None,
+        reference=references[0].path,
+        problem="; ".join(problems) or None,
+    )

@@ -1,0 +1,94 @@
+"""Which files one might take for a prediction that is missing.
+
+These are suggestions for a reader and pair nothing. Few names are compared in full, so that a folder of a hundred
+thousand files takes no longer than it must.
+"""
+
+from __future__ import annotations
+
+import bisect
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+from segeval.pairing.listing import Item
+from segeval.pairing.paths import base_of, parent_of, strict_order
+
+MOST_NEAR = 3
+MOST_SUGGESTED = 50  # missing cases that get near names
+MOST_COMPARED = 40  # names on either side in the alphabet, read from either end, that a missing one is compared with
+MOST_COMPARED_CHARACTERS = 200
+
+_CHANNEL = re.compile(r"(?<=.)_000\d\Z", re.DOTALL)
+
+
+def near_predictions(missing: Sequence[str], unused: Sequence[Item]) -> dict[str, tuple[str, ...]]:
+    """Missing case -> paths of the files left that one might take for it, best first."""
+    if not missing or not unused:
+        return {}
+    named = []
+    for item in sorted(unused, key=lambda item: strict_order(item.relative)):
+        parts = item.name.split("/")[-2:]
+        named += [(part, item.path) for part in reversed(parts)]
+    pool = Pool(named)
+    return {
+        name: pool.near(base_of(name)) or pool.near(base_of(parent_of(name)))
+        for name in sorted(missing, key=strict_order)[:MOST_SUGGESTED]
+    }
+
+
+def count_channels(missing: Iterable[str], unused: Iterable[Item]) -> int:
+    """How many missing cases meet a file that is named like them but for the ending of an image channel."""
+    bases = {base_of(item.name) for item in unused}
+    whole = {less for name in bases if (less := _less_channel(name)) != name}
+    plain = [(base, _less_channel(base)) for base in map(base_of, missing)]
+    return sum(base in whole or (less != base and less in bases) for base, less in plain)
+
+
+def _less_channel(text: str) -> str:
+    """A name without the ending by which nnU-Net tells the channels of an image apart."""
+    return _CHANNEL.sub("", text)
+
+
+class Pool:
+    """Names to choose similar ones from.
+
+    Parameters
+    ----------
+    named
+        Name and path of each; where names are equally similar, the first comes first.
+    """
+
+    def __init__(self, named: Iterable[tuple[str, str]]) -> None:
+        self._loose: dict[str, list[str]] = {}
+        for name, path in named:
+            for text in {_loose(name), _loose(_less_channel(name))}:
+                self._loose.setdefault(text, []).append(path)
+        self._forward = sorted(self._loose)
+        self._backward = sorted(text[::-1] for text in self._loose)
+
+    def near(self, name: str) -> tuple[str, ...]:
+        """The paths of the most similar names: first those that are the same but for capitals and leading zeros."""
+        text = _loose(name)
+        if not text:
+            return ()
+        similar = difflib.get_close_matches(text, self._around(text), n=MOST_NEAR)
+        paths = [path for each in (text, _loose(_less_channel(name)), *similar) for path in self._loose.get(each, ())]
+        return tuple(dict.fromkeys(paths))[:MOST_NEAR]
+
+    def _around(self, text: str) -> list[str]:
+        """Names that begin or end alike, few enough to be compared in full."""
+        alike = [*_neighbours(self._forward, text), *(each[::-1] for each in _neighbours(self._backward, text[::-1]))]
+        return sorted(set(alike))
+
+
+def _neighbours(names: Sequence[str], text: str) -> Sequence[str]:
+    place = bisect.bisect_left(names, text)
+    return names[max(place - MOST_COMPARED, 0) : place + MOST_COMPARED]
+
+
+def _loose(name: str) -> str:
+    """The name by which two are taken for the same: capitals, leading zeros and how words are joined do not matter."""
+    plain = unicodedata.normalize("NFKC", name[-MOST_COMPARED_CHARACTERS:]).casefold()
+    return re.sub(r"[\W_]+", "_", re.sub(r"(?<!\d)0+(?=\d)", "", plain))

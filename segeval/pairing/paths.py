@@ -1,0 +1,45 @@
+"""Paths as text: below a folder they have "/" between their parts, and no look at the disk is needed for them."""
+
+from __future__ import annotations
+
+import os
+
+from segeval.casetables import storable
+from segeval.reading import POLYGON_SUFFIX, SUFFIXES
+from segeval.reading.folders import natural_order
+
+
+def joined(*parts: str) -> str:
+    """A path as the system takes it: a ``Path`` would rewrite what was given."""
+    return os.path.join(*parts)  # noqa: PTH118
+
+
+def suffix_of(name: str) -> str:
+    """The suffix by which a file is read, in small letters; empty where there is none."""
+    lower = name.lower()
+    return next((suffix for suffix in (*SUFFIXES, POLYGON_SUFFIX) if lower.endswith(suffix)), "")
+
+
+def stem_of(path: str) -> str:
+    """The path without that suffix."""
+    return path[: len(path) - len(suffix_of(path))]
+
+
+def base_of(path: str) -> str:
+    """Its last part."""
+    return path.rpartition("/")[2]
+
+
+def parent_of(path: str) -> str:
+    """All but its last part; empty where there is but one."""
+    return path.rpartition("/")[0]
+
+
+def is_text(name: str) -> bool:
+    """Whether result files can hold the name."""
+    return storable(name) == name
+
+
+def strict_order(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Natural order, in which no two names are equal."""
+    return natural_order(name), name

@@ -1,0 +1,26 @@
+"""How remarks and problems are worded.
+
+What is said in more than one place is said alike. Names from outside pass through `shown`; the words know no files.
+"""
+
+from __future__ import annotations
+
+from segeval.errors import shown
+
+NOT_TEXT = "the file name is not valid UTF-8, which result files cannot hold; rename the file"
+
+
+def number(count: int) -> str:
+    """How many there are of what there should be one of."""
+    return "two" if count == 2 else str(count)
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with its noun: ``2 files``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def ending_remark(count: int, kind: str, ending: str) -> str:
+    """That names were read without an ending."""
+    verb, names = ("ends", "name") if count == 1 else ("end", "names")
+    return f"{counted(count, kind)} {verb} in {shown(ending)}, which is not part of the case {names}"

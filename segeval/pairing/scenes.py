@@ -1,0 +1,37 @@
+"""References in a folder as Cityscapes has it, where several renderings of each scene lie side by side.
+
+The numbers of classes come before the drawn polygons, and coloured pictures and instances are passed over. Fine and
+coarse annotations of a scene are two references for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from segeval.pairing.listing import Item, Side
+from segeval.pairing.paths import stem_of
+from segeval.pairing.remarks import counted, ending_remark
+
+_SCENE = re.compile(r"(.*[^/])(_gt(?:Fine|Coarse)_)(\w+?)", re.IGNORECASE | re.DOTALL)
+_KINDS = ("labelids", "labeltrainids", "polygons")  # the first that is there is the reference
+
+
+def street_scenes(side: Side, remarks: list[str]) -> tuple[list[Item], list[str]]:
+    """The references that are named as in Cityscapes, and the label maps that are not."""
+    scenes: dict[tuple[str, str], dict[str, list[str]]] = {}
+    found = {name: _SCENE.fullmatch(stem_of(name)) for name in [*side.maps, *side.polygons]}
+    for name, match in found.items():
+        if match:
+            scenes.setdefault((match[1], match[2].lower()), {}).setdefault(match[3].lower(), []).append(name)
+    items: list[Item] = []
+    for (case, _), kinds in scenes.items():
+        kind = next((kind for kind in _KINDS if kind in kinds), None)
+        kept = [name for each in kinds if kind in {None, each} for name in kinds[each]]
+        items += [side.item(name, name=case if kind else None) for name in kept]
+    endings = Counter(item.stem.removeprefix(item.name) for item in items)
+    remarks += [ending_remark(count, "reference", ending) for ending, count in endings.items() if ending]
+    passed = sum(match is not None for match in found.values()) - len(items)
+    if passed:
+        remarks.append(f"passed over {counted(passed, 'other file')} of the references named like them")
+    return items, [name for name in side.maps if found[name] is None]

@@ -1,0 +1,184 @@
+"""A table of pairs to cases.
+
+The table decides: what it names is not looked for elsewhere, and files that it does not name are no strays. A row whose
+reference is not there is a problem of its case, since one row must not stop the others.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from segeval.cases import Case, case_name
+from segeval.casetables import CaseTable, cell, enumerated, line_list, read_case_table, storable
+from segeval.errors import InputError, shown
+from segeval.pairing.listing import entries
+from segeval.pairing.matches import Pairing
+from segeval.pairing.near import MOST_SUGGESTED, Pool
+from segeval.pairing.paths import base_of, is_text, joined, stem_of, strict_order, suffix_of
+from segeval.pairing.remarks import NOT_TEXT, number
+from segeval.reading import file_behind
+
+_COLUMNS = ("case", "prediction", "reference")
+_EXPECTED = "a table of pairs has the columns prediction and reference, and perhaps case"
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row of a table of pairs, its paths joined with the table's folder."""
+
+    line: int
+    name: str
+    prediction: str | None
+    reference: str
+    is_text: bool
+
+
+def read_pairs(path: str) -> Pairing:
+    """Read the pairs that a table names.
+
+    Parameters
+    ----------
+    path
+        A CSV or TSV file in UTF-8 with a header. Of its columns ``prediction`` and ``reference`` must be there, and
+        ``case`` may be; capitals do not matter, nor other columns. Paths are relative to the table's folder. A
+        prediction that is empty, or does not exist, is missing.
+
+    Returns
+    -------
+    Pairing
+        A case for each row. Without a column for it, a case is called like its reference file, or like the
+        reference's whole path where two would be called the same.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, has no such columns, or has rows without a reference or with too many cells.
+
+    Examples
+    --------
+    >>> read_pairs("missing.csv")
+    Traceback (most recent call last):
+    ...
+    segeval.errors.InputError: missing.csv: no such file
+    """
+    rows = _rows(read_case_table(path, known="reference"), path)
+    groups: dict[str, list[_Row]] = {}
+    for row in rows:
+        groups.setdefault(row.name, []).append(row)
+    beside = _Beside(row.prediction for row in rows)
+    cases = [_case(name, group, beside) for name, group in groups.items()]
+    return Pairing(
+        cases=tuple(sorted(cases, key=lambda case: strict_order(case.name))),
+        remarks=() if rows else (f"no pair in {shown(path)}: it has a header and no rows",),
+    )
+
+
+def _rows(table: CaseTable, path: str) -> list[_Row]:
+    header = [column.casefold() for column in table.columns]
+    wrong = [f"no column {name}" for name in _COLUMNS[1:] if name not in header]
+    wrong += [f"{number(header.count(name))} columns {name}" for name in _COLUMNS if header.count(name) > 1]
+    if wrong:
+        raise InputError("; ".join(wrong), source=path, hint=_EXPECTED)
+    places = [header.index(name) if name in header else len(header) for name in _COLUMNS]
+    texts = [[cell(cells, place) for place in places] for _, cells in table.rows]
+    overlong = set(table.overlong)
+    nameless = [line for (line, _), row in zip(table.rows, texts, strict=True) if not row[2] and line not in overlong]
+    if nameless:
+        wrong.append(f"no reference in {line_list(nameless)}")
+    if overlong:
+        wrong.append(f"more cells than the header in {line_list(table.overlong)}")
+    if wrong:
+        raise InputError("; ".join(wrong), source=path, hint=_EXPECTED)
+    folder = os.path.dirname(path)  # noqa: PTH120
+    return [
+        _Row(
+            line=line,
+            name=storable(name),
+            prediction=joined(folder, row[1]) if row[1] else None,
+            reference=joined(folder, row[2]),
+            is_text=all(map(is_text, row)),
+        )
+        for (line, _), name, row in zip(table.rows, _names(texts, folder), texts, strict=True)
+    ]
+
+
+def _names(texts: Sequence[Sequence[str]], folder: str) -> list[str]:
+    """What the cases are called: as written, else like the file, or the path where that is clearer."""
+    short = [name or _short_name(joined(folder, reference)) for name, _, reference in texts]
+    long = [name or _written_name(reference) for name, _, reference in texts]
+    return long if len(set(long)) > len(set(short)) else short
+
+
+def _short_name(path: str) -> str:
+    try:
+        return case_name(path)
+    except (OSError, ValueError):  # no file can have such a name
+        return _written_name(base_of(path))
+
+
+def _written_name(path: str) -> str:
+    image = path.removeprefix(f"{file_behind(path)}::")
+    plain = image.rstrip("/")
+    return stem_of(plain) or plain or path
+
+
+class _Beside:
+    """What lies where the predictions of a table are looked for.
+
+    Parameters
+    ----------
+    used
+        The paths that the table names.
+    """
+
+    def __init__(self, used: Iterable[str | None]) -> None:
+        self._used = set(used)
+        self._pools: dict[str, Pool] = {}
+        self._suggested = 0
+
+    def near(self, path: str) -> tuple[str, ...]:
+        """Label maps in its folder that no row names, similar to a path that does not exist."""
+        self._suggested += 1
+        if self._suggested > MOST_SUGGESTED:
+            return ()
+        folder, name = os.path.split(path)
+        if folder not in self._pools:
+            try:
+                names = entries(folder or os.curdir)[0]
+            except (InputError, ValueError):
+                names = []
+            found = {joined(folder, each): stem_of(each) for each in names if suffix_of(each) and is_text(each)}
+            self._pools[folder] = Pool(
+                (found[each], each) for each in sorted(found.keys() - self._used, key=strict_order)
+            )
+        return self._pools[folder].near(stem_of(name))
+
+
+def _case(name: str, rows: Sequence[_Row], beside: _Beside) -> Case:
+    references = list(dict.fromkeys(row.reference for row in rows))
+    problems = []
+    if len(rows) > 1:
+        lines = line_list([row.line for row in rows])
+        problems.append(f"{number(len(rows))} rows for one case, in {lines}: {enumerated(references)}")
+    if not all(row.is_text for row in rows):
+        problems.append(NOT_TEXT)
+    problems += [f"its reference does not exist: {shown(path)}" for path in references if not _exists(path)]
+    wanted = rows[0].prediction
+    there = wanted is not None and _exists(wanted)
+    return Case(
+        name=name,
+        prediction=wanted if there else None,
+        reference=rows[0].reference,
+        problem="; ".join(problems) or None,
+        near=beside.near(wanted) if wanted is not None and not there and not problems else (),
+    )
+
+
+def _exists(path: str) -> bool:
+    """Whether a path, or the file that it names an image of, is there; a link that leads nowhere is."""
+    try:
+        return os.path.lexists(path) or os.path.lexists(file_behind(path))
+    except ValueError:
+        return False
