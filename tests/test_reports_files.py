@@ -13,10 +13,14 @@ import pytest
 
 from segeval.errors import UsageError
 from segeval.reports.document import to_json, to_jsonl
-from segeval.reports.files import check_output_path, check_report_path, write_report, write_text
+from segeval.reports.exports import EXPORTS
+from segeval.reports.files import check_output_path, check_report_path, write_export, write_report, write_text
+from segeval.reports.junit import to_junit
 from segeval.reports.markdown import escaped, to_markdown
-from segeval.reports.tabular import to_csv
+from segeval.reports.tabular import summary_csv, to_csv
+from segeval.reports.workbook import to_xlsx
 from segeval.results import Results
+from tests.test_reports_exports import hostile
 from tests.test_reports_golden import awkward
 
 ROOT = Path(__file__).parent.parent
@@ -28,7 +32,8 @@ def names_in(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("suffix", "writer"), [(".csv", to_csv), (".json", to_json), (".JSONL", to_jsonl), (".md", to_markdown)]
+    ("suffix", "writer"),
+    [(".csv", to_csv), (".json", to_json), (".JSONL", to_jsonl), (".md", to_markdown), (".xml", to_junit)],
 )
 def test_suffix_names_the_format(tmp_path: Path, suffix: str, writer: Callable[[Results], Iterable[str]]) -> None:
     path = tmp_path / f"out{suffix}"
@@ -40,7 +45,7 @@ def test_suffix_names_the_format(tmp_path: Path, suffix: str, writer: Callable[[
 
 @pytest.mark.parametrize("name", ["out.txt", "out", "out.csv.gz", ".csv"])
 def test_other_suffix_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=r"known are \.csv, \.json, \.jsonl, \.md") as caught:
+    with pytest.raises(UsageError, match=r"known are \.csv, \.json, \.jsonl, \.md, \.xlsx, \.xml") as caught:
         write_report(awkward(), tmp_path / name)
     assert caught.value.exit_code == 2
     assert names_in(tmp_path) == []
@@ -61,6 +66,59 @@ def test_wrong_places_are_named(tmp_path: Path) -> None:
         for attempt in (check_report_path, lambda path: write_report(awkward(), path)):
             with pytest.raises(UsageError, match=said):
                 attempt(path)
+
+
+def test_workbook_is_written_as_bytes(tmp_path: Path) -> None:
+    write_report(awkward(), tmp_path / "out.XLSX", with_summary=True)
+    assert (tmp_path / "out.XLSX").read_bytes() == b"".join(to_xlsx(awkward()))
+    assert names_in(tmp_path) == ["out.XLSX"]
+
+
+def test_missing_package_is_told_before_anything_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    with pytest.raises(UsageError, match="needs the package XlsxWriter"):
+        check_report_path(tmp_path / "out.xlsx")
+    with pytest.raises(UsageError, match="needs the package XlsxWriter"):
+        write_report(awkward(), tmp_path / "out.xlsx")
+    check_report_path(tmp_path / "out.csv")
+    assert names_in(tmp_path) == []
+
+
+def test_summary_goes_beside_the_csv(tmp_path: Path) -> None:
+    write_report(hostile(), tmp_path / "out.csv", with_summary=True)
+    assert (tmp_path / "out.csv").read_bytes().decode("utf-8") == "".join(to_csv(hostile()))
+    assert (tmp_path / "out.summary.csv").read_bytes().decode("utf-8") == "".join(summary_csv(hostile()))
+    assert sorted(names_in(tmp_path)) == ["out.csv", "out.summary.csv"]
+    write_report(hostile(), tmp_path / "other.json", with_summary=True)
+    write_report(hostile(), tmp_path / "alone.csv")
+    assert sorted(names_in(tmp_path)) == ["alone.csv", "other.json", "out.csv", "out.summary.csv"]
+
+
+def test_place_of_the_summary_is_checked_too(tmp_path: Path) -> None:
+    (tmp_path / "a.summary.csv").mkdir()
+    (tmp_path / "b.summary.csv").write_text("cases")
+    for name, inputs, said in (
+        ("a.csv", [], "a.summary.csv: cannot be written: it is a folder"),
+        ("b.csv", [tmp_path / "b.summary.csv"], "b.summary.csv: this is an input"),
+    ):
+        check_report_path(tmp_path / name, inputs=inputs)
+        with pytest.raises(UsageError, match=said):
+            check_report_path(tmp_path / name, inputs=inputs, with_summary=True)
+        with pytest.raises(UsageError, match=said):
+            write_report(awkward(), tmp_path / name, inputs=inputs, with_summary=True)
+    assert sorted(names_in(tmp_path)) == ["a.summary.csv", "b.summary.csv"]
+    assert (tmp_path / "b.summary.csv").read_text() == "cases"
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_exports_are_written_whatever_the_suffix(tmp_path: Path, kind: str) -> None:
+    write_export(hostile(), kind, tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_bytes().decode("utf-8") == "".join(EXPORTS[kind](hostile()))
+    (tmp_path / "ref").write_text("voxels")
+    with pytest.raises(UsageError, match="input of the run"):
+        write_export(hostile(), kind, tmp_path / "ref", inputs=[tmp_path / "ref"])
+    with pytest.raises(UsageError, match="no export is called 'x'; there are nnunet, grand-challenge"):
+        write_export(hostile(), "x", tmp_path / "out.txt")
 
 
 @needs_posix

@@ -8,21 +8,36 @@ from __future__ import annotations
 import io
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
-from segeval.cases import CaseRecord
+from segeval.api import plan_of
+from segeval.cases import Case, CaseRecord, Outcome, Status, score_maps
 from segeval.columns import Scores
 from segeval.counts import ContingencyTable
 from segeval.inspection import InspectedFile, InspectedLabel
+from segeval.labelmap import Grid, LabelMap
 from segeval.metrics import METRICS
-from segeval.reports.console import print_card, print_file_facts, print_gate, print_metrics_table, print_scores
+from segeval.plans import Plan
+from segeval.reports.console import (
+    print_card,
+    print_file_facts,
+    print_gate,
+    print_metrics_table,
+    print_overview,
+    print_scores,
+)
 from segeval.reports.document import to_json, to_jsonl
 from segeval.reports.markdown import metrics_table, to_markdown
 from segeval.reports.tabular import confusion_csv, to_csv
-from segeval.results import Results, Verdict
+from segeval.results import Results, Verdict, collect
 from segeval.scoring import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
+from segeval.summary import summarised
 
 GOLDEN = Path(__file__).parent / "golden"
 METRIC_TOKENS = ("dice", "generalized_dice", "relative_volume_error", "hd@95", "volume_error", "tp")
@@ -94,6 +109,75 @@ def awkward() -> Results:
     )
 
 
+def scored(
+    case: str,
+    prediction: ArrayLike,
+    reference: ArrayLike,
+    plan: Plan,
+    *,
+    unit: Literal["mm", "px"] = "mm",
+    **facts: object,
+) -> Outcome:
+    """Two small arrays, scored."""
+    predicted, true = (
+        LabelMap(
+            labels=np.array(values, np.uint8),
+            grid=Grid(shape=np.shape(values), spacing=(1.0,) * np.ndim(values), unit=unit),
+            source=case,
+        )
+        for values in (prediction, reference)
+    )
+    outcome = score_maps(predicted, true, plan, case=Case(name=case, prediction=f"p/{case}", reference=f"r/{case}"))
+    return replace(outcome, record=replace(outcome.record, **facts))  # type: ignore[arg-type]
+
+
+def unscored(case: str, status: Status, message: str | None, **facts: object) -> Outcome:
+    """A case that was not scored."""
+    record = CaseRecord(case=case, status=status, prediction=None, reference=f"r/{case}", message=message)
+    return Outcome(record=replace(record, **facts))  # type: ignore[arg-type]
+
+
+def awkward_batch() -> Results:
+    """A few cases of every kind, with hostile names, groups, an infinite distance and undefined scores."""
+    plan = plan_of(
+        metrics="dice,sensitivity,hd,volume_error,generalized_dice",
+        labels={1: "[red]liver[/red]", 2: "a|b `c` <i>_d_</i>", 3: "肝臓 🫀"},
+        regions={"whole": "1,2"},
+        penalty="inf",
+    )
+    site = "site|*x*"
+    outcomes = [
+        scored("case_1", [[1, 1, 2, 2, 0]], [[1, 1, 2, 2, 0]], plan, groups={site: "A"}),
+        scored("[b]case[/b] 2", [[1, 0, 0, 0, 1]], [[1, 1, 2, 2, 0]], plan, groups={site: "<b>"}),
+        scored("case_3", [[1, 1, 2, 0, 3]], [[1, 1, 0, 0, 3]], plan, groups={site: "A"}, warnings=("an *odd* | grid",)),
+        unscored("cut\nshort\x1b[31m", "failed", "p/c\udcffse.nii: expected 352 bytes, found 100", groups={site: "A"}),
+        unscored("c", "missing", "there is no prediction; is it [link=x]c_1[/link]?", groups={site: "C"}),
+        unscored("d", "skipped", None, groups={site: "<b>"}),
+    ]
+    results = replace(collect(outcomes, plan), warnings=("a prediction without a reference: p/<x>.nii",), version="1")
+    verdicts = (
+        Verdict(requirement="a|b `c`:dice=0.9", value=1 / 3, passed=False, worst_case="[b]case[/b] 2"),
+        Verdict(requirement="macro:dice=0.5", value=0.7, passed=True),
+    )
+    return replace(summarised(results), gate=verdicts, signature="segeval 1.2.3 | 2-D, mm | penalty inf")
+
+
+def many_labels(labels: int = 104) -> Results:
+    """Two cases of so many labels, a voxel each; the second misses the last one."""
+    plan = plan_of(metrics="dice,hd,generalized_dice", labels={n: f"organ_{n}" for n in range(1, labels + 1)})
+    reference = np.arange(1, labels + 1)[None]
+    prediction = np.where(reference == labels, 0, reference)
+    outcomes = [scored("a", reference, reference, plan), scored("b", prediction, reference, plan)]
+    return replace(summarised(collect(outcomes, plan)), signature="segeval 1.2.3 | 2-D, mm")
+
+
+def nothing_scored(cases: int = 3) -> Results:
+    """Only failures."""
+    plan = plan_of()
+    outcomes = [unscored(f"case_{place}", "failed", "the file is cut short") for place in range(cases)]
+    return replace(summarised(collect(outcomes, plan)), signature="segeval 1.2.3")
+
+
 def printed(printer: object, *arguments: object, encoding: str = "utf-8", **options: object) -> str:
     """What a printer writes to a stream of that encoding."""
     raw = io.BytesIO()
@@ -143,6 +227,15 @@ OUTPUTS = {
     "metrics.md": lambda: metrics_table([METRICS["hd"], METRICS["iou"], METRICS["volume_similarity"]]),
     "metrics_60.txt": lambda: printed(print_metrics_table, [METRICS["dice"], METRICS["hd"]], width=60),
     "card_80.txt": lambda: printed(print_card, METRICS["hd"], width=80),
+    "overview.txt": lambda: printed(print_overview, awkward_batch()),
+    "overview_80.txt": lambda: printed(print_overview, awkward_batch(), width=80),
+    "overview_ascii.txt": lambda: printed(print_overview, awkward_batch(), encoding="ascii"),
+    "overview.md": lambda: "".join(to_markdown(awkward_batch())),
+    "overview_gate_80.txt": lambda: printed(print_gate, awkward_batch(), width=80),
+    "overview_many_80.txt": lambda: printed(print_overview, many_labels(), width=80),
+    "overview_many.md": lambda: "".join(to_markdown(many_labels())),
+    "overview_nothing_80.txt": lambda: printed(print_overview, nothing_scored(), width=80),
+    "overview_nothing.md": lambda: "".join(to_markdown(nothing_scored())),
     "files.txt": lambda: printed(print_file_facts, files()),
 }
 

@@ -14,8 +14,9 @@ import pytest
 import segeval
 from segeval.columns import Scores
 from segeval.counts import ContingencyTable
-from segeval.reports.tabular import MATRIX_LABELS, confusion_csv, to_csv
+from segeval.reports.tabular import MATRIX_LABELS, SUMMARY_COLUMNS, confusion_csv, summary_csv, to_csv
 from segeval.results import Results
+from tests.test_reports_exports import hostile
 from tests.test_reports_golden import METRIC_TOKENS, awkward
 
 SEED = 20
@@ -132,3 +133,35 @@ def test_giant_confusion_matrix_is_a_list_of_pairs() -> None:
     text = confusion_csv(ContingencyTable.from_pairs(pairs))
     assert text.startswith("reference,prediction,voxels\n0 background,0 background,1\n1,1,2\n")
     assert len(text.splitlines()) == MATRIX_LABELS + 2
+
+
+def test_summary_has_a_column_for_each_field() -> None:
+    results = hostile()
+    rows = rows_of("".join(summary_csv(results)))
+    assert len(rows) == len(results.summary)
+    for row, summary in zip(rows, results.summary, strict=True):
+        assert list(row) == list(SUMMARY_COLUMNS)
+        for column in SUMMARY_COLUMNS:
+            value = getattr(summary, column)
+            if value is None:
+                assert row[column] == ""
+            elif isinstance(value, str):
+                assert row[column] == ("'" if value.startswith("=") else "") + value
+            else:
+                assert type(value)(row[column]) == value
+                assert row[column] == repr(value)
+    assert "inf" in {row["max"] for row in rows}
+    assert {row["name"] for row in rows} == {"'=1+1", '<b>&"x"</b>', "a.b", "a_b", ""}
+    assert "".join(summary_csv(replace(results, summary=()))) == ",".join(SUMMARY_COLUMNS) + "\n"
+
+
+def test_mean_of_a_column_is_the_mean_of_the_summary() -> None:
+    results = hostile()
+    # as text first: some versions of pandas read the last bit of a float as they please
+    cases = pd.read_csv(io.StringIO("".join(to_csv(results))), dtype=str)
+    summary = pd.read_csv(io.StringIO("".join(summary_csv(results))), dtype=str)
+    rows = summary[(summary["aggregate"] == "cases") & np.isfinite(summary["mean"].astype(float))]
+    assert len(rows) > 20
+    for _, row in rows.iterrows():
+        column = cases[cases["label"] == row["label"]][row["metric"]]
+        assert column.astype(float).mean() == float(row["mean"])

@@ -11,15 +11,19 @@ from __future__ import annotations
 import os
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from segeval.metrics import Direction, Metric, Quantity
-from segeval.reports.layout import GAP, Column, Layout, Line
+from segeval.reports.layout import GAP, KEY, PROSE, Column, Layout, Line
+from segeval.reports.overview import MARGIN, Head, Table, overview
+from segeval.reports.pairs import COLUMNS, pair_rows
 from segeval.reports.sheets import UNITS, Alphabet, Sheet, asked, decimals, found, grid_line, number, sheets
 from segeval.results import Results
 
 if TYPE_CHECKING:
     from segeval.inspection import InspectedFile
+    from segeval.pairing import Pairing
 
 PRINTED_UNITS = {Quantity.RATIO: "none, a ratio", Quantity.LENGTH: "mm, or px without physical spacing"}
 INDENT = "    "
@@ -101,6 +105,94 @@ def _table(sheet: Sheet, width: int | None) -> list[list[Line]]:
     return _layout(width).blocks([numbers, names], scores)
 
 
+def print_overview(
+    results: Results,
+    *,
+    stream: TextIO,
+    color: bool | None = None,
+    width: int | None = None,
+    signature: bool = True,
+) -> None:
+    """Print the closing summary of a batch: means with their n, spread, groups, and what was not scored.
+
+    Parameters
+    ----------
+    results
+        With their summary.
+    stream, color, width, signature
+        See `print_scores`.
+    """
+    alphabet = Alphabet.of(stream.encoding)
+    width = _width(stream) if width is None else width
+    found = overview(results, alphabet)
+    lines: list[Line] = [*_notes([found.headline], width, "bold"), []]
+    tables = [found.summary, found.overall, *found.groups, *_aligned(found.spread), *found.tables]
+    for table in tables:
+        lines += _overview_table(table, width) if table is not None else []
+    if found.notes:
+        lines += [*_notes(found.notes, width, "dim"), []]
+    if found.failures is not None:
+        lines += _overview_table(found.failures, width)
+    if found.warnings:
+        lines += [*_notes([f"warning: {warning}" for warning in found.warnings], width, "yellow"), []]
+    lines += [[(alphabet.text(results.signature), "dim")]] if signature else []
+    _print(lines, stream, color)
+
+
+def _notes(notes: Iterable[str], width: int | None, style: str) -> list[Line]:
+    return [[(line, style)] for note in notes for line in _wrapped(note, width)]
+
+
+def _overview_table(table: Table, width: int | None) -> list[Line]:
+    """The blocks of a table and its notes, each followed by an empty line."""
+    keys: list[Column] = []
+    columns: list[Column] = []
+    for head, cells in zip(table.heads, zip(*table.rows, strict=True), strict=True):
+        title = head.title if any(cells) else ""
+        style = "yellow" if head in MARGIN else ""
+        column = Column(head=(title, head.unit), cells=cells, right=head.right, prose=head.prose, style=style)
+        (keys if head.key else columns).append(column)
+    layout = _layout(width)
+    if width is not None:
+        keys = _narrowed(keys, columns, layout, width)
+    lines = [line for block in layout.blocks(keys, columns) for line in [*block, []]]
+    return [*lines, *_notes(table.notes, width, "dim"), *([[]] if table.notes else [])]
+
+
+def _narrowed(keys: Sequence[Column], columns: Sequence[Column], layout: Layout, width: int) -> list[Column]:
+    """Keys whose names are folded to a third of the width, or so far that a number has room beside them."""
+    widths = [min(layout.width_of(column), PROSE if column.prose else width) for column in columns]
+    taken = sum(layout.width_of(column) + GAP for column in keys if column.right) + max(widths, default=0) + GAP
+    most = max(min(width // 3, width - taken), KEY)
+    return [
+        column if column.right else replace(column, cells=["\n".join(_folded(cell, most)) for cell in column.cells])
+        for column in keys
+    ]
+
+
+def _folded(text: str, width: int) -> list[str]:
+    return [text] if text_width(text) <= width else _chopped(text, width)
+
+
+def _aligned(tables: Sequence[Table]) -> list[Table]:
+    """Tables of the same columns, their heads padded so that the columns of one stand below those of another."""
+    columns = [column for table in tables for column in zip(table.heads, zip(*table.rows, strict=True), strict=True)]
+    places = len(tables[0].heads) if tables else 0
+    widest = [
+        max(text_width(text) for head, cells in columns[place::places] for text in (head.title, *cells))
+        for place in range(places)
+    ]
+    return [
+        replace(table, heads=tuple(_padded(head, most) for head, most in zip(table.heads, widest, strict=True)))
+        for table in tables
+    ]
+
+
+def _padded(head: Head, width: int) -> Head:
+    padding = " " * (0 if head.prose or head.key else width - text_width(head.title))
+    return replace(head, title=padding + head.title if head.right else head.title + padding)
+
+
 def print_gate(results: Results, *, stream: TextIO, color: bool | None = None, width: int | None = None) -> None:
     """Print each requirement with what was found, and whether it passed or FAILED.
 
@@ -116,15 +208,40 @@ def print_gate(results: Results, *, stream: TextIO, color: bool | None = None, w
     verdicts = results.gate
     if not verdicts:
         return
+    worst = [alphabet.text(each.worst_case or "") for each in verdicts]
     columns = [
         Column(head=("found",), cells=[found(each) for each in verdicts], right=True),
         Column(head=("",), cells=["passed" if each.passed else "FAILED" for each in verdicts]),
+        *([Column(head=("worst case",), cells=worst, prose=True)] if any(worst) else []),
     ]
     requirements = Column(head=("requirement",), cells=[alphabet.text(each.requirement) for each in verdicts])
     lines = [line for block in _layout(width).blocks([requirements], columns) for line in block]
     styles = {"FAILED": "bold red", "passed": "green"}
     lines = [[(text, styles.get(text, style)) for text, style in line] for line in lines]
     _print(lines, stream, color)
+
+
+def print_pairing(pairing: Pairing, *, stream: TextIO, color: bool | None = None, width: int | None = None) -> None:
+    """Print which files belong together, and what is wrong where they do not.
+
+    Parameters
+    ----------
+    pairing
+        The cases.
+    stream, color, width
+        See `print_scores`. Where the table is too wide, it is continued below.
+    """
+    alphabet = Alphabet.of(stream.encoding)
+    width = _width(stream) if width is None else width
+    rows = pair_rows(pairing)
+    cells = {name: [alphabet.text(getattr(row, name)) for row in rows] for name in COLUMNS}
+    keys = [Column(head=("case",), cells=cells["case"])]
+    columns = [Column(head=(name,), cells=cells[name]) for name in ("prediction", "reference")]
+    columns.append(Column(head=("problem",), cells=cells["problem"], prose=True, style="yellow"))
+    blocks = _layout(width).blocks(keys, columns)
+    unpaired = sum(bool(row.problem) for row in rows)
+    total = f"{len(rows)} case{'s' * (len(rows) != 1)}, {unpaired or 'none'} without a prediction of its own"
+    _print([line for block in blocks for line in [*block, []]] + [[(total, "")]], stream, color)
 
 
 def print_metrics_table(
@@ -341,7 +458,8 @@ def _width(stream: TextIO) -> int | None:
         return 80
 
 
-def _styled(stream: TextIO, color: bool | None) -> bool:
+def styled(stream: TextIO, color: bool | None) -> bool:
+    """Whether text for a stream has colours; without an answer in `color`, the environment and the stream decide."""
     if color is not None:
         return color
     if os.environ.get("NO_COLOR"):
@@ -352,7 +470,7 @@ def _styled(stream: TextIO, color: bool | None) -> bool:
 
 
 def _print(lines: Sequence[Line], stream: TextIO, color: bool | None) -> None:
-    if not _styled(stream, color):
+    if not styled(stream, color):
         stream.write("".join("".join(text for text, _ in line).rstrip() + "\n" for line in lines))
         return
     from rich.console import Console

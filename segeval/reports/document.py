@@ -10,6 +10,7 @@ documents can be compared line by line. The same results give the same bytes: pa
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
@@ -19,7 +20,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from segeval.columns import CaseCounts, Scores
-from segeval.errors import InputError
+from segeval.errors import InputError, shown
+from segeval.reading.files import opened
 from segeval.records import (
     INFINITE,
     case_record,
@@ -32,7 +34,6 @@ from segeval.records import (
     typed,
 )
 from segeval.results import Results, Summary, Verdict
-from segeval.summary import summarised
 from segeval.version import __version__
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ def read_json(text: str, *, source: str = "results") -> Results:
     Returns
     -------
     Results
-        Equal to those that were written, their summary made anew; without a contingency table.
+        Equal to those that were written, without a summary, which `summarised` makes anew, and without a contingency
+        table.
 
     Raises
     ------
@@ -189,6 +191,24 @@ def read_json(text: str, *, source: str = "results") -> Results:
         raise InputError(f"the results are damaged: {error}", source=source) from None
 
 
+def read_results(path: str) -> Results:
+    """Read the results in a file that `to_json` was written to; see `read_json`.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, or is not of that kind.
+    """
+    try:
+        with opened(path) as file, io.BufferedReader(file) as buffered:
+            text = buffered.read().decode()
+    except UnicodeDecodeError:
+        raise InputError("this is not JSON, it is no text", source=path) from None
+    except (OSError, MemoryError) as error:
+        raise InputError(f"cannot be read: {shown(error)}", source=path) from None
+    return read_json(text, source=path)
+
+
 def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 
@@ -196,7 +216,7 @@ def _refuse_constant(constant: str) -> NoReturn:
 def _results(document: Mapping[str, Any]) -> Results:
     tool, settings = typed(document, "tool", dict), typed(document, "settings", dict)
     metrics = typed(settings, "metrics", list)
-    results = Results(
+    return Results(
         version=typed(tool, "version", str),
         signature=typed(document, "signature", str),
         settings=settings,
@@ -208,7 +228,6 @@ def _results(document: Mapping[str, Any]) -> Results:
         warnings=tuple(each(typed({"warnings": [], **document}, "warnings", list), "warnings", str)),
         shard=typed({"shard": None, **document}, "shard", str, type(None)),
     )
-    return summarised(results)
 
 
 def _read_verdict(row: Mapping[str, Any]) -> Verdict:

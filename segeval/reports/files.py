@@ -16,8 +16,11 @@ from pathlib import Path
 from segeval.errors import UsageError, shown
 from segeval.reading import file_behind
 from segeval.reports.document import to_json, to_jsonl
+from segeval.reports.exports import EXPORTS
+from segeval.reports.junit import to_junit
 from segeval.reports.markdown import to_markdown
-from segeval.reports.tabular import to_csv
+from segeval.reports.tabular import summary_csv, to_csv
+from segeval.reports.workbook import check_installed, to_xlsx
 from segeval.results import Results
 
 FORMATS: dict[str, Callable[[Results], Iterable[str]]] = {
@@ -26,13 +29,16 @@ FORMATS: dict[str, Callable[[Results], Iterable[str]]] = {
     "jsonl": to_jsonl,
     "markdown": to_markdown,
 }
-SUFFIXES = {".csv": "csv", ".json": "json", ".jsonl": "jsonl", ".md": "markdown"}
+SUFFIXES = (".csv", ".json", ".jsonl", ".md", ".xlsx", ".xml")
+_TEXTS = {".csv": to_csv, ".json": to_json, ".jsonl": to_jsonl, ".md": to_markdown, ".xml": to_junit}
 
 StrPath = str | os.PathLike[str]
 PARTS_AT_ONCE = 4096
 
 
-def write_report(results: Results, path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
+def write_report(
+    results: Results, path: StrPath, *, inputs: Iterable[StrPath] = (), with_summary: bool = False
+) -> None:
     """Write results to a file, in the format that its suffix names.
 
     Parameters
@@ -40,26 +46,34 @@ def write_report(results: Results, path: StrPath, *, inputs: Iterable[StrPath] =
     results
         What was found.
     path
-        ``.csv``, ``.json``, ``.jsonl`` or ``.md``. A file that is there is replaced, a link followed.
+        ``.csv``, ``.json``, ``.jsonl``, ``.md``, ``.xlsx`` or ``.xml``. A file that is there is replaced, a link
+        followed.
     inputs
         Files that must not be overwritten, besides those of the cases.
+    with_summary
+        Whether the summary is put beside ``NAME.csv`` as ``NAME.summary.csv``.
 
     Raises
     ------
     UsageError
-        Another suffix, a path that cannot be written, or one of the inputs.
+        Another suffix, a path that cannot be written, or one of the inputs; or a package that is not installed.
     """
-    check_report_path(path)
-    files = [file for record in results.cases for file in (record.prediction, record.reference) if file is not None]
-    write_text(path, FORMATS[SUFFIXES[_suffix(path)]](results), inputs=[*inputs, *files])
+    inputs = [*inputs, *_files_of(results)]
+    check_report_path(path, inputs=inputs, with_summary=with_summary)
+    if _suffix(path) in _TEXTS:
+        write_text(path, _TEXTS[_suffix(path)](results), inputs=inputs)
+    else:
+        write_bytes(path, to_xlsx(results), inputs=inputs)
+    if with_summary and _suffix(path) == ".csv":
+        write_text(summary_path(path), summary_csv(results), inputs=inputs)
 
 
-def check_report_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
+def check_report_path(path: StrPath, *, inputs: Iterable[StrPath] = (), with_summary: bool = False) -> None:
     """Say what is wrong with the path of a report, before anything is scored.
 
     Parameters
     ----------
-    path, inputs
+    path, inputs, with_summary
         See `write_report`.
 
     Raises
@@ -67,6 +81,7 @@ def check_report_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
     UsageError
         See `write_report`.
     """
+    inputs = list(inputs)
     if _suffix(path) not in SUFFIXES:
         found = f"ends in {shown(_suffix(path))}" if _suffix(path) else "has no suffix"
         raise UsageError(
@@ -74,7 +89,40 @@ def check_report_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
             source=os.fspath(path),
             hint=f"known are {', '.join(SUFFIXES)}",
         )
+    if _suffix(path) == ".xlsx":
+        check_installed()
     check_output_path(path, inputs=inputs)
+    if with_summary and _suffix(path) == ".csv":
+        check_output_path(summary_path(path), inputs=inputs)
+
+
+def write_export(results: Results, kind: str, path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
+    """Write the result file that another system reads, whatever its suffix.
+
+    Parameters
+    ----------
+    results, path, inputs
+        See `write_report`.
+    kind
+        One of `EXPORTS`.
+
+    Raises
+    ------
+    UsageError
+        Another kind, a path that cannot be written, or one of the inputs.
+    """
+    if kind not in EXPORTS:
+        raise UsageError(f"no export is called {shown(kind)!r}", hint=f"there are {', '.join(EXPORTS)}")
+    write_text(path, EXPORTS[kind](results), inputs=[*inputs, *_files_of(results)])
+
+
+def summary_path(path: StrPath) -> Path:
+    """Where the summary lies beside a CSV."""
+    return Path(path).with_suffix(".summary.csv")
+
+
+def _files_of(results: Results) -> list[str]:
+    return [file for record in results.cases for file in (record.prediction, record.reference) if file is not None]
 
 
 def check_output_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
@@ -96,7 +144,7 @@ def check_output_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
             raise UsageError(f"cannot be written: no right to write to {shown(target.parent)}", source=source)
     except (OSError, ValueError, RuntimeError) as error:  # a name too long, a null character, a loop of links
         raise UsageError(f"cannot be written: {_reason(error)}", source=source) from None
-    if any(_same(target, file) for file in inputs):
+    if mode is not None and _is_one_of(target, inputs):
         raise UsageError("this is an input of the run and must not be overwritten", source=source)
 
 
@@ -146,11 +194,17 @@ def _suffix(path: StrPath) -> str:
     return Path(path).suffix.lower()
 
 
-def _same(target: Path, file: StrPath) -> bool:
-    try:
-        return target.samefile(file_behind(file))
-    except (OSError, ValueError):
-        return False
+def _is_one_of(target: Path, inputs: Iterable[StrPath]) -> bool:
+    """Whether a file is one of the inputs, under whatever name."""
+    place = target.stat()
+    for path in inputs:
+        try:
+            status = os.stat(file_behind(path))  # noqa: PTH116 - a Path for each of many thousands takes its time
+        except (OSError, ValueError):
+            continue
+        if os.path.samestat(place, status):
+            return True
+    return False
 
 
 def _reason(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""GitHub-flavoured Markdown, to be pasted into a report or a pull request: the cells of the console's table.
+"""GitHub-flavoured Markdown, to be pasted into a report or a pull request: the cells of the console's tables.
 
 Names come from files, so whatever Markdown or HTML would read in them is escaped: they show as they are.
 """
@@ -6,45 +6,95 @@ Names come from files, so whatever Markdown or HTML would read in them is escape
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from segeval.metrics import Direction, Metric
+from segeval.reports.overview import Table, overview
 from segeval.reports.sheets import UNITS, Alphabet, Heading, Sheet, asked, found, sheets
 from segeval.results import Results
 
 # an underscore inside a word is no emphasis, and escaping it would make names hard to read in the source
 _MARKUP = re.compile(r"[\\`*\[\]~$]|@(?=[\w-]+\.)|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
+SHOWN_FAILURES = 50
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
-def to_markdown(results: Results) -> str:
-    """A table per case, its footnotes, and the signature.
+def to_markdown(results: Results) -> Iterator[str]:
+    """One scored case as its table; anything else as an overview: gate, means, groups, spread, and what went wrong.
 
     Parameters
     ----------
     results
-        Of any number of cases.
+        Of any number of cases; with their summary, unless it is one.
 
-    Returns
-    -------
+    Yields
+    ------
     str
-        Ends in a newline.
+        Parts of a text that ends in a newline.
     """
-    parts = []
+    alone = len(results.cases) == 1 and results.cases[0].status == "scored" and not results.cases[0].groups
+    for place, part in enumerate(_one(results) if alone else _several(results)):
+        yield f"\n\n{part}" if place else part
+    yield "\n"
+
+
+def _one(results: Results) -> Iterator[str]:
     for sheet, record in zip(sheets(results, Alphabet()), results.cases, strict=True):
-        parts += _case(sheet, record.warnings)
-    if results.gate:
-        rows = [
-            [
-                _cell(verdict.requirement),
-                found(verdict),
-                "passed" if verdict.passed else "**FAILED**",
-            ]
-            for verdict in results.gate
+        yield from _case(sheet, record.warnings)
+    yield from _gate(results)
+    yield f"<sub>{escaped(results.signature)}</sub>"
+
+
+def _several(results: Results) -> Iterator[str]:
+    found = overview(results, Alphabet(), failures=SHOWN_FAILURES)
+    yield f"**{escaped(found.headline)}**"
+    yield from _gate(results)
+    for table in (found.summary, found.overall, *found.groups):
+        if table is not None:
+            yield from _overview_table(table)
+    details = [*found.spread, *found.tables]
+    if details:
+        yield f"<details><summary>{'Spread, worst cases' if found.spread else 'Worst cases'}</summary>"
+        for table in details:
+            yield from _overview_table(table)
+        yield "</details>"
+    if found.notes:
+        yield _list(found.notes)
+    if found.failures is not None:
+        yield from _overview_table(found.failures)
+    if found.warnings:
+        yield _list(f"Warning: {warning}" for warning in found.warnings)
+    yield f"<sub>{escaped(results.signature)}</sub>"
+
+
+def _gate(results: Results) -> Iterator[str]:
+    if not results.gate:
+        return
+    worst = any(verdict.worst_case for verdict in results.gate)
+    rows = [
+        [
+            _cell(verdict.requirement),
+            found(verdict),
+            "passed" if verdict.passed else "**FAILED**",
+            *([_cell(verdict.worst_case or "")] if worst else []),
         ]
-        parts.append(_table(["requirement", "found", ""], rows, right=[False, True, False]))
-    parts.append(f"<sub>{escaped(results.signature)}</sub>")
-    return "\n\n".join(parts) + "\n"
+        for verdict in results.gate
+    ]
+    heads = ["requirement", "found", "", *(["worst case"] if worst else [])]
+    yield _table(heads, rows, right=[head == "found" for head in heads])
+
+
+def _overview_table(table: Table) -> Iterator[str]:
+    columns = [
+        (head, cells) for head, cells in zip(table.heads, zip(*table.rows, strict=True), strict=True) if any(cells)
+    ]
+    yield _table(
+        [_cell(f"{head.title} {head.unit}".strip()) for head, _ in columns],
+        [[_cell(cell.strip()) for cell in row] for row in zip(*(cells for _, cells in columns), strict=True)],
+        right=[head.right for head, _ in columns],
+    )
+    if table.notes:
+        yield _list(table.notes)
 
 
 def metrics_table(cards: Iterable[Metric]) -> str:

@@ -11,15 +11,17 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from itertools import groupby
 
 from segeval.cases import CaseRecord
 from segeval.counts import ContingencyTable
 from segeval.errors import shown
 from segeval.metrics import Quantity, find
-from segeval.results import Results
+from segeval.results import Results, Summary
 from segeval.scoring import Score
 
+SUMMARY_COLUMNS = tuple(field.name for field in fields(Summary))
 MATRIX_LABELS = 2000  # a square of more is mostly zeros, and more than a spreadsheet takes
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001  (the full-width ones count too)
 # what drives a terminal, or is no UTF-8; tabs and ends of lines stay, quoted
@@ -47,6 +49,23 @@ def to_csv(results: Results) -> Iterator[str]:
     yield from _csv(_cells(results, metrics))
 
 
+def summary_csv(results: Results) -> Iterator[str]:
+    """The summary as CSV: a row per aggregate, group, label and metric, a column per field of `Summary`.
+
+    Parameters
+    ----------
+    results
+        With their summary.
+
+    Yields
+    ------
+    str
+        A line with its end; the heading at least.
+    """
+    yield from _csv([SUMMARY_COLUMNS])
+    yield from _csv([_text(getattr(row, column)) for column in SUMMARY_COLUMNS] for row in results.summary)
+
+
 def metric_columns(results: Results) -> list[str]:
     """The metrics that have a column: those asked for, in their order."""
     return list(dict.fromkeys([*results.metrics, *results.scores.metrics.values]))
@@ -69,6 +88,17 @@ def reason(record: CaseRecord) -> str:
     return record.message or ("no label to score in either map" if record.status == "scored" else "")
 
 
+def quantity_of(metric: str) -> Quantity:
+    """What a metric measures, as it was asked for: ``"hd@95"``."""
+    card = find(metric.partition("@")[0])
+    return Quantity.RATIO if card is None else card.quantity
+
+
+def whole_if_counted(value: float, metric: str) -> float | int:
+    """The value, and that of a count as a whole number if it is one."""
+    return int(value) if quantity_of(metric) is Quantity.COUNT and value.is_integer() else value
+
+
 def _cells(results: Results, metrics: Sequence[str]) -> Iterator[list[str]]:
     for record, scores in label_rows(results):
         if scores:
@@ -85,14 +115,15 @@ def _row(record: CaseRecord, label: int | str, scores: Sequence[Score], metrics:
     return [*map(_defused, facts), *(values.get(metric, "") for metric in metrics)]
 
 
+def _text(value: str | float | None) -> str:
+    if isinstance(value, str):
+        return _defused(value)
+    return "" if value is None else repr(value)
+
+
 def _number(score: Score) -> str:
     """The shortest text that reads back as the same float; a count without a fraction."""
-    if score.value is None:
-        return ""
-    card = find(score.metric.partition("@")[0])
-    if card is not None and card.quantity is Quantity.COUNT and float(score.value).is_integer():
-        return str(int(score.value))
-    return repr(float(score.value))
+    return "" if score.value is None else repr(whole_if_counted(float(score.value), score.metric))
 
 
 def confusion_csv(table: ContingencyTable, names: Mapping[int, str] | None = None) -> str:

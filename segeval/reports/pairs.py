@@ -1,0 +1,85 @@
+"""Which files belong together, before anything is scored: a table, whose CSV `segeval batch --pairs` reads."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from segeval.cases import Case
+from segeval.errors import shown
+from segeval.pairing import Pairing
+
+COLUMNS = ("case", "prediction", "reference", "problem")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairRow:
+    """A case as a row of the table.
+
+    Parameters
+    ----------
+    case, prediction, reference, problem
+        Texts; empty for a prediction that there is none of, and where nothing is wrong.
+    """
+
+    case: str
+    prediction: str
+    reference: str
+    problem: str
+
+
+def pair_rows(pairing: Pairing) -> list[PairRow]:
+    """Every case, and what is wrong with it."""
+    return [
+        PairRow(
+            case=case.name, prediction=case.prediction or "", reference=case.reference, problem=_problem(case) or ""
+        )
+        for case in pairing.cases
+    ]
+
+
+def _problem(case: Case) -> str | None:
+    if case.problem is not None or case.prediction is not None:
+        return case.problem
+    return "no prediction" + (f"; near are {', '.join(map(shown, case.near))}" if case.near else "")
+
+
+def pairing_csv(pairing: Pairing) -> Iterator[str]:
+    """The table as CSV, paths as they are: it is to be read again by segeval, not by a spreadsheet."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([getattr(row, column) for column in COLUMNS] for row in pair_rows(pairing))
+    yield text.getvalue()
+
+
+def pairing_json(pairing: Pairing) -> Iterator[str]:
+    """The table and the predictions without a reference, as JSON."""
+    cases = [{column: getattr(row, column) or None for column in COLUMNS} for row in pair_rows(pairing)]
+    yield json.dumps({"cases": cases, "unpaired_predictions": list(pairing.strays)}, indent=1) + "\n"
+
+
+def pairing_jsonl(pairing: Pairing) -> Iterator[str]:
+    """The table as JSON lines."""
+    for row in pair_rows(pairing):
+        yield json.dumps({column: getattr(row, column) or None for column in COLUMNS}) + "\n"
+
+
+def pairing_markdown(pairing: Pairing) -> Iterator[str]:
+    """The table as Markdown."""
+    from segeval.reports.markdown import escaped
+
+    cells: list[Iterable[str]] = [COLUMNS, [":---"] * len(COLUMNS)]
+    cells += [[escaped(getattr(row, column)).replace("|", "\\|") for column in COLUMNS] for row in pair_rows(pairing)]
+    yield "".join(f"| {' | '.join(row)} |\n" for row in cells)
+
+
+WRITERS: dict[str, Callable[[Pairing], Iterator[str]]] = {
+    "csv": pairing_csv,
+    "json": pairing_json,
+    "jsonl": pairing_jsonl,
+    "markdown": pairing_markdown,
+}
