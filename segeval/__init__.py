@@ -1,7 +1,7 @@
 """Compare predicted segmentations with references: Dice, Hausdorff distance and their kin, per label.
 
-`score` compares two arrays, `score_files` two files, `batch` two folders; each gives `Results`. The public names are loaded when they are
-first used, so that importing segeval costs nothing.
+`score` compares two arrays, `score_files` two files, `batch` two folders; each gives `Results`. The public names are
+loaded when they are first used, so that importing segeval costs nothing.
 """
 
 from __future__ import annotations

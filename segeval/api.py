@@ -12,7 +12,6 @@ from typing import Any, Literal, SupportsIndex, TypedDict, Unpack, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segeval.batch import Finished, Missing, exit_code_of, run
 from segeval.cases import Case, Outcome, case_name, score_case, score_maps
 from segeval.conventions import DEFAULT_METRICS, AbsentClass, Conventions, Penalty
 from segeval.errors import InputError, UsageError, shown
@@ -27,6 +26,7 @@ from segeval.pairing import Pairing, pair_folders, read_pairs
 from segeval.plans import RESERVED, Plan
 from segeval.reading.tables import LabelTable
 from segeval.results import Results, collect
+from segeval.running import Finished, Missing, exit_code_of, run
 from segeval.summary import summarised
 from segeval.version import __version__
 
@@ -364,7 +364,7 @@ def evaluate(
     told
         Called with each case as it is finished.
     plan, jobs, missing, metadata, by, timeout, fail_fast, journal, with_tables
-        See `batch` and `segeval.batch.run`.
+        See `batch` and `segeval.running.run`.
 
     Returns
     -------

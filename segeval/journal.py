@@ -129,6 +129,8 @@ class Journal:
 
     def taken_over(self, cases: Iterable[Case]) -> Iterator[tuple[Case, Outcome]]:
         """Those of the cases that are in the journal and have not changed since, with what became of them."""
+        if not self._places:
+            return
         with self.path.open("rb") as file:
             for case in cases:
                 place = self._places.get(case.name)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from segeval.batch import parse_shard
 from segeval.columns import CaseCounts, Scores
 from segeval.errors import InputError, UsageError, shown
 from segeval.plans import Plan
 from segeval.reading.folders import natural_order
 from segeval.results import Results, signature_of
+from segeval.running import parse_shard
 
 
 def merge(parts: Mapping[str, Results]) -> Results:
@@ -82,26 +82,28 @@ def _check_settings(parts: Mapping[str, Results]) -> None:
 
 
 def _check_shards(parts: Mapping[str, Results]) -> None:
-    sources: dict[int, str] = {}
-    counts: set[int] = set()
-    for source, part in parts.items():
-        if part.shard is None:
-            continue
-        number, count = parse_shard(part.shard)
-        counts.add(count)
-        if sources.setdefault(number, source) != source or len(counts) > 1:
-            raise InputError(
-                f"it is part {part.shard}, and another one is {parts[sources[number]].shard}", source=source
-            )
-    if not sources:
+    shards = {source: _shard(part.shard, source) for source, part in parts.items() if part.shard is not None}
+    if not shards:
         return
-    whole = [source for source, part in parts.items() if part.shard is None]
+    whole = [source for source in parts if source not in shards]
     if whole:
         raise InputError("it is a run of its own, the others are parts of one", source=whole[0])
-    (count,) = counts
-    lacking = [f"{number}/{count}" for number in range(1, count + 1) if number not in sources]
+    seen: dict[int, str] = {}
+    (first, (_, count)), *_ = shards.items()
+    for source, (number, of) in shards.items():
+        other = seen.setdefault(number, source) if of == count else first
+        if other != source:
+            raise InputError(f"it is part {number}/{of}, and {shown(other)} is {parts[other].shard}", source=source)
+    lacking = [f"{number}/{count}" for number in range(1, count + 1) if number not in seen]
     if lacking:
         raise InputError(f"{_parts(lacking)} missing", hint="give the results of every part")
+
+
+def _shard(text: str, source: str) -> tuple[int, int]:
+    try:
+        return parse_shard(text)
+    except UsageError as error:
+        raise InputError(error.problem, source=source) from None
 
 
 def _parts(names: Sequence[str]) -> str:

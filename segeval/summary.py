@@ -28,7 +28,7 @@ from segeval.results import Aggregate, Results, Summary
 from segeval.scoring import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY
 
 DRAWS = 2000
-DRAWN_AT_ONCE = 1 << 22  # draws times cases, so that the weights stay small
+DRAWN_AT_ONCE = 1 << 19  # draws times cases, so that the weights take a few MB however many cases there are
 FEW_CASES = 20  # below that an interval may be too narrow
 CONFIDENCE = 0.95
 SMALLEST_EXPONENT = -900  # what is smaller counts as zero in an interval

@@ -20,6 +20,9 @@ LONG = "an_organ_with_a_name_that_is_far_longer_than_any_terminal_would_ever_be_
 COMMANDS: dict[str, list[object]] = {
     "table": ["score", *PAIR],
     "json": ["score", *PAIR, "-f", "json"],
+    "batch": ["batch", PAIR[0].parent, PAIR[1].parent, "-m", "dice"],
+    "batch csv": ["batch", PAIR[0].parent, PAIR[1].parent, "-m", "dice", "-f", "csv"],
+    "dry run": ["batch", PAIR[0].parent, PAIR[1].parent, "--dry-run"],
     "metrics": ["metrics"],
     "inspect": ["inspect", *PAIR],
     "help": ["score", "--help"],

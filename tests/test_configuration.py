@@ -42,6 +42,7 @@ WRITTEN: dict[str, tuple[str, list[str]]] = {
     "confusion": ('"confusion.csv"', ["{folder}/confusion.csv"]),
     "format": ('"csv"', ["csv"]),
     "output": ('["a.csv", "b.json"]', ["{folder}/a.csv", "{folder}/b.json"]),
+    "export": ('"nnunet:summary.json"', ["nnunet:{folder}/summary.json"]),
     "quiet": ("true", []),
     "verbose": ("true", []),
     "no-color": ("true", []),
@@ -173,17 +174,19 @@ def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.C
         "inspect": PICTURES,
         "rasterize": [POLYGONS, "-o", str(folder / "pictures")],
     }
-    assert list(arguments) == list(group.commands)
+    assert {*arguments, "batch", "merge"} == set(group.commands)
     for name, words in arguments.items():
         assert run([name, *words]) == 0, capsys.readouterr().err
     made = {path.name for path in folder.iterdir()}
-    assert made == {"segeval.toml", "a.csv", "b.json", "confusion.csv", "pictures"}
+    assert made == {"segeval.toml", "a.csv", "b.json", "confusion.csv", "summary.json", "pictures"}
 
 
 def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
     (folder / "segeval.toml").write_text('format = "json"\nno_color = true\n')
     assert configured(folder) == {
         "score": {"kind": "json", "no_color": True},
+        "batch": {"kind": "json", "no_color": True},
+        "merge": {"kind": "json", "no_color": True},
         "metrics": {"no_color": True},
         "inspect": {"kind": "json", "no_color": True},
         "rasterize": {},

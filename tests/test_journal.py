@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from segeval.api import plan_of
-from segeval.batch import Finished, run
 from segeval.cases import Case, Outcome
 from segeval.errors import UsageError
 from segeval.journal import Journal
+from segeval.running import Finished, run
 from tests.command import box, save
 
 SETTINGS = {"metrics": ["dice"], "version": "1"}

@@ -10,7 +10,9 @@ import sys
 
 import click
 
+from segeval.cli.batch import batch
 from segeval.cli.inspect import inspect
+from segeval.cli.merge import merge
 from segeval.cli.metrics import metrics
 from segeval.cli.options import help_option, version_option
 from segeval.cli.rasterize import rasterize
@@ -39,7 +41,7 @@ def segeval(context: click.Context) -> None:
     context.obj = configure(context, list(segeval.commands.values()))
 
 
-for command in (score, metrics, inspect, rasterize):
+for command in (score, batch, merge, metrics, inspect, rasterize):
     segeval.add_command(command)
 
 

@@ -18,8 +18,18 @@ import click
 from segeval.errors import UsageError, shown
 
 NEVER = frozenset({"help", "version"})
-NOT_CONFIGURABLE = {"rasterize": frozenset({"output", "force"})}  # command -> what is said anew for each run
-PATHS = ("labels", "output", "confusion")  # relative to the folder of the file that names them
+NOT_CONFIGURABLE = {  # command -> what is said anew for each run
+    "batch": frozenset({"dry-run", "resume", "shard"}),
+    "rasterize": frozenset({"output", "force"}),
+}
+PATHS = (
+    "labels",
+    "output",
+    "confusion",
+    "export",
+    "pairs",
+    "metadata",
+)  # relative to the folder of the file that names them
 
 
 def find_configuration(folder: Path) -> tuple[Path, dict[str, Any]] | None:
@@ -164,6 +174,9 @@ def _path(key: str, text: str, *, folder: Path) -> str:
     """A path from the folder; labels may be number=name pairs where no such file is there."""
     if not text.strip():
         raise UsageError(f"{key} takes a text that is not blank, found {shown(repr(text))}")
+    if key == "export":  # what is behind the kind
+        kind, colon, file = text.partition(":")
+        return f"{kind}:{folder / file}" if colon else text
     path = str(folder / text)
     inline = key == "labels" and "=" in text and not os.path.isfile(path)  # noqa: PTH113 - a Path of any text may raise
     return text if inline else path

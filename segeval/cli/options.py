@@ -68,13 +68,14 @@ labels_option = click.option(
 )
 
 
-def _decorated(command: Command, decorators: list[Callable[[Command], Command]]) -> Command:
+def decorated(command: Command, decorators: list[Callable[[Command], Command]]) -> Command:
+    """The command with several options, in that order in its help."""
     return functools.reduce(lambda inner, decorator: decorator(inner), reversed(decorators), command)
 
 
 def scoring_options(command: Command) -> Command:
     """What is scored, and by which conventions."""
-    return _decorated(
+    return decorated(
         command,
         [
             click.option(
@@ -167,7 +168,7 @@ def scoring_options(command: Command) -> Command:
 
 def talk_options(command: Command) -> Command:
     """How much is said."""
-    return _decorated(
+    return decorated(
         command,
         [
             click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors."),
@@ -178,7 +179,7 @@ def talk_options(command: Command) -> Command:
 
 def look_options(command: Command) -> Command:
     """In which colours, and the help."""
-    return _decorated(
+    return decorated(
         command,
         [
             click.option("--no-color", is_flag=True, help="No colours; NO_COLOR and FORCE_COLOR are honoured too."),

@@ -139,7 +139,7 @@ def file_behind(path: str | os.PathLike[str]) -> str:
 
 def _split(name: str) -> tuple[str, str | None]:
     """The file and the image in it that a path names."""
-    found = re.fullmatch(r"(.*?\.json)::(.*)", name, re.IGNORECASE | re.DOTALL)
+    found = None if "::" not in name else re.fullmatch(r"(.*?\.json)::(.*)", name, re.IGNORECASE | re.DOTALL)
     return (found[1], found[2]) if found else (name, None)
 
 

@@ -1,0 +1,290 @@
+"""`segeval batch`: two folders."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from segeval.cli.options import (
+    complete_file,
+    decorated,
+    look_options,
+    plan_options,
+    remark_labels,
+    scoring_options,
+    talk_options,
+)
+from segeval.cli.outputs import (
+    check_outputs,
+    confusion_option,
+    ended,
+    github_option,
+    judged,
+    result_options,
+    show,
+    tell_github,
+    write,
+)
+from segeval.cli.streams import complain, data_stream, remark, write_document
+from segeval.errors import InputError, UsageError, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from segeval.cases import Case
+    from segeval.journal import Journal
+    from segeval.pairing import Pairing
+    from segeval.plans import Plan
+    from segeval.running import Finished
+
+NOTHING_TO_DO = 5
+
+
+def _case_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Which cases there are."""
+    return decorated(
+        command,
+        [
+            click.option(
+                "--pairs",
+                metavar="FILE",
+                shell_complete=complete_file,
+                help="A table with the columns prediction, reference and, if you like, case, in place of two folders; "
+                "paths are relative to it.",
+            ),
+            click.option(
+                "--pattern",
+                metavar="PATTERN",
+                help="How files are called in both folders: {case}_seg.nii.gz; * stands for anything, and a pattern "
+                "that ends in / for folders with a file for each class.",
+            ),
+            click.option("--prediction-pattern", metavar="PATTERN", help="How predictions are called."),
+            click.option("--reference-pattern", metavar="PATTERN", help="How references are called."),
+            click.option(
+                "--missing",
+                type=click.Choice(["error", "empty", "skip"]),
+                default="error",
+                show_default=True,
+                help="A reference without a prediction: an error after all others were scored, an empty prediction, or "
+                "left out and counted.",
+            ),
+            click.option("--dry-run", is_flag=True, help="Show which files belong together, and score nothing."),
+            click.option(
+                "--metadata",
+                metavar="FILE",
+                shell_complete=complete_file,
+                help="A table with the column case, and others to group by.",
+            ),
+            click.option(
+                "--by", metavar="COLUMN", multiple=True, help="Sum up by this column of --metadata too; repeatable."
+            ),
+        ],
+    )
+
+
+def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How they are run."""
+    return decorated(
+        command,
+        [
+            click.option(
+                "-j",
+                "--jobs",
+                metavar="N",
+                type=click.IntRange(min=1),
+                help="How many cases are scored at once; all processors by default.",
+            ),
+            click.option(
+                "--timeout",
+                metavar="SECONDS",
+                type=click.FloatRange(min=0, min_open=True),
+                help="Give a case up that takes longer.",
+            ),
+            click.option("--fail-fast", is_flag=True, help="Stop at the first case that cannot be scored."),
+            click.option(
+                "--resume",
+                is_flag=True,
+                help="Take over what an earlier run has finished, from the journal beside the first -o file.",
+            ),
+            click.option(
+                "--shard", metavar="I/N", help="Score one of N parts; `segeval merge` puts their results together."
+            ),
+        ],
+    )
+
+
+@click.command(
+    epilog="\b\nExample:\n"
+    "  segeval batch sample_data/predictions sample_data/references -m dice,hd@95 --require macro:dice=0.7\n"
+    "  segeval batch sample_data/predictions sample_data/references -o scores.csv -o scores.xlsx -o junit.xml"
+)
+@click.argument("predictions", required=False, shell_complete=complete_file)
+@click.argument("references", required=False, shell_complete=complete_file)
+@_case_options
+@scoring_options
+@_run_options
+@result_options
+@confusion_option
+@github_option
+@talk_options
+@look_options
+def batch(predictions: str | None, references: str | None, **options: Any) -> int:
+    """Score a folder of PREDICTIONS against REFERENCES.
+
+    A case is a reference, called by its path in the folder without the suffix; its prediction is called the same. What
+    is missing, damaged or on another grid is in the results with its reason, and the exit code is then 3, after all
+    other cases were scored.
+    """
+    from segeval.api import evaluate, pair, plan_of
+    from segeval.executors import processors
+    from segeval.gate import parse_requirement
+    from segeval.running import shard_of
+
+    started = time.perf_counter()
+    quiet = options["quiet"]
+    configuration = click.get_current_context().obj
+    if configuration is not None:
+        remark(f"options from {shown(configuration)}", quiet=quiet)
+    _check_together(options)
+    requirements = [parse_requirement(text) for text in options["requirements"]]
+    asked = plan_options(options)
+    remark_labels(asked["labels"], quiet=quiet)
+    plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
+    pairing = pair(
+        predictions,
+        references,
+        pairs=options["pairs"],
+        pattern=options["pattern"],
+        prediction_pattern=options["prediction_pattern"],
+        reference_pattern=options["reference_pattern"],
+    )
+    for text in pairing.remarks:
+        remark(text, quiet=quiet)
+    if options["dry_run"] or not pairing.cases:
+        return _show_pairing(pairing, options)
+    cases = list(pairing.cases) if options["shard"] is None else shard_of(pairing.cases, options["shard"])
+    inputs = _inputs(cases, options)
+    check_outputs(options, inputs=inputs, several=True)
+    journal = _journal(plan, options, total=len(cases))
+    watch = _Watch(len(cases), options)
+    try:
+        with watch.progress:
+            results, code = evaluate(
+                pairing,
+                plan,
+                cases=cases,
+                shard=options["shard"],
+                missing=options["missing"],
+                metadata=options["metadata"],
+                by=options["by"],
+                jobs=options["jobs"] or processors(),
+                timeout=options["timeout"],
+                fail_fast=options["fail_fast"],
+                journal=journal,
+                with_tables=options["confusion"] is not None,
+                told=watch.told,
+            )
+    except KeyboardInterrupt:
+        if journal is not None:
+            kept = f"{watch.scored} of {len(cases)} cases are kept in {shown(journal.path)}"
+            remark(f"{kept}; the same command with --resume goes on from there")
+        raise
+    if options["verbose"]:
+        seconds = time.perf_counter() - started
+        remark(f"{len(cases)} cases in {seconds:.2f} s, {1000 * seconds / len(cases):.1f} ms each")
+    results, problems = judged(requirements, results)
+    problems += write(results, options, inputs=inputs, several=True)
+    show(results, options, several=True)
+    _warn(results.warnings, quiet=quiet)
+    for defect in watch.defects:
+        remark(defect)
+    problems += tell_github(results, options)
+    return ended(results, code=code, problems=problems)
+
+
+def _check_together(options: dict[str, Any]) -> None:
+    """Refuse options that ask for another one."""
+    if options["by"] and options["metadata"] is None:
+        raise UsageError("--by takes the table that --metadata names")
+    if options["resume"] and not options["outputs"]:
+        raise UsageError("--resume takes -o FILE: the journal lies beside it")
+
+
+class _Watch:
+    """What is seen and remembered of a run while it goes on."""
+
+    def __init__(self, total: int, options: dict[str, Any]) -> None:
+        import sys
+
+        from segeval.reports.progress import Progress
+
+        color = False if options["no_color"] else None
+        self.progress = Progress(total, stream=sys.stderr, color=color, quiet=options["quiet"])
+        self.scored = 0
+        self.defects: list[str] = []
+
+    def told(self, finished: Finished) -> None:
+        """Take note of a case."""
+        record = finished.outcome.record
+        self.scored += record.status == "scored"
+        if finished.defect is not None:
+            self.defects.append(finished.defect)
+        if finished.taken_over:
+            self.progress.resumed(1)
+        else:
+            self.progress.advance(record.case, record.status, record.message)
+
+
+def _inputs(cases: list[Case], options: dict[str, Any]) -> list[str]:
+    """Every file that must not be overwritten."""
+    tables = [options[name] for name in ("labels", "pairs", "metadata")]
+    files = [path for case in cases for path in (case.prediction, case.reference)]
+    return [path for path in (*tables, *files) if path is not None]
+
+
+def _journal(plan: Plan, options: dict[str, Any], *, total: int) -> Journal | None:
+    """The journal beside the first output, if there is one."""
+    from segeval.api import journal_settings
+    from segeval.journal import Journal
+
+    if not options["outputs"]:
+        return None
+    path = Path(options["outputs"][0]).with_suffix(".journal")
+    settings = journal_settings(plan, missing=options["missing"], with_tables=options["confusion"] is not None)
+    journal = Journal(path, settings=settings, resume=options["resume"])
+    if journal.changed:
+        changed = ", ".join(map(shown, journal.changed))
+        remark(f"the options have changed since the journal was written ({changed}): all {total} cases are scored anew")
+    return journal
+
+
+def _warn(warnings: Iterable[str], *, quiet: bool) -> None:
+    for warning in warnings:
+        remark(f"warning: {shown(warning)}", quiet=quiet)
+
+
+def _show_pairing(pairing: Pairing, options: dict[str, Any]) -> int:
+    """Print which files belong together; the exit code says whether a reference is without a prediction."""
+    from segeval.api import stray_warnings
+    from segeval.reports.pairs import WRITERS
+
+    if not pairing.cases:
+        complain("no case found")
+        return NOTHING_TO_DO
+    if options["kind"] == "table":
+        from segeval.reports.console import print_pairing
+
+        with data_stream() as stream:
+            print_pairing(pairing, stream=stream, color=False if options["no_color"] else None)
+    else:
+        write_document(WRITERS[options["kind"]](pairing))
+    _warn(stray_warnings(pairing), quiet=options["quiet"])
+    refused = options["missing"] == "error"
+    lost = [each for each in pairing.cases if each.problem is not None or (each.prediction is None and refused)]
+    if lost:
+        complain(f"{len(lost)} of {len(pairing.cases)} references are without a prediction of their own")
+        return InputError.exit_code
+    return 0

@@ -1,0 +1,242 @@
+"""What becomes of results on the command line: the gate, files, stdout, and the exit code, alike for every command."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from segeval.cli.options import complete_file, decorated
+from segeval.cli.streams import complain, data_stream, remark, talk_stream, write_document
+from segeval.errors import SegevalError, UsageError, shown
+
+if TYPE_CHECKING:
+    from segeval.gate import Requirement
+    from segeval.results import Results, Verdict
+
+NOT_MET = 4
+MOST_NAMED = 5  # cases in the line that says why a run failed; the others are in the results
+
+Command = Callable[..., Any]
+
+
+def result_options(command: Command) -> Command:
+    """What is required of results, and where they go."""
+    return decorated(
+        command,
+        [
+            click.option(
+                "--require",
+                "requirements",
+                metavar="[LABEL:]METRIC[.STATISTIC]=VALUE",
+                multiple=True,
+                help="Exit with 4 unless the score is at least (or, where lower is better, at most) this; repeatable.",
+            ),
+            click.option(
+                "-f",
+                "--format",
+                "kind",
+                type=click.Choice(["table", "csv", "json", "jsonl", "markdown"]),
+                default="table",
+                show_default=True,
+                help="What stdout carries.",
+            ),
+            click.option(
+                "-o",
+                "--output",
+                "outputs",
+                metavar="FILE",
+                multiple=True,
+                shell_complete=complete_file,
+                help="Also write .csv, .json, .jsonl, .md, .xlsx or .xml (JUnit); repeatable.",
+            ),
+            click.option(
+                "--export",
+                "exports",
+                metavar="KIND:FILE",
+                multiple=True,
+                help="Also write what another system reads: nnunet:summary.json, grand-challenge:metrics.json.",
+            ),
+        ],
+    )
+
+
+confusion_option = click.option(
+    "--confusion",
+    metavar="FILE",
+    shell_complete=complete_file,
+    help="Write the label-by-label confusion matrix as CSV.",
+)
+
+github_option = click.option(
+    "--github",
+    is_flag=True,
+    help="In GitHub Actions, add a step summary, and annotations for what failed.",
+)
+
+
+def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> None:
+    """Find what cannot be written before anything is scored.
+
+    Parameters
+    ----------
+    options
+        Of the command line.
+    inputs
+        Files that must not be overwritten.
+    several
+        Whether the results are those of many cases, whose summary goes beside the CSV.
+    """
+    from segeval.reports.files import check_output_path, check_report_path, summary_path
+
+    inputs = list(inputs)
+    for path in options["outputs"]:
+        check_report_path(path, inputs=inputs, with_summary=several)
+    others = [path for _, path in map(_export, options["exports"])]
+    if options.get("confusion") is not None:
+        others.append(options["confusion"])
+    for path in others:
+        check_output_path(path, inputs=inputs)
+    paths = [*options["outputs"], *others]
+    if several:
+        paths += [str(summary_path(path)) for path in options["outputs"] if path.lower().endswith(".csv")]
+    targets: set[str] = set()
+    for path in paths:
+        target = os.path.realpath(path)
+        if target in targets:
+            raise UsageError("two outputs would go to this file", source=path)
+        targets.add(target)
+
+
+def _export(text: str) -> tuple[str, str]:
+    from segeval.reports.exports import EXPORTS
+
+    kind, colon, path = text.partition(":")
+    if kind not in EXPORTS or not colon or not path:
+        raise UsageError(f"--export takes KIND:FILE, found {shown(text)!r}", hint=f"kinds are {', '.join(EXPORTS)}")
+    return kind, path
+
+
+def judged(requirements: Sequence[Requirement], results: Results) -> tuple[Results, list[UsageError]]:
+    """The results with their verdicts; a label that they do not have spoils its own requirement only."""
+    from segeval.gate import judge
+
+    verdicts: list[Verdict] = []
+    problems: list[UsageError] = []
+    for requirement in requirements:
+        try:
+            verdicts += judge([requirement], results)
+        except UsageError as error:
+            problems.append(error)
+    return replace(results, gate=tuple(verdicts)), problems
+
+
+def write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> list[UsageError]:
+    """Write every file that was asked for; what cannot be written does not keep the others from it."""
+    from segeval.reports.files import write_export, write_report, write_text
+    from segeval.reports.tabular import confusion_csv
+
+    inputs = list(inputs)
+    tasks: list[Callable[[], None]] = [
+        partial(write_report, results, path, inputs=inputs, with_summary=several) for path in options["outputs"]
+    ]
+    tasks += [
+        partial(write_export, results, kind, path, inputs=inputs) for kind, path in map(_export, options["exports"])
+    ]
+
+    def write_confusion() -> None:
+        if results.confusion is None:
+            raise UsageError("there is no confusion matrix where labels overlap", hint="leave out --confusion")
+        write_text(options["confusion"], [confusion_csv(results.confusion, results.names)], inputs=inputs)
+
+    if options.get("confusion") is not None:
+        tasks.append(write_confusion)
+    problems: list[UsageError] = []
+    for task in tasks:
+        try:
+            task()
+        except UsageError as error:
+            problems.append(error)
+    return problems
+
+
+def show(results: Results, options: dict[str, Any], *, several: bool) -> None:
+    """Put results on stdout, and the gate on stderr."""
+    color, quiet = False if options["no_color"] else None, options["quiet"]
+    if options["kind"] == "table":
+        from segeval.reports.console import print_overview, print_scores
+
+        with data_stream() as stream:
+            (print_overview if several else print_scores)(results, stream=stream, color=color)
+    else:
+        from segeval.reports.files import FORMATS, batched
+
+        write_document(batched(FORMATS[options["kind"]](results)))
+        remark(results.signature, quiet=quiet)
+    if results.gate and not quiet:
+        from segeval.reports.console import print_gate
+
+        with talk_stream() as stream:
+            stream.write("\n")
+            print_gate(results, stream=stream, color=color)
+    for warning in _infinities(results):
+        remark(f"warning: {warning}", quiet=quiet)
+
+
+def _infinities(results: Results) -> list[str]:
+    count = sum(map(math.isinf, results.scores.values.tolist()))
+    return [f"scores that are infinite: {count}; a mean taken in a spreadsheet leaves them out"] if count else []
+
+
+def tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
+    """Add the step summary and the annotations that a workflow shows, if that was asked for and this is one."""
+    from segeval.reports import github
+    from segeval.reports.markdown import to_markdown
+
+    if not options["github"]:
+        return []
+    if not github.in_actions(os.environ):
+        remark("--github: this is no GitHub Actions workflow, so nothing was added to it", quiet=options["quiet"])
+        return []
+    for line in github.annotations(results):
+        remark(line)
+    try:
+        github.append_step_summary(os.environ, "".join(to_markdown(results)))
+    except UsageError as error:
+        return [error]
+    return []
+
+
+def ended(results: Results, *, code: int = 0, problems: Sequence[SegevalError] = ()) -> int:
+    """Say on stderr why the exit code is what it is, the gravest cause last, and return it.
+
+    Parameters
+    ----------
+    results
+        With their verdicts.
+    code
+        What the cases ask for.
+    problems
+        What else went wrong.
+    """
+    from segeval.reports.sheets import found
+
+    causes = [(problem.exit_code, str(problem)) for problem in problems]
+    missed = [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]
+    if missed:
+        count = f"{len(missed)} of {len(results.gate)} requirements" if len(results.gate) > 1 else "requirement"
+        causes.append((NOT_MET, f"{count} not met: {', '.join(missed)}"))
+    if code:
+        lost = [record for record in results.cases if record.status in ("failed", "missing")]
+        named = ", ".join(f"{shown(record.case)} ({record.status})" for record in lost[:MOST_NAMED])
+        more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
+        cases = "case" if len(results.cases) == 1 else "cases"
+        causes.append((code, f"{len(lost)} of {len(results.cases)} {cases} could not be scored: {named}{more}"))
+    for _, cause in sorted(causes, key=lambda cause: -cause[0]):
+        complain(cause)
+    return min((each for each, _ in causes), default=0)
