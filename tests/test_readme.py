@@ -30,9 +30,10 @@ def sessions() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("command", "shown"), sessions(), ids=lambda text: text[:60])
 def test_a_session_gives_what_it_shows(
-    command: str, shown: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    command: str, shown: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(TOP)
+    (tmp_path / "sample_data").symlink_to(TOP / "sample_data")
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     program, *arguments = shlex.split(command)
@@ -56,9 +57,10 @@ def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.chdir(TOP)
     (example,) = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     exec(compile(example, "README.md", "exec"), {})  # noqa: S102  (our own text)
-    first, signature = capsys.readouterr().out.splitlines()
+    first, signature, liver = capsys.readouterr().out.splitlines()
     assert first == "0.9"
     assert signature.startswith("segeval ")
+    assert liver == "liver: 0.8730 over 13, 1 missed, worst case_14"
 
 
 def test_every_linked_file_exists() -> None:
