@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,8 +27,8 @@ from segeval.metrics import parse_all
 from segeval.pairing import Pairing, pair_folders, read_pairs
 from segeval.plans import RESERVED, Plan
 from segeval.reading.tables import LabelTable
-from segeval.results import Results, collect
-from segeval.running import Finished, Missing, exit_code_of, run
+from segeval.results import Results, Shard, collect
+from segeval.running import Finished, Missing, run
 from segeval.summary import summarised
 from segeval.version import __version__
 
@@ -301,7 +303,7 @@ def batch(
         prediction_pattern=prediction_pattern,
         reference_pattern=reference_pattern,
     )
-    results, _ = evaluate(
+    return evaluate(
         pairing,
         plan,
         missing=missing,
@@ -310,7 +312,6 @@ def batch(
         jobs=processors() if jobs is None else jobs,
         timeout=timeout,
     )
-    return results
 
 
 def pair(
@@ -352,7 +353,7 @@ def evaluate(
     journal: Journal | None = None,
     with_tables: bool = False,
     told: Callable[[Finished], None] | None = None,
-) -> tuple[Results, int]:
+) -> Results:
     """Score cases and sum them up: what the command line and `batch` have in common.
 
     Parameters
@@ -365,11 +366,6 @@ def evaluate(
         Called with each case as it is finished.
     plan, jobs, missing, metadata, by, timeout, fail_fast, journal, with_tables
         See `batch` and `segeval.running.run`.
-
-    Returns
-    -------
-    tuple of Results and int
-        What was found, and what the command line should end with for the sake of the cases.
     """
     if missing not in get_args(Missing):
         raise UsageError(f"missing is one of {', '.join(get_args(Missing))}, not {shown(missing)}")
@@ -377,7 +373,6 @@ def evaluate(
         raise UsageError(f"jobs are 1 or more, not {jobs}")
     chosen = list(pairing.cases if cases is None else cases)
     groups, warnings = _groups(metadata, by, pairing.cases)
-    codes: set[int] = set()
 
     def outcomes() -> Iterator[Outcome]:
         finished_cases = run(
@@ -392,7 +387,6 @@ def evaluate(
         )
         with closing(finished_cases):
             for finished in finished_cases:
-                codes.add(finished.exit_code)
                 if told is not None:
                     told(finished)
                 record = finished.outcome.record
@@ -400,8 +394,19 @@ def evaluate(
 
     settings = {"missing": missing, "by": list(by)}
     results = collect(outcomes(), plan, order=[case.name for case in chosen], settings=settings)
-    results = replace(results, warnings=(*stray_warnings(pairing), *warnings), shard=shard)
-    return summarised(results), exit_code_of(codes)
+    results = replace(
+        results, warnings=(*pairing.remarks, *stray_warnings(pairing), *warnings), shard=_part(shard, pairing)
+    )
+    return summarised(results)
+
+
+def _part(shard: str | None, pairing: Pairing) -> Shard | None:
+    """Which part of the whole was scored, and of which whole."""
+    if shard is None:
+        return None
+    whole = [(case.name, case.prediction, case.reference) for case in pairing.cases]
+    digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+    return Shard(part=shard, cases=len(whole), digest=digest)
 
 
 def journal_settings(plan: Plan, *, missing: Missing, with_tables: bool) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class CaseRecord:
         How many were compared: those of the image, less ignored ones.
     message
         Why it was not scored.
+    exit_code
+        What it asks a run to end with: 0, or 1 for a defect, 2 for an option and 3 for an input that is wrong.
     warnings
         What a reader of its scores should know.
     groups
@@ -90,6 +92,7 @@ class CaseRecord:
     unit: str | None = None
     voxels: int | None = None
     message: str | None = None
+    exit_code: int = 0
     warnings: tuple[str, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
 

@@ -4,23 +4,30 @@ Each worker has a pipe of its own and no lock, so that one that is killed takes 
 working on; that item comes back with the cause, a new worker takes its place, and the map goes on. An item that takes
 longer than the timeout is ended with its worker. Workers are processes that are started afresh, so that no thread or
 lock of the caller is copied into them, and compute with one native thread each. They end when the caller does, however
-it ends. Only items and results cross the boundary, pickled.
+it ends. Only items and results cross the boundary, pickled; a result comes in small parts, each of which is there as a
+whole or not at all, so that nobody waits for a worker that has stopped in the middle of one.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+from segeval.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess, SpawnProcess
@@ -33,6 +40,13 @@ ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1"
 )
 PATIENCE = 5.0  # seconds that a worker without work has to end
+PARTING = 1.0  # seconds that a process may live on after the end of its pipe
+LONGEST_WAIT = 3600.0  # seconds; the system refuses to wait for ages
+PART = 4096  # bytes of a message, small enough to go through a pipe at once
+MORE, LAST = b"+", b"."
+NOTHING_MORE = b""  # in place of an item
+
+_starting = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +72,56 @@ class Ended(Generic[Item, Result]):
 
 
 def processors() -> int:
-    """How many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many processors this process may use, by its affinity and by the quota of its container."""
+    if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
+        count = os.process_cpu_count() or 1
+    elif hasattr(os, "sched_getaffinity"):
+        count = len(os.sched_getaffinity(0))
+    else:
+        count = os.cpu_count() or 1
+    return max(1, min([count, *map(math.ceil, _quotas())]))
+
+
+def _quotas(top: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/proc/self/cgroup")) -> Iterator[float]:
+    """The processors that control groups leave to this process: its own, and those that hold it."""
+    try:
+        groups = [line.split(":", 2) for line in mine.read_text().splitlines()]
+    except (OSError, ValueError):
+        groups = []
+    paths = {name: path for group in groups if len(group) == 3 for name in group[1].split(",") for path in group[2:]}
+    for folder in _upwards(top, paths.get("", "/")):  # version 2
+        yield from _quota(folder / "cpu.max")
+    for folder in _upwards(top / "cpu", paths.get("cpu", "/")):  # version 1
+        yield from _quota(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us")
+
+
+def _upwards(top: Path, path: str) -> list[Path]:
+    own = Path(path.lstrip("/"))
+    return [top / own, *(top / each for each in own.parents)] if own.parts else [top]
+
+
+def _quota(*files: Path) -> list[float]:
+    """Time per period, where both are told and the time is limited."""
+    try:
+        time_per, period = (float(number) for file in files for number in file.read_text().split())
+    except (OSError, ValueError):  # "max" stands for no limit
+        return []
+    return [time_per / period] if time_per > 0 and period > 0 else []
+
+
+def check_startable() -> None:
+    """Refuse to go on where no worker can be started.
+
+    Raises
+    ------
+    UsageError
+        This process is a daemonic one of `multiprocessing`, which must not have children.
+    """
+    if multiprocessing.current_process().daemon:
+        raise UsageError(
+            "cases are scored in processes of their own, which a daemonic process of multiprocessing cannot start",
+            hint="start it with daemon=False, or use concurrent.futures",
+        )
 
 
 def run_in_processes(
@@ -91,31 +151,43 @@ def run_in_processes(
     ------
     Ended
         In the order in which they end. When the caller stops asking, the workers are ended too.
+
+    Raises
+    ------
+    UsageError
+        See `check_startable`.
     """
+    check_startable()
     pending = iter(items)
+    crew: list[_Worker[Item, Result]] = []
     idle: list[_Worker[Item, Result]] = []
     busy: dict[Connection, _Worker[Item, Result]] = {}
     try:
         while True:
-            for item in pending:
-                worker = idle.pop() if idle else _Worker(function, preload)
-                if not worker.begin(item, timeout):  # it was ended while it had nothing to do
+            while len(busy) < jobs and (item := next(pending, None)) is not None:
+                try:
+                    message = pickle.dumps(item)
+                except Exception as error:  # noqa: BLE001 - whatever it is, it costs its own item
+                    yield Ended(item=item, cause=f"it cannot be handed to a process: {_named(error)}")
+                    continue
+                worker = idle.pop() if idle else _started(function, preload, crew)
+                if not worker.begin(item, message, timeout):  # it was ended while it had nothing to do
                     worker.end()
-                    worker = _Worker(function, preload)
-                    worker.begin(item, timeout)
+                    worker = _started(function, preload, crew)
+                    worker.begin(item, message, timeout)
                 busy[worker.connection] = worker
-                if len(busy) >= jobs:
-                    break
             if not busy:
                 break
             yield from _next(busy, idle)
-    except BaseException:
-        for worker in (*idle, *busy.values()):
-            worker.kill()
-        raise
-    finally:
-        for worker in idle:
+            crew[:] = [*idle, *busy.values()]
+        for worker in crew:
+            worker.dismiss()
+        for worker in crew:
             worker.end()
+    finally:
+        with _undisturbed():
+            for worker in crew:
+                worker.kill()
 
 
 class _Worker(Generic[Item, Result]):
@@ -124,52 +196,93 @@ class _Worker(Generic[Item, Result]):
     def __init__(self, function: Callable[[Item], Result], preload: Sequence[str]) -> None:
         self.item: Item | None = None
         self.deadline: float | None = None
+        self.is_alive = True
         self._timeout: float | None = None
-        with _fresh_start():
-            self.connection, theirs = multiprocessing.Pipe()
+        self._parts: list[bytes] = []
+        self.connection, theirs = multiprocessing.Pipe()
+        try:
             self._process = _process(_serve, (theirs, function), preload)
             self._process.start()
+        except BaseException:
+            self.connection.close()
+            raise
+        finally:
             theirs.close()
 
-    def begin(self, item: Item, timeout: float | None) -> bool:
+    def begin(self, item: Item, message: bytes, timeout: float | None) -> bool:
         """Hand over an item; False if there is nobody to take it."""
         self.item, self._timeout = item, timeout
         try:
-            self.connection.send(item)
+            self.connection.send_bytes(message)
         except OSError:
             return False
         self.deadline = None if timeout is None else time.monotonic() + timeout
         return True
 
-    def finish(self) -> Ended[Item, Result]:
-        """What became of the item: its result, or the end of the process."""
-        assert self.item is not None  # noqa: S101 - only a busy worker is asked
-        item, self.item = self.item, None
+    def receive(self) -> Ended[Item, Result] | None:
+        """What became of the item: its result, or the end of the process; None while there is more to come."""
         try:
-            return Ended(item=item, result=self.connection.recv())
+            part = self.connection.recv_bytes()
         except (EOFError, OSError):
-            self._process.join()
-            return Ended(item=item, cause=_obituary(self._process.exitcode))
+            return self._lost()
+        self._parts.append(part[1:])
+        if part[:1] == MORE:
+            return None
+        item, message = self._item(), b"".join(self._parts)
+        self._parts.clear()
+        try:
+            result, cause = pickle.loads(message)  # noqa: S301 - from a process of ours
+        except Exception as error:  # noqa: BLE001 - what it is made of may raise anything
+            return Ended(item=item, cause=f"its result cannot be read: {_named(error)}")
+        return Ended(item=item, result=result, cause=cause)
 
     def give_up(self) -> Ended[Item, Result]:
         """End the process that took too long."""
-        assert self.item is not None  # noqa: S101 - only a busy worker is asked
+        item = self._item()
         self.kill()
-        return Ended(item=self.item, cause=f"it took longer than {self._timeout:g} s", timed_out=True)
+        return Ended(item=item, cause=f"it took longer than {self._timeout:g} s", timed_out=True)
+
+    def dismiss(self) -> None:
+        """Tell the process, which has nothing to do, that there is nothing more."""
+        with contextlib.suppress(OSError):
+            self.connection.send_bytes(NOTHING_MORE)
 
     def end(self) -> None:
-        """Let the process go, which has nothing to do."""
-        with contextlib.suppress(OSError):
-            self.connection.send(None)
+        """Let the process go."""
+        self.dismiss()
         self._process.join(PATIENCE)
         self.kill()
 
     def kill(self) -> None:
         """End the process at once."""
+        self.is_alive = False
         with contextlib.suppress(OSError):
             self._process.kill()
-        self._process.join()
+        self._process.join(PATIENCE)  # no longer: what waits for a disk cannot be killed
         self.connection.close()
+
+    def _lost(self) -> Ended[Item, Result]:
+        """The pipe has ended, and with it the process, as a rule."""
+        item = self._item()
+        self._process.join(PARTING)
+        code = self._process.exitcode
+        self.kill()
+        return Ended(item=item, cause="its process has let go of its pipe" if code is None else _obituary(code))
+
+    def _item(self) -> Item:
+        assert self.item is not None  # noqa: S101 - only a busy worker is asked
+        item, self.item = self.item, None
+        return item
+
+
+def _started(
+    function: Callable[[Item], Result], preload: Sequence[str], crew: list[_Worker[Item, Result]]
+) -> _Worker[Item, Result]:
+    """A new worker, which belongs to the crew before anything can go wrong."""
+    with _starting, _undisturbed(), _blocked(signal.SIGINT), _fresh_start():
+        worker = _Worker(function, preload)
+        crew.append(worker)
+    return worker
 
 
 def _next(
@@ -177,17 +290,16 @@ def _next(
 ) -> list[Ended[Item, Result]]:
     """Wait until some workers are done, or have used up their time."""
     deadlines = [worker.deadline for worker in busy.values() if worker.deadline is not None]
-    rest = max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-    ready = wait(list(busy), rest)
+    rest = min(max(0.0, min(deadlines) - time.monotonic()), LONGEST_WAIT) if deadlines else None
     found = []
-    for connection in ready:
-        worker = busy.pop(connection)  # type: ignore[call-overload]  # what was waited for
-        ended = worker.finish()
-        if ended.cause is None:
-            idle.append(worker)
-        else:
-            worker.kill()
-        found.append(ended)
+    for connection in wait(list(busy), rest):
+        worker = busy[connection]  # type: ignore[index]  # what was waited for
+        ended = worker.receive()
+        if ended is not None:
+            del busy[worker.connection]
+            if worker.is_alive:
+                idle.append(worker)
+            found.append(ended)
     now = time.monotonic()
     for connection, worker in list(busy.items()):
         if worker.deadline is not None and worker.deadline <= now:
@@ -208,10 +320,45 @@ def _process(
 
 
 @contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let an interrupt wait until this is done."""
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+    waits = callable(before) and threading.current_thread() is threading.main_thread()
+    if waits:
+        signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        if waits:
+            signal.signal(signal.SIGINT, before)
+            if came:
+                signal.raise_signal(signal.SIGINT)
+
+
+@contextlib.contextmanager
+def _blocked(number: signal.Signals) -> Iterator[None]:
+    """Block a signal, where that is possible, in this thread and in processes that it starts.
+
+    A terminal interrupts all of them, and one that is still importing modules would answer with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # where it has to start its process, it unblocks the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
 def _fresh_start() -> Iterator[None]:
     """Start processes with one native thread, and without running the caller's script in them.
 
-    Python would import the main module in each of them, and a script without a guard would begin anew there.
+    Python would import the main module in each of them, and a script without a guard would begin anew there. What is
+    changed belongs to the whole process, so that one thread at a time may do this.
     """
     environment = {name: os.environ.get(name) for name in ONE_THREAD}
     main = sys.modules["__main__"]
@@ -231,10 +378,29 @@ def _fresh_start() -> Iterator[None]:
 def _serve(connection: Connection, function: Callable[[Item], Result]) -> None:
     """What a worker does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the caller decides what becomes of us
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # it was blocked while we were started
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, OSError):
-        while (item := connection.recv()) is not None:
-            connection.send(function(item))
+        while (message := connection.recv_bytes()) != NOTHING_MORE:
+            answer = _answer(function, message)
+            last = max(0, len(answer) - 1) // PART * PART
+            for start in range(0, last, PART):
+                connection.send_bytes(MORE + answer[start : start + PART])
+            connection.send_bytes(LAST + answer[last:])
+
+
+def _answer(function: Callable[[Item], Result], message: bytes) -> bytes:
+    """The result or the cause that there is none, pickled."""
+    try:
+        return pickle.dumps((function(pickle.loads(message)), None))  # noqa: S301 - from the process that started us
+    except BaseException as error:  # noqa: BLE001 - it costs its own item, whatever it is
+        return pickle.dumps((None, f"there is no result: {_named(error)}"))
+
+
+def _named(error: BaseException) -> str:
+    text = shown(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _end_with_parent() -> None:

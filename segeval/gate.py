@@ -93,7 +93,7 @@ def parse_requirement(text: str) -> Requirement:
         limit = float(number)
     except ValueError:
         limit = math.nan
-    if not equals or math.isnan(limit):
+    if not equals or not math.isfinite(limit):
         raise UsageError(
             f"a requirement is [LABEL:]METRIC[.STATISTIC]=VALUE, found {shown(text)!r}",
             hint="for instance liver:dice=0.9",
@@ -132,20 +132,29 @@ def judge(requirements: Iterable[Requirement], results: Results) -> tuple[Verdic
     UsageError
         A requirement for a label that the results do not have.
     """
-    rows = [row for row in results.summary if row.by is None]
+    return tuple(verdict for each in requirements for verdict in _verdicts(each, results))
+
+
+def _verdicts(requirement: Requirement, results: Results) -> list[Verdict]:
+    summary = [row for row in results.summary if row.by is None]
     several = len(results.cases) > 1
-    return tuple(verdict for each in requirements for verdict in _verdicts(each, rows, several=several))
-
-
-def _verdicts(requirement: Requirement, summary: Sequence[Summary], *, several: bool) -> list[Verdict]:
     aggregate = requirement.label if requirement.label in AGGREGATES else "cases"
     rows = [row for row in summary if row.metric == requirement.metric.token and row.aggregate == aggregate]
-    if aggregate == "pooled":
-        rows = [row for row in rows if isinstance(row.label, int)]
+    if aggregate == "pooled" and any(isinstance(row.label, int) for row in rows):
+        rows = [
+            row for row in rows if isinstance(row.label, int)
+        ]  # regions alone are held too, beside labels they are not
     titles = _titles(rows)
     meant = [row for row in rows if _meant(requirement, row)]
     if not meant and aggregate == "cases" and requirement.label is not None:
-        raise _no_such_label(requirement, list(titles.values()))
+        if summary and not _is_known(requirement.label, results):
+            raise _no_such_label(requirement, list(titles.values()))
+        return [Verdict(requirement=requirement.about(requirement.label), value=None, passed=False)]
+    if aggregate.startswith("macro") and not rows and any(row.metric == requirement.metric.token for row in summary):
+        raise UsageError(
+            f"{aggregate} is a mean over labels, and only regions are scored, required "
+            f"{shown(requirement.about(aggregate))}"
+        )
     found = {
         titles[row.label]: (getattr(row, requirement.statistic), row.worst_case if several else None) for row in meant
     }
@@ -156,6 +165,15 @@ def _verdicts(requirement: Requirement, summary: Sequence[Summary], *, several: 
         )
         for title, (value, worst_case) in (found or nothing).items()
     ]
+
+
+def _is_known(label: str, results: Results) -> bool:
+    """Whether the run was told of a label or region of that name or number, though no case has a value for it."""
+    settings = results.settings
+    texts = [*settings.get("only", ()), *settings.get("regions", {}), *settings.get("labels", {})]
+    texts += [*settings.get("labels", {}).values(), *map(str, results.names), *results.names.values()]
+    texts += [str(row.label) for row in results.summary] + [row.name for row in results.summary if row.name]
+    return plain_name(label) in map(plain_name, texts)
 
 
 def _titles(rows: Sequence[Summary]) -> Mapping[int | str | None, str]:

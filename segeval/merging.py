@@ -11,7 +11,7 @@ from segeval.columns import CaseCounts, Scores
 from segeval.errors import InputError, UsageError, shown
 from segeval.plans import Plan
 from segeval.reading.folders import natural_order
-from segeval.results import Results, signature_of
+from segeval.results import Results, Shard, signature_of
 from segeval.running import parse_shard
 
 
@@ -52,7 +52,7 @@ def merge(parts: Mapping[str, Results]) -> Results:
         raise InputError(f"its settings are damaged: {shown(error)}", source=next(iter(parts))) from None
     return Results(
         version=first.version,
-        signature=signature_of(plan, cases),
+        signature=signature_of(plan, cases, first.settings),
         settings=first.settings,
         metrics=first.metrics,
         cases=tuple(cases),
@@ -82,26 +82,34 @@ def _check_settings(parts: Mapping[str, Results]) -> None:
 
 
 def _check_shards(parts: Mapping[str, Results]) -> None:
-    shards = {source: _shard(part.shard, source) for source, part in parts.items() if part.shard is not None}
+    shards = {source: part.shard for source, part in parts.items() if part.shard is not None}
     if not shards:
         return
     whole = [source for source in parts if source not in shards]
     if whole:
         raise InputError("it is a run of its own, the others are parts of one", source=whole[0])
     seen: dict[int, str] = {}
-    (first, (_, count)), *_ = shards.items()
-    for source, (number, of) in shards.items():
+    (first, expected), *_ = shards.items()
+    _, count = _numbers(expected, first)
+    for source, shard in shards.items():
+        number, of = _numbers(shard, source)
         other = seen.setdefault(number, source) if of == count else first
         if other != source:
-            raise InputError(f"it is part {number}/{of}, and {shown(other)} is {parts[other].shard}", source=source)
+            raise InputError(f"it is part {shard.part}, and {shown(other)} is {shards[other].part}", source=source)
+        if (shard.cases, shard.digest) != (expected.cases, expected.digest):
+            raise InputError(
+                f"it is a part of other cases than {shown(first)} is: {shard.cases} and {expected.cases} in all",
+                source=source,
+                hint="the folders are others, or have changed in between; score all parts again",
+            )
     lacking = [f"{number}/{count}" for number in range(1, count + 1) if number not in seen]
     if lacking:
         raise InputError(f"{_parts(lacking)} missing", hint="give the results of every part")
 
 
-def _shard(text: str, source: str) -> tuple[int, int]:
+def _numbers(shard: Shard, source: str) -> tuple[int, int]:
     try:
-        return parse_shard(text)
+        return parse_shard(shard.part)
     except UsageError as error:
         raise InputError(error.problem, source=source) from None
 

@@ -19,7 +19,7 @@ from segeval.version import __version__
 
 Match = Literal["ids", "names"]
 
-RESERVED = ("all", "macro", "pooled")
+RESERVED = ("all", "macro", "pooled", "macro_pooled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ def case_record(record: CaseRecord) -> dict[str, Any]:
         "unit": record.unit,
         "voxels": record.voxels,
         "message": record.message,
+        **({"exit_code": record.exit_code} if record.exit_code else {}),
         **({"warnings": list(record.warnings)} if record.warnings else {}),
         **({"groups": dict(record.groups)} if record.groups else {}),
     }
@@ -114,6 +115,7 @@ def read_case(row: Mapping[str, Any]) -> CaseRecord:
         unit=typed(row, "unit", str, _NONE),
         voxels=typed(row, "voxels", int, _NONE),
         message=typed(row, "message", str, _NONE),
+        exit_code=typed({"exit_code": 0, **row}, "exit_code", int),
         warnings=tuple(each(typed({"warnings": [], **row}, "warnings", list), "warnings", str)),
         groups={
             column: typed({column: group}, column, str)

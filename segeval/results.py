@@ -111,6 +111,25 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """One part of a run in several.
+
+    Parameters
+    ----------
+    part
+        ``"2/3"``.
+    cases
+        How many the whole run has.
+    digest
+        Of the names and files of all of them: parts of one run have the same.
+    """
+
+    part: str
+    cases: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """All that a run found.
 
@@ -137,7 +156,7 @@ class Results:
     warnings
         What a reader of the whole should know, such as predictions without a reference.
     shard
-        ``"2/3"`` where this is one part of a run in several.
+        Which part this is of a run in several, if it is one.
     confusion
         The contingency table of all cases together, where it was asked for and labels do not overlap.
     names
@@ -154,9 +173,14 @@ class Results:
     summary: tuple[Summary, ...] = ()
     gate: tuple[Verdict, ...] = ()
     warnings: tuple[str, ...] = ()
-    shard: str | None = None
+    shard: Shard | None = None
     confusion: ContingencyTable | None = field(default=None, compare=False)
     names: Mapping[int, str] = field(default_factory=dict, compare=False)
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line ends with for the sake of the cases: 1 before 2 before 3; 0 where all went well."""
+        return min((record.exit_code for record in self.cases if record.exit_code), default=0)
 
     def value(self, metric: str, *, label: Key = "all", case: str | None = None) -> float | None:
         """One number.
@@ -248,7 +272,7 @@ def collect(
     cases = tuple(records[name] for name in ordered)
     return Results(
         version=__version__,
-        signature=signature_of(plan, cases),
+        signature=signature_of(plan, cases, settings or {}),
         settings=plan.settings() | dict(settings or {}),
         metrics=tuple(request.token for request in plan.metrics),
         cases=cases,
@@ -259,6 +283,8 @@ def collect(
     )
 
 
-def signature_of(plan: Plan, cases: Iterable[CaseRecord]) -> str:
-    """The signature of a plan, for the cases that were scored under it."""
-    return plan.signature({(len(each.shape or ()), each.unit or "") for each in cases if each.status == "scored"})
+def signature_of(plan: Plan, cases: Iterable[CaseRecord], settings: Mapping[str, Any]) -> str:
+    """The signature of a plan, for the cases that were scored under it, and of what else the run rests on."""
+    grids = {(len(each.shape or ()), each.unit or "") for each in cases if each.status == "scored"}
+    missing = settings.get("missing", "error")
+    return plan.signature(grids) + ("" if missing == "error" else f" | missing prediction {missing}")

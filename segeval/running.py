@@ -17,13 +17,14 @@ from typing import Literal
 
 from segeval.cases import Case, CaseRecord, Outcome, Status, score_case
 from segeval.errors import InputError, OutOfMemoryError, SegevalError, UsageError, shown
-from segeval.executors import Ended, run_in_processes
-from segeval.journal import Input, Journal, file_input, folder_input
+from segeval.executors import Ended, check_startable, run_in_processes
+from segeval.journal import Input, Journal, inputs_of
 from segeval.plans import Plan
 from segeval.reading.files import watched
 
 Missing = Literal["error", "empty", "skip"]
 
+DEFECT = 1  # the exit code
 PRELOADED = ("segeval.cases", "segeval.reading.nifti", "segeval.reading.picture")
 NOT_RUN = "not scored, because another case could not be (fail fast)"
 
@@ -36,8 +37,6 @@ class Attempt:
     ----------
     outcome
         What became of it.
-    exit_code
-        What it asks the run to end with: 0, or 1 for a defect, 2 for an option and 3 for an input that is wrong.
     inputs
         The files that were read.
     defect
@@ -47,7 +46,6 @@ class Attempt:
     """
 
     outcome: Outcome
-    exit_code: int = 0
     inputs: tuple[Input, ...] = ()
     defect: str | None = None
     exhausted: bool = False
@@ -61,14 +59,13 @@ class Finished:
     ----------
     outcome
         What became of it.
-    exit_code, defect
+    defect
         See `Attempt`.
     taken_over
         Whether it was scored by an earlier run.
     """
 
     outcome: Outcome
-    exit_code: int = 0
     defect: str | None = None
     taken_over: bool = False
 
@@ -98,7 +95,7 @@ def run(
         What becomes of a case without a prediction: ``"error"`` it is not scored, which is an error; ``"empty"`` it
         is scored as if nothing had been found; ``"skip"`` it is left out.
     timeout
-        Seconds that one case may take.
+        Seconds that one case may take, more than 0.
     fail_fast
         Whether the rest is left alone after the first case that cannot be scored.
     journal
@@ -110,16 +107,49 @@ def run(
     ------
     Finished
         Each case once, in the order in which they end.
+
+    Raises
+    ------
+    UsageError
+        Such a timeout, a process that may not start others, or a journal that cannot be written.
     """
+    if timeout is not None and not timeout > 0:
+        raise UsageError(f"timeout is a number of seconds above 0, not {timeout}")
+    check_startable()
+    return _run(
+        cases,
+        plan,
+        jobs=jobs,
+        missing=missing,
+        timeout=timeout,
+        fail_fast=fail_fast,
+        journal=journal,
+        with_tables=with_tables,
+    )
+
+
+def _run(
+    cases: Sequence[Case],
+    plan: Plan,
+    *,
+    jobs: int,
+    missing: Missing,
+    timeout: float | None,
+    fail_fast: bool,
+    journal: Journal | None,
+    with_tables: bool,
+) -> Generator[Finished, None, None]:
     waiting: dict[str, Case] = {case.name: case for case in cases}
     try:
+        if journal is not None:
+            journal.begin()
         with closing(
             _all(cases, plan, jobs=jobs, missing=missing, timeout=timeout, journal=journal, with_tables=with_tables)
         ) as ends:
             for finished in ends:
                 del waiting[finished.outcome.record.case]
                 yield finished
-                if fail_fast and finished.exit_code:
+                if fail_fast and finished.outcome.record.exit_code:
                     break
         for case in waiting.values():
             yield Finished(outcome=_lost(case, "skipped", NOT_RUN))
@@ -162,15 +192,20 @@ def _all(
                 found = _judged(ended)
                 if journal is not None and found.outcome.record.status == "scored":
                     journal.add(found.outcome, found.inputs)
-                yield Finished(outcome=found.outcome, exit_code=found.exit_code, defect=found.defect)
+                yield Finished(outcome=found.outcome, defect=found.defect)
+
+
+def scorable(cases: Iterable[Case], missing: Missing) -> list[Case]:
+    """Those of the cases that are tried at all, and may be taken over; see `run`."""
+    return [case for case in cases if _unscorable(case, missing) is None]
 
 
 def _unscorable(case: Case, missing: Missing) -> Finished | None:
     """What becomes of a case that is not even tried."""
     if case.problem is not None:
-        return Finished(outcome=_lost(case, "failed", case.problem), exit_code=InputError.exit_code)
+        return Finished(outcome=_lost(case, "failed", case.problem))
     if case.prediction is None and missing == "error":
-        return Finished(outcome=_lost(case, "missing", _missing(case)), exit_code=InputError.exit_code)
+        return Finished(outcome=_lost(case, "missing", _missing(case)))
     if case.prediction is None and missing == "skip":
         return Finished(outcome=_lost(case, "skipped", "there is no prediction; it is left out"))
     return None
@@ -187,7 +222,7 @@ def _judged(ended: Ended[Case, Attempt]) -> Attempt:
     if ended.result is not None:
         return ended.result
     cause = ended.cause if ended.timed_out else f"{ended.cause} (tried twice, the second time alone)"
-    return Attempt(outcome=_lost(ended.item, "failed", cause or ""), exit_code=InputError.exit_code)
+    return Attempt(outcome=_lost(ended.item, "failed", cause or ""))
 
 
 def attempt(case: Case, *, plan: Plan, with_table: bool, with_inputs: bool) -> Attempt:
@@ -198,25 +233,29 @@ def attempt(case: Case, *, plan: Plan, with_table: bool, with_inputs: bool) -> A
         if not with_table:
             outcome = Outcome(record=outcome.record, scores=outcome.scores, counts=outcome.counts, names=outcome.names)
         folders = [path for path in (case.prediction, case.reference) if path is not None and Path(path).is_dir()]
-        inputs: list[Input] = []
-        if with_inputs:
-            inputs = [*map(folder_input, folders), *(file_input(path, status) for path, status in seen.items())]
+        inputs = inputs_of(seen, folders) if with_inputs else ()
     except MemoryError:
         lost = _lost(case, "failed", "there is not enough memory to score it")
-        return Attempt(outcome=lost, exit_code=InputError.exit_code, exhausted=True)
+        return Attempt(outcome=lost, exhausted=True)
     except SegevalError as error:
         exhausted = isinstance(error, OutOfMemoryError)
-        return Attempt(outcome=_lost(case, "failed", str(error)), exit_code=error.exit_code, exhausted=exhausted)
+        lost = _lost(case, "failed", str(error), exit_code=error.exit_code)
+        return Attempt(outcome=lost, exhausted=exhausted)
     except Exception as error:  # noqa: BLE001 - a defect costs its own case, and is told with its traceback
         cause = f"a defect in segeval: {type(error).__name__}: {shown(error)}"
-        return Attempt(outcome=_lost(case, "failed", cause), exit_code=1, defect=traceback.format_exc())
-    return Attempt(outcome=outcome, inputs=tuple(inputs))
+        return Attempt(outcome=_lost(case, "failed", cause, exit_code=DEFECT), defect=traceback.format_exc())
+    return Attempt(outcome=outcome, inputs=inputs)
 
 
-def _lost(case: Case, status: Status, message: str) -> Outcome:
+def _lost(case: Case, status: Status, message: str, *, exit_code: int = InputError.exit_code) -> Outcome:
     return Outcome(
         record=CaseRecord(
-            case=case.name, status=status, prediction=case.prediction, reference=case.reference, message=message
+            case=case.name,
+            status=status,
+            prediction=case.prediction,
+            reference=case.reference,
+            message=message,
+            exit_code=0 if status == "skipped" else exit_code,
         )
     )
 
@@ -250,8 +289,3 @@ def parse_shard(shard: str) -> tuple[int, int]:
     if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
         raise UsageError(f"a shard is I/N, from 1/N to N/N, found {shown(shard)!r}")
     return int(number), int(count)
-
-
-def exit_code_of(codes: Iterable[int]) -> int:
-    """What a run ends with whose cases ask for these: a defect before an option, an option before an input."""
-    return min((code for code in codes if code), default=0)

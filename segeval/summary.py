@@ -14,13 +14,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segeval.cases import CaseRecord, Status
+from segeval.columns import Scores
 from segeval.comparison import Key
 from segeval.counts import Counts
 from segeval.metrics import Direction, Metric, Quantity, parse
@@ -28,7 +30,8 @@ from segeval.results import Aggregate, Results, Summary
 from segeval.scoring import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY
 
 DRAWS = 2000
-DRAWN_AT_ONCE = 1 << 19  # draws times cases, so that the weights take a few MB however many cases there are
+DRAWN_AT_ONCE = 1 << 20  # draws times cases, so that the weights take a few MB however many cases there are
+COLUMNS_AT_ONCE = 512  # so that the draws of them take a few MB, however many labels there are
 FEW_CASES = 20  # below that an interval may be too narrow
 CONFIDENCE = 0.95
 SMALLEST_EXPONENT = -900  # what is smaller counts as zero in an interval
@@ -50,17 +53,20 @@ def summarised(results: Results) -> Results:
         A row per label and metric, then the mean over labels of each metric, then what is pooled from voxel counts;
         for all cases first, then for every group of theirs. Nothing where no case was scored.
     """
-    rows = _rows(results, results.cases)
+    evidence = _Evidence.of(results)
+    rows = _rows(evidence, results.cases)
     for column in dict.fromkeys(column for record in results.cases for column in record.groups):
-        for value in dict.fromkeys(record.groups.get(column, "") for record in results.cases):
-            members = tuple(record for record in results.cases if record.groups.get(column, "") == value)
-            rows += [replace(row, by=column, group=value) for row in _rows(results, members)]
+        members: dict[str, list[CaseRecord]] = {}
+        for record in results.cases:
+            members.setdefault(record.groups.get(column, ""), []).append(record)
+        for value, cases in members.items():
+            rows += [replace(row, by=column, group=value) for row in _rows(evidence, cases)]
     return replace(results, summary=tuple(rows))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Column:
-    """One label and metric over the scored cases: NaN where a case has no value, or no such row."""
+    """One label and metric over some cases: NaN where a case has no value, or no such row."""
 
     label: Key
     name: str | None
@@ -73,20 +79,97 @@ class _Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Bootstrap:
-    """For each draw of cases, the sum and the number of the values of each column."""
+class _Evidence:
+    """Every score and count as matrices, a row for each scored case; from them groups of cases take their rows."""
 
-    sums: Values
-    numbers: Values
+    rank: dict[str, int]  # of each scored case
+    kinds: list[tuple[Key, str]]  # label and metric of each column
+    values: Values
+    notes: NDArray[np.int16]  # codes; -1 where there is no such row
+    names: NDArray[np.int32]
+    units: NDArray[np.int16]
+    scores: Scores  # for what the codes mean
+    counted: list[Key]  # the labels that have counts
+    counts: NDArray[np.int64]  # TP, FP, FN, TN of each case and label
 
-    @property
-    def means(self) -> Values:
-        """Shape (draws, columns), NaN where no value was drawn."""
+    @classmethod
+    def of(cls, results: Results) -> _Evidence:
+        """All of it, labels by number, then regions, then what is over all labels."""
+        scored = [record for record in results.cases if record.status == "scored"]
+        rank = {record.case: place for place, record in enumerate(scored)}
+        scores = results.scores.of(rank)
+        ranks = np.array([rank.get(case, -1) for case in scores.cases.values], np.int64)
+        width = max(1, len(scores.metrics.values))
+        codes = scores.label_codes.astype(np.int64) * width + scores.metric_codes
+        occurring, column_of = np.unique(codes, return_inverse=True)
+        kinds = [
+            (scores.labels.values[code // width], scores.metrics.values[code % width]) for code in occurring.tolist()
+        ]
+        order = sorted(range(len(kinds)), key=lambda place: _order(results)(*kinds[place]))
+        shape = (len(scored), len(kinds))
+        where = ranks[scores.case_codes], np.argsort(order)[column_of] if order else column_of
+        values, notes = np.full(shape, np.nan), np.full(shape, -1, np.int16)
+        names, units = np.full(shape, -1, np.int32), np.full(shape, -1, np.int16)
+        values[where], notes[where] = scores.values, scores.note_codes
+        names[where], units[where] = scores.name_codes, scores.unit_codes
+        pooled = {label for label, metric in kinds if _is_pooled(metric)}
+        counted = [label for label in dict.fromkeys(kinds[place][0] for place in order) if label in pooled]
+        return cls(
+            rank=rank,
+            kinds=[kinds[place] for place in order],
+            values=values,
+            notes=notes,
+            names=names,
+            units=units,
+            scores=scores,
+            counted=counted,
+            counts=_counts(results, scored, counted),
+        )
+
+    def columns(self, rows: NDArray[np.intp]) -> list[_Column]:
+        """The columns of some cases, without those that none of them has."""
+        missed, false_alarm = (self.scores.notes.find(note) for note in (PREDICTION_EMPTY, REFERENCE_EMPTY))
+        found = []
+        for place, (label, metric) in enumerate(self.kinds):
+            notes, values = self.notes[rows, place], self.values[rows, place]
+            if (notes < 0).all():
+                continue
+            defined = ~np.isnan(values)
+            found.append(
+                _Column(
+                    label=label,
+                    name=next(_met(self.names[rows, place], self.scores.names.values), None),
+                    metric=metric,
+                    unit=" or ".join(sorted(set(_met(self.units[rows, place], self.scores.units.values)))) or None,
+                    values=values,
+                    present=notes >= 0,
+                    missed=0 if missed is None else int(np.count_nonzero((notes == missed) & defined)),
+                    false_alarm=0 if false_alarm is None else int(np.count_nonzero((notes == false_alarm) & defined)),
+                )
+            )
+        return found
+
+
+@dataclass(slots=True, kw_only=True)
+class _OverLabels:
+    """For each metric and draw, sum and number of the labels' means, from which the mean over labels is made."""
+
+    sums: dict[str, Values] = field(default_factory=dict)
+    numbers: dict[str, Values] = field(default_factory=dict)
+
+    def add(self, metric: str, means: Values) -> None:
+        """Take in the means of one label, NaN where a draw has none."""
+        defined = ~np.isnan(means)
+        self.sums[metric] = self.sums.get(metric, 0.0) + np.where(defined, means, 0.0)
+        self.numbers[metric] = self.numbers.get(metric, 0.0) + defined
+
+    def interval(self, metric: str) -> tuple[float, float] | None:
+        """Of the mean over labels."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return self.sums / self.numbers
+            return _interval(self.sums[metric] / self.numbers[metric]) if metric in self.sums else None
 
 
-def _rows(results: Results, members: Sequence[CaseRecord]) -> list[Summary]:
+def _rows(evidence: _Evidence, members: Sequence[CaseRecord]) -> list[Summary]:
     """The summary over some of the cases."""
     scored = [record for record in members if record.status == "scored"]
     status = [record.status for record in members]
@@ -95,58 +178,19 @@ def _rows(results: Results, members: Sequence[CaseRecord]) -> list[Summary]:
         return status.count(kind)
 
     row = partial(Summary, n_failed=lost("failed"), n_missing=lost("missing"), n_skipped=lost("skipped"))
-    columns = _columns(results, scored)
-    if not columns:
-        return []
-    values = np.stack([column.values for column in columns], axis=1)
-    draws = _drawn(values)
-    means = draws.means
-    rows = [
-        _over_cases(row, column, scored, interval=_interval(means[:, place])) for place, column in enumerate(columns)
-    ]
-    rows += _macro(row, "macro", rows, means)
-    rows += _pooled(row, results, scored, columns)
-    return rows
-
-
-def _columns(results: Results, scored: Sequence[CaseRecord]) -> list[_Column]:
-    """Every label and metric that has a row, labels by number, then regions, then what is over all labels."""
-    scores = results.scores.of(record.case for record in scored)
-    if not len(scores):
-        return []
-    ranks = np.full(len(scores.cases.values), -1)
-    for rank, record in enumerate(scored):
-        code = scores.cases.find(record.case)
-        if code is not None:
-            ranks[code] = rank
-    kinds = scores.label_codes.astype(np.int64) * len(scores.metrics.values) + scores.metric_codes
-    occurring, column_of = np.unique(kinds, return_inverse=True)
-    shape = (len(scored), len(occurring))
-    values, present, notes = np.full(shape, np.nan), np.zeros(shape, bool), np.full(shape, -1, np.int16)
-    names, units = np.full(shape, -1, np.int32), np.full(shape, -1, np.int16)
-    where = ranks[scores.case_codes], column_of
-    values[where], present[where], notes[where] = scores.values, True, scores.note_codes
-    names[where], units[where] = scores.name_codes, scores.unit_codes
-    missed, false_alarm = (scores.notes.find(note) for note in (PREDICTION_EMPTY, REFERENCE_EMPTY))
-    defined = ~np.isnan(values)
-
-    def noted(code: int | None, place: int) -> int:
-        return 0 if code is None else int(np.count_nonzero((notes[:, place] == code) & defined[:, place]))
-
-    columns = [
-        _Column(
-            label=scores.labels.values[kind // len(scores.metrics.values)],
-            name=next(_met(names[:, place], scores.names.values), None),
-            metric=scores.metrics.values[kind % len(scores.metrics.values)],
-            unit=" or ".join(sorted(set(_met(units[:, place], scores.units.values)))) or None,
-            values=values[:, place],
-            present=present[:, place],
-            missed=noted(missed, place),
-            false_alarm=noted(false_alarm, place),
-        )
-        for place, kind in enumerate(occurring.tolist())
-    ]
-    return sorted(columns, key=_order(results))
+    places = np.array([evidence.rank[record.case] for record in scored], np.intp)
+    columns = evidence.columns(places)
+    over_labels = _OverLabels()
+    rows: list[Summary] = []
+    for start in range(0, len(columns), COLUMNS_AT_ONCE):
+        block = columns[start : start + COLUMNS_AT_ONCE]
+        means = _drawn_means(np.stack([column.values for column in block], axis=1))
+        for place, column in enumerate(block):
+            rows.append(_over_cases(row, column, scored, interval=_interval(means[:, place])))
+            if isinstance(column.label, int):
+                over_labels.add(column.metric, means[:, place])
+    rows += _macro(row, "macro", rows, over_labels)
+    return rows + _pooled(row, evidence, places, columns) if columns else []
 
 
 def _met(codes: NDArray[np.signedinteger], values: Sequence[str | None]) -> Iterator[str]:
@@ -158,17 +202,17 @@ def _met(codes: NDArray[np.signedinteger], values: Sequence[str | None]) -> Iter
             yield text
 
 
-def _order(results: Results) -> Callable[[_Column], tuple[int, int, str, int]]:
+def _order(results: Results) -> Callable[[Key, str], tuple[int, int, str, int]]:
     metrics = {metric: place for place, metric in enumerate(results.metrics)}
     regions = {region: place for place, region in enumerate(results.settings.get("regions", {}))}
 
-    def key(column: _Column) -> tuple[int, int, str, int]:
-        metric = metrics.get(column.metric, len(metrics))
-        if isinstance(column.label, int):
-            return 0, column.label, "", metric
-        if column.label == ALL:
-            return 2, 0, "", metric
-        return 1, regions.get(column.label, len(regions)), column.label, metric
+    def key(label: Key, metric: str) -> tuple[int, int, str, int]:
+        place = metrics.get(metric, len(metrics))
+        if isinstance(label, int):
+            return 0, label, "", place
+        if label == ALL:
+            return 2, 0, "", place
+        return 1, regions.get(label, len(regions)), label, place
 
     return key
 
@@ -233,20 +277,19 @@ def _quantile(ordered: Values, share: float) -> float:
     return low if part == 0 or low == high else low + (high - low) * part
 
 
-def _drawn(values: Values) -> _Bootstrap:
-    """Sums and numbers of each column over every draw of the rows; shape of `values` (cases, columns)."""
+def _drawn_means(values: Values) -> Values:
+    """The mean of each column over every draw of the rows, NaN of none; (cases, columns) -> (draws, columns)."""
     n, columns = values.shape
     if n < 2:
-        return _Bootstrap(sums=np.full((1, columns), np.nan), numbers=np.ones((1, columns)))
+        return np.full((1, columns), np.nan)
     usable = np.isfinite(values)
     exact, steps = _exact(np.where(usable, values, 0.0))
-    sums, numbers = np.empty((DRAWS, columns)), np.empty((DRAWS, columns))
-    done = 0
+    ones = None if usable.all() else usable.astype(np.float64)
+    found = []
     for weights in _weights(n):
-        part = slice(done, done + len(weights))
-        sums[part], numbers[part] = (weights @ exact) * steps, weights @ usable.astype(np.float64)
-        done = part.stop
-    return _Bootstrap(sums=sums, numbers=numbers)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found.append((weights @ exact) * steps / (n if ones is None else weights @ ones))
+    return np.concatenate(found)
 
 
 def _exact(values: Values) -> tuple[Values, Values]:
@@ -277,84 +320,82 @@ def _interval(means: Values) -> tuple[float, float] | None:
     return _quantile(defined, tail), _quantile(defined, 1 - tail)
 
 
-def _macro(row: Callable[..., Summary], aggregate: Aggregate, rows: Sequence[Summary], draws: Values) -> list[Summary]:
-    """The mean over labels of what `rows` have for each label, by metric; `draws` are those of each row."""
+def _macro(
+    row: Callable[..., Summary], aggregate: Aggregate, rows: Sequence[Summary], draws: _OverLabels
+) -> list[Summary]:
+    """The mean over labels of what `rows` have for each label, by metric."""
     found = []
-    places: dict[str, list[int]] = {}
-    for place, each in enumerate(rows):
+    by_metric: dict[str, list[Summary]] = {}
+    for each in rows:
         if isinstance(each.label, int):
-            places.setdefault(each.metric, []).append(place)
-    for metric, own in places.items():
-        means = [rows[place].mean for place in own]
-        values = np.array([math.nan if mean is None else mean for mean in means])
+            by_metric.setdefault(each.metric, []).append(each)
+    for metric, own in by_metric.items():
+        values = np.array([math.nan if each.mean is None else each.mean for each in own])
         n = int(np.count_nonzero(~np.isnan(values)))
         described = row(
             aggregate=aggregate,
             label=None,
             name=None,
             metric=metric,
-            unit=" or ".join(sorted({unit for place in own for unit in [rows[place].unit] if unit})) or None,
+            unit=" or ".join(sorted({each.unit for each in own if each.unit})) or None,
             n=n,
             n_undefined=len(own) - n,
-            n_missed=sum(rows[place].n_missed for place in own),
-            n_false_alarm=sum(rows[place].n_false_alarm for place in own),
+            n_missed=sum(each.n_missed for each in own),
+            n_false_alarm=sum(each.n_false_alarm for each in own),
             n_absent=0,
         )
-        if n:
-            with_values = [place for place, value in zip(own, values, strict=True) if not math.isnan(value)]
-            described = _described(described, values, _interval(_mean_of(draws[:, with_values])))
-        found.append(described)
+        found.append(_described(described, values, draws.interval(metric)) if n else described)
     return found
 
 
-def _mean_of(draws: Values) -> Values:
-    """The mean over the labels that each draw has, shape (draws,)."""
-    defined = ~np.isnan(draws)
-    with np.errstate(invalid="ignore"):
-        means: Values = np.where(defined, draws, 0.0).sum(axis=1) / defined.sum(axis=1)
-    return means
-
-
 def _pooled(
-    row: Callable[..., Summary], results: Results, scored: Sequence[CaseRecord], columns: Sequence[_Column]
+    row: Callable[..., Summary], evidence: _Evidence, places: NDArray[np.intp], columns: Sequence[_Column]
 ) -> list[Summary]:
-    """Each label's counted metrics from its counts summed over all scored cases, and the means of those over labels."""
+    """Each label's counted metrics from its counts summed over the scored cases, and the means of those over labels."""
     wanted = [column for column in columns if _is_pooled(column.metric)]
-    if not wanted or not len(results.counts):
-        return []
-    labels = list(dict.fromkeys(column.label for column in wanted))
-    counts = _counts(results, scored, labels)
-    totals = counts.sum(axis=0)
-    flat = counts.reshape(len(scored), -1).astype(np.float64)
-    several = len(scored) > 1
-    sums = [weights @ flat for weights in _weights(len(scored))] if several else []  # whole numbers: exact
-    drawn = np.concatenate(sums).reshape(DRAWS, len(labels), 4) if several else np.empty((0, len(labels), 4))
-    rows, draws = [], np.full((len(drawn), len(wanted)), np.nan)
-    for place, column in enumerate(wanted):
-        label = labels.index(column.label)
-        score_of = _scorer(column.metric)
-        draws[:, place] = [score_of(voxels) for voxels in drawn[:, label].tolist()]
-        interval = _interval(draws[:, place]) if several else None
-        value = score_of(totals[label].tolist())
-        defined = not math.isnan(value)
-        rows.append(
-            row(
-                aggregate="pooled",
-                label=column.label,
-                name=column.name,
-                metric=column.metric,
-                unit=column.unit,
-                n=len(scored) if defined else 0,
-                n_undefined=0 if defined else len(scored),
-                n_missed=0,
-                n_false_alarm=0,
-                n_absent=0,
-                mean=value if defined else None,
-                ci_low=interval[0] if interval and defined else None,
-                ci_high=interval[1] if interval and defined else None,
-            )
+    place_of = {label: place for place, label in enumerate(evidence.counted)}
+    n, rows, over_labels = len(places), [], _OverLabels()
+    for start in range(0, len(wanted), COLUMNS_AT_ONCE):
+        block = wanted[start : start + COLUMNS_AT_ONCE]
+        labels = list(dict.fromkeys(column.label for column in block))
+        counts = evidence.counts[places][:, [place_of[label] for label in labels]]
+        totals = counts.sum(axis=0)
+        flat = counts.reshape(n, -1).astype(np.float64)  # whole numbers: their sums are exact
+        drawn = (
+            np.concatenate([weights @ flat for weights in _weights(n)])
+            if n > 1
+            else np.full((1, flat.shape[1]), np.nan)
         )
-    return rows + _macro(row, "macro_pooled", rows, draws)
+        drawn = drawn.reshape(-1, len(labels), 4)
+        for column in block:
+            place = labels.index(column.label)
+            value = _score_of(column.metric, *totals[place].tolist())
+            scores = _scores_of(column.metric, drawn[:, place]) if n > 1 else np.full(1, np.nan)
+            rows.append(_of_totals(row, column, n, value, _interval(scores)))
+            if isinstance(column.label, int):
+                over_labels.add(column.metric, scores)
+    return rows + _macro(row, "macro_pooled", rows, over_labels)
+
+
+def _of_totals(
+    row: Callable[..., Summary], column: _Column, n: int, value: float, interval: tuple[float, float] | None
+) -> Summary:
+    defined = not math.isnan(value)
+    return row(
+        aggregate="pooled",
+        label=column.label,
+        name=column.name,
+        metric=column.metric,
+        unit=column.unit,
+        n=n if defined else 0,
+        n_undefined=0 if defined else n,
+        n_missed=0,
+        n_false_alarm=0,
+        n_absent=0,
+        mean=value if defined else None,
+        ci_low=interval[0] if interval and defined else None,
+        ci_high=interval[1] if interval and defined else None,
+    )
 
 
 def _is_pooled(metric: str) -> bool:
@@ -378,16 +419,20 @@ def _counts(results: Results, scored: Sequence[CaseRecord], labels: Sequence[Key
     return counts
 
 
-def _scorer(metric: str) -> Callable[[Sequence[float]], float]:
-    """What makes a metric of TP, FP, FN and TN."""
+def _score_of(metric: str, *voxels: Any) -> Any:
+    """A metric of TP, FP, FN and TN, which may be arrays where its function takes them."""
     request = parse(metric)
     parameter = request.card.parameter
     arguments = {}
     if parameter is not None:
         arguments[parameter.name] = parameter.default if request.value is None else request.value
+    return request.card.function(Counts(**dict(zip(("tp", "fp", "fn", "tn"), voxels, strict=True))), **arguments)
 
-    def score(voxels: Sequence[float]) -> float:
-        tp, fp, fn, tn = map(int, voxels)
-        return float(request.card.function(Counts(tp=tp, fp=fp, fn=fn, tn=tn), **arguments))
 
-    return score
+def _scores_of(metric: str, voxels: Values) -> Values:
+    """A metric of each row of TP, FP, FN and TN; shape (draws, 4) -> (draws,)."""
+    try:
+        scores: Values = _score_of(metric, *voxels.T)
+    except ValueError:  # its function asks whether a number is 0, which an array does not answer
+        return np.array([_score_of(metric, *map(int, row)) for row in voxels.tolist()])
+    return scores

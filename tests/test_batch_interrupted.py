@@ -6,6 +6,7 @@ some of them and not all.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -23,7 +24,14 @@ from tests.test_executors import descendants, is_zombie
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="POSIX signals, and /proc")
 
-NAMES = ("r.json", "r.csv", "r.summary.csv", "r.jsonl", "r.xml")
+REPORTS = ("r.json", "r.csv", "r.jsonl", "r.xml", "r.md", "r.xlsx")
+EXPORTS = {"nnunet": "summary.json", "grand-challenge": "metrics.json"}
+NAMED = [
+    *(part for name in REPORTS for part in ("-o", name)),
+    *(part for kind, name in EXPORTS.items() for part in ("--export", f"{kind}:{name}")),
+    *("--confusion", "confusion.csv"),
+]
+NAMES = (*REPORTS, *EXPORTS.values(), "r.summary.csv", "confusion.csv")  # every kind of file that there is
 CASES = 24
 PATIENCE_SECONDS = 60
 
@@ -49,10 +57,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return predictions, references
 
 
-def command(folders: tuple[Path, Path], *options: object) -> list[str]:
-    outputs = [part for name in ("r.json", "r.csv", "r.jsonl", "r.xml") for part in ("-o", name)]
+def command(folders: tuple[Path | str, Path | str], *options: object) -> list[str]:
     scored = ["-m", "dice,hd,volume_error,mean_dice", "--penalty", "inf", "--require", "dice=0.5", "-q"]
-    return ["batch", *map(str, folders), *scored, *outputs, *map(str, options)]
+    return ["batch", *map(str, folders), *scored, *NAMED, *map(str, options)]
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +75,9 @@ def outputs(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in NAMES}
 
 
-def begun(folders: tuple[Path, Path], folder: Path, *options: object) -> subprocess.Popen[bytes]:
-    """A run in a process group of its own, in the middle of its cases."""
-    running = subprocess.Popen(  # noqa: S603
+def started(folders: tuple[Path, Path], folder: Path, *options: object) -> subprocess.Popen[bytes]:
+    """A run in a process group of its own."""
+    return subprocess.Popen(  # noqa: S603
         [*SEGEVAL, *command(folders, *options)],
         cwd=folder,
         env=plain_environment() | {"PYTHONPATH": str(TOP)},
@@ -79,15 +86,21 @@ def begun(folders: tuple[Path, Path], folder: Path, *options: object) -> subproc
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+
+
+def begun(folders: tuple[Path, Path], folder: Path, *options: object) -> subprocess.Popen[bytes]:
+    """A run that is in the middle of its cases."""
+    running = started(folders, folder, *options)
     journal = folder / "r.journal"
     until(lambda: journal.exists() and journal.read_bytes().count(b"\n") >= 4, running)
     assert running.poll() is None, "the run was over before it could be disturbed"
     return running
 
 
-def until(met: Callable[[], bool], running: subprocess.Popen[bytes]) -> None:
+def until(met: Callable[[], bool], running: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait for something, or for the end of a run."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not met() and running.poll() is None:
+    while not met() and (running is None or running.poll() is None):
         assert time.monotonic() < deadline, "it never came to that"
         time.sleep(0.001)
 
@@ -111,16 +124,31 @@ def test_two_workers(folders: tuple[Path, Path], expected: dict[str, bytes], tmp
 
 
 def test_shards_and_merge(folders: tuple[Path, Path], expected: dict[str, bytes], tmp_path: Path) -> None:
-    for part in (1, 2, 3):
+    """The tenth case is without a prediction, the eighth is damaged, and the gate is met nowhere."""
+    for part, code in ((1, 3), (2, 3), (3, 4)):
         answer = spawn(*command(folders, "--shard", f"{part}/3", "-o", f"part{part}.json"), folder=tmp_path)
-        assert answer.code == 3 or part != 2
+        assert answer.code == code, answer.err
     for name in NAMES:
         (tmp_path / name).unlink()
-    named = [part for name in ("r.json", "r.csv", "r.jsonl", "r.xml") for part in ("-o", name)]
     parts = ["part3.json", "part1.json", "part2.json"]
-    answer = spawn("merge", *parts, *named, "--require", "dice=0.5", "-q", folder=tmp_path)
+    answer = spawn("merge", *parts, *NAMED[:-2], "--require", "dice=0.5", "-q", folder=tmp_path)
     assert answer.code == 3, answer.err
-    assert outputs(tmp_path) == expected
+    mergeable = {name: content for name, content in expected.items() if name != "confusion.csv"}
+    assert {name: (tmp_path / name).read_bytes() for name in mergeable} == mergeable
+
+
+def test_another_shard_does_not_take_up_the_journal(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    assert spawn(*command(folders, "--shard", "3/3"), folder=tmp_path).code == 4
+    before = (tmp_path / "r.journal").read_bytes()
+    answer = spawn(*command(folders, "--shard", "2/3", "--resume"), folder=tmp_path)
+    assert answer.code == 2
+    assert answer.cause == (
+        "error: r.journal: the journal is of a run with other settings (shard); "
+        "leave --resume out to score all cases, or take another -o"
+    )
+    assert (tmp_path / "r.journal").read_bytes() == before
+    answer = spawn(*command(folders, "--shard", "3/3", "--resume"), folder=tmp_path)
+    assert answer.code == 4, answer.err
 
 
 def test_a_worker_that_is_killed(folders: tuple[Path, Path], expected: dict[str, bytes], tmp_path: Path) -> None:
@@ -163,6 +191,98 @@ def test_an_interrupt(folders: tuple[Path, Path], expected: dict[str, bytes], tm
     assert not (tmp_path / "r.json").exists()
     assert spawn(*command(folders, "--resume"), folder=tmp_path).code == 3
     assert outputs(tmp_path) == expected
+
+
+@pytest.mark.parametrize("milliseconds", [*range(0, 200, 20), 250, 300, 350, 400])
+def test_an_interrupt_while_workers_are_started(folders: tuple[Path, Path], tmp_path: Path, milliseconds: int) -> None:
+    """It reaches processes that still import modules: they stay silent, and end."""
+    with started(folders, tmp_path, "-j", 2) as running:
+        until(lambda: bool(descendants(running.pid)), running)
+        time.sleep(milliseconds / 1000)
+        assert running.poll() is None, "the run was over before it could be disturbed"
+        os.killpg(running.pid, signal.SIGINT)
+        answer = finished(running)
+    assert answer.code == 130, answer.err
+    assert answer.cause == "error: interrupted"
+    assert "Traceback" not in answer.err
+    until(lambda: not session(running.pid))
+
+
+def session(leader: int) -> list[int]:
+    """The processes of a session that still run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _, _, member_of = path.read_text().rpartition(")")[2].split()[:4]
+            if int(member_of) == leader and state != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
+def test_two_runs_at_once(folders: tuple[Path, Path], expected: dict[str, bytes], tmp_path: Path) -> None:
+    """The second one is refused, whether it resumes or not, and the first goes on undisturbed."""
+    with begun(folders, tmp_path, "-j", 2) as running:
+        os.kill(running.pid, signal.SIGSTOP)
+        for options in ([], ["--resume"]):
+            answer = spawn(*command(folders, *options), folder=tmp_path)
+            assert answer.code == 2
+            assert answer.cause == "error: r.journal: another run is writing this journal; take another -o"
+        os.kill(running.pid, signal.SIGCONT)
+        assert finished(running).code == 3
+    assert outputs(tmp_path) == expected
+    assert spawn(*command(folders, "--resume"), folder=tmp_path).code == 3
+    assert outputs(tmp_path) == expected
+
+
+def test_resuming_says_what_it_does(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    talkative = [each for each in command(folders, "--resume") if each != "-q"]
+    assert "there is no journal at r.journal; all cases are scored\n" in spawn(*talkative, folder=tmp_path).err
+    scored = CASES - 2
+    assert f"{scored} of {CASES} cases are taken over from r.journal\n" in spawn(*talkative, folder=tmp_path).err
+    path = tmp_path / "r.journal"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:6]))
+    assert f"5 of {CASES} cases are taken over from r.journal\n" in spawn(*talkative, folder=tmp_path).err
+    assert "journal" not in spawn(*talkative, "-q", folder=tmp_path).err
+
+
+def test_a_journal_is_not_touched_before_all_options_are_known_to_be_right(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    assert spawn(*command(folders), folder=tmp_path).code == 3
+    before = (tmp_path / "r.journal").read_bytes()
+    (tmp_path / "cases.csv").write_text("case,site\n")
+    for options, code in (
+        (["--metadata", "none.csv", "--by", "site"], 3),
+        (["--metadata", "cases.csv", "--by", "ward"], 2),
+        (["-o", "none/r.csv"], 2),
+        (["--resume", "--penalty", "nan"], 2),
+    ):
+        answer = spawn(*command(folders, *options), folder=tmp_path)
+        assert answer.code == code
+        assert (tmp_path / "r.journal").read_bytes() == before, options
+        assert not list(tmp_path.glob("r.journal.*"))
+    assert "other settings (penalty)" in answer.cause
+    assert spawn(*command(folders), folder=tmp_path).code == 3
+    assert spawn(*command(folders), folder=tmp_path).code == 3
+    assert (tmp_path / "r.journal.1").read_bytes() == before
+    assert (tmp_path / "r.journal.2").exists()
+
+
+def test_other_spellings_of_the_same_paths(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    """The results are those of a run by the new names."""
+    for name, folder in zip("pr", folders, strict=True):
+        shutil.copytree(folder, tmp_path / name)
+    plain, dotted, absolute = (("p", "r"), ("./p", "../here/r"), (str(tmp_path / "p"), str(tmp_path / "r")))
+    (tmp_path.parent / "here").symlink_to(tmp_path)
+    wanted = {}
+    for names in (plain, dotted, absolute):
+        assert spawn(*command(names), folder=tmp_path).code == 3
+        wanted[names] = outputs(tmp_path)
+    size = (tmp_path / "r.journal").stat().st_size
+    for names in (plain, dotted, absolute):
+        assert spawn(*command(names, "--resume"), folder=tmp_path).code == 3
+        assert outputs(tmp_path) == wanted[names]
+        assert (tmp_path / "r.journal").stat().st_size == size
 
 
 def test_the_end_of_the_parent(folders: tuple[Path, Path], expected: dict[str, bytes], tmp_path: Path) -> None:
@@ -243,10 +363,8 @@ def test_results_that_do_not_fit_keep_nothing_back(folders: tuple[Path, Path], t
         stderr=subprocess.PIPE,
         text=True,
     ) as running:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not (place / "r.journal").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
+        journal = place / "r.journal"
+        until(lambda: journal.exists() and journal.stat().st_size > 0)
         shutil.rmtree(place)
         out, err = running.communicate(timeout=PATIENCE_SECONDS)
     assert running.returncode == 2

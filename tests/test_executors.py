@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from segeval import executors
+from segeval.errors import UsageError
 from segeval.executors import Ended, processors, run_in_processes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -32,6 +36,50 @@ def act(item: str) -> str:
 
 def large(size: int) -> bytes:
     return bytes(size)
+
+
+def stopped_while_sending(size: int) -> bytes:
+    """Stop soon after a large result has begun to go through the pipe."""
+    if size > 1 << 20:
+        threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGSTOP)).start()
+    return bytes(size)
+
+
+class Unreadable:
+    """What cannot be unpickled, or not even pickled."""
+
+    def __init__(self, raised: str) -> None:
+        self.raised = raised
+
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        if self.raised == "here":
+            raise ValueError("not this one")
+        return refuse, (self.raised,)
+
+
+def refuse(_: str) -> object:
+    raise RuntimeError("who am I?")
+
+
+def astray(item: str) -> object:
+    """Every way in which a function can go wrong, although it should not."""
+    match item:
+        case "raise":
+            raise LookupError("no such thing")
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "leave":
+            sys.exit(3)
+        case "local":
+            return lambda: item
+        case "unpicklable":
+            return Unreadable("here")
+        case "unreadable":
+            return Unreadable("there")
+        case "mute":
+            os.closerange(3, 100)
+            threading.Event().wait()
+    return item
 
 
 def facts(_: int) -> tuple[int, str, str]:
@@ -72,11 +120,122 @@ def test_results_larger_than_a_pipe() -> None:
     assert sorted(len(each.result or b"") for each in found) == sorted(sizes)
 
 
-def test_workers_are_kept_and_compute_with_one_thread() -> None:
+def test_no_more_items_are_worked_on_than_there_are_workers() -> None:
+    """A result in many parts keeps its worker busy until the last one."""
+    sizes = [1 << 22, 5, 1 << 22, 7, 9]
+    assert [each.item for each in run_in_processes(large, sizes, jobs=1)] == sizes
+
+
+@pytest.mark.parametrize("around", [-2, -1, 0, 1])
+def test_results_about_as_large_as_a_part(around: int) -> None:
+    overhead = len(pickle.dumps((bytes(1000), None))) - 1000
+    sizes = [count * executors.PART - overhead + around for count in (1, 2, 3)]
+    found = run_in_processes(large, sizes, jobs=1)
+    assert [len(each.result or b"") for each in found] == sizes
+
+
+def test_a_worker_that_stops_in_the_middle_of_its_result_is_ended_in_time() -> None:
+    began = time.monotonic()
+    sizes = [10, 1 << 29, 20, 30]
+    found = {each.item: each for each in run_in_processes(stopped_while_sending, sizes, jobs=2, timeout=3)}
+    assert time.monotonic() - began < 20
+    assert found[1 << 29].timed_out
+    assert [len(found[size].result or b"") for size in (10, 20, 30)] == [10, 20, 30]
+
+
+def test_what_goes_wrong_in_a_function_or_its_result_costs_its_own_item() -> None:
+    items = ["a", "raise", "interrupt", "leave", "local", "unpicklable", "unreadable", "mute", "b"]
+    found = {each.item: each for each in run_in_processes(astray, items, jobs=1)}
+    causes = {item: each.cause for item, each in found.items() if each.cause is not None}
+    assert list(found) == items
+    assert (found["a"].result, found["b"].result) == ("a", "b")
+    assert causes.pop("local", "").startswith("there is no result: ")
+    assert causes == {
+        "raise": "there is no result: LookupError: no such thing",
+        "interrupt": "there is no result: KeyboardInterrupt",
+        "leave": "there is no result: SystemExit: 3",
+        "unpicklable": "there is no result: ValueError: not this one",
+        "unreadable": "its result cannot be read: RuntimeError: who am I?",
+        "mute": "its process has let go of its pipe",
+    }
+    assert not any(each.timed_out for each in found.values())
+
+
+def test_an_item_that_cannot_be_handed_over_costs_itself() -> None:
+    items = ["a", Unreadable("here"), Unreadable("there"), "b"]
+    found = [(each.result, each.cause) for each in run_in_processes(str, items, jobs=1)]
+    assert found == [
+        ("a", None),
+        (None, "it cannot be handed to a process: ValueError: not this one"),
+        (None, "there is no result: RuntimeError: who am I?"),
+        ("b", None),
+    ]
+
+
+@pytest.mark.parametrize("own", [None, "3"])
+def test_workers_are_kept_and_compute_with_one_thread(monkeypatch: pytest.MonkeyPatch, own: str | None) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if own is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", own)
+    before = dict(os.environ)
     found = [each.result for each in run_in_processes(facts, range(20), jobs=2)]
-    assert all(each is not None and each[1] == "1" for each in found)
-    assert len({each[0] for each in found if each}) <= 2
-    assert "OMP_NUM_THREADS" not in os.environ or os.environ["OMP_NUM_THREADS"] != ""
+    assert all(each is not None and each[1:] == ("1", "__main__") for each in found)
+    assert 1 <= len({each[0] for each in found if each}) <= 2
+    assert dict(os.environ) == before
+
+
+def test_threads_that_start_workers_leave_everything_as_it_was() -> None:
+    """Main module, environment and handler belong to the process; with a slow start they would be mixed up."""
+    before = dict(os.environ), sys.modules["__main__"], signal.getsignal(signal.SIGINT)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    results: list[list[str]] = []
+
+    def run() -> None:
+        results.append(sorted(str(each.result) for each in run_in_processes(act, ["a", "kill", "b"], jobs=3)))
+
+    threads = [threading.Thread(target=run) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    run()
+    for thread in threads:
+        thread.join()
+    assert results == [["A", "B", "None"]] * 7
+    assert (dict(os.environ), sys.modules["__main__"], signal.getsignal(signal.SIGINT)) == before
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
+
+
+def test_an_interrupt_waits_until_a_worker_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It arrives right after that, and the worker is ended."""
+    crew: list[executors._Worker[str, str]] = []
+
+    class Interrupted(executors._Worker[str, str]):
+        def __init__(self, function: Callable[[str], str], preload: list[str]) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            super().__init__(function, preload)
+            crew.append(self)
+
+    monkeypatch.setattr(executors, "_Worker", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(run_in_processes(act, ["a", "b"], jobs=2))
+    assert len(crew) == 1
+    assert not crew[0]._process.is_alive()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def start_from_a_daemon(answer: str) -> None:
+    try:
+        list(run_in_processes(act, ["a"], jobs=1))
+    except UsageError as error:
+        Path(answer).write_text(str(error))
+
+
+def test_a_daemonic_process_is_told_that_it_cannot_start_workers(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(
+        target=start_from_a_daemon, args=(str(tmp_path / "answer"),), daemon=True
+    )
+    process.start()
+    process.join(60)
+    assert "which a daemonic process of multiprocessing cannot start" in (tmp_path / "answer").read_text()
 
 
 def test_nothing_is_started_for_nothing() -> None:
@@ -166,3 +325,36 @@ def descendants(pid: int) -> list[int]:
 
 def test_processors() -> None:
     assert 1 <= processors() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "expected"),
+    [
+        ("0::/", {"cpu.max": "150000 100000"}, [1.5]),
+        ("0::/", {"cpu.max": "max 100000"}, []),
+        ("0::/a/b", {"cpu.max": "max 100000", "a/cpu.max": "50000 100000", "a/b/cpu.max": "400000 100000"}, [4, 0.5]),
+        ("0::/of the host", {"cpu.max": "200000 100000"}, [2]),
+        ("1:cpu,cpuacct:/", {"cpu/cpu.cfs_quota_us": "250000", "cpu/cpu.cfs_period_us": "100000"}, [2.5]),
+        ("1:cpu:/a", {"cpu/a/cpu.cfs_quota_us": "50000", "cpu/a/cpu.cfs_period_us": "100000"}, [0.5]),
+        ("1:cpu:/", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, []),
+        ("1:cpu:/", {"cpu/cpu.cfs_quota_us": "50000"}, []),
+        ("", {"cpu.max": "100000 100000"}, [1]),
+        ("nonsense", {"cpu.max": "nonsense"}, []),
+        ("0::/", {"cpu.max": "1 0"}, []),
+    ],
+)
+def test_the_quota_of_a_container(tmp_path: Path, groups: str, files: dict[str, str], expected: list[float]) -> None:
+    (tmp_path / "groups").write_text(f"{groups}\n")
+    for name, content in files.items():
+        path = tmp_path / "top" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{content}\n")
+    assert list(executors._quotas(tmp_path / "top", tmp_path / "groups")) == expected
+
+
+@pytest.mark.parametrize(("quota", "expected"), [([0.1], 1), ([1.0], 1), ([1.2, 9.0], 2), ([], 4)])
+def test_a_quota_is_rounded_up(monkeypatch: pytest.MonkeyPatch, quota: list[float], expected: int) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 4, raising=False)
+    monkeypatch.setattr(executors, "_quotas", lambda: iter(quota))
+    assert processors() == expected

@@ -151,7 +151,7 @@ def test_what_is_undefined_fails() -> None:
 
 def test_a_missed_structure_fails_by_its_penalty() -> None:
     assert passed("3:hd=10") == [False]
-    assert passed("3:hd=inf", scored(penalty="inf")) == [True]
+    assert passed("3:hd=1e9", scored(penalty="inf")) == [False]
 
 
 @pytest.mark.parametrize(
@@ -256,3 +256,32 @@ def test_labels_that_share_a_name_are_judged_each() -> None:
 def test_a_mean_over_labels_of_what_is_over_all_is_refused() -> None:
     with pytest.raises(UsageError, match="macro is a mean over labels, generalized_dice is over all of them already"):
         parse_requirement("macro:generalized_dice=0.9")
+
+
+def test_a_label_that_is_known_but_was_never_scored_fails_and_is_no_mistake() -> None:
+    one = scored()
+    nothing = summarised(
+        replace(
+            one,
+            cases=(replace(one.cases[0], status="failed"),),
+            scores=Scores(),
+            counts=CaseCounts(),
+            summary=(),
+        )
+    )
+    for requirement in ("liver:dice=0.5", "organs:dice=0.5", "1:dice=0.5", "kidney:dice=0.5"):
+        assert [(each.value, each.passed) for each in verdicts(requirement, nothing)] == [(None, False)]
+    assert passed("liver:iou=0.5") == [False]
+
+
+def test_regions_alone_are_pooled_but_have_no_mean_over_labels() -> None:
+    regions = scored(only=["organs"], metrics=["dice"])
+    assert passed("pooled:dice=0.5", regions) == [True]
+    with pytest.raises(UsageError, match="macro is a mean over labels, and only regions are scored"):
+        verdicts("macro:dice=0.5", regions)
+
+
+@pytest.mark.parametrize("text", ["hd=inf", "dice=1e400", "hd=-inf", "hd=nan"])
+def test_a_limit_is_a_finite_number(text: str) -> None:
+    with pytest.raises(UsageError, match="a requirement is"):
+        parse_requirement(text)

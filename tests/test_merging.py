@@ -36,7 +36,7 @@ def changed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def test_parts_say_which_they_are(parts: list[Path]) -> None:
-    assert [json.loads(part.read_text())["shard"] for part in parts] == ["1/3", "2/3", "3/3"]
+    assert [json.loads(part.read_text())["shard"]["part"] for part in parts] == ["1/3", "2/3", "3/3"]
 
 
 def test_the_whole_is_that_of_one_run(parts: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,9 +61,12 @@ def test_a_missing_part_is_named(
         (lambda part: part["settings"].update(penalty="inf"), "its settings are not those of"),
         (lambda part: part["settings"].update(penalty="inf"), "penalty differ"),
         (lambda part: part["tool"].update(version="0.0"), "by '0.0'|by 0.0|scored by segeval 0.0"),
-        (lambda part: part.update(shard="2/4"), "it is part 2/4, and .*part1.json is 1/3"),
-        (lambda part: part.update(shard="1/3"), "it is part 1/3, and .*part1.json is 1/3"),
-        (lambda part: part.update(shard="no"), "a shard is I/N"),
+        (lambda part: part["shard"].update(part="2/4"), "it is part 2/4, and .*part1.json is 1/3"),
+        (lambda part: part["shard"].update(part="1/3"), "it is part 1/3, and .*part1.json is 1/3"),
+        (lambda part: part["shard"].update(part="no"), "a shard is I/N"),
+        (lambda part: part["shard"].update(cases=15), "a part of other cases than .*part1.json is: 15 and 14 in all"),
+        (lambda part: part["shard"].update(digest="0"), "a part of other cases"),
+        (lambda part: part.update(shard="2/3"), "shard cannot be"),
         (lambda part: part["cases"][0].update(case="case_01"), "the case case_01 is in .* too"),
         (lambda part: part.pop("shard"), "it is a run of its own, the others are parts of one"),
         (lambda part: part.pop("counts"), "'counts' is missing"),
@@ -129,3 +132,11 @@ def test_the_library() -> None:
     )
     with pytest.raises(InputError, match="x: its settings are damaged"):
         merge({"x": damaged})
+
+
+def test_exit_codes_are_those_of_the_one_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "part.json"
+    whole = call(capsys, "batch", *FOLDERS, "--only", "heart", "--shard", "1/1", "-o", path)
+    merged = call(capsys, "merge", path)
+    assert whole.code == merged.code == 2
+    assert "no label is called 'heart'" in merged.cause

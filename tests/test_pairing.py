@@ -116,8 +116,32 @@ def test_a_missing_prediction_has_near_names(layout: Layout) -> None:
 def test_near_names_are_few_and_for_the_first_of_many(layout: Layout) -> None:
     found = layout([f"case_{i:04}x.png" for i in range(200)], [f"case_{i:04}.png" for i in range(200)])
     assert [bool(case.near) for case in found.cases] == [True] * MOST_SUGGESTED + [False] * (200 - MOST_SUGGESTED)
-    assert max(len(case.near) for case in found.cases) == 3
-    assert all(case.near[0].endswith(f"{case.name}x.png") for case in found.cases[:MOST_SUGGESTED])
+    assert all(case.near == (str(Path("p", f"{case.name}x.png")),) for case in found.cases[:MOST_SUGGESTED])
+
+
+def test_near_names_are_three_at_most(layout: Layout) -> None:
+    assert len(only(layout([f"liver_1_{letter}.png" for letter in "abcdef"], ["liver_1.png"])).near) == 3
+
+
+@pytest.mark.parametrize(
+    ("missing", "stray", "is_near"),
+    [
+        ("case2", "case1", False),
+        ("case_02", "CASE-2", True),
+        ("case_1", "case_10", False),
+        ("y/case2", "y/case1", False),
+        ("y/case2", "x/case2", True),
+        ("case_0001", "case_0002", False),
+        ("c", "c_mask", True),
+        ("sub-01_dseg", "sub-01_space-T1w_dseg", True),
+        ("sub-01_dseg", "sub-02_ses-01_dseg", False),
+    ],
+)
+def test_a_near_name_has_no_other_number(layout: Layout, missing: str, stray: str, is_near: bool) -> None:
+    found = layout(["exact.png", f"{stray}.png"], ["exact.png", f"{missing}.png"])
+    (case,) = [case for case in found.cases if case.name == missing]
+    assert case.prediction is None
+    assert bool(case.near) == is_near
 
 
 def test_near_names_may_be_those_of_folders(layout: Layout) -> None:
@@ -165,7 +189,7 @@ def test_polygons_count_where_the_pattern_says_so(layout: Layout) -> None:
 def test_probabilities_beside_the_label_maps_of_nnunet_do_not_count(layout: Layout) -> None:
     found = layout(["a.nii.gz", "a.npz", "a.pkl", "b.npz"], ["a.nii.gz", "b.npz"])
     assert predictions(found) == {"a": "a.nii.gz", "b": "b.npz"}
-    assert found.remarks == ("passed over 1 .npz file of the predictions beside label maps: probabilities of nnU-Net",)
+    assert (found.strays, found.remarks) == ((), ())
     assert predictions(layout([], [], "{case}.npz")) == {"b": "b.npz"}
     assert list(problems(layout(["b.nii.gz"], []))) == ["b"]
 
@@ -177,14 +201,22 @@ def test_a_link_that_leads_nowhere_counts(layout: Layout, tmp_path: Path) -> Non
 
 
 def test_links_are_followed_and_loops_end(layout: Layout, tmp_path: Path) -> None:
-    make(tmp_path / "elsewhere", ["a.nii.gz", "deep/b.nii.gz"])
     for side in ("p", "r"):
-        make(tmp_path / side, []).joinpath("linked").symlink_to(tmp_path / "elsewhere")
-        make(tmp_path / side, []).joinpath("again").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "elsewhere" / "deep" / "loop").symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "r" / "file.nii.gz").symlink_to(tmp_path / "elsewhere" / "a.nii.gz")
+        there = make(tmp_path / f"elsewhere_{side}", ["a.nii.gz", "deep/b.nii.gz"])
+        make(tmp_path / side, []).joinpath("linked").symlink_to(there)
+        make(tmp_path / side, []).joinpath("again").symlink_to(there)
+        (there / "deep" / "loop").symlink_to(there)
+    (tmp_path / "r" / "file.nii.gz").symlink_to(tmp_path / "elsewhere_r" / "a.nii.gz")
     names = ["again/a", "again/deep/b", "file", "linked/a", "linked/deep/b"]
     assert predictions(layout([], [])) == {name: None if name == "file" else f"{name}.nii.gz" for name in names}
+
+
+def test_a_reference_is_not_its_own_prediction(layout: Layout, tmp_path: Path) -> None:
+    make(tmp_path / "r", ["a.png", "b.png"])
+    make(tmp_path / "p", []).joinpath("a.png").symlink_to(tmp_path / "r" / "a.png")
+    found = layout(["b.png"], [])
+    assert problems(found) == {"a": "its prediction and its reference are the same file"}
+    assert predictions(found) == {"b": "b.png"}
 
 
 def test_folders_that_all_lead_into_each_other_are_refused(tmp_path: Path) -> None:
@@ -300,10 +332,17 @@ def test_a_full_name_that_is_another_case_belongs_to_that(layout: Layout) -> Non
 
 @pytest.mark.parametrize("ending", ["_pred", "_prediction", "-seg", "_Output", "_leftImg8bit", "_leftImg8bit_pred"])
 def test_predictions_may_share_an_ending(layout: Layout, ending: str) -> None:
-    found = layout([f"a{ending}.png", f"b{ending}.png", "c.png", "d_other.png"], ["a.png", "b.png", "c.png"])
-    assert predictions(found) == {"a": f"a{ending}.png", "b": f"b{ending}.png", "c": "c.png"}
+    found = layout([f"a{ending}.png", f"b{ending}.png", "d_other.png"], ["a.png", "b.png", "c.png"])
+    assert predictions(found) == {"a": f"a{ending}.png", "b": f"b{ending}.png", "c": None}
     assert found.remarks == (f"2 predictions end in {ending}, which is not part of the case names",)
     assert found.strays == (str(Path("p", "d_other.png")),)
+
+
+def test_an_ending_does_not_count_beside_plain_names(layout: Layout) -> None:
+    found = layout([f"{name}.png" for name in ("a", "b", "a_mask", "b_mask", "c_mask")], ["a.png", "b.png", "c.png"])
+    assert predictions(found) == {"a": "a.png", "b": "b.png", "c": None}
+    assert found.cases[2].near == (str(Path("p", "c_mask.png")),)
+    assert len(found.strays) == 3
 
 
 def test_predictions_with_two_endings_are_left_to_the_user(layout: Layout) -> None:
@@ -322,8 +361,16 @@ def test_cityscapes_references_are_the_label_numbers(layout: Layout) -> None:
     assert found.remarks == (
         "2 references end in _gtFine_labelIds, which is not part of the case names",
         "passed over 8 other files of the references named like them",
+        "2 cases paired by file name alone, whatever the folder",
         "2 predictions end in _leftImg8bit, which is not part of the case names",
     )
+
+
+def test_cityscapes_predictions_may_lie_in_the_folders_of_cities(layout: Layout) -> None:
+    names = ["bonn/bonn_1", "bonn/bonn_2", "ulm/ulm_1"]
+    found = layout([f"{name}.png" for name in names], [f"{Path(name).name}_gtFine_labelIds.png" for name in names])
+    assert predictions(found) == {Path(name).name: f"{name}.png" for name in names}
+    assert found.remarks[1] == "3 cases paired by file name alone, whatever the folder"
 
 
 def test_no_scene_of_cityscapes_is_lost(layout: Layout) -> None:
@@ -354,18 +401,94 @@ def test_image_channels_are_no_references(layout: Layout) -> None:
 
 
 def test_a_flat_side_pairs_by_file_name(layout: Layout) -> None:
-    found = layout(["a.png", "b_pred.png", "c.png"], ["x/a.png", "y/b.png", "x/c.png", "y/c.png"])
-    assert predictions(found) == {"x/a": "a.png", "y/b": "b_pred.png", "x/c": None, "y/c": None}
+    found = layout(["a.png", "b.png", "c_pred.png"], ["x/a.png", "y/b.png", "y/c.png"])
+    assert predictions(found) == {"x/a": "a.png", "y/b": "b.png", "y/c": None}
+    assert found.remarks == ("2 cases paired by file name alone, whatever the folder",)
+
+
+def test_an_ending_and_the_folders_may_both_not_count(layout: Layout) -> None:
+    found = layout(["out/a_pred.png", "out/b_pred.png"], ["a.png", "b.png"])
+    assert predictions(found) == {"a": "out/a_pred.png", "b": "out/b_pred.png"}
     assert found.remarks == (
-        "1 case paired by file name alone, whatever the folder",
-        "1 prediction ends in _pred, which is not part of the case name",
+        "2 cases paired by file name alone, with predictions from out",
+        "2 predictions end in _pred, which is not part of the case names",
     )
 
 
-def test_flat_references_pair_by_file_name(layout: Layout) -> None:
-    found = layout(["x/a.png", "x/b.png", "y/b.png"], ["a.png", "b.png"])
-    assert predictions(found) == {"a": "x/a.png", "b": None}
-    assert found.cases[1].near == (str(Path("p", "x", "b.png")), str(Path("p", "y", "b.png")))
+def test_a_file_name_that_references_share_pairs_nothing(layout: Layout) -> None:
+    found = layout(["1.png", "2.png"], ["x/1.png", "y/1.png", "y/2.png"])
+    assert set(predictions(found).values()) == {None}
+    assert len(found.remarks) == 1
+    assert "references in several folders have the same file name: --pairs" in found.remarks[0]
+
+
+@pytest.mark.parametrize(
+    ("files", "folder"),
+    [
+        (["m1/a.png", "m2/b.png"], "m1"),
+        (["m1/a.png", "m2/a.png", "m2/b.png"], "m2"),
+        (["out/a.png", "out/b.png", "out/old/c.png"], "out"),
+    ],
+)
+def test_predictions_of_several_folders_are_not_mixed(layout: Layout, files: list[str], folder: str) -> None:
+    found = layout(files, ["a.png", "b.png", "c.png"])
+    assert predictions(found) == {"a": None, "b": None, "c": None}
+    assert all(case.near for case in found.cases[:2])
+    assert len(found.remarks) == 1
+    assert f"--prediction-pattern '{folder}/{{case}}' takes those of one" in found.remarks[0]
+    again = pair_folders("p", "r", prediction_pattern=f"{folder}/{{case}}")
+    assert {Path(path).parent for path in predictions(again).values() if path} == {Path(folder)}
+
+
+def test_an_old_folder_is_not_drawn_from(layout: Layout) -> None:
+    found = layout(["a.png", "b.png", "old/c.png"], ["a.png", "b.png", "c.png"])
+    assert predictions(found) == {"a": "a.png", "b": "b.png", "c": None}
+    assert found.cases[2].near == (str(Path("p", "old", "c.png")),)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "options"),
+    [
+        ("net_{}_v2", "case_{}", "--prediction-pattern 'net_{case}_v2' --reference-pattern 'case_{case}'"),
+        ("net_case_{}_v2", "case_{}", "--prediction-pattern 'net_{case}_v2'"),
+        ("{}/prediction", "{}/image", "--prediction-pattern '{case}/prediction' --reference-pattern '{case}/image'"),
+        ("{}/final", "{}", "--prediction-pattern '{case}/final'"),
+        ("net{}", "case{}_gt", "--prediction-pattern 'net{case}' --reference-pattern 'case{case}_gt'"),
+    ],
+)
+def test_names_that_differ_throughout_suggest_patterns(
+    layout: Layout, prediction: str, reference: str, options: str
+) -> None:
+    numbers = ["001", "002", "003"]
+    found = layout(
+        [f"{prediction.format(number)}.png" for number in numbers],
+        [f"{reference.format(number)}.png" for number in numbers],
+    )
+    assert set(predictions(found).values()) == {None}
+    assert found.remarks[-1].startswith("3 of 3 references have no prediction, and 3 predictions have no reference: ")
+    suggested = found.remarks[-1].rpartition("; try ")[2]
+    assert suggested == options
+    chosen = dict(zip(*[iter(suggested.replace("'", "").split())] * 2, strict=True))
+    again = pair_folders(
+        "p",
+        "r",
+        prediction_pattern=chosen["--prediction-pattern"],
+        reference_pattern=chosen.get("--reference-pattern"),
+    )
+    assert None not in predictions(again).values()
+
+
+def test_names_without_anything_in_common_suggest_patterns_too(layout: Layout) -> None:
+    found = layout(["zz11.png", "zz22.png"], ["im_1.png", "im_2.png"])
+    assert found.remarks == (
+        f"2 of 2 references have no prediction, and 2 predictions have no reference: {Path('r', 'im_1.png')} and "
+        f"{Path('p', 'zz11.png')}, for example; --prediction-pattern 'PREFIX_{{case}}_SUFFIX' says how they are called",
+    )
+
+
+def test_no_pattern_is_suggested_that_loses_references(layout: Layout) -> None:
+    found = layout(["1_net.png", "2_net.png"], ["x/1.png", "x/2.png", "y/1.png", "y/2.png"])
+    assert "PREFIX" in found.remarks[-1]
 
 
 def test_folders_on_both_sides_count(layout: Layout) -> None:
@@ -374,19 +497,55 @@ def test_folders_on_both_sides_count(layout: Layout) -> None:
 
 
 def test_bids_pairs_by_entities_in_any_folder(layout: Layout) -> None:
-    others = ["pipe/sub-02/sub-02_probseg.nii.gz", "pipe/dataset_description.json"]
+    others = ["pipe/sub-02/sub-02_label-GM_probseg.nii.gz", "pipe/dataset_description.json"]
     found = layout(
-        ["pipe/sub-01/ses-1/anat/sub-01_ses-1_space-T1w_dseg.nii.gz", "pipe/sub-02/sub-02_desc-net_dseg.nii", *others],
+        ["pipe/sub-01/ses-1/anat/sub-01_ses-1_desc-net_dseg.nii.gz", "pipe/sub-02/sub-02_desc-net_dseg.nii", *others],
         ["sub-01/ses-1/anat/sub-01_ses-1_dseg.nii.gz", "sub-02/anat/sub-02_dseg.nii.gz", "sub-02/anat/sub-02_T1w.nii"],
     )
     assert predictions(found) == {
-        "sub-01/ses-1/anat/sub-01_ses-1_dseg": "pipe/sub-01/ses-1/anat/sub-01_ses-1_space-T1w_dseg.nii.gz",
+        "sub-01/ses-1/anat/sub-01_ses-1_dseg": "pipe/sub-01/ses-1/anat/sub-01_ses-1_desc-net_dseg.nii.gz",
         "sub-02/anat/sub-02_dseg": "pipe/sub-02/sub-02_desc-net_dseg.nii",
     }
     assert found.remarks == (
         "passed over 1 file of the references that is no BIDS _dseg",
         "passed over 1 file of the predictions that is no BIDS _dseg",
+        "2 cases paired by BIDS entities, with predictions of desc-net from pipe",
     )
+
+
+def test_a_reference_that_is_not_called_as_bids_has_it_is_a_case(layout: Layout) -> None:
+    files = ["sub-01_dseg.nii", "sub-02_seg.nii", "sub-03.nii"]
+    found = layout(files, files)
+    assert predictions(found) == {Path(file).stem: file for file in files}
+    assert found.remarks == ()
+
+
+def test_bids_takes_no_case_from_another_pipeline(layout: Layout) -> None:
+    found = layout(
+        ["nn/sub-1/sub-1_dseg.nii", "fs/sub-1/sub-1_desc-a_dseg.nii", "fs/sub-2/sub-2_desc-a_dseg.nii"],
+        [f"sub-{number}/anat/sub-{number}_dseg.nii" for number in (1, 2)],
+    )
+    assert predictions(found) == {"sub-1/anat/sub-1_dseg": "nn/sub-1/sub-1_dseg.nii", "sub-2/anat/sub-2_dseg": None}
+    assert found.cases[1].near == (str(Path("p", "fs", "sub-2", "sub-2_desc-a_dseg.nii")),)
+    assert found.remarks[0] == "1 case paired by BIDS entities, with predictions from nn"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["fs/sub-1_dseg.nii", "nn/sub-2_dseg.nii"],
+        ["sub-1_desc-a_dseg.nii", "sub-2_desc-b_dseg.nii"],
+        ["sub-1_space-a_dseg.nii", "sub-2_space-b_dseg.nii"],
+        ["fs/sub-1_dseg.nii", "fs/sub-2_dseg.nii", "nn/sub-2_dseg.nii"],
+    ],
+)
+def test_bids_pipelines_are_not_mixed(layout: Layout, files: list[str]) -> None:
+    found = layout(files, [f"sub-{number}/anat/sub-{number}_dseg.nii" for number in (1, 2, 3)])
+    told = problems(found)
+    assert list(told) == ["sub-1/anat/sub-1_dseg", "sub-2/anat/sub-2_dseg"]
+    assert all("predictions of two pipelines could serve" in problem for problem in told.values())
+    assert all(str(Path("p", file)) in " ".join(told.values()) for file in files)
+    assert (found.strays, found.remarks) == ((), ())
 
 
 def test_bids_takes_what_says_the_same_first(layout: Layout) -> None:
@@ -410,7 +569,7 @@ def test_bids_takes_the_same_folder_of_several(layout: Layout) -> None:
 def test_bids_candidates_that_nothing_tells_apart_are_a_problem(layout: Layout) -> None:
     found = layout(["a/sub-1_desc-x_dseg.nii", "a/sub-1_desc-y_dseg.nii"], ["sub-1_dseg.nii"])
     problem = problems(found)["sub-1_dseg"]
-    assert "two predictions for one reference" in problem
+    assert "predictions of two pipelines could serve" in problem
     assert all(name in problem for name in ("sub-1_desc-x", "sub-1_desc-y"))
     assert found.strays == ()
 
@@ -660,10 +819,31 @@ def test_images_in_a_file_of_polygons_are_references(tmp_path: Path) -> None:
 
 
 def test_absolute_paths_stay(tmp_path: Path) -> None:
-    make(tmp_path / "there", ["a.png"])
-    path = str(tmp_path / "there" / "a.png")
-    case = only(read_pairs(table(make(tmp_path / "here", []), f"prediction,reference\n{path},{path}\n")))
-    assert (case.prediction, case.reference, case.problem) == (path, path, None)
+    there = make(tmp_path / "there", ["p.png", "r.png"])
+    p, r = str(there / "p.png"), str(there / "r.png")
+    case = only(read_pairs(table(make(tmp_path / "here", []), f"prediction,reference\n{p},{r}\n")))
+    assert (case.prediction, case.reference, case.problem) == (p, r, None)
+
+
+def test_a_file_is_not_compared_with_itself(tmp_path: Path) -> None:
+    make(tmp_path, ["a.png", "b.png", "all.json"]).joinpath("link.png").symlink_to("a.png")
+    rows = ["a.png,a.png", "./b.png,b.png", "link.png,a.png", "all.json::1.jpg,all.json::2.jpg"]
+    text = "case,prediction,reference\n" + "\n".join(f"{place},{row}" for place, row in enumerate(rows))
+    found = problems(read_pairs(table(tmp_path, text)))
+    assert found == dict.fromkeys("012", "its prediction and its reference are the same file")
+
+
+def test_a_prediction_of_several_cases_is_told(tmp_path: Path) -> None:
+    make(tmp_path, ["p.png", "q.png", *(f"r{number}.png" for number in range(4))])
+    rows = ["p.png,r0.png", "./p.png,r1.png", "q.png,r2.png", ",r3.png"]
+    found = read_pairs(table(tmp_path, "prediction,reference\n" + "\n".join(rows)))
+    assert problems(found) == {}
+    assert found.remarks == (f"{shown(tmp_path / 'p.png')} is the prediction of two cases: r0 and r1",)
+    names = [f"{place}.png,r{case}.png" for place in range(9) for case in range(2)]
+    make(tmp_path, [f"{place}.png" for place in range(9)])
+    text = "case,prediction,reference\n" + "\n".join(f"{case},{name}" for case, name in enumerate(names))
+    remarks = read_pairs(table(tmp_path, text)).remarks
+    assert (len(remarks), remarks[-1]) == (6, "4 more predictions of several cases")
 
 
 def test_rows_of_one_case_are_one_problem(tmp_path: Path) -> None:

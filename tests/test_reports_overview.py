@@ -13,7 +13,7 @@ from segeval.reports.console import print_gate, print_overview, text_width
 from segeval.reports.markdown import to_markdown
 from segeval.reports.overview import Table, overview
 from segeval.reports.sheets import Alphabet
-from segeval.results import Results, Verdict, collect
+from segeval.results import Results, Shard, Verdict, collect
 from segeval.summary import summarised
 from tests.test_reports_golden import awkward, awkward_batch, many_labels, nothing_scored, printed, scored, unscored
 
@@ -212,7 +212,9 @@ def test_one_case_has_no_spread() -> None:
 
 
 def test_part_of_a_run_says_so() -> None:
-    assert overview(replace(three_of_five(), shard="2/3"), Alphabet()).headline.startswith("part 2/3: 5 cases: ")
+    assert overview(
+        replace(three_of_five(), shard=Shard(part="2/3", cases=15, digest="x")), Alphabet()
+    ).headline.startswith("part 2/3: 5 cases: ")
 
 
 def test_nothing_to_score_and_nothing_scored_are_said() -> None:

@@ -19,7 +19,7 @@ from segeval.columns import Scores
 from segeval.errors import UsageError
 from segeval.reports.tabular import SUMMARY_COLUMNS
 from segeval.reports.workbook import CELL_UNITS, check_installed, to_xlsx
-from segeval.results import Results
+from segeval.results import Results, Shard
 from tests.test_reports_exports import LOST, METRIC_TOKENS, SCORED, hostile, run_of, tiny
 
 HEADS = ["case", "label", "name", "unit", "status", "note", *METRIC_TOKENS]
@@ -126,7 +126,7 @@ def test_pandas_takes_the_mean_of_the_summary() -> None:
 
 
 def test_failures_settings_and_gate() -> None:
-    results = replace(hostile(), shard="2/3")
+    results = replace(hostile(), shard=Shard(part="2/3", cases=5, digest="x"))
     book = book_of(results)
     assert rows_of(book, "Failures") == [
         ["case", "status", "prediction", "reference", "message"],

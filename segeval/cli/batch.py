@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +59,8 @@ def _case_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--pattern",
                 metavar="PATTERN",
-                help="How files are called in both folders: {case}_seg.nii.gz; * stands for anything, and a pattern "
-                "that ends in / for folders with a file for each class.",
+                help='How files are called in both folders: {case}_seg.nii.gz; * stands for anything but "/", and a '
+                "pattern that ends in / for folders with a file for each class.",
             ),
             click.option("--prediction-pattern", metavar="PATTERN", help="How predictions are called."),
             click.option("--reference-pattern", metavar="PATTERN", help="How references are called."),
@@ -103,7 +104,11 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 type=click.FloatRange(min=0, min_open=True),
                 help="Give a case up that takes longer.",
             ),
-            click.option("--fail-fast", is_flag=True, help="Stop at the first case that cannot be scored."),
+            click.option(
+                "--fail-fast",
+                is_flag=True,
+                help="Stop at the first case that cannot be scored; a missing prediction is found before any other.",
+            ),
             click.option(
                 "--resume",
                 is_flag=True,
@@ -163,16 +168,16 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     )
     for text in pairing.remarks:
         remark(text, quiet=quiet)
-    if options["dry_run"] or not pairing.cases:
-        return _show_pairing(pairing, options)
     cases = list(pairing.cases) if options["shard"] is None else shard_of(pairing.cases, options["shard"])
+    if options["dry_run"] or not cases:
+        return _show_pairing(replace(pairing, cases=tuple(cases)), options)
     inputs = _inputs(cases, options)
     check_outputs(options, inputs=inputs, several=True)
-    journal = _journal(plan, options, total=len(cases))
+    journal = _journal(plan, options, cases)
     watch = _Watch(len(cases), options)
     try:
         with watch.progress:
-            results, code = evaluate(
+            results = evaluate(
                 pairing,
                 plan,
                 cases=cases,
@@ -188,7 +193,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
                 told=watch.told,
             )
     except KeyboardInterrupt:
-        if journal is not None:
+        if journal is not None and journal.is_begun:
             kept = f"{watch.scored} of {len(cases)} cases are kept in {shown(journal.path)}"
             remark(f"{kept}; the same command with --resume goes on from there")
         raise
@@ -198,17 +203,19 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     results, problems = judged(requirements, results)
     problems += write(results, options, inputs=inputs, several=True)
     show(results, options, several=True)
-    _warn(results.warnings, quiet=quiet)
+    _warn([text for text in results.warnings if text not in pairing.remarks], quiet=quiet)
     for defect in watch.defects:
         remark(defect)
     problems += tell_github(results, options)
-    return ended(results, code=code, problems=problems)
+    return ended(results, problems=problems)
 
 
 def _check_together(options: dict[str, Any]) -> None:
     """Refuse options that ask for another one."""
     if options["by"] and options["metadata"] is None:
         raise UsageError("--by takes the table that --metadata names")
+    if options["metadata"] is not None and not options["by"]:
+        raise UsageError("--metadata takes --by COLUMN: the column to group by")
     if options["resume"] and not options["outputs"]:
         raise UsageError("--resume takes -o FILE: the journal lies beside it")
 
@@ -245,19 +252,22 @@ def _inputs(cases: list[Case], options: dict[str, Any]) -> list[str]:
     return [path for path in (*tables, *files) if path is not None]
 
 
-def _journal(plan: Plan, options: dict[str, Any], *, total: int) -> Journal | None:
-    """The journal beside the first output, if there is one."""
+def _journal(plan: Plan, options: dict[str, Any], cases: list[Case]) -> Journal | None:
+    """The journal beside the first output, if there is one; what --resume takes over from it is told."""
     from segeval.api import journal_settings
     from segeval.journal import Journal
+    from segeval.running import scorable
 
     if not options["outputs"]:
         return None
     path = Path(options["outputs"][0]).with_suffix(".journal")
     settings = journal_settings(plan, missing=options["missing"], with_tables=options["confusion"] is not None)
-    journal = Journal(path, settings=settings, resume=options["resume"])
-    if journal.changed:
-        changed = ", ".join(map(shown, journal.changed))
-        remark(f"the options have changed since the journal was written ({changed}): all {total} cases are scored anew")
+    journal = Journal(path, settings=settings, resume=options["resume"], shard=options["shard"])
+    if journal.exists:
+        count = len(journal.unchanged(scorable(cases, options["missing"])))
+        remark(f"{count} of {len(cases)} cases are taken over from {shown(path)}", quiet=options["quiet"])
+    elif options["resume"]:
+        remark(f"there is no journal at {shown(path)}; all cases are scored", quiet=options["quiet"])
     return journal
 
 
@@ -272,7 +282,7 @@ def _show_pairing(pairing: Pairing, options: dict[str, Any]) -> int:
     from segeval.reports.pairs import WRITERS
 
     if not pairing.cases:
-        complain("no case found")
+        complain(f"part {options['shard']} has no case" if options["shard"] else "no case found")
         return NOTHING_TO_DO
     if options["kind"] == "table":
         from segeval.reports.console import print_pairing

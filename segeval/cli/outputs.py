@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
 from segeval.cli.options import complete_file, decorated
 from segeval.cli.streams import complain, data_stream, remark, talk_stream, write_document
-from segeval.errors import SegevalError, UsageError, shown
+from segeval.errors import InputError, SegevalError, UsageError, shown
 
 if TYPE_CHECKING:
     from segeval.gate import Requirement
     from segeval.results import Results, Verdict
 
 NOT_MET = 4
-MOST_NAMED = 5  # cases in the line that says why a run failed; the others are in the results
+MOST_NAMED = 5  # in the line that says why a run failed; the others are in the results
 
 Command = Callable[..., Any]
 
@@ -171,7 +172,7 @@ def show(results: Results, options: dict[str, Any], *, several: bool) -> None:
     if options["kind"] == "table":
         from segeval.reports.console import print_overview, print_scores
 
-        with data_stream() as stream:
+        with data_stream() as stream, _no_commands(stream, options):
             (print_overview if several else print_scores)(results, stream=stream, color=color)
     else:
         from segeval.reports.files import FORMATS, batched
@@ -186,6 +187,20 @@ def show(results: Results, options: dict[str, Any], *, several: bool) -> None:
             print_gate(results, stream=stream, color=color)
     for warning in _infinities(results):
         remark(f"warning: {warning}", quiet=quiet)
+
+
+@contextmanager
+def _no_commands(stream: TextIO, options: dict[str, Any]) -> Iterator[None]:
+    """What looks like a workflow command in names from files is none to GitHub Actions until the token returns."""
+    from segeval.reports.github import in_actions
+
+    if not options.get("github") or not in_actions(os.environ):
+        yield
+        return
+    token = os.urandom(16).hex()
+    stream.write(f"::stop-commands::{token}\n")
+    yield
+    stream.write(f"::{token}::\n")
 
 
 def _infinities(results: Results) -> list[str]:
@@ -212,15 +227,13 @@ def tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
     return []
 
 
-def ended(results: Results, *, code: int = 0, problems: Sequence[SegevalError] = ()) -> int:
+def ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
     """Say on stderr why the exit code is what it is, the gravest cause last, and return it.
 
     Parameters
     ----------
     results
         With their verdicts.
-    code
-        What the cases ask for.
     problems
         What else went wrong.
     """
@@ -230,13 +243,18 @@ def ended(results: Results, *, code: int = 0, problems: Sequence[SegevalError] =
     missed = [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]
     if missed:
         count = f"{len(missed)} of {len(results.gate)} requirements" if len(results.gate) > 1 else "requirement"
-        causes.append((NOT_MET, f"{count} not met: {', '.join(missed)}"))
+        more = f" and {len(missed) - MOST_NAMED} more" if len(missed) > MOST_NAMED else ""
+        causes.append((NOT_MET, f"{count} not met: {', '.join(missed[:MOST_NAMED])}{more}"))
+    code = results.exit_code
     if code:
         lost = [record for record in results.cases if record.status in ("failed", "missing")]
         named = ", ".join(f"{shown(record.case)} ({record.status})" for record in lost[:MOST_NAMED])
         more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
         cases = "case" if len(results.cases) == 1 else "cases"
-        causes.append((code, f"{len(lost)} of {len(results.cases)} {cases} could not be scored: {named}{more}"))
+        cause = f"{len(lost)} of {len(results.cases)} {cases} could not be scored: {named}{more}"
+        if code < InputError.exit_code and lost:  # all of them for one reason, most likely
+            cause += f"; {shown(lost[0].message or '')}"
+        causes.append((code, cause))
     for _, cause in sorted(causes, key=lambda cause: -cause[0]):
         complain(cause)
     return min((each for each, _ in causes), default=0)

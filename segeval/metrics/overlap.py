@@ -7,6 +7,9 @@ ignored voxels. Python integers do not overflow, so products of counts stay exac
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from segeval.counts import Counts
 from segeval.metrics.registry import (
@@ -26,7 +29,15 @@ NO_VOLUME = "the image is 2-D or has no physical spacing"
 
 
 def _ratio(numerator: float, denominator: float) -> float:
+    """A share, NaN of nothing; of counts that are arrays, one for each of many draws, an array of shares."""
+    if np.ndim(denominator):
+        shares: float = _shares(numerator, denominator)
+        return shares
     return numerator / denominator if denominator else math.nan
+
+
+def _shares(numerator: Any, denominator: Any) -> Any:
+    return np.divide(numerator, denominator, out=np.full(denominator.shape, math.nan), where=denominator != 0)
 
 
 @metric(

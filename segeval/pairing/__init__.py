@@ -5,7 +5,7 @@ there is a problem that names the files, never a guess. What was read otherwise 
 remark. Paths are those of the folders as they were given, joined and not resolved; a name has "/" between its parts.
 
 `listing` says what files there are and `items` which of them count; `entities` and `names` find what belongs together,
-and `near` what nearly does.
+`near` what nearly does, and `advice` how to tell what the names do not.
 """
 
 from __future__ import annotations

@@ -1,21 +1,27 @@
 """Segmentations of BIDS datasets: what their names say pairs them, in whatever folder they lie.
 
-A prediction of ``sub-01_dseg`` may be called ``sub-01_desc-nnunet_dseg``, and lie in derivatives. Where that leaves
-several, the same folder decides, and after that nothing does.
+A prediction of ``sub-01_dseg`` may be called ``sub-01_desc-nnunet_dseg``, and lie in derivatives. All predictions of a
+run come from one pipeline; where several could serve, none does.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from segeval.errors import shown
 from segeval.pairing.listing import Item, Side, listed
 from segeval.pairing.matches import Groups, Matches
-from segeval.pairing.paths import parent_of
 from segeval.pairing.remarks import counted, number
 
-_BIDS = re.compile(r"(?:.*/)?(sub-[^_/-]+(?:_[^_/-]+-[^_/-]+)*)_dseg", re.DOTALL)
+_NAME = r"(?:.*/)?(sub-[^_/-]+(?:_[^_/-]+-[^_/-]+)*)_"
+_BIDS = re.compile(rf"{_NAME}dseg", re.DOTALL)
+_IMAGE = re.compile(
+    rf"{_NAME}(?:T1w|T2w|T2starw|T2star|PD|PDw|PDT2|FLAIR|FLASH|UNIT1|angio|inplaneT[12]|MP2RAGE|MEGRE|MESE"
+    r"|bold|boldref|sbref|cbv|dwi|dwiref|epi|asl|m0scan|pet|phase|phase[12]|phasediff|magnitude|magnitude[12]"
+    r"|(?:T1|T2|T2star|R1|R2|R2star|PD|MTR|MTsat|MWF|S0|M0|TB1|RB1|field|stat)map|defacemask|mask|probseg)",
+    re.DOTALL,
+)
 _LEVELS = ((), ("desc",), ("desc", "space"))  # entities that may differ, level by level
 
 
@@ -32,29 +38,41 @@ def entities(stem: str) -> frozenset[str] | None:
 
 
 def segmentations(side: Side, remarks: list[str]) -> list[Item]:
-    """The discrete segmentations of a BIDS dataset; the other images in it are none."""
-    items = [item for item in map(side.item, side.maps) if entities(item.stem) is not None]
+    """The label maps of a BIDS dataset less its images and masks; none where it is not a BIDS dataset.
+
+    References make one only if each of them is called as BIDS has it, so that none is lost.
+    """
+    items = [item for item in map(side.item, side.maps) if not _IMAGE.fullmatch(item.stem)]
+    are = [entities(item.stem) is not None for item in items]
+    if not (all(are) if side.kind == "reference" else any(are)):
+        return []
     passed = len(side.maps) - len(items)
-    if items and passed:
+    if passed:
         verb = "is" if passed == 1 else "are"
         remarks.append(f"passed over {counted(passed, 'file')} of the {side.kind}s that {verb} no BIDS _dseg")
     return items
 
 
 def match_entities(groups: Groups, predictions: Sequence[Item]) -> Matches:
-    """Pair what has the same entities; then what has but for those that a prediction may have of its own."""
+    """Pair what has the same entities; if nothing has, what has but for those that a prediction may have of its own."""
     matches = Matches()
     for ignored in _LEVELS:
         wanted: dict[frozenset[str], list[str]] = {}
-        offered: dict[frozenset[str], list[Item]] = {}
         for name, items in groups.items():
-            if name not in matches.found and name not in matches.problems:
-                wanted.setdefault(_key(items[0], ignored), []).append(name)
-        for item in matches.left(predictions):
-            offered.setdefault(_key(item, ignored), []).append(item)
-        for key, names in wanted.items():
-            if key in offered:
-                _settle({name: groups[name][0] for name in names}, offered[key], matches)
+            wanted.setdefault(_key(items[0], ignored), []).append(name)
+        pipelines: dict[tuple[str, ...], dict[frozenset[str], list[Item]]] = {}
+        for item in predictions:
+            key = _key(item, ignored)
+            if entities(item.stem) is not None and key in wanted:
+                pipelines.setdefault(_pipeline(item, ignored), {}).setdefault(key, []).append(item)
+        if len(pipelines) > 1:
+            _refuse(wanted, list(pipelines.values()), matches)
+        elif pipelines:
+            ((pipeline, offered),) = pipelines.items()
+            _settle(wanted, offered, groups, matches)
+            _remark(pipeline, matches)
+        if pipelines:
+            break
     return matches
 
 
@@ -62,24 +80,46 @@ def _key(item: Item, ignored: Iterable[str]) -> frozenset[str]:
     return frozenset(each for each in entities(item.stem) or () if each.partition("-")[0] not in ignored)
 
 
-def _settle(references: dict[str, Item], predictions: Sequence[Item], matches: Matches) -> None:
-    """Pair references and predictions of the same entities: first those in one folder, then the last of each."""
-    by_folder: dict[str, list[Item]] = {}
-    for item in predictions:
-        by_folder.setdefault(parent_of(item.relative), []).append(item)
-    folders = Counter(parent_of(item.relative) for item in references.values())
-    rivals = {}
-    for name, item in references.items():
-        folder = parent_of(item.relative)
-        if folders[folder] == 1 and len(by_folder.get(folder, ())) == 1:
-            matches.add(name, by_folder[folder])
-        else:
-            rivals[name] = item
-    left = matches.left(predictions)
-    if len(left) == 1 and len(rivals) > 1:
-        problem = f"{number(len(rivals))} references compete for {listed(left)}: {listed(rivals.values())}"
-        matches.problems.update(dict.fromkeys(rivals, problem))
-        matches.taken.add(left[0].relative)
-    elif left:
-        for name in rivals:
-            matches.add(name, left)
+def _pipeline(item: Item, ignored: Iterable[str]) -> tuple[str, ...]:
+    """What made a prediction: the folder above the subjects, and the entities that are its own."""
+    parts = item.stem.split("/")
+    subject = next(place for place, part in enumerate(parts) if part.startswith("sub-"))
+    own = sorted(each for each in entities(item.stem) or () if each.partition("-")[0] in ignored)
+    return "/".join(parts[:subject]), *own
+
+
+def _refuse(
+    wanted: dict[frozenset[str], list[str]], pipelines: Sequence[dict[frozenset[str], list[Item]]], matches: Matches
+) -> None:
+    """Every case that one of the pipelines has a prediction for has a problem, which names one of each at least."""
+    matches.refused = True
+    for key, names in wanted.items():
+        if any(key in offered for offered in pipelines):
+            choice = [item for offered in pipelines for item in offered.get(key, next(iter(offered.values()))[:1])]
+            problem = (
+                f"predictions of {number(len(pipelines))} pipelines could serve, such as {listed(choice)}; "
+                "give the folder of one, or --prediction-pattern"
+            )
+            matches.problems.update(dict.fromkeys(names, problem))
+            matches.taken.update(item.relative for offered in pipelines for item in offered.get(key, ()))
+
+
+def _settle(
+    wanted: dict[frozenset[str], list[str]], offered: dict[frozenset[str], list[Item]], groups: Groups, matches: Matches
+) -> None:
+    for key, items in offered.items():
+        if len(wanted[key]) == 1:
+            matches.add(wanted[key][0], items)
+            continue
+        rivals = [groups[name][0] for name in wanted[key]]
+        problem = f"{number(len(rivals))} references compete for {listed(items)}: {listed(rivals)}"
+        matches.problems.update(dict.fromkeys(wanted[key], problem))
+        matches.taken.update(item.relative for item in items)
+
+
+def _remark(pipeline: tuple[str, ...], matches: Matches) -> None:
+    root, *own = pipeline
+    if matches.found:
+        what = f"{counted(len(matches.found), 'case')} paired by BIDS entities, with predictions"
+        of = f" of {shown(', '.join(own))}" if own else ""
+        matches.remarks.append(f"{what}{of} from {shown(root)}" if root else f"{what}{of} from any folder")

@@ -11,15 +11,16 @@ from dataclasses import replace
 
 from segeval.cases import Case
 from segeval.errors import UsageError, shown
-from segeval.pairing.entities import entities, match_entities
+from segeval.pairing.advice import advise
+from segeval.pairing.entities import entities
 from segeval.pairing.items import divide, find_predictions, find_references
 from segeval.pairing.listing import Item, Side, check_folder, files_below, identity, listed
 from segeval.pairing.matches import Matches, Pairing
 from segeval.pairing.names import match_names
 from segeval.pairing.near import count_channels, near_predictions
-from segeval.pairing.paths import strict_order
+from segeval.pairing.paths import are_same, strict_order
 from segeval.pairing.patterns import compile_pattern
-from segeval.pairing.remarks import NOT_TEXT, counted, number
+from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, counted, number
 from segeval.reading import POLYGON_SUFFIX, SUFFIXES
 
 
@@ -71,11 +72,9 @@ def pair_folders(
     given = Side(references, "reference", files_below(references, without=predictions), patterns[1])
     remarks: list[str] = []
     reference_items, of_folders = find_references(given, predicted, remarks)
-    prediction_items = find_predictions(predicted, remarks, of_folders=of_folders)
-    for side in (given, predicted):
-        if side.probabilities and (side.pattern is None or side.pattern.any_suffix):
-            what = counted(len(side.probabilities), ".npz file")
-            remarks.append(f"passed over {what} of the {side.kind}s beside label maps: probabilities of nnU-Net")
+    plain = patterns == (None, None) and not of_folders
+    of_entities = plain and all(entities(item.stem) is not None for item in reference_items)
+    prediction_items = find_predictions(predicted, remarks, of_folders=of_folders, of_entities=of_entities)
     if same:
         prediction_items, reference_items = divide(
             prediction_items, reference_items, prediction_side=predicted, reference_side=given
@@ -84,36 +83,50 @@ def pair_folders(
         remarks.append(
             f"no reference in {shown(references)}: files that end in {', '.join((*SUFFIXES, POLYGON_SUFFIX))} count"
         )
-    by_entities = patterns == (None, None) and all(
-        items and entities(items[0].stem) is not None for items in (prediction_items, reference_items)
+    return _pairing(
+        prediction_items,
+        reference_items,
+        remarks,
+        by_entities=of_entities and any(entities(item.stem) is not None for item in prediction_items),
+        endings=patterns[0] is None,
+        derive=plain,
     )
-    return _pairing(prediction_items, reference_items, remarks, by_entities=by_entities, endings=patterns[0] is None)
 
 
 def _pairing(
-    predictions: list[Item], references: list[Item], remarks: list[str], *, by_entities: bool, endings: bool
+    predictions: list[Item],
+    references: list[Item],
+    remarks: list[str],
+    *,
+    by_entities: bool,
+    endings: bool,
+    derive: bool,
 ) -> Pairing:
     usable = [item for item in predictions if item.is_text]
     groups: dict[str, list[Item]] = {}
     for item in sorted(references, key=lambda item: strict_order(item.relative)):
         groups.setdefault(item.name if item.is_text else shown(item.name), []).append(item)
     open_groups = {name: items for name, items in groups.items() if all(item.is_text for item in items)}
-    matches = match_entities(open_groups, usable) if by_entities else match_names(open_groups, usable, endings=endings)
+    matches = match_names(open_groups, usable, endings=endings, by_entities=by_entities)
     unused = matches.left(usable)
     cases = [_case(name, groups[name], matches) for name in sorted(groups, key=strict_order)]
     missing = [case.name for case in cases if case.prediction is None and case.problem is None]
     near = near_predictions(missing, unused)
     channels = count_channels(missing, unused)
     if channels:
-        remarks.append(
+        advice: str | None = (
             f"{counted(channels, 'case')} {'has' if channels == 1 else 'have'} no prediction but a file named so with "
             "_0000: _0000 marks an image channel of nnU-Net, not a label map"
         )
+    else:
+        first = [groups[case.name][0] for case in cases]
+        left = [groups[name][0] for name in missing]
+        advice = None if matches.refused else advise(first, left, unused, derive=derive)
     strays = [item.path for item in unused] + [shown(item.path) for item in predictions if not item.is_text]
     return Pairing(
         cases=tuple(replace(case, near=near.get(case.name, ())) for case in cases),
         strays=tuple(sorted(strays, key=strict_order)),
-        remarks=tuple(dict.fromkeys([*remarks, *matches.remarks])),
+        remarks=tuple(dict.fromkeys([*remarks, *matches.remarks, *([advice] if advice else [])])),
     )
 
 
@@ -128,6 +141,8 @@ def _case(name: str, references: Sequence[Item], matches: Matches) -> Case:
         problems.append(f"{number(len(found))} predictions for one reference: {listed(found)}")
     if name in matches.problems:
         problems.append(matches.problems[name])
+    if len(found) == 1 and len(references) == 1 and are_same(found[0].path, references[0].path):
+        problems.append(SAME_FILE)
     return Case(
         name=name,
         prediction=found[0].path if len(found) == 1 else None,

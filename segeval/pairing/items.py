@@ -54,14 +54,18 @@ def find_references(side: Side, predictions: Side, remarks: list[str]) -> tuple[
     return scenes + [side.item(name, name=stem_of(name)[: -len(ending) or None]) for name in names], False
 
 
-def find_predictions(side: Side, remarks: list[str], *, of_folders: bool) -> list[Item]:
-    """What is a prediction: where references are folders, a folder too, or one file with every class."""
+def find_predictions(side: Side, remarks: list[str], *, of_folders: bool, of_entities: bool) -> list[Item]:
+    """What is a prediction, by what references are.
+
+    Of references that are folders it is a folder too, or one file with every class, and of BIDS segmentations one too.
+    """
     if side.pattern is not None:
         return _by_pattern(side, side.pattern, remarks)
     if of_folders:
         flat = [side.item(name) for name in side.maps if "/" not in name]
         return flat + [side.folder_item(folder) for folder in folders_of(side.maps)]
-    return segmentations(side, remarks) or [side.item(name) for name in side.maps or side.polygons]
+    found = segmentations(side, remarks) if of_entities else []
+    return found or [side.item(name) for name in side.maps or side.polygons]
 
 
 def _by_pattern(side: Side, pattern: Pattern, remarks: list[str]) -> list[Item]:

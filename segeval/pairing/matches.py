@@ -27,7 +27,7 @@ class Pairing:
     strays
         Predictions without a reference, as paths.
     remarks
-        How the folders were read where the names alone do not show it.
+        How names were read where they do not plainly say it, what was passed over, and what is not paired but might be.
     """
 
     cases: tuple[Case, ...]
@@ -49,17 +49,25 @@ class Matches:
         The predictions that need not be looked at again, by their path below the folder.
     remarks
         What else is to be said.
+    refused
+        Whether something is not paired that might have been, and it is said what to do.
     """
 
     found: dict[str, list[Item]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
+    refused: bool = False
 
     def add(self, name: str, items: Sequence[Item]) -> None:
         """Give a case predictions."""
         self.found.setdefault(name, []).extend(items)
         self.taken.update(item.relative for item in items)
+
+    def refuse(self, remark: str) -> None:
+        """Leave to the user what names do not tell."""
+        self.remarks.append(remark)
+        self.refused = True
 
     def left(self, predictions: Iterable[Item]) -> list[Item]:
         """Those that no case has."""

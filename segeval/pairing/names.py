@@ -1,19 +1,21 @@
-"""Matching by names: the whole one, one less a well-known ending such as ``_pred``, one without its folders.
+"""Matching by names: the whole path, or a looser reading of it that is one and the same for the whole run.
 
-In this order, since a name that says more must not lose its file to one that says less. An ending counts where all that
-could be paired by one have the same.
+A looser reading counts only where nothing at all is found by a stricter one: beside predictions that are called like
+their cases, a file that is called otherwise is something else, such as what an earlier run left behind.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from segeval.casetables import enumerated
-from segeval.pairing.entities import entities
+from segeval.errors import shown
+from segeval.pairing.entities import entities, match_entities
 from segeval.pairing.listing import Item
 from segeval.pairing.matches import Groups, Matches
-from segeval.pairing.paths import base_of
+from segeval.pairing.paths import base_of, parent_of, strict_order
+from segeval.pairing.patterns import CASE
 from segeval.pairing.remarks import counted, ending_remark
 
 REFERENCE_ENDING = re.compile(
@@ -24,6 +26,7 @@ PREDICTION_ENDING = re.compile(
     r"|labelIds|labelTrainIds|gtFine|leftImg8bit)$",
     re.IGNORECASE,
 )
+_LOOSE = ((False, True), (True, False), (True, True))  # by file name alone, less an ending
 
 
 def shared_ending(stems: Sequence[str]) -> str:
@@ -39,8 +42,8 @@ def shared_ending(stems: Sequence[str]) -> str:
     return endings[0] if len({ending.lower() for ending in endings}) == 1 else ""
 
 
-def match_names(groups: Groups, predictions: Sequence[Item], *, endings: bool) -> Matches:
-    """Pair by name: the case's own or the reference file's; then less an ending; then without folders.
+def match_names(groups: Groups, predictions: Sequence[Item], *, endings: bool, by_entities: bool) -> Matches:
+    """Pair by path, the case's own or the reference file's; if none is found so, by the first looser reading that does.
 
     Parameters
     ----------
@@ -50,6 +53,8 @@ def match_names(groups: Groups, predictions: Sequence[Item], *, endings: bool) -
         What there is for them.
     endings
         Whether predictions may have an ending of their own.
+    by_entities
+        Whether both are BIDS segmentations, of which not the names count then but the entities in them.
     """
     matches = Matches()
     known = {item.stem: name for name, items in groups.items() for item in items}
@@ -59,68 +64,95 @@ def match_names(groups: Groups, predictions: Sequence[Item], *, endings: bool) -
     for item in predictions:
         if item.name in known:
             matches.add(known[item.name], [item])
-    if endings:
-        _match_endings(known, predictions, matches)
+    if matches.found:
+        return matches
+    if by_entities:
+        return match_entities(groups, predictions)
     flat = any(all("/" not in name for name in side) for side in (groups, [item.name for item in predictions]))
-    if flat:
-        alone = _unique(known, matches, predictions)
-        if alone:
-            matches.remarks.append(f"{counted(len(alone), 'case')} paired by file name alone, whatever the folder")
-        for name, item in alone.items():
-            matches.add(name, [item])
-        if endings:
-            _match_endings(_bases(known, matches), predictions, matches, by_file_name=True)
+    for alone, less_ending in _LOOSE:
+        if (alone and not flat) or (less_ending and not endings):
+            continue
+        hits = _hits(known, predictions, alone=alone, less_ending=less_ending)
+        if hits:
+            _settle(hits, groups, matches, alone=alone)
+            break
     return matches
 
 
-def _bases(known: Mapping[str, str], matches: Matches) -> dict[str, str]:
-    """Name without folders -> case, of the cases without a prediction, where it is that of one case alone."""
-    found: dict[str, set[str]] = {}
-    for text, name in known.items():
-        if name not in matches.found:
-            found.setdefault(base_of(text), set()).add(name)
-    return {text: next(iter(names)) for text, names in found.items() if len(names) == 1}
-
-
-def _unique(known: Mapping[str, str], matches: Matches, predictions: Sequence[Item]) -> dict[str, Item]:
-    """Case -> the one prediction left that has its name when folders do not count."""
-    bases = _bases(known, matches)
-    found: dict[str, list[Item]] = {}
-    for item in matches.left(predictions):
-        base = base_of(item.name)
-        if base in bases:
-            found.setdefault(bases[base], []).append(item)
-    return {name: items[0] for name, items in found.items() if len(items) == 1}
-
-
-def _match_endings(
-    known: Mapping[str, str], predictions: Sequence[Item], matches: Matches, *, by_file_name: bool = False
-) -> None:
-    """Pair what is called like a case but for a known ending, where that is one and the same."""
-    hits: dict[str, dict[str, list[Item]]] = {}
-    written: dict[str, str] = {}
-    for item in matches.left(predictions):
-        for text, ending in _less_endings(base_of(item.name) if by_file_name else item.name):
-            if text in known and known[text] not in matches.found:
-                same = written.setdefault(ending.lower(), ending)
-                hits.setdefault(same, {}).setdefault(known[text], []).append(item)
-                break
-    if len(hits) > 1:
-        matches.remarks.append(
-            f"predictions end in {enumerated(sorted(hits))}: --prediction-pattern says which of them count"
-        )
-        return
-    for ending, pairs in hits.items():
-        kept = {name: items for name, items in pairs.items() if len(items) == 1 or not by_file_name}
-        for name, items in kept.items():
-            matches.add(name, items)
-        if kept:
-            matches.remarks.append(ending_remark(sum(map(len, kept.values())), "prediction", ending))
-
-
-def _less_endings(text: str) -> Iterator[tuple[str, str]]:
+def less_endings(text: str) -> Iterator[tuple[str, str]]:
     """A name less one known ending, then less two, and so on, each with what was taken off."""
     start = text
     while found := PREDICTION_ENDING.search(start):
         start = start[: found.start()]
         yield start, text[len(start) :]
+
+
+_Hits = dict[str, dict[str, list[Item]]]
+"""Ending -> case -> predictions."""
+
+
+def _hits(known: Mapping[str, str], predictions: Iterable[Item], *, alone: bool, less_ending: bool) -> _Hits:
+    """What a reading finds."""
+    names = {base_of(text): name for text, name in known.items()} if alone else known
+    hits: _Hits = {}
+    written: dict[str, str] = {}
+    for item in predictions:
+        text = base_of(item.name) if alone else item.name
+        for start, ending in less_endings(text) if less_ending else [(text, "")]:
+            if start in names:
+                same = written.setdefault(ending.lower(), ending)
+                hits.setdefault(same, {}).setdefault(names[start], []).append(item)
+                break
+    return hits
+
+
+def _settle(hits: _Hits, groups: Groups, matches: Matches, *, alone: bool) -> None:
+    """Pair what was found, unless it is a mixture."""
+    if len(hits) > 1:
+        matches.refuse(f"predictions end in {enumerated(sorted(hits))}: --prediction-pattern says which of them count")
+        return
+    ((ending, found),) = hits.items()
+    if alone:
+        mixture = _recurring(groups) or _mixed(found, ending)
+        if mixture:
+            matches.refuse(mixture)
+            return
+        folders = {parent_of(item.name) for items in found.values() for item in items}
+        where = f"with predictions from {shown(min(folders))}" if len(folders) == 1 and any(folders) else ""
+        remark = f"{counted(len(found), 'case')} paired by file name alone"
+        matches.remarks.append(f"{remark}, {where or 'whatever the folder'}")
+    for name, items in found.items():
+        matches.add(name, items)
+    if ending:
+        matches.remarks.append(ending_remark(sum(map(len, found.values())), "prediction", ending))
+
+
+def _recurring(groups: Groups) -> str | None:
+    """That a file name does not tell which reference is meant."""
+    if len({base_of(name) for name in groups}) == len(groups):
+        return None
+    return (
+        "no prediction is paired by file name alone, since references in several folders have the same file name: "
+        "--pairs takes a table of what belongs together"
+    )
+
+
+def _mixed(found: Mapping[str, Sequence[Item]], ending: str) -> str | None:
+    """That predictions come from several folders, which may be several models, and are not named after these."""
+    items = [item for each in found.values() for item in each]
+    folders = sorted({parent_of(item.name) for item in items}, key=strict_order)
+    once = all(len({parent_of(item.name) for item in each}) == 1 for each in found.values())
+    if len(folders) == 1 or (once and all(map(_is_named_after_folder, items))):
+        return None
+    most = max(folders, key=lambda folder: sum(parent_of(item.name) == folder for item in items))
+    every = f", and '*/{CASE}{shown(ending)}' those of all" if once else ""
+    return (
+        f"no prediction is paired by file name alone, which would mix the folders {enumerated(folders)}: "
+        f"--prediction-pattern '{shown(most)}/{CASE}{shown(ending)}' takes those of one{every}"
+    )
+
+
+def _is_named_after_folder(item: Item) -> bool:
+    """Whether the file name begins with that of the folder, as in ``bonn/bonn_000000``."""
+    folder = base_of(parent_of(item.name))
+    return re.match(re.escape(folder) + r"(?![^\W_])", base_of(item.name), re.IGNORECASE) is not None

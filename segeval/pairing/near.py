@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 
 from segeval.pairing.listing import Item
+from segeval.pairing.names import less_endings
 from segeval.pairing.paths import base_of, parent_of, strict_order
 
 MOST_NEAR = 3
@@ -32,10 +33,13 @@ def near_predictions(missing: Sequence[str], unused: Sequence[Item]) -> dict[str
         parts = item.name.split("/")[-2:]
         named += [(part, item.path) for part in reversed(parts)]
     pool = Pool(named)
-    return {
-        name: pool.near(base_of(name)) or pool.near(base_of(parent_of(name)))
-        for name in sorted(missing, key=strict_order)[:MOST_SUGGESTED]
-    }
+    return {name: _near(name, pool) for name in sorted(missing, key=strict_order)[:MOST_SUGGESTED]}
+
+
+def _near(name: str, pool: Pool) -> tuple[str, ...]:
+    """What is called like the file, or else like its folder if the file has no number that tells it from others."""
+    base = base_of(name)
+    return pool.near(base) or (() if _numbers(_loose(base)) else pool.near(base_of(parent_of(name))))
 
 
 def count_channels(missing: Iterable[str], unused: Iterable[Item]) -> int:
@@ -62,19 +66,29 @@ class Pool:
 
     def __init__(self, named: Iterable[tuple[str, str]]) -> None:
         self._loose: dict[str, list[str]] = {}
+        self._plain: dict[str, list[str]] = {}
         for name, path in named:
-            for text in {_loose(name), _loose(_less_channel(name))}:
+            plain = {_loose(text) for text in (name, *(start for start, _ in less_endings(name)))}
+            for text in plain:
+                self._plain.setdefault(text, []).append(path)
+            for text in {*plain, _loose(_less_channel(name))}:
                 self._loose.setdefault(text, []).append(path)
         self._forward = sorted(self._loose)
         self._backward = sorted(text[::-1] for text in self._loose)
 
     def near(self, name: str) -> tuple[str, ...]:
-        """The paths of the most similar names: first those that are the same but for capitals and leading zeros."""
+        """The paths of the most similar names: first those that are the same but for capitals, zeros and endings.
+
+        A name with another number is another case, however similar it is.
+        """
         text = _loose(name)
         if not text:
             return ()
-        similar = difflib.get_close_matches(text, self._around(text), n=MOST_NEAR)
-        paths = [path for each in (text, _loose(_less_channel(name)), *similar) for path in self._loose.get(each, ())]
+        numbers = _numbers(text)
+        around = [each for each in self._around(text) if _numbers(each)[: len(numbers)] == numbers]
+        similar = difflib.get_close_matches(text, around, n=MOST_NEAR)
+        paths = [*self._loose.get(text, ()), *self._plain.get(_loose(_less_channel(name)), ())]
+        paths += [path for each in similar for path in self._loose[each]]
         return tuple(dict.fromkeys(paths))[:MOST_NEAR]
 
     def _around(self, text: str) -> list[str]:
@@ -86,6 +100,10 @@ class Pool:
 def _neighbours(names: Sequence[str], text: str) -> Sequence[str]:
     place = bisect.bisect_left(names, text)
     return names[max(place - MOST_COMPARED, 0) : place + MOST_COMPARED]
+
+
+def _numbers(text: str) -> list[str]:
+    return re.findall(r"\d+", text)
 
 
 def _loose(name: str) -> str:

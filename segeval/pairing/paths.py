@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from segeval.casetables import storable
-from segeval.reading import POLYGON_SUFFIX, SUFFIXES
+from segeval.reading import POLYGON_SUFFIX, SUFFIXES, file_behind
 from segeval.reading.folders import natural_order
 
 
@@ -43,3 +43,13 @@ def is_text(name: str) -> bool:
 def strict_order(name: str) -> tuple[list[tuple[int, str]], str]:
     """Natural order, in which no two names are equal."""
     return natural_order(name), name
+
+
+def are_same(path: str, other: str) -> bool:
+    """Whether two paths lead to one file, and to one image in it if it has several."""
+    files = file_behind(path), file_behind(other)
+    try:
+        same = os.path.samefile(*files)  # noqa: PTH121 - a Path would rewrite what was given
+    except (OSError, ValueError):
+        return False
+    return same and path.removeprefix(files[0]) == other.removeprefix(files[1])

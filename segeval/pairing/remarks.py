@@ -8,6 +8,7 @@ from __future__ import annotations
 from segeval.errors import shown
 
 NOT_TEXT = "the file name is not valid UTF-8, which result files cannot hold; rename the file"
+SAME_FILE = "its prediction and its reference are the same file"
 
 
 def number(count: int) -> str:

@@ -16,11 +16,12 @@ from segeval.errors import InputError, shown
 from segeval.pairing.listing import entries
 from segeval.pairing.matches import Pairing
 from segeval.pairing.near import MOST_SUGGESTED, Pool
-from segeval.pairing.paths import base_of, is_text, joined, stem_of, strict_order, suffix_of
-from segeval.pairing.remarks import NOT_TEXT, number
+from segeval.pairing.paths import are_same, base_of, is_text, joined, stem_of, strict_order, suffix_of
+from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, counted, number
 from segeval.reading import file_behind
 
 _COLUMNS = ("case", "prediction", "reference")
+_MOST_REUSED = 5  # predictions of several cases that are named
 _EXPECTED = "a table of pairs has the columns prediction and reference, and perhaps case"
 
 
@@ -71,8 +72,24 @@ def read_pairs(path: str) -> Pairing:
     cases = [_case(name, group, beside) for name, group in groups.items()]
     return Pairing(
         cases=tuple(sorted(cases, key=lambda case: strict_order(case.name))),
-        remarks=() if rows else (f"no pair in {shown(path)}: it has a header and no rows",),
+        remarks=tuple(_reused(cases)) if rows else (f"no pair in {shown(path)}: it has a header and no rows",),
     )
+
+
+def _reused(cases: Iterable[Case]) -> list[str]:
+    """Which predictions several cases have."""
+    names: dict[str, list[str]] = {}
+    for case in cases:
+        if case.prediction is not None:
+            names.setdefault(os.path.abspath(case.prediction), []).append(case.name)  # noqa: PTH100
+    reused = {path: each for path, each in names.items() if len(each) > 1}
+    remarks = [
+        f"{shown(path)} is the prediction of {number(len(each))} cases: {enumerated(each)}"
+        for path, each in list(reused.items())[:_MOST_REUSED]
+    ]
+    if len(reused) > _MOST_REUSED:
+        remarks.append(f"{counted(len(reused) - _MOST_REUSED, 'more prediction')} of several cases")
+    return remarks
 
 
 def _rows(table: CaseTable, path: str) -> list[_Row]:
@@ -167,6 +184,8 @@ def _case(name: str, rows: Sequence[_Row], beside: _Beside) -> Case:
     problems += [f"its reference does not exist: {shown(path)}" for path in references if not _exists(path)]
     wanted = rows[0].prediction
     there = wanted is not None and _exists(wanted)
+    if wanted is not None and there and any(are_same(wanted, path) for path in references):
+        problems.append(SAME_FILE)
     return Case(
         name=name,
         prediction=wanted if there else None,

@@ -17,8 +17,10 @@ from segeval.errors import InputError, shown
 from segeval.labelmap import LabelMap
 from segeval.matching import plain_name
 from segeval.reading import SUFFIXES, read_label_map
+from segeval.reading.files import is_there, names_in
 
 ROOT = "dataset_description.json"
+TABLE = "dseg.tsv"
 
 
 def read_named_label_map(path: str | os.PathLike[str], *, names: Mapping[int, str] | None = None) -> LabelMap:
@@ -79,7 +81,7 @@ def table_of(path: str) -> str | None:
 def _levels(folder: str) -> list[str]:
     """The folder and those above it, up to the dataset's root; the folder alone where there is none."""
     levels = [folder]
-    while not os.path.exists(os.path.join(levels[-1], ROOT)):  # noqa: PTH110, PTH118
+    while not is_there(os.path.join(levels[-1], ROOT)):  # noqa: PTH118
         above = os.path.dirname(levels[-1])  # noqa: PTH120
         if above == levels[-1]:
             return [folder]
@@ -89,17 +91,12 @@ def _levels(folder: str) -> list[str]:
 
 def _applicable(folder: str, stem: str) -> str | None:
     """The table in a folder that applies; of several, the one with most entities."""
-    try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208
-    except OSError:
-        return None
     entities = set(stem.split("_")[:-1])
     found: dict[int, list[str]] = {}
-    for name in names:
-        if name.endswith("dseg.tsv"):
-            *own, last = name.removesuffix(".tsv").split("_")
-            if last == "dseg" and entities.issuperset(own):
-                found.setdefault(len(own), []).append(name)
+    for name in names_in(folder, TABLE):
+        *own, last = name.removesuffix(".tsv").split("_")
+        if last == "dseg" and entities.issuperset(own):
+            found.setdefault(len(own), []).append(name)
     if not found:
         return None
     first, *others = found[max(found)]

@@ -11,6 +11,7 @@ import os
 import stat
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from segeval.errors import InputError, shown
@@ -20,7 +21,27 @@ if TYPE_CHECKING:
 
 MAX_NAME = 100  # characters of a data file's name that a message shows
 
-_watching: ContextVar[dict[str, os.stat_result] | None] = ContextVar("watching", default=None)
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was looked at.
+
+    Parameters
+    ----------
+    opened
+        Each file, and its status when it was first opened.
+    listed
+        Each folder, with the ending that was looked for, and the names there that have it.
+    sought
+        Each path that was only asked for, and whether there was anything.
+    """
+
+    opened: dict[str, os.stat_result] = field(default_factory=dict)
+    listed: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    sought: dict[str, bool] = field(default_factory=dict)
+
+
+_watching: ContextVar[Seen | None] = ContextVar("watching", default=None)
 
 
 def opened(name: str) -> io.FileIO:
@@ -46,14 +67,35 @@ def opened(name: str) -> io.FileIO:
         raise
     seen = _watching.get()
     if seen is not None:
-        seen.setdefault(name, status)
+        seen.opened.setdefault(name, status)
     return file
 
 
+def names_in(folder: str, ending: str) -> list[str]:
+    """What lies in a folder under a name with this ending, in order; nothing in a folder that cannot be read."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(ending))  # noqa: PTH208
+    except OSError:
+        names = []
+    seen = _watching.get()
+    if seen is not None:
+        seen.listed.setdefault((folder, ending), names)
+    return names
+
+
+def is_there(path: str) -> bool:
+    """Whether there is anything under a path."""
+    found = os.path.exists(path)  # noqa: PTH110 - the name goes to the system as it was given
+    seen = _watching.get()
+    if seen is not None:
+        seen.sought.setdefault(path, found)
+    return found
+
+
 @contextmanager
-def watched() -> Iterator[dict[str, os.stat_result]]:
-    """Every file that is opened meanwhile in this thread, and its status when it was first opened."""
-    seen: dict[str, os.stat_result] = {}
+def watched() -> Iterator[Seen]:
+    """What is looked at meanwhile in this thread, whether it is there or not."""
+    seen = Seen()
     token = _watching.set(seen)
     try:
         yield seen

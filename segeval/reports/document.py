@@ -33,7 +33,7 @@ from segeval.records import (
     score_record,
     typed,
 )
-from segeval.results import Results, Summary, Verdict
+from segeval.results import Results, Shard, Summary, Verdict
 from segeval.version import __version__
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def to_json(results: Results) -> Iterator[str]:
         [f'"tool": {_dumped({"name": "segeval", "version": results.version})}'],
         [f'"signature": {_dumped(results.signature)}'],
         [f'"settings": {_dumped(dict(results.settings))}'],
-        *([[f'"shard": {_dumped(results.shard)}']] if results.shard is not None else []),
+        *([[f'"shard": {_dumped(asdict(results.shard))}']] if results.shard is not None else []),
         *([[f'"warnings": {_dumped(list(results.warnings))}']] if results.warnings else []),
         _list("cases", map(case_record, results.cases)),
         _list("scores", map(score_record, results.scores)),
@@ -226,8 +226,15 @@ def _results(document: Mapping[str, Any]) -> Results:
         counts=CaseCounts(read_count(row) for row in each(typed(document, "counts", list), "counts", dict)),
         gate=tuple(_read_verdict(row) for row in each(typed(document, "gate", list), "gate", dict)),
         warnings=tuple(each(typed({"warnings": [], **document}, "warnings", list), "warnings", str)),
-        shard=typed({"shard": None, **document}, "shard", str, type(None)),
+        shard=_read_shard(typed({"shard": None, **document}, "shard", dict, type(None))),
     )
+
+
+def _read_shard(record: Mapping[str, Any] | None) -> Shard | None:
+    if record is None:
+        return None
+    part, cases, digest = typed(record, "part", str), typed(record, "cases", int), typed(record, "digest", str)
+    return Shard(part=part, cases=cases, digest=digest)
 
 
 def _read_verdict(row: Mapping[str, Any]) -> Verdict:

@@ -58,7 +58,8 @@ def to_nnunet(results: Results) -> Iterator[str]:
         | {name: _mean(ratios[:, place, column]) for column, name in enumerate(_RATIOS)}
         for place, key in enumerate(keys)
     }
-    foreground = [mean for key, mean in means.items() if key != "0"]
+    over = [key for key, label in zip(keys, labels, strict=True) if isinstance(label, int)] or keys
+    foreground = [mean for key, mean in means.items() if key in over and key != "0"]
     over_labels = {
         name: float(np.mean([mean[name] for mean in foreground])) if foreground else math.nan
         for name in (*_OF_COUNTS, *_RATIOS)

@@ -110,17 +110,20 @@ def annotations(results: Results) -> list[str]:
     list of str
         Lines without ends: requirements, failed cases, missing ones, then warnings.
     """
-    errors = []
+    unmet, lost = [], []
     for verdict in results.gate:
         if not verdict.passed:
             worst = "" if verdict.worst_case is None else f", worst case {verdict.worst_case}"
-            errors.append(("requirement not met", f"{verdict.requirement}: found {found(verdict)}{worst}"))
+            unmet.append(("requirement not met", f"{verdict.requirement}: found {found(verdict)}{worst}"))
     for status, title in (("failed", "case failed"), ("missing", "prediction missing")):
-        errors += [
+        lost += [
             (title, f"{record.case}: {reason(record)}" if reason(record) else record.case)
             for record in results.cases
             if record.status == status
         ]
+    room = MOST_ANNOTATIONS - 1
+    few = min(len(lost), max(room // 2, room - len(unmet)))  # neither kind crowds the other out
+    errors = [*unmet[: room - few], *lost[:few], *unmet[room - few :], *lost[few:]]
     return _commands("error", errors) + _commands("warning", [("warning", text) for text in results.warnings])
 
 
@@ -142,7 +145,8 @@ def _command(kind: str, title: str, message: str) -> str:
 
 
 def _data(text: str) -> str:
-    return shown(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    # the older form of a command counts wherever it stands in a line
+    return shown(text).replace("##[", "# #[").replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:

@@ -251,7 +251,7 @@ def _headline(results: Results) -> str:
     regions = sum(isinstance(label, str) for label in labels)
     kinds = [counted(len(labels) - regions, "label")] if len(labels) > regions else []
     kinds += [counted(regions, "region")] if regions else []
-    shard = f"part {results.shard}: " if results.shard else ""
+    shard = f"part {results.shard.part}: " if results.shard else ""
     line = f"{shard}{counted(len(results.cases), 'case')}: {cases or 'none'}"
     return "; ".join([line, *([", ".join(kinds)] if kinds else [])])
 
@@ -387,7 +387,10 @@ def _undefined(desk: _Desk) -> list[str]:
     if not reasons:
         return []
     why = "; ".join(
-        desk.alphabet.text(reason) + (f" ({n})" if len(reasons) > 1 else "") for reason, n in reasons.items()
+        desk.alphabet.text(reason) + (f" ({n})" if len(reasons) > 1 else "")
+        for reason, n in sorted(
+            reasons.items(), key=lambda each: (-each[1], each[0])
+        )  # whatever order they were met in
     )
     return [f"undefined: {counted(reasons.total(), 'score')}, {why}"]
 

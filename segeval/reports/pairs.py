@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -48,11 +49,16 @@ def _problem(case: Case) -> str | None:
 
 
 def pairing_csv(pairing: Pairing) -> Iterator[str]:
-    """The table as CSV, paths as they are: it is to be read again by segeval, not by a spreadsheet."""
+    """The table as CSV, not for a spreadsheet but for segeval, which reads it wherever it is kept: paths are absolute.
+
+    A case with a problem has no prediction in it, since reading the table again would not find every problem.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    writer.writerows([getattr(row, column) for column in COLUMNS] for row in pair_rows(pairing))
+    for row in pair_rows(pairing):
+        paths = ["" if row.problem else row.prediction, row.reference]
+        writer.writerow([row.case, *(os.path.abspath(path) if path else "" for path in paths), row.problem])  # noqa: PTH100
     yield text.getvalue()
 
 

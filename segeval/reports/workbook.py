@@ -165,7 +165,7 @@ def _setting_rows(results: Results) -> Iterator[list[Cell]]:
     yield ["signature", results.signature]
     yield ["version", results.version]
     if results.shard is not None:
-        yield ["shard", results.shard]
+        yield ["shard", results.shard.part]
     for warning in results.warnings:
         yield ["warning", warning]
     for key, value in results.settings.items():
