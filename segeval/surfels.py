@@ -45,7 +45,7 @@ def surfel_areas(spacing: tuple[float, ...]) -> NDArray[np.float64]:
     Examples
     --------
     >>> surfel_areas((1.0, 3.0)).round(3).tolist()[:8]
-    [0.0, 1.581, 1.581, 1.0, 1.581, 3.0, 3.162, 1.581]
+    [0.0, 1.581, 1.581, 3.0, 1.581, 1.0, 3.162, 1.581]
     """
     voxels = neighbours(len(spacing))
     across = math.prod(spacing) / np.array(spacing)  # one face across each axis
@@ -131,9 +131,7 @@ class _Table:
         """Whether there is a surfel of each of `codes` in the corner beside it."""
         value = self.first.take(index, mode="clip")
         found: NDArray[np.bool_] = value >> 1 == codes
-        value &= 1
-        value[found] = 0
-        more = np.flatnonzero(value)
+        more = np.flatnonzero((value & 1) > found)
         if more.size:
             found.ravel()[more] = self._hold_further(index.ravel()[more], codes.ravel()[more])
         return found
@@ -319,7 +317,7 @@ def _surfels(index: Index, around: Labels, ignored: Patterns) -> tuple[Index, La
         same = around == codes
         patterns = _patterns(same)
         found.append((index, codes, patterns, (patterns & ~ignored) != 0))
-        around[same] = 0
+        around *= ~same
         more = np.flatnonzero(around.any(axis=0))
         index, around, ignored = index[more], around[:, more], ignored[more]
     indices, codes, patterns, counted = (np.concatenate(values) for values in zip(*found, strict=True))
