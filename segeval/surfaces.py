@@ -55,7 +55,7 @@ class Distances:
         The distinct distances in increasing order, in the unit of the grid; shape (n,). One ``inf`` where the other
         surface is empty.
     weights
-        How much of the surface lies at each: border voxels for the voxel surface; shape (n,).
+        How much of the surface lies at each: border voxels, or the area of surfels; shape (n,).
     """
 
     values: NDArray[np.float64]
