@@ -111,6 +111,16 @@ class Borders:
     table: Labels
     exposed: NDArray[np.bool_] | None = None
 
+    @property
+    def weights(self) -> None:
+        """How much of the surface each stands for: all the same."""
+        return None
+
+    def hold(self, index: Index, codes: Labels) -> NDArray[np.bool_]:
+        """Whether there is a border voxel of each of `codes` at the place beside it."""
+        found: NDArray[np.bool_] = self.table.take(index, mode="clip") == codes
+        return found
+
     def only(self, kept: NDArray[np.bool_]) -> Borders:
         """Those border voxels alone."""
         return placed(self.index[kept], self.codes[kept], size=self.table.size)

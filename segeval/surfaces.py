@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from segeval.labelmap import Labels
 
 Key = TypeVar("Key", bound=Hashable)
 
+ROUNDING = 1e-12  # of a sum of weights
 UNKNOWN = np.iinfo(np.uint16).max
 
 WALK_STEPS = 320  # of the walk, at most
@@ -54,7 +55,7 @@ class Distances:
         The distinct distances in increasing order, in the unit of the grid; shape (n,). One ``inf`` where the other
         surface is empty.
     weights
-        How much of the surface lies at each: border voxels for the voxel surface; shape (n,).
+        How much of the surface lies at each: border voxels, or the area of surfels; shape (n,).
     """
 
     values: NDArray[np.float64]
@@ -81,6 +82,15 @@ class Distances:
             self.values[np.searchsorted(ends, step, side="right")] for step in (math.floor(place), math.ceil(place))
         )
         return float(below if below == above else below + (above - below) * (place - math.floor(place)))
+
+    def cumulated_percentile(self, percent: float) -> float:
+        """The smallest distance within which at least `percent` of the surface lies.
+
+        For surfaces whose points weigh differently. A share that misses `percent` by no more than rounding reaches it.
+        """
+        cumulated = np.cumsum(self.weights)
+        place = np.searchsorted(cumulated, cumulated[-1] * (percent / 100.0 - ROUNDING))
+        return float(self.values[min(int(place), self.values.size - 1)])
 
 
 NOTHING = Distances(values=np.zeros(0), weights=np.zeros(0))
@@ -118,6 +128,31 @@ class SurfaceDistances:
         return self.to_prediction.values.size == 0
 
 
+class Found(Protocol):
+    """The points of the surfaces of all codes of one map."""
+
+    @property
+    def index(self) -> Index:
+        """Where each stands in the flat padded array; shape (n,)."""
+
+    @property
+    def codes(self) -> Labels:
+        """Of each; shape (n,)."""
+
+    @property
+    def weights(self) -> NDArray[np.float64] | None:
+        """How much of the surface each stands for; None where all stand for one."""
+
+    def hold(self, index: Index, codes: Labels) -> NDArray[np.bool_]:
+        """Whether there is a point of each of `codes` at the place beside it."""
+
+    def only(self, kept: NDArray[np.bool_]) -> Self:
+        """Those points alone."""
+
+
+Points = TypeVar("Points", bound=Found)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Search:
     """What both directions of the search share."""
@@ -127,9 +162,9 @@ class _Search:
     lengths: NDArray[np.float64]  # of the walk's steps in increasing order, the first is 0
     strides: list[int]  # the same steps in the padded array
 
-    def directed(self, source: Borders, target: Borders) -> dict[int, Distances]:
+    def directed(self, source: Found, target: Found) -> dict[int, Distances]:
         """Distances from each code's border in `source` to its border in `target`."""
-        codes = 1 + max(int(borders.codes.max(initial=0)) for borders in (source, target))
+        codes = 1 + max(int(found.codes.max(initial=0)) for found in (source, target))
         in_source = np.bincount(source.codes, minlength=codes)
         in_target = np.bincount(target.codes, minlength=codes)
         level, lost, far = self._walk(source, target, in_source, in_target > 0)
@@ -137,10 +172,10 @@ class _Search:
         if in_target[source.codes[far]].sum() > FEW_PAIRS:
             far = self._try_many(far, distance, source, target)
         self._ask_all(np.concatenate([lost, far]), distance, source, target)
-        return _by_code(source.codes, level, distance, self.lengths, in_source, in_target)
+        return _by_code(source, level, distance, self.lengths, in_target)
 
     def _walk(
-        self, source: Borders, target: Borders, in_source: Index, searched: NDArray[np.bool_]
+        self, source: Found, target: Found, in_source: Index, searched: NDArray[np.bool_]
     ) -> tuple[NDArray[np.uint16], Index, Index]:
         """The step that first meets the target, for each border voxel; the voxels of lost labels; those none meets."""
         level = np.full(source.index.size, UNKNOWN, np.uint16)
@@ -160,13 +195,13 @@ class _Search:
         ]
         return level, waiting[lost], np.concatenate([np.zeros(0, np.intp), *far])
 
-    def _try(self, steps: range, waiting: Index, level: NDArray[np.uint16], source: Borders, target: Borders) -> Index:
+    def _try(self, steps: range, waiting: Index, level: NDArray[np.uint16], source: Found, target: Found) -> Index:
         """Take `steps` from each voxel `waiting`, note the first that meets the target; return those still waiting."""
         index, codes = source.index[waiting], source.codes[waiting]
         for step in steps:
             if not waiting.size:
                 break
-            hit = target.table.take(index + self.strides[step], mode="clip") == codes
+            hit = target.hold(index + self.strides[step], codes)
             found = np.flatnonzero(hit)
             if found.size:
                 level[waiting[found]] = step
@@ -174,7 +209,7 @@ class _Search:
                 waiting, index, codes = waiting[rest], index[rest], codes[rest]
         return waiting
 
-    def _try_many(self, waiting: Index, distance: NDArray[np.float64], source: Borders, target: Borders) -> Index:
+    def _try_many(self, waiting: Index, distance: NDArray[np.float64], source: Found, target: Found) -> Index:
         """Take many steps at a time from the few voxels `waiting`, note the first that meets the target."""
         steps, lengths = steps_around(self.spacing, FAR_STEPS)
         strides = steps @ np.array(self.frame.strides)
@@ -185,14 +220,14 @@ class _Search:
             to = place[:, None] + steps[part]
             inside = ((to >= 0) & (to < self.frame.shape)).all(axis=-1)
             index = source.index[waiting][:, None] + strides[part]
-            hit = inside & (target.table.take(index, mode="clip") == codes[:, None])
+            hit = inside & target.hold(index, np.broadcast_to(codes[:, None], index.shape))
             found = hit.any(axis=1)
             distance[waiting[found]] = lengths[start + hit[found].argmax(axis=1)]
             waiting, place, codes = waiting[~found], place[~found], codes[~found]
             start, looks = part.stop, looks + hit.size
         return waiting
 
-    def _ask_all(self, waiting: Index, distance: NDArray[np.float64], source: Borders, target: Borders) -> None:
+    def _ask_all(self, waiting: Index, distance: NDArray[np.float64], source: Found, target: Found) -> None:
         """Note the distances of the voxels `waiting` from all border voxels of their labels."""
         if not waiting.size:
             return
@@ -220,44 +255,51 @@ def _stretches(ordered: NDArray[Any]) -> list[slice]:
 
 
 def _by_code(
-    codes: Labels,
+    source: Found,
     level: NDArray[np.uint16],
     distance: NDArray[np.float64],
     lengths: NDArray[np.float64],
-    in_source: Index,
     in_target: Index,
 ) -> dict[int, Distances]:
-    """The distinct distances of each code, with how many voxels lie at each."""
-    width = len(lengths)
+    """The distinct distances of each code, with how much of its surface lies at each."""
+    codes, width = source.codes, len(lengths)
+    whole = np.bincount(codes, source.weights, minlength=in_target.size)
     walked = level != UNKNOWN
-    keys, voxels = _count(codes[walked].astype(np.intp) * width + level[walked], in_source.size * width)
+    keys, amounts = _count(
+        codes[walked].astype(np.intp) * width + level[walked], _those(source.weights, walked), whole.size * width
+    )
     owner, step = np.divmod(keys, width)
-    begins = np.searchsorted(owner, np.arange(in_source.size + 1))
+    begins = np.searchsorted(owner, np.arange(whole.size + 1))
     far = np.flatnonzero(~np.isnan(distance))
     far = far[np.argsort(codes[far], kind="stable")]
-    further = {int(codes[far[part.start]]): distance[far[part]] for part in _stretches(codes[far])}
+    further = {int(codes[far[part.start]]): far[part] for part in _stretches(codes[far])}
     found: dict[int, Distances] = {}
-    for code in np.flatnonzero(in_source).tolist():
+    for code in np.flatnonzero(whole).tolist():
         if not in_target[code]:
-            found[code] = Distances(values=np.array([math.inf]), weights=np.array([float(in_source[code])]))
+            found[code] = Distances(values=np.array([math.inf]), weights=np.array([float(whole[code])]))
             continue
         part = slice(begins[code], begins[code + 1])
-        values, weights = lengths[step[part]], voxels[part].astype(np.float64)
+        values, weights = lengths[step[part]], amounts[part].astype(np.float64)
         if code in further:
-            beyond, counts = np.unique(further[code], return_counts=True)
-            values, weights = np.concatenate([values, beyond]), np.concatenate([weights, counts])
+            beyond, places = np.unique(distance[further[code]], return_inverse=True)
+            extra = np.bincount(places, _those(source.weights, further[code]))
+            values, weights = np.concatenate([values, beyond]), np.concatenate([weights, extra])
         found[code] = Distances(values=values, weights=weights)
     return found
 
 
-def _count(keys: Index, size: int) -> tuple[Index, Index]:
-    """The distinct keys in increasing order and how often each occurs."""
+def _those(weights: NDArray[np.float64] | None, places: NDArray[Any]) -> NDArray[np.float64] | None:
+    return None if weights is None else weights[places]
+
+
+def _count(keys: Index, weights: NDArray[np.float64] | None, size: int) -> tuple[Index, NDArray[Any]]:
+    """The distinct keys in increasing order and how often each occurs, or what its weights sum to."""
     if size > DENSE_KEYS:
-        distinct, counts = np.unique(keys, return_counts=True)
-        return distinct, counts
-    counts = np.bincount(keys, minlength=1)
-    distinct = np.flatnonzero(counts)
-    return distinct, counts[distinct]
+        distinct, places = np.unique(keys, return_inverse=True)
+        return distinct, np.bincount(places, weights)
+    amounts = np.bincount(keys, weights)
+    distinct = np.flatnonzero(amounts)
+    return distinct, amounts[distinct]
 
 
 def _nearest_directly(points: Index, targets: Index, spacing: tuple[float, ...]) -> NDArray[np.float64]:
@@ -283,7 +325,7 @@ def _nearest_by_tree(points: Index, targets: Index, spacing: tuple[float, ...]) 
     return lengths_of(points - targets[found], spacing)
 
 
-class Surfaces:
+class SurfacePair(ABC, Generic[Points]):
     """The surfaces of all labels of two maps: found once, asked for any disjoint groups of labels.
 
     Parameters
@@ -317,22 +359,35 @@ class Surfaces:
         threads: int = 1,
     ) -> None:
         steps, lengths = steps_around(spacing, WALK_STEPS)
-        coding = Coding([{label} for label in labels], present=present, ignored=ignored)
-        frame = Frame.around(prediction, reference, steps=steps, coding=coding)
+        self._reference, self._spacing, self._merging = reference, spacing, merging
+        self._coding = Coding([{label} for label in labels], present=present, ignored=ignored)
+        self._frame = self._framed(prediction, steps)
         self._search = _Search(
-            frame=frame,
+            frame=self._frame,
             spacing=spacing,
             lengths=np.concatenate([[0.0], lengths]),
-            strides=[0, *(steps @ np.array(frame.strides)).tolist()],
+            strides=[0, *(steps @ np.array(self._frame.strides)).tolist()],
         )
-        self._code_of = dict(zip(labels, coding.of_group, strict=True))
-        self._code_range = 256 if coding.dtype == np.uint8 else max(coding.of_group, default=0) + 1
-        self._both = _two_at_once if threads > 1 and math.prod(frame.shape) > THREADED_VOXELS else _one_by_one
-        self._counted = partial(counted, reference=reference, coding=coding, frame=frame)
-        self._borders = self._both(
-            lambda each: find_borders(each, reference, coding=coding, frame=frame, exposure=merging),
-            [(prediction,), (reference,)],
-        )
+        self._code_of = dict(zip(labels, self._coding.of_group, strict=True))
+        self._code_range = 256 if self._coding.dtype == np.uint8 else max(self._coding.of_group, default=0) + 1
+        self._both = _two_at_once if threads > 1 and math.prod(self._frame.shape) > THREADED_VOXELS else _one_by_one
+        self._found: list[Points] = self._both(self._find, [(prediction,), (reference,)])
+
+    @abstractmethod
+    def _framed(self, prediction: Labels, steps: Index) -> Frame:
+        """The frame that both maps are searched in, which no step leads out of."""
+
+    @abstractmethod
+    def _find(self, labels: Labels) -> Points:
+        """The surfaces of every label of one map, as it was read."""
+
+    @abstractmethod
+    def _merged(self, points: Points, new: Labels) -> Points:
+        """The surfaces of unions of labels: from a code to that of its union, 0 for none."""
+
+    @abstractmethod
+    def _counted(self, points: Points) -> Points:
+        """The surfaces without what lies in the ignored zone."""
 
     def distances(self, groups: Mapping[Key, Collection[int]]) -> dict[Key, tuple[Distances, Distances]]:
         """Distances between the surfaces of each group of labels, both ways.
@@ -350,11 +405,11 @@ class Surfaces:
         """
         if all(len(members) == 1 for members in groups.values()):
             codes = [self._code_of[label] for members in groups.values() for label in members]
-            borders = self._with_codes(codes)
+            found = self._with_codes(codes)
         else:
             codes = list(range(1, len(groups) + 1))
-            borders = self._merged(dict(zip(codes, groups.values(), strict=True)))
-        of_prediction, of_reference = self._both(self._counted, [(each,) for each in borders])
+            found = self._unions(dict(zip(codes, groups.values(), strict=True)))
+        of_prediction, of_reference = self._both(self._counted, [(each,) for each in found])
         to_reference, to_prediction = self._both(
             self._search.directed, [(of_prediction, of_reference), (of_reference, of_prediction)]
         )
@@ -363,21 +418,36 @@ class Surfaces:
             for key, code in zip(groups, codes, strict=True)
         }
 
-    def _with_codes(self, codes: list[int]) -> list[Borders]:
-        """The borders of these codes alone."""
+    def _with_codes(self, codes: list[int]) -> list[Points]:
+        """The surfaces of these codes alone."""
         if len(codes) == len(self._code_of):
-            return self._borders
+            return self._found
         asked = np.zeros(self._code_range, bool)
         asked[codes] = True
-        return [borders.only(asked[borders.codes]) for borders in self._borders]
+        return [points.only(asked[points.codes]) for points in self._found]
 
-    def _merged(self, unions: Mapping[int, Collection[int]]) -> list[Borders]:
-        """The borders of unions of labels, by their codes."""
+    def _unions(self, unions: Mapping[int, Collection[int]]) -> list[Points]:
+        """The surfaces of unions of labels, by their codes."""
         new = np.zeros(self._code_range, np.min_scalar_type(len(unions) + 1))
         for code, labels in unions.items():
             new[[self._code_of[label] for label in labels]] = code
-        strides = self._search.frame.strides
-        return self._both(lambda borders: merged(borders, new, strides=strides), [(each,) for each in self._borders])
+        return self._both(self._merged, [(points, new) for points in self._found])
+
+
+class Surfaces(SurfacePair[Borders]):
+    """The voxel surfaces of two maps; see `SurfacePair`."""
+
+    def _framed(self, prediction: Labels, steps: Index) -> Frame:
+        return Frame.around(prediction, self._reference, coding=self._coding, steps=steps)
+
+    def _find(self, labels: Labels) -> Borders:
+        return find_borders(labels, self._reference, coding=self._coding, frame=self._frame, exposure=self._merging)
+
+    def _merged(self, points: Borders, new: Labels) -> Borders:
+        return merged(points, new, strides=self._frame.strides)
+
+    def _counted(self, points: Borders) -> Borders:
+        return counted(points, self._reference, coding=self._coding, frame=self._frame)
 
 
 def surface_distances(
