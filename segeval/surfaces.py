@@ -82,6 +82,12 @@ class Distances:
         )
         return float(below if below == above else below + (above - below) * (place - math.floor(place)))
 
+    def cumulated_percentile(self, percent: float) -> float:
+        """The smallest distance within which `percent` of the surface lies, or more; 100 gives the maximum."""
+        ends = np.cumsum(self.weights)
+        place = np.searchsorted(ends, ends[-1] * (percent / 100.0)) if percent < 100.0 else ends.size - 1
+        return float(self.values[min(int(place), ends.size - 1)])
+
 
 NOTHING = Distances(values=np.zeros(0), weights=np.zeros(0))
 
