@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.borders import Coding, foreground_box
-from segeval.elastic import RULE_VERSION, Floats, Mask, Quads, elastic_surface
+from segeval.elastic import RULE_VERSION, Floats, Index, Mask, Quads, elastic_surface
 from segeval.errors import UsageError
 from segeval.labelmap import Labels
 from segeval.surfaces import NOTHING, Distances
@@ -98,19 +98,18 @@ class SmoothSurfaces:
                 f"the smooth surface is for volumes, this image has {reference.ndim} axes",
                 hint="take --surface voxel or surfel",
             )
-        self._spacing = spacing
-        self._threads = threads
+        self._spacing, self._threads = spacing, threads
+        self._measure = _certified if certified else partial(_nearest, candidates=_candidates(spacing))
+        self._crop, self._image = foreground_box(prediction, reference), reference.shape
+        reference, prediction = reference[self._crop], prediction[self._crop]
         coding = Coding([{label} for label in labels], present=present, ignored=ignored)
         self._code_of = dict(zip(labels, coding.of_group, strict=True))
         self._outside = int(coding.outside)
         self._ignored = None if ignored is None else reference == ignored
-        self._shape = reference.shape
         with ExitStack() as stack:
             apply = _pool(threads if reference.size > THREADED_VOXELS else 1, stack)
             self._maps = list(apply(lambda each: coding.encode(each, reference=reference), [prediction, reference]))
             self._boxes = list(apply(_boxes, self._maps))
-        self._foreground = foreground_box(prediction, reference) if self._outside else ()
-        self._measure = _certified if certified else partial(_nearest, candidates=_candidates(spacing))
 
     def distances(self, groups: Mapping[Key, Collection[int]]) -> dict[Key, tuple[Distances, Distances]]:
         """Distances between the surfaces of each group of labels, both ways.
@@ -143,7 +142,7 @@ class SmoothSurfaces:
         """Where codes occur in either map: the box is the same for both."""
         outside = bool(self._outside) and self._outside in codes
         boxes = [boxes[code] for boxes in self._boxes for code in codes if code in boxes]
-        box = self._foreground if outside else _union(boxes)
+        box = tuple(slice(0, n) for n in self._maps[0].shape) if outside else _union(boxes)
         return _Object(codes=np.array(sorted(codes)), box=box, outside=outside)
 
     def _between(self, both: _Object, apply: Apply[Any, Any]) -> tuple[Distances, Distances]:
@@ -174,13 +173,11 @@ class SmoothSurfaces:
         if self._ignored is None and not both.outside:
             return None
         counted = np.zeros([n + 2 for n in both.shape], bool)
-        grown = [
-            slice(max(part.start - 1, 0), min(part.stop + 1, n)) for part, n in zip(both.box, self._shape, strict=True)
-        ]
-        inner = tuple(
-            slice(g.start - part.start + 1, g.stop - part.start + 1) for g, part in zip(grown, both.box, strict=True)
-        )
-        counted[inner] = True if self._ignored is None else ~self._ignored[tuple(grown)]
+        starts = [crop.start + part.start - 1 for crop, part in zip(self._crop, both.box, strict=True)]
+        of_image = (slice(max(0, -at), n - at) for at, n in zip(starts, self._image, strict=True))
+        counted[tuple(of_image)] = True
+        if self._ignored is not None:
+            counted[1:-1, 1:-1, 1:-1] &= ~self._ignored[both.box]
         return counted
 
 
@@ -216,6 +213,8 @@ def _boxes(labels: Labels) -> dict[int, Box]:
     """The smallest box around each value but 0."""
     from scipy.ndimage import find_objects  # deferred: takes long to load, and only this surface needs it
 
+    if not labels.size:
+        return {}
     return {value: box for value, box in enumerate(find_objects(labels), start=1) if box is not None}
 
 
@@ -262,18 +261,24 @@ def _nearest(points: Floats, surface: Quads, tree: cKDTree, *, candidates: int) 
     count = min(candidates, surface.areas.size)
     found = np.reshape(tree.query(points, k=count)[1], (-1, count))
     squares = np.empty(len(points), np.float32)
-    rows = PAIRS_AT_ONCE // count
+    rows = max(1, PAIRS_AT_ONCE // count)
     for start in range(0, len(points), rows):
         part = slice(start, start + rows)
-        quads = np.ascontiguousarray(surface.geometry.take(found[part].ravel(), axis=0).T)
-        place = np.ascontiguousarray(np.repeat(points[part], count, axis=0).T)
-        squares[part] = _squared_distances(place, quads).reshape(-1, count).min(axis=1)
+        squares[part] = _least_squares(points[part], surface.geometry, found[part])
     return squares
+
+
+def _least_squares(points: NDArray[Any], geometry: NDArray[Any], found: Index) -> NDArray[Any]:
+    """Squared distance of each point, shape (n, 3), to the nearest of the quads found for it, shape (n, count)."""
+    quads = np.ascontiguousarray(geometry.take(found.T.ravel(), axis=0).T).reshape(15, found.shape[1], len(points))
+    place = np.ascontiguousarray(points.T)[:, None]
+    nearest: NDArray[Any] = _squared_distances(place, quads).min(axis=0)
+    return nearest
 
 
 def _certified(points: Floats, surface: Quads, tree: cKDTree) -> NDArray[np.float64]:
     """The same to the nearest of all quads: more are tried until no other can be nearer, its centre being too far."""
-    reach = surface.radius + 1e-6
+    geometry, reach = surface.geometry.astype(np.float64), surface.radius + 1e-6
     squares = np.empty(len(points))
     waiting, count = np.arange(len(points)), 8
     while waiting.size:
@@ -283,9 +288,7 @@ def _certified(points: Floats, surface: Quads, tree: cKDTree) -> NDArray[np.floa
         for start in range(0, waiting.size, rows):
             these = waiting[start : start + rows]
             away, found = (np.reshape(each, (-1, count)) for each in tree.query(points[these], k=count))
-            quads = surface.geometry[found.ravel()].T.astype(np.float64)
-            place = np.repeat(points[these], count, axis=0).T.astype(np.float64)
-            squares[these] = _squared_distances(place, quads).reshape(-1, count).min(axis=1)
+            squares[these] = _least_squares(points[these].astype(np.float64), geometry, found)
             left.append(these[away[:, -1] < np.sqrt(squares[these]) + reach])
         waiting = np.concatenate(left) if count < surface.areas.size else waiting[:0]
         count *= 4
@@ -293,7 +296,7 @@ def _certified(points: Floats, surface: Quads, tree: cKDTree) -> NDArray[np.floa
 
 
 def _squared_distances(points: NDArray[Any], quads: NDArray[Any]) -> NDArray[Any]:
-    """Squared distance of each point from its quad; shapes (3, n) and (15, n) -> (n,).
+    """Squared distance of each point from its quads; shapes (3, 1, n) and (15, count, n) -> (count, n).
 
     Everything is relative to the quad's centre, so that a point which is that centre has distance 0 exactly.
     """
@@ -304,13 +307,15 @@ def _squared_distances(points: NDArray[Any], quads: NDArray[Any]) -> NDArray[Any
     lengths = [_dot(corner, corner) for corner in corners]  # squared
     along = [_dot(corner, point) for corner in corners]
     for length, towards in zip(lengths, along, strict=True):  # the spokes, from the centre to each corner
-        share = np.clip(towards / np.maximum(length, tiny), 0, one)
+        share = np.minimum(np.maximum(towards / np.maximum(length, tiny), 0), one)
         best = np.minimum(best, to_point + share * (share * length - 2 * towards))
     for first in range(4):
         second = (first + 1) & 3
         a, b, p, q = lengths[first], lengths[second], along[first], along[second]
         between = _dot(corners[first], corners[second])
-        share = np.clip((q - p + a - between) / np.maximum(a + b - 2 * between, tiny), 0, one)  # along the rim
+        share = np.minimum(
+            np.maximum((q - p + a - between) / np.maximum(a + b - 2 * between, tiny), 0), one
+        )  # along the rim
         rest = one - share
         on_rim = (
             to_point - 2 * (rest * p + share * q) + rest * rest * a + 2 * share * rest * between + share * share * b
