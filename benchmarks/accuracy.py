@@ -61,7 +61,9 @@ class Shape:
     reach: float
 
 
-def patches(point: Callable[[Array, Array], tuple[Array, ...]], u: tuple[float, float], v: tuple[float, float], n: int):
+def patches(
+    point: Callable[[Array, Array], tuple[Array, ...]], u: tuple[float, float], v: tuple[float, float], n: int
+) -> tuple[Array, Array]:
     """Sample a parametrised surface at the middles of n x n patches, with the areas of these."""
     step_u, step_v = (u[1] - u[0]) / n, (v[1] - v[0]) / n
     grid_u, grid_v = np.meshgrid(u[0] + step_u * (np.arange(n) + 0.5), v[0] + step_v * (np.arange(n) + 0.5))
@@ -419,7 +421,7 @@ def table(markdown: bool, name: str, errors: dict[str, Array], lost: dict[str, i
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--placements", type=int, default=6, help="random placements of each pair (default: 6)")
+    options.add_argument("--placements", type=int, default=15, help="random placements of each pair (default: 15)")
     options.add_argument("--seed", type=int, default=2026, help="of the placements (default: 2026)")
     options.add_argument("--markdown", action="store_true", help="print tables for the documentation")
     given = options.parse_args()
