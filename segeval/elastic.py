@@ -109,7 +109,7 @@ def elastic_surface(
     places = _relaxed(cells, nodes, corners)
     places *= np.array(spacing, np.float32)
     if counted is not None:
-        corners = corners[:, _margin_widened(counted).take(owners)]
+        corners = corners[:, np.pad(counted, PAD - 1).take(owners)]
     return _measured(places, corners)
 
 
@@ -147,16 +147,12 @@ class _Cells:
             codes |= flat[:-across]
             codes[:-row] |= codes[row:] << np.uint8(2)
             codes[:-1] |= codes[1:] << np.uint8(4)
-            index.append(_mixed(codes) + start)
+            mixed = (codes + np.uint8(1)) > 1  # neither 0 nor 255
+            index.append(np.flatnonzero(mixed) + start)
         found = np.concatenate(index)
         if outside:
             np.invert(everywhere, out=everywhere)
         return cls(shape=padded, everywhere=everywhere, index=found, codes=everywhere[found])
-
-
-def _mixed(codes: Codes) -> Index:
-    """Where cells hold both kinds of voxels: in order, and looked for eight at a time, because few do."""
-    return np.flatnonzero((codes + np.uint8(1)) > 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -354,10 +350,6 @@ def _pass(pulled: Callable[[Floats], Floats], values: Floats) -> None:
 def _confine(places: Floats, low: Floats, high: Floats) -> None:
     np.maximum(places, low, out=places)
     np.minimum(places, high, out=places)
-
-
-def _margin_widened(counted: Mask) -> Mask:
-    return np.pad(counted, PAD - 1)
 
 
 def _measured(places: Floats, corners: Numbers) -> Quads:

@@ -6,8 +6,8 @@ quad is nearest is thus a guess, and a good one: on real shapes no metric change
 voxels are nearly cubes. The certified variant does not guess and is an order of magnitude slower.
 
 Each label is measured by itself, within the box around it in both maps, so that no other label has a part in its
-numbers and voxels that agree are at distance 0 exactly. Numbers are weighted by area and for one's own use: those of
-other tools are not to be compared with them. Like `segeval.surfaces`, this module is a home of scipy.
+numbers, and where the maps agree the distance is 0 exactly. The numbers are weighted by area and nearer to the truth
+than those of the voxel surface, and therefore not to be compared with them. This module is a home of scipy.
 """
 
 from __future__ import annotations
