@@ -93,6 +93,13 @@ class Distances:
         return float(self.values[min(int(place), self.values.size - 1)])
 
 
+def _together(one: Distances, other: Distances) -> Distances:
+    """The distances of two surfaces as those of one."""
+    values, place = np.unique(np.concatenate([one.values, other.values]), return_inverse=True)
+    weights = np.bincount(place, weights=np.concatenate([one.weights, other.weights]), minlength=values.size)
+    return Distances(values=values, weights=weights.astype(np.float64))
+
+
 NOTHING = Distances(values=np.zeros(0), weights=np.zeros(0))
 
 
@@ -110,12 +117,25 @@ class SurfaceDistances:
         The distance that stands for a surface that exists against one that does not.
     slack
         What rounding may add to a distance that equals a tolerance.
+    single
+        Whether a distance is compared with a tolerance after both were rounded to float32.
+    weighted
+        Whether the surfaces consist of pieces of different size: then a percentile is the smallest distance at which
+        the cumulated size reaches it, and from a surface that is empty there is no mean distance.
+    pooled
+        Whether a percentile is that of both directions together, and not the larger of the two.
+    sides_averaged
+        Whether the share within a tolerance is the mean of both sides' shares.
     """
 
     to_reference: Distances
     to_prediction: Distances
     penalty: float = math.inf
     slack: float = 0.0
+    single: bool = False
+    weighted: bool = False
+    pooled: bool = False
+    sides_averaged: bool = False
 
     @property
     def prediction_empty(self) -> bool:
@@ -126,6 +146,31 @@ class SurfaceDistances:
     def reference_empty(self) -> bool:
         """Whether the reference has no surface."""
         return self.to_prediction.values.size == 0
+
+    def percentile(self, percent: float) -> float:
+        """The percentile of the distances between two surfaces that exist."""
+        sides = (
+            [_together(self.to_reference, self.to_prediction)]
+            if self.pooled
+            else [self.to_reference, self.to_prediction]
+        )
+        return max(side.cumulated_percentile(percent) if self.weighted else side.percentile(percent) for side in sides)
+
+    def reach(self, tolerance: float) -> float:
+        """The largest distance that counts as within `tolerance`."""
+        if not self.single:
+            return tolerance + self.slack
+        rounded = np.float32(tolerance)
+        return (float(rounded) + float(np.nextafter(rounded, np.float32(math.inf)))) / 2
+
+    def share_within(self, tolerance: float) -> float:
+        """How much of both surfaces lies within `tolerance` of the other, NaN where there is neither."""
+        reach, sides = self.reach(tolerance), [self.to_reference, self.to_prediction]
+        if not any(side.total for side in sides):
+            return math.nan
+        if self.sides_averaged and all(side.total for side in sides):
+            return sum(side.within(reach) / side.total for side in sides) / 2
+        return sum(side.within(reach) for side in sides) / sum(side.total for side in sides)
 
 
 class Found(Protocol):
