@@ -15,17 +15,27 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from segeval.cases import Case, Outcome, case_name, score_case, score_maps
-from segeval.conventions import DEFAULT_METRICS, AbsentClass, Conventions, Penalty
+from segeval.conventions import (
+    DEFAULT_METRICS,
+    SURFACES,
+    AbsentClass,
+    Conventions,
+    Penalty,
+    Percentile,
+    Surface,
+)
 from segeval.errors import InputError, UsageError, shown
 from segeval.executors import processors
+from segeval.explaining import Explanation, explain
 from segeval.geometry import Policy
 from segeval.journal import Journal
 from segeval.labelmap import Grid, LabelMap, as_labels
 from segeval.matching import plain_name
 from segeval.metadata import read_metadata
-from segeval.metrics import parse_all
+from segeval.metrics import METRICS, Request, parse_all
 from segeval.pairing import Pairing, pair_folders, read_pairs
 from segeval.plans import RESERVED, Plan
+from segeval.presets import preset_of
 from segeval.reading.tables import LabelTable
 from segeval.results import Results, Shard, collect
 from segeval.running import Finished, Missing, run
@@ -49,6 +59,9 @@ class Options(TypedDict, total=False):
     map_reference: Mapping[int, int]
     ignore_label: int | None
     background: bool
+    compat: str | None
+    surface: Surface
+    percentile: Percentile
     penalty: Penalty
     absent_class: AbsentClass
     tolerance: float | Mapping[str, float]
@@ -69,6 +82,9 @@ def plan_of(
     map_reference: Mapping[int, int] | None = None,
     ignore_label: int | None = None,
     background: bool = False,
+    compat: str | None = None,
+    surface: Surface = "voxel",
+    percentile: Percentile = "directed",
     penalty: Penalty = "diagonal",
     absent_class: AbsentClass = "max",
     tolerance: float | Mapping[str, float] = 1.0,
@@ -98,6 +114,13 @@ def plan_of(
         Voxels whose reference is this label count nowhere.
     background
         Score label 0 too.
+    compat
+        All conventions of another tool at once, by the name of a preset: ``"monai"``. Of the default metrics those
+        that it lacks are left out.
+    surface
+        What a surface is: ``"voxel"``, ``"surfel"`` (corners weighted by area) or ``"smooth"`` (3-D).
+    percentile
+        ``"directed"``: the larger of the two directed percentiles; ``"pooled"``: that of both directions.
     penalty
         The distance that stands for a surface against none: ``"diagonal"``, ``"inf"``, ``"nan"`` or a length.
     absent_class
@@ -116,9 +139,19 @@ def plan_of(
     """
     both = dict(map or {})
     table = _table(labels)
-    conventions = Conventions(
-        penalty=penalty,
-        absent_class=absent_class,
+    if surface not in SURFACES:
+        raise UsageError(f"surface is one of {', '.join(SURFACES)}, not {shown(surface)}")
+    chosen = {"surface": surface, "percentile": percentile, "penalty": penalty, "absent_class": absent_class}
+    own = Conventions(surface=surface, percentile=percentile, penalty=penalty, absent_class=absent_class)
+    requests = parse_all(_entries("metrics", metrics))
+    if compat is not None:
+        default = Conventions()
+        given = [name for name in chosen if getattr(own, name) != getattr(default, name)]
+        if given:
+            raise UsageError(f"compat {shown(compat)} decides on {', '.join(given)}: leave one of them out")
+        own, requests = _as(compat, requests)
+    conventions = replace(
+        own,
         tolerance=1.0 if isinstance(tolerance, Mapping) else _length(tolerance),
         label_tolerances={str(label): _length(each) for label, each in tolerance.items()}
         if isinstance(tolerance, Mapping)
@@ -127,7 +160,7 @@ def plan_of(
         ignore_label=table.ignore_label if ignore_label is None else _label(ignore_label),
     )
     return Plan(
-        metrics=parse_all(_entries("metrics", metrics)),
+        metrics=requests,
         names={_label(label): name for label, name in table.names.items()},
         skipped=tuple(sorted(table.skipped)),
         only=tuple(_entries("only", only)),
@@ -140,6 +173,14 @@ def plan_of(
         geometry_tolerance=geometry_tolerance,
         spacing=None if spacing is None else _spacing(spacing),
     )
+
+
+def _as(compat: str, requests: tuple[Request, ...]) -> tuple[Conventions, tuple[Request, ...]]:
+    """The conventions of a preset, and the metrics that it has; of the default ones those it lacks are left out."""
+    preset = preset_of(compat)
+    if requests == parse_all() or len(requests) >= len(METRICS):
+        requests = tuple(request for request in requests if preset.has(request.name, request.value))
+    return preset.conventions, requests
 
 
 def _table(labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable | None) -> LabelTable:
@@ -234,6 +275,12 @@ def results_of_files(prediction: str, reference: str, plan: Plan) -> Results:
     """Compare two files as a plan says; see `score_files`."""
     case = Case(name=case_name(reference), prediction=prediction, reference=reference)
     return summarised(collect([score_case(case, plan, threads=_threads())], plan))
+
+
+def explanation_of_files(prediction: str, reference: str, plan: Plan) -> Explanation:
+    """What each known tool would report for two files, and why they differ; see `segeval.explaining`."""
+    case = Case(name=case_name(reference), prediction=prediction, reference=reference)
+    return explain(case, plan, threads=_threads())
 
 
 def batch(

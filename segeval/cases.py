@@ -160,15 +160,22 @@ def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Outcome:
     UsageError
         A label or region that the plan names wrongly.
     """
+    prediction, reference, plan = read_case(case, plan, threads=threads)
+    return score_maps(prediction, reference, plan, case=case, threads=threads)
+
+
+def read_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[LabelMap, LabelMap, Plan]:
+    """Read a case's two files: the maps, in 2-D where there is one slice, and the plan for so many axes.
+
+    See `score_case`.
+    """
     if Path(case.reference).is_dir() and not plan.names:
         _refuse_numbers(plan)
     prediction, reference = _read_both(case, plan, threads=threads)
     if plan.spacing is not None and len(plan.spacing) == 3 and 1 in reference.grid.shape:
         axis = reference.grid.shape.index(1)
         plan = replace(plan, spacing=plan.spacing[:axis] + plan.spacing[axis + 1 :])
-    return score_maps(
-        layerwise(_in_plane, prediction), layerwise(_in_plane, reference), plan, case=case, threads=threads
-    )
+    return layerwise(_in_plane, prediction), layerwise(_in_plane, reference), plan
 
 
 def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: Case, threads: int = 1) -> Outcome:

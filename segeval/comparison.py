@@ -6,17 +6,37 @@ a union of labels, is seen like a label; regions that overlap are searched in tu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
-from segeval.conventions import SLACK, Conventions
+from segeval.conventions import SLACK, WEIGHTED, Conventions
 from segeval.counts import ContingencyTable, Counts, LabelTotals, count_pairs
 from segeval.labelmap import Grid, LabelMap
 from segeval.rims import Bands, Rims, rims
 from segeval.surfaces import Distances, SurfaceDistances, Surfaces
 
 Key = int | str  # a label's number or a region's name
+
+
+class SurfaceEngine(Protocol):
+    """What finds the surfaces of two maps and measures between them."""
+
+    def distances(self, groups: Mapping[Key, Collection[int]]) -> dict[Key, tuple[Distances, Distances]]:
+        """Distances to the reference's surface, and to the prediction's, of each union of labels."""
+
+
+def _engine(surface: str) -> Callable[..., SurfaceEngine]:
+    """The engine of a surface; each is loaded when it is asked for."""
+    if surface == "surfel":
+        from segeval import surfels
+
+        return surfels.Surfels
+    if surface == "smooth":
+        from segeval import smooth
+
+        return smooth.SmoothSurfaces
+    return Surfaces
 
 
 class Comparison:
@@ -102,7 +122,14 @@ class Comparison:
             self._distances[turn] = self._surfaces.distances(self._turns[turn])
         to_reference, to_prediction = self._distances[turn][key]
         return SurfaceDistances(
-            to_reference=to_reference, to_prediction=to_prediction, penalty=self.penalty, slack=self._slack
+            to_reference=to_reference,
+            to_prediction=to_prediction,
+            penalty=self.penalty,
+            slack=self._slack,
+            single=self.conventions.within == "float32",
+            weighted=self.conventions.surface in WEIGHTED,
+            pooled=self.conventions.percentile == "pooled",
+            sides_averaged=self.conventions.sides_averaged,
         )
 
     def bands(self, key: Key) -> Bands:
@@ -124,7 +151,7 @@ class Comparison:
 
     @property
     def _slack(self) -> float:
-        return SLACK * min(self.grid.spacing)
+        return SLACK * min(self.grid.spacing) if self.conventions.within == "slack" else 0.0
 
     @property
     def _maps(self) -> dict[str, Any]:
@@ -137,10 +164,23 @@ class Comparison:
         }
 
     @cached_property
-    def _surfaces(self) -> Surfaces:
+    def _surfaces(self) -> SurfaceEngine:
         """The surfaces of every label that is scored or in a region."""
-        labels = {*self.scored, *(label for members in self.regions.values() for label in members)}
-        return Surfaces(**self._maps, labels=sorted(labels), merging=len(self._turns) > 1, threads=self._threads)
+        conventions = self.conventions
+        if conventions.surface == "region" or conventions.neighbours == "all":
+            from segeval.pointsets import PointSets  # deferred: only presets ask for it
+
+            return PointSets(
+                prediction=self.prediction.labels,
+                reference=self.reference.labels,
+                spacing=self.grid.spacing,
+                whole=conventions.surface == "region",
+                edge_is_border=conventions.edge_is_border,
+                ignored=conventions.ignore_label,
+            )
+        labels = sorted({*self.scored, *(label for members in self.regions.values() for label in members)})
+        merging = len(self._turns) > 1
+        return _engine(conventions.surface)(**self._maps, labels=labels, merging=merging, threads=self._threads)
 
     @cached_property
     def _turns(self) -> list[dict[Key, frozenset[int]]]:

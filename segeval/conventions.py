@@ -14,9 +14,20 @@ from typing import Literal, SupportsFloat, get_args
 from segeval.errors import UsageError, shown
 
 AbsentClass = Literal["max", "ignore", "penalise"]
+Surface = Literal["voxel", "surfel", "smooth", "region"]
+Percentile = Literal["directed", "pooled"]
+Neighbours = Literal["face", "all"]
+Within = Literal["slack", "exact", "float32"]
 Penalty = Literal["diagonal", "inf", "nan"] | float
 
 DEFAULT_METRICS = ("dice", "generalized_dice", "sensitivity", "specificity", "assd", "hd", "hd@95")
+
+Empty = float | Literal["nan", "raises"] | None
+"""What another tool gives for an empty mask: a number, NaN, an exception; None where it follows from the formula."""
+
+SURFACES = ("voxel", "surfel", "smooth")  # those that can be asked for; the others belong to presets
+WEIGHTED = ("surfel", "smooth")  # by the area of each of their elements
+SMOOTH_RULE = 1  # the version of the rule that makes the smooth surface
 
 SLACK = 1e-4  # of the smallest spacing: NIfTI keeps spacing in float32, so that 1.2 is 1.2000000477
 
@@ -41,6 +52,27 @@ class Conventions:
         Whether label 0 is scored too.
     ignore_label
         Voxels whose reference is this label count nowhere.
+    surface
+        What a surface is: ``"voxel"`` the centres of border voxels, ``"surfel"`` corners weighted by area, ``"smooth"``
+        an elastic surface weighted by area, ``"region"`` every voxel of the mask.
+    percentile
+        ``"directed"``: the larger of the two directed percentiles. ``"pooled"``: that of both directions together.
+    neighbours
+        What makes a border voxel: a neighbour across a ``"face"``, or ``"all"`` that touch it.
+    edge_is_border
+        Whether a voxel at the edge of the image is on the border; outside is background.
+    sides_averaged
+        Whether `nsd` is the mean of the two sides' shares, and not the share of both together.
+    within
+        What is within a tolerance: ``"slack"`` up to 1e-4 of the smallest spacing more, ``"exact"``, or ``"float32"``
+        what is so after both were rounded to that.
+    compat
+        The preset that these are of.
+    remarks
+        What the signature says besides, such as what the other tool calls a metric.
+    empty
+        Metric -> what it is where both masks, the prediction's and the reference's are empty; where a metric is not
+        named, its formula and `penalty` decide. ``"hd@"`` stands for the percentiles of `hd`.
     """
 
     penalty: Penalty = "diagonal"
@@ -49,6 +81,15 @@ class Conventions:
     label_tolerances: Mapping[str, float] = field(default_factory=dict)
     background: bool = False
     ignore_label: int | None = None
+    surface: Surface = "voxel"
+    percentile: Percentile = "directed"
+    neighbours: Neighbours = "face"
+    edge_is_border: bool = True
+    sides_averaged: bool = False
+    within: Within = "slack"
+    compat: str | None = None
+    remarks: tuple[str, ...] = ()
+    empty: Mapping[str, tuple[Empty, Empty, Empty]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         penalty = self.penalty
@@ -58,6 +99,9 @@ class Conventions:
             raise UsageError(f"a penalty is a length of 0 or more, not {penalty}", hint="or diagonal, inf, nan")
         if self.absent_class not in get_args(AbsentClass):
             raise UsageError(f"absent class is one of {', '.join(get_args(AbsentClass))}, not {self.absent_class}")
+        for option, found, kinds in (("surface", self.surface, Surface), ("percentile", self.percentile, Percentile)):
+            if found not in get_args(kinds):
+                raise UsageError(f"{option} is one of {', '.join(get_args(kinds))}, not {shown(found)}")
         for value in (self.tolerance, *self.label_tolerances.values()):
             if not is_length(value):
                 raise UsageError(f"a tolerance is a length of 0 or more, not {value}")
@@ -70,16 +114,30 @@ class Conventions:
         unit = " or ".join(units)
         penalty = self.penalty if isinstance(self.penalty, str) else f"{self.penalty:g} {unit}"
         tolerances = "".join(f", {shown(label)}={value:g}" for label, value in self.label_tolerances.items())
+        preset = [] if self.compat is None else [f"compat {self.compat}"]
         return [
+            *preset,
             *([f"{' and '.join(f'{number}-D' for number in axes)}, {' and '.join(units)}"] if grids else []),
-            f"surface voxel, {' or '.join(str(2 * number) for number in axes)}-neighbour",
-            "percentile directed, linear",
+            self._surface_statement(axes),
+            f"percentile {self.percentile}, {'cumulated area' if self.surface in WEIGHTED else 'linear'}",
             f"penalty {penalty}",
             f"absent class {self.absent_class}",
             f"tolerance {self.tolerance:g}{tolerances} {unit}",
+            *(["nsd mean of both sides"] if self.sides_averaged else []),
+            *([f"tolerance {self.within}"] if self.within != "slack" else []),
+            *self.remarks,
             *(["background scored"] if self.background else []),
             *([f"ignored label {self.ignore_label}"] if self.ignore_label is not None else []),
         ]
+
+    def _surface_statement(self, axes: Collection[int]) -> str:
+        if self.surface == "smooth":
+            return f"surface smooth, rule {SMOOTH_RULE}"
+        if self.surface != "voxel":
+            return f"surface {self.surface}"
+        around = [3**number - 1 if self.neighbours == "all" else 2 * number for number in axes]
+        edge = "" if self.edge_is_border else ", the image edge is no border"
+        return f"surface voxel, {' or '.join(map(str, around))}-neighbour{edge}"
 
 
 def is_length(value: SupportsFloat) -> bool:

@@ -11,7 +11,7 @@ from segeval.columns import CaseCounts, Scores
 from segeval.errors import InputError, UsageError, shown
 from segeval.plans import Plan
 from segeval.reading.folders import natural_order
-from segeval.results import Results, Shard, signature_of
+from segeval.results import Results, Shard, grids_of, signature_of
 from segeval.running import parse_shard
 
 
@@ -53,6 +53,7 @@ def merge(parts: Mapping[str, Results]) -> Results:
     return Results(
         version=first.version,
         signature=signature_of(plan, cases, first.settings),
+        footnote=plan.footnote(grids_of(cases)),
         settings=first.settings,
         metrics=first.metrics,
         cases=tuple(cases),

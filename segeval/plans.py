@@ -10,11 +10,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from segeval.conventions import Conventions, is_length
+from segeval.conventions import SMOOTH_RULE, Conventions, is_length
 from segeval.errors import UsageError, shown
 from segeval.geometry import Policy
 from segeval.matching import plain_name
 from segeval.metrics import Request, parse_all
+from segeval.presets import preset_of
+from segeval.surfaces import SurfaceDistances
 from segeval.version import __version__
 
 Match = Literal["ids", "names"]
@@ -82,6 +84,19 @@ class Plan:
         if not is_length(self.geometry_tolerance):
             raise UsageError(f"a geometry tolerance is 0 or more, not {self.geometry_tolerance}")
 
+        self._check_preset()
+
+    def _check_preset(self) -> None:
+        """Refuse metrics that the other tool does not have."""
+        if self.conventions.compat is None:
+            return
+        preset = preset_of(self.conventions.compat)
+        lacking = [request.token for request in self.metrics if not preset.has(request.name, request.value)]
+        if lacking:
+            raise UsageError(
+                f"{preset.title} has no {', '.join(lacking)}", hint="ask for others, or leave --compat out"
+            )
+
     def asking_for(self, requests: Iterable[Request]) -> Plan:
         """The same plan with metrics added that it lacks."""
         by_token = {request.token: request for request in (*self.metrics, *requests)}
@@ -121,6 +136,38 @@ class Plan:
             ]
         )
 
+    def footnote(self, grids: Collection[tuple[int, str]]) -> str:
+        """What a paper says beneath its table: the conventions that the metrics asked for rest on, in a sentence.
+
+        Examples
+        --------
+        >>> Plan(metrics=parse_all(["dice", "hd@95"])).footnote({(3, "mm")})
+        'segeval 0.1.0; distances in mm between voxel borders, directed percentiles, a missed structure at the diagonal'
+        """
+        conventions, units = self.conventions, " or ".join(sorted({unit for _, unit in grids}))
+        parts = [f"segeval {__version__}"]
+        if conventions.compat is not None:
+            parts.append(f"numbers as {preset_of(conventions.compat).title} has them")
+        if any(request.card.needs is SurfaceDistances for request in self.metrics):
+            kinds = {"voxel": "voxel borders", "surfel": "area-weighted surfaces", "region": "regions"}
+            kinds["smooth"] = f"smooth surfaces (rule {SMOOTH_RULE})"
+            texts = [
+                f"distances in {units} between {kinds[conventions.surface]}" if units else kinds[conventions.surface]
+            ]
+            if any(request.name == "hd" and request.value is not None for request in self.metrics):
+                texts.append(f"{conventions.percentile} percentiles")
+            if any(request.name == "nsd" and request.value is None for request in self.metrics):
+                texts.append(f"tolerance {conventions.tolerance:g}")
+            penalty = {"diagonal": "at the diagonal", "inf": "infinitely far", "nan": "undefined"}
+            far = penalty.get(str(conventions.penalty), f"at {conventions.penalty}")
+            texts += [] if conventions.compat else [f"a missed structure {far}"]
+            parts.append(", ".join(texts))
+        if any(request.name == "generalized_dice" for request in self.metrics):
+            parts.append(f"generalized Dice over the background too, absent classes {conventions.absent_class}")
+        if conventions.ignore_label is not None:
+            parts.append(f"voxels labelled {conventions.ignore_label} ignored")
+        return "; ".join(parts)
+
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any]) -> Plan:
         """The plan that `settings` are of; what else stands among them is passed over.
@@ -141,7 +188,10 @@ class Plan:
             skipped=tuple(settings.get("skipped", ())),
             only=tuple(settings["only"]),
             regions=dict(settings["regions"]),
-            conventions=Conventions(
+            conventions=replace(
+                Conventions() if settings["compat"] is None else preset_of(settings["compat"]).conventions,
+                surface=settings["surface"],
+                percentile=settings["percentile"],
                 penalty=settings["penalty"],
                 absent_class=settings["absent_class"],
                 tolerance=settings["tolerance"],
@@ -163,8 +213,9 @@ class Plan:
         penalty = conventions.penalty
         return {
             "metrics": [request.token for request in self.metrics],
-            "surface": "voxel",
-            "percentile": "directed",
+            "compat": conventions.compat,
+            "surface": conventions.surface,
+            "percentile": conventions.percentile,
             "penalty": penalty,
             "absent_class": conventions.absent_class,
             "tolerance": conventions.tolerance,

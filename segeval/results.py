@@ -157,6 +157,8 @@ class Results:
         What a reader of the whole should know, such as predictions without a reference.
     shard
         Which part this is of a run in several, if it is one.
+    footnote
+        The signature in short, for a paper: what the metrics asked for rest on.
     confusion
         The contingency table of all cases together, where it was asked for and labels do not overlap.
     names
@@ -174,6 +176,7 @@ class Results:
     gate: tuple[Verdict, ...] = ()
     warnings: tuple[str, ...] = ()
     shard: Shard | None = None
+    footnote: str = ""
     confusion: ContingencyTable | None = field(default=None, compare=False)
     names: Mapping[int, str] = field(default_factory=dict, compare=False)
 
@@ -273,6 +276,7 @@ def collect(
     return Results(
         version=__version__,
         signature=signature_of(plan, cases, settings or {}),
+        footnote=plan.footnote(grids_of(cases)),
         settings=plan.settings() | dict(settings or {}),
         metrics=tuple(request.token for request in plan.metrics),
         cases=cases,
@@ -283,8 +287,12 @@ def collect(
     )
 
 
+def grids_of(cases: Iterable[CaseRecord]) -> set[tuple[int, str]]:
+    """How many axes the images of the scored cases have, and the unit of their lengths."""
+    return {(len(each.shape or ()), each.unit or "") for each in cases if each.status == "scored"}
+
+
 def signature_of(plan: Plan, cases: Iterable[CaseRecord], settings: Mapping[str, Any]) -> str:
     """The signature of a plan, for the cases that were scored under it, and of what else the run rests on."""
-    grids = {(len(each.shape or ()), each.unit or "") for each in cases if each.status == "scored"}
     missing = settings.get("missing", "error")
-    return plan.signature(grids) + ("" if missing == "error" else f" | missing prediction {missing}")
+    return plan.signature(grids_of(cases)) + ("" if missing == "error" else f" | missing prediction {missing}")

@@ -339,9 +339,26 @@ def _scored(request: Request, key: Key, comparison: Pair, names: Mapping[int, st
     number = _number(card.function(evidence, **arguments))
     unit = {Quantity.LENGTH: comparison.grid.unit, Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}.get(card.quantity)
     note = _emptiness(counts, evidence, ignoring=comparison.conventions.ignore_label is not None)
+    number, note = _as_another_tool(request, counts, number, note, comparison.conventions)
     if number is None and note is None:
         note = f"undefined: {card.undefined}"
     return Score(case=case, label=key, name=name, metric=request.token, value=number, unit=unit, note=note)
+
+
+def _as_another_tool(
+    request: Request, counts: Counts, number: float | None, note: str | None, conventions: Conventions
+) -> tuple[float | None, str | None]:
+    """The number and the note of an empty mask, by the rule of a preset if it has one for the metric."""
+    empty = (not counts.prediction, not counts.reference)
+    if not any(empty):
+        return number, note
+    name = "hd@" if request.name == "hd" and request.value is not None else request.name
+    rule = conventions.empty.get(name, (None, None, None))[0 if all(empty) else 1 if empty[0] else 2]
+    if rule is None:
+        return number, note
+    if isinstance(rule, str):
+        return None, f"{conventions.compat}: nan" if rule == "nan" else f"{conventions.compat} raises"
+    return float(rule), note
 
 
 def _tolerance_of(key: Key, name: str | None, conventions: Conventions) -> float:

@@ -88,6 +88,8 @@ class Distances:
 
         For surfaces whose points weigh differently. A share that misses `percent` by no more than rounding reaches it.
         """
+        if percent >= 100:
+            return float(self.values[-1])
         cumulated = np.cumsum(self.weights)
         place = np.searchsorted(cumulated, cumulated[-1] * (percent / 100.0 - ROUNDING))
         return float(self.values[min(int(place), self.values.size - 1)])

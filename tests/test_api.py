@@ -68,7 +68,7 @@ def test_docs(function: Any) -> None:
             assert f"{stars}{name}" in text
 
 
-@pytest.mark.parametrize("option", ["metric", "tolerence", "compat", "jobs", "Labels"])
+@pytest.mark.parametrize("option", ["metric", "tolerence", "compatible", "jobs", "Labels"])
 def test_an_unknown_option_is_named(option: str) -> None:
     with pytest.raises(TypeError, match=f"'{option}'"):
         scored(**{option: "x"})

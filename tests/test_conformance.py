@@ -1,9 +1,10 @@
 """Numbers that other tools state, agree on or produce, reproduced one by one.
 
 Each vector is a pair and a number that rests on named conventions. Most come out of `segeval.score` under settings that
-say the same. Some are no metric of their own but can be read off the evidence or off two metrics. The others wait for a
-convention that is not built yet: they are listed by id with the reason, and the list is asserted exactly, so that no
-vector is dropped and none changes sides unseen.
+say the same, a preset where the convention is one of a tool alone; those of a tool that has a preset come out of that
+too. Some are no metric of their own but can be read off the evidence or off two metrics. The others wait for something
+that is not built yet or that no option offers: they are listed by id with the reason, and the list is asserted exactly,
+so that no vector is dropped and none changes sides unseen.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ import pytest
 from numpy.typing import NDArray
 
 import segeval
+from segeval.borders import Coding, Frame, foreground_box
 from segeval.counts import LabelTotals
+from segeval.metrics import parse
 from segeval.metrics.multilabel import generalized_dice
-from segeval.surfaces import Distances, surface_distances
+from segeval.presets import PRESETS
+from segeval.surfaces import surface_distances
+from segeval.surfels import find_corners, surfel_areas
 
 FILE = Path(__file__).resolve().parents[2] / "shared" / "conformance" / "vectors.json"
 VECTORS: list[dict[str, Any]] = json.loads(FILE.read_text()) if FILE.is_file() else []
@@ -33,31 +38,22 @@ pytestmark = pytest.mark.skipif(not VECTORS, reason="the conformance vectors are
 
 Array = NDArray[Any]
 
-SURFEL = "the surfel surface"
-FROM_NOTHING = "weighted surfaces: the mean from an empty surface is undefined"
 OUTLINE = "an exact outline, which no option offers"
-EMPTY_RULE = "the empty rule of a preset"
+EMPTY_RULE = "the rule for empty masks of a tool without a preset, which no preset shares"
+NO_BACKGROUND = "channels without a voxel and no background, which no label map has"
+CLAMP = "a generalized Dice loss that a cardinality clamp changes, which no option offers"
+SMOOTHED = "a generalized Dice loss with smoothing, which no option offers"
 SOFT = "soft scores and losses"
 
 WAITING = {
-    SURFEL: """
-        dm2d-2px-asd-p2r dm2d-2px-ov-p2r dm2d-squares-lens dm3d-2px-asd-r2p dm3d-2px-ov-p2r
-        dm3d-slabs-asd-r2p dm3d-slabs-nsd1 dm3d-slabs-ov-p2r dm3d-slabs-ov-r2p mn-nsd-sub-2
-        x-C-nsd1_surfel x-D-nsd1_surfel x-E-nsd1_surfel x-F-nsd1_surfel x-H-nsd1_surfel x-K-nsd1_surfel
-        x-L-nsd1_surfel
-    """,
-    FROM_NOTHING: "dm2d-emptypred-asd-p2r dm3d-emptypred-asd-p2r dm3d-emptyref-asd-r2p",
     OUTLINE: "dt-asd-exact",
-    EMPTY_RULE: """
-        dm2d-both-hd dm2d-both-hd95 dm3d-both-hd dm3d-both-hd95 mn-dice-empty1 mn-dice-nanref
-        mn-gds-bothzero mn-gds-refzero mn-iou-empty1 mn-iou-nanref mr-empty-both-assd mr-empty-both-hd
-        mr-empty-both-hd95 mr-empty-both-masd x-empty-both-MeshMetrics-nsd x-empty-both-medpy-dice
-        x-empty-both-miseval-iou x-vs-both-empty
-    """,
+    EMPTY_RULE: "x-empty-both-miseval-iou x-vs-both-empty",
+    NO_BACKGROUND: "mn-gds-bothzero mn-gds-refzero",
+    CLAMP: "nn-gdl-uni nnx-gdl-absent-square nnx-gdl-absent-uniform",
+    SMOOTHED: "mn-gdl-soft-1 mn-gdl-soft1",
     SOFT: """
         hw-dl2-a hw-dl2-perfect hw-gdl-a hw-ss-a hw-vnet-a hw-wce-a mn-dl-jac mn-dl-sig-00 mn-dl-sig-01
-        mn-dl-sig-11 mn-dl-sq mn-gdl-soft-1 mn-gdl-soft1 nn-ce nn-ce-w nn-dice-wrong nn-gdl nn-gdl-uni
-        nn-miss nn-ss2 nn-ss3 nnx-dice-ns nnx-gdl-absent-square nnx-gdl-absent-uniform nnx-gdl2 nnx-gdl3
+        mn-dl-sig-11 mn-dl-sq nn-ce nn-ce-w nn-dice-wrong nn-gdl nn-miss nn-ss2 nn-ss3 nnx-dice-ns nnx-gdl2 nnx-gdl3
         nnx-ss2 nnx-ss3 nnx-vnet-dice2 nnx-vnet-dice3
     """,
 }
@@ -139,19 +135,76 @@ NAMES = {
 }
 
 
-def scored(vector: dict[str, Any]) -> float | None:
-    """What `segeval.score` gives under the settings that say what the vector rests on."""
-    arguments = vector["oracle"]["args"]
-    metric = NAMES[vector["metric"]]
-    if metric == "nsd":
-        metric += f"@{arguments['tau']}"
-    return value_of(
-        metric,
-        *maps_of(vector),
-        spacing=vector["spacing"],
-        penalty=arguments.get("one", "inf") if vector["metric"] != "nsd" else "inf",
-        absent_class={"zero": "ignore"}.get(arguments.get("absent"), "max"),
-    )
+# The preset of each tool that a vector may name.
+TOOLS = {
+    "deepmind": "deepmind",
+    "medpy": "medpy",
+    "metricsreloaded": "metricsreloaded",
+    "monai": "monai",
+    "panoptica": "panoptica",
+    "seg-metrics": "seg-metrics",
+    "simpleitk": "simpleitk",
+    "surface-distance": "deepmind",
+}
+
+# Rules for empty masks of tools without a preset, or on request, and the preset of a tool that has the same rule.
+SAME_RULE = {
+    "mn-dice-empty1": "metricsreloaded",
+    "mn-iou-empty1": "medpy",
+    "x-empty-both-MeshMetrics-nsd": "metricsreloaded",
+}
+
+# Numbers that a tool gives on request only, so that its preset gives another.
+ON_REQUEST = {
+    "MONAI with ignore_empty=False": "mn-dice-empty1 mn-dice-emptyref mn-iou-empty1",
+    "MONAI with use_subvoxels": "mn-nsd-sub-2",
+}
+
+
+def metric_of(vector: dict[str, Any]) -> str:
+    """What is asked for."""
+    name = NAMES[vector["metric"]]
+    return f"{name}@{vector['oracle']['args']['tau']}" if name == "nsd" else name
+
+
+def tools_of(vector: dict[str, Any]) -> list[str]:
+    """The presets of the tools that gave a number by default."""
+    if vector["id"] in " ".join(ON_REQUEST.values()).split():
+        return []
+    peers = [peer.split() for peer in (vector["peer"] or "").split("+")]
+    named = [TOOLS.get(words[0].lower()) for words in peers if words and "use_subvoxels" not in words]
+    request = parse(metric_of(vector))
+    return [name for name in named if name is not None and PRESETS[name].has(request.name, request.value)]
+
+
+def rests_on_a_rule(vector: dict[str, Any]) -> bool:
+    """Whether a number is what a tool says of an empty mask, and does not follow from formula and penalty."""
+    if "ref_empty" in vector["oracle"]["args"]:
+        return True
+    counted = vector["metric"].startswith(("count_", "specificity", "npv", "accuracy"))
+    return not counted and not any(labels.any() for labels in maps_of(vector)) and vector["expected"] != "nan"
+
+
+def options_of(vector: dict[str, Any]) -> dict[str, Any]:
+    """The settings that say what a vector rests on."""
+    function, arguments = vector["oracle"]["fn"], vector["oracle"]["args"]
+    if vector["id"] in SAME_RULE:
+        return {"compat": SAME_RULE[vector["id"]]}
+    if rests_on_a_rule(vector):
+        return {"compat": tools_of(vector)[0]}
+    if arguments.get("mean_of_ratios"):
+        return {"compat": "panoptica"}
+    return {
+        "surface": "surfel" if function.startswith("surfel") else "voxel",
+        "percentile": "pooled" if arguments.get("pool") == "pooled" else "directed",
+        "penalty": arguments.get("one", "inf") if vector["metric"] != "nsd" else "inf",
+        "absent_class": {"zero": "ignore"}.get(arguments.get("absent"), "max"),
+    }
+
+
+def scored(vector: dict[str, Any], **options: Any) -> float | None:
+    """What `segeval.score` gives."""
+    return value_of(metric_of(vector), *maps_of(vector), spacing=vector["spacing"], **options)
 
 
 def maps_of(vector: dict[str, Any]) -> tuple[Array, Array]:
@@ -170,34 +223,29 @@ def mean_over_samples(vector: dict[str, Any]) -> float:
     return float(np.mean([value for value in values if value is not None]))
 
 
-def both_ways(vector: dict[str, Any]) -> tuple[Distances, Distances]:
+def directed_percentile(vector: dict[str, Any]) -> float:
     prediction, reference = (labels.astype(np.uint8) for labels in maps_of(vector))
     spacing = tuple(vector["spacing"] or (1.0,) * reference.ndim)
     found = surface_distances(
         prediction=prediction, reference=reference, groups={1: [1]}, present=[0, 1], spacing=spacing
     )
-    return found[1]
-
-
-def directed_percentile(vector: dict[str, Any]) -> float:
-    to_reference, _ = both_ways(vector)
+    to_reference, _ = found[1]
     return to_reference.percentile(95) if "95" in vector["metric"] else float(to_reference.values[-1])
 
 
-def pooled_percentile(vector: dict[str, Any]) -> float:
-    pair = both_ways(vector)
-    values = np.concatenate([distances.values for distances in pair])
-    weights = np.concatenate([distances.weights for distances in pair])
-    order = np.argsort(values)
-    return Distances(values=values[order], weights=weights[order]).percentile(95)
-
-
-def mean_of_ratios(vector: dict[str, Any]) -> float:
-    shares = [
-        value_of(f"surface_overlap_of_{side}@{vector['oracle']['args']['tau']}", *maps_of(vector))
-        for side in ("prediction", "reference")
-    ]
-    return sum(share for share in shares if share is not None) / 2
+def lengths_of_surfels(vector: dict[str, Any]) -> list[float]:
+    """The lengths that pieces of the reference's outline have."""
+    _, reference = (labels.astype(np.uint8) for labels in maps_of(vector))
+    box = foreground_box(reference, reference)
+    frame = Frame(box=box, shape=tuple(part.stop - part.start + 3 for part in box), margin=(1,) * reference.ndim)
+    corners = find_corners(
+        reference,
+        reference,
+        coding=Coding([{1}], present=[0, 1], ignored=None),
+        frame=frame,
+        areas=surfel_areas(tuple(map(float, vector["spacing"]))),
+    )
+    return sorted(set(corners.weights.tolist()))
 
 
 def signed_volume_similarity(vector: dict[str, Any]) -> float:
@@ -254,14 +302,7 @@ READ_OFF: dict[str, tuple[Reader, str]] = {
         directed_percentile,
         "mn-hd-clip-dir mn-hd-conc-dir mn-hd-diag-dir mn-hd-eref-dir mn-hd-same-dir mn-hd95-conc-dir",
     ),
-    "pooled percentiles, from both lists of distances": (
-        pooled_percentile,
-        """
-        pan-hd95-over pan-hd95-same x-A-hd95_pooled x-C-hd95_pooled x-D-hd95_pooled x-G-hd95_pooled
-        x-J-hd95_pooled x-K-hd95_pooled x-L-hd95_pooled
-        """,
-    ),
-    "NSD as the mean of two surface overlaps": (mean_of_ratios, "pan-nsd-same pan-nsd-under1 pan-nsd-under5"),
+    "lengths of the pieces of an outline": (lengths_of_surfels, "dm2d-squares-lens"),
     "signed volume similarity, from counts": (signed_volume_similarity, "x-vss-C x-vss-F x-vss-I"),
     "absolute relative volume error": (
         absolute_volume_difference,
@@ -305,31 +346,50 @@ SOFT_METRICS = {"wce", "cross_entropy", "dl2", "ss", "ss_sum", "gdl", "vnet_dice
 
 def reason_to_wait(vector: dict[str, Any]) -> str | None:
     """The rule that says whether a vector waits, and for what."""
-    function, arguments = vector["oracle"]["fn"], vector["oracle"]["args"]
-    if vector["metric"] in SOFT_METRICS:
-        return None if vector["id"] in read_off() else SOFT
-    if function == "faces_assd_2d":
+    if vector["id"] in read_off():
+        return None
+    if vector["oracle"]["fn"] == "faces_assd_2d":
         return OUTLINE
-    if function == "surfel_lengths":
-        return SURFEL
-    prediction, reference = (labels.any() for labels in maps_of(vector))
-    undefined = math.isnan(float(vector["expected"])) if not isinstance(vector["expected"], list) else False
-    if function.startswith("surfel"):
-        if prediction and reference:
-            return SURFEL
-        return FROM_NOTHING if function == "surfel_asd" and undefined and prediction != reference else None
-    if "ref_empty" in arguments or (function == "gds" and not reference):
-        return EMPTY_RULE
-    counted = vector["metric"].startswith(("count_", "gds_", "specificity", "npv", "accuracy"))
-    if not prediction and not reference and not undefined and not counted:
+    if vector["metric"] == "gdl" and "clamp" in vector["convention"]:
+        return CLAMP
+    if vector["metric"] == "gdl" and "smooth" in vector["convention"]:
+        return SMOOTHED
+    if vector["metric"] in SOFT_METRICS:
+        return SOFT
+    if vector["metric"] == "gds" and not maps_of(vector)[1].any():
+        return NO_BACKGROUND
+    if rests_on_a_rule(vector) and vector["id"] not in SAME_RULE and not tools_of(vector):
         return EMPTY_RULE
     return None
 
 
+def by_tool() -> list[tuple[str, str]]:
+    """Every vector that `segeval.score` must give, with each tool that gave it and has a preset."""
+    return [(each, tool) for each in run_ids() for tool in tools_of(BY_ID[each])]
+
+
 @pytest.mark.parametrize("vector", run_ids())
 def test_a_number_of_another_tool_is_reproduced(vector: str) -> None:
-    found = scored(BY_ID[vector])
+    found = scored(BY_ID[vector], **options_of(BY_ID[vector]))
     assert agrees(found, BY_ID[vector]), f"{found}, expected {BY_ID[vector]['expected']}"
+
+
+@pytest.mark.parametrize(("vector", "tool"), by_tool())
+def test_a_number_of_a_tool_comes_out_of_its_preset(vector: str, tool: str) -> None:
+    found = scored(BY_ID[vector], compat=tool)
+    assert agrees(found, BY_ID[vector]), f"{found}, expected {BY_ID[vector]['expected']}"
+
+
+@pytest.mark.parametrize("vector", " ".join(ON_REQUEST.values()).split())
+def test_a_number_on_request_is_not_that_of_the_preset(vector: str) -> None:
+    assert not agrees(scored(BY_ID[vector], compat="monai"), BY_ID[vector])
+
+
+@pytest.mark.parametrize("vector", WAITING[EMPTY_RULE].split())
+@pytest.mark.parametrize("tool", PRESETS)
+def test_a_rule_that_waits_is_in_no_preset(vector: str, tool: str) -> None:
+    if PRESETS[tool].has(metric_of(BY_ID[vector])):
+        assert not agrees(scored(BY_ID[vector], compat=tool), BY_ID[vector])
 
 
 @pytest.mark.parametrize("vector", [each for each in read_off() if each in BY_ID])

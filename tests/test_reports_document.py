@@ -27,7 +27,8 @@ def strictly(text: str) -> Any:
 
 def test_layout_is_the_documented_one() -> None:
     document = strictly("".join(to_json(awkward())))
-    assert list(document) == ["format", "tool", "signature", "settings", "cases", "scores", "counts", "summary", "gate"]
+    head = ["format", "tool", "signature", "footnote", "settings"]
+    assert list(document) == [*head, "cases", "scores", "counts", "summary", "gate"]
     assert document["format"] == 1
     assert document["tool"] == {"name": "segeval", "version": "1.2.3"}
     case = ["case", "status", "prediction", "reference", "shape", "spacing", "unit", "voxels", "message"]

@@ -222,7 +222,7 @@ def test_same_results_give_the_same_bytes() -> None:
 
 def test_of_nothing() -> None:
     book = book_of(replace(run_of({}), settings={}))
-    assert [len(rows_of(book, name)) for name in book.sheetnames] == [1, 1, 1, 3]
+    assert [len(rows_of(book, name)) for name in book.sheetnames] == [1, 1, 1, 4]
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from segeval.cli.streams import data_stream, remark
-from segeval.conventions import DEFAULT_METRICS
+from segeval.conventions import DEFAULT_METRICS, SURFACES
 from segeval.errors import UsageError, shown
 from segeval.version import __version__
 
@@ -30,6 +30,13 @@ def complete_metric(_context: click.Context, _parameter: click.Parameter, incomp
     done, comma, last = incomplete.rpartition(",")
     names = [*METRICS, *(alias for card in METRICS.values() for alias in card.aliases), "all"]
     return [f"{done}{comma}{name}" for name in names if name.startswith(last)]
+
+
+def complete_preset(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Names of presets that begin so."""
+    from segeval.presets import PRESETS
+
+    return [name for name in PRESETS if name.startswith(incomplete)]
 
 
 def complete_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -73,22 +80,29 @@ def decorated(command: Command, decorators: list[Callable[[Command], Command]]) 
     return functools.reduce(lambda inner, decorator: decorator(inner), reversed(decorators), command)
 
 
+metric_option = click.option(
+    "-m",
+    "--metric",
+    "metrics",
+    metavar="NAME[@NUMBER]",
+    multiple=True,
+    default=DEFAULT_METRICS,
+    show_default=True,
+    shell_complete=complete_metric,
+    help="Metric, repeatable or a comma list; all for every one. See `segeval metrics`.",
+)
+
+
 def scoring_options(command: Command) -> Command:
     """What is scored, and by which conventions."""
+    return decorated(command, [metric_option, label_options, number_options, grid_options])
+
+
+def label_options(command: Command) -> Command:
+    """Which labels there are."""
     return decorated(
         command,
         [
-            click.option(
-                "-m",
-                "--metric",
-                "metrics",
-                metavar="NAME[@NUMBER]",
-                multiple=True,
-                default=DEFAULT_METRICS,
-                show_default=True,
-                shell_complete=complete_metric,
-                help="Metric, repeatable or a comma list; all for every one. See `segeval metrics`.",
-            ),
             click.option(
                 "--labels",
                 metavar="SPEC",
@@ -121,6 +135,36 @@ def scoring_options(command: Command) -> Command:
                 "--ignore-label", metavar="N", type=int, help="Leave out the voxels whose reference is this label."
             ),
             click.option("--background", is_flag=True, help="Score label 0 too."),
+        ],
+    )
+
+
+def number_options(command: Command) -> Command:
+    """How a number is computed, where tools differ."""
+    return decorated(
+        command,
+        [
+            click.option(
+                "--compat",
+                metavar="TOOL",
+                shell_complete=complete_preset,
+                help="All conventions of another tool at once: monai, medpy, metricsreloaded, deepmind, panoptica, "
+                "seg-metrics, simpleitk or nnunet. See `segeval explain`.",
+            ),
+            click.option(
+                "--surface",
+                type=click.Choice(SURFACES),
+                default="voxel",
+                show_default=True,
+                help="What a surface is: border voxels, corners weighted by area, or a smooth one weighted by area.",
+            ),
+            click.option(
+                "--percentile",
+                type=click.Choice(["directed", "pooled"]),
+                default="directed",
+                show_default=True,
+                help="How hd@95 takes its percentile: the larger of both directions, or that of both together.",
+            ),
             click.option(
                 "--penalty",
                 metavar="diagonal|inf|nan|NUMBER",
@@ -135,6 +179,15 @@ def scoring_options(command: Command) -> Command:
                 show_default=True,
                 help="Weight in generalized_dice of a class that the reference lacks.",
             ),
+        ],
+    )
+
+
+def grid_options(command: Command) -> Command:
+    """Lengths, and what to do where the grids differ."""
+    return decorated(
+        command,
+        [
             click.option(
                 "--tolerance",
                 metavar="NUMBER|LABEL=NUMBER,...",
@@ -172,7 +225,9 @@ def talk_options(command: Command) -> Command:
         command,
         [
             click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors."),
-            click.option("-v", "--verbose", is_flag=True, help="Say on stderr how long it took."),
+            click.option(
+                "-v", "--verbose", is_flag=True, help="Say on stderr how long it took, and a footnote for a paper."
+            ),
         ],
     )
 
@@ -203,17 +258,25 @@ def plan_options(options: dict[str, Any]) -> dict[str, Any]:
     InputError
         A label table that cannot be read.
     """
+    return {
+        **label_plan(options),
+        "metrics": options["metrics"],
+        **{name: options[name] for name in ("compat", "surface", "percentile")},
+        "penalty": _penalty(options["penalty"]),
+        "absent_class": options["absent_class"],
+    }
+
+
+def label_plan(options: dict[str, Any]) -> dict[str, Any]:
+    """The same from what `label_options` and `grid_options` collected alone."""
     from segeval.reading.labels import parse_labels
 
     return {
         **{name: options[name] for name in ("match", "ignore_label", "background", "geometry", "geometry_tolerance")},
-        "metrics": options["metrics"],
         "labels": None if options["labels"] is None else parse_labels(options["labels"]),
         "only": [_named("--only", entry) for entry in options["only"]],
         "regions": _once("--region", (_pair("--region", entry) for entry in options["regions"])),
         **{name: _relabelling(name, options[name]) for name in ("map", "map_prediction", "map_reference")},
-        "penalty": _penalty(options["penalty"]),
-        "absent_class": options["absent_class"],
         "tolerance": _tolerance(options["tolerance"]),
         "spacing": None if options["spacing"] is None else _spacing(options["spacing"]),
     }

@@ -179,6 +179,8 @@ def show(results: Results, options: dict[str, Any], *, several: bool) -> None:
 
         write_document(batched(FORMATS[options["kind"]](results)))
         remark(results.signature, quiet=quiet)
+    if options["verbose"]:
+        remark(f"footnote: {results.footnote}")
     if results.gate and not quiet:
         from segeval.reports.console import print_gate
 

@@ -85,6 +85,8 @@ def masd(surfaces: SurfaceDistances) -> float:
 )
 def asd_to_reference(surfaces: SurfaceDistances) -> float:
     """Mean distance from the prediction's surface to the reference's."""
+    if surfaces.weighted and surfaces.prediction_empty:
+        return math.nan
     decided = _if_one_empty(surfaces)
     return _mean(surfaces.to_reference) if decided is None else decided
 
@@ -101,6 +103,8 @@ def asd_to_reference(surfaces: SurfaceDistances) -> float:
 )
 def asd_to_prediction(surfaces: SurfaceDistances) -> float:
     """Mean distance from the reference's surface to the prediction's."""
+    if surfaces.weighted and surfaces.reference_empty:
+        return math.nan
     decided = _if_one_empty(surfaces)
     return _mean(surfaces.to_prediction) if decided is None else decided
 
@@ -123,7 +127,7 @@ def hd(surfaces: SurfaceDistances, percentile: float = 100) -> float:
     decided = _if_one_empty(surfaces)
     if decided is not None:
         return decided
-    return max(surfaces.to_reference.percentile(percentile), surfaces.to_prediction.percentile(percentile))
+    return surfaces.percentile(percentile)
 
 
 @metric(
@@ -141,11 +145,7 @@ def hd(surfaces: SurfaceDistances, percentile: float = 100) -> float:
 )
 def nsd(surfaces: SurfaceDistances, tolerance: float = 1) -> float:
     """Share of both surfaces that lies within the tolerance of the other: surface Dice."""
-    there, back = surfaces.to_reference, surfaces.to_prediction
-    if surfaces.prediction_empty and surfaces.reference_empty:
-        return math.nan
-    reach = tolerance + surfaces.slack
-    return (there.within(reach) + back.within(reach)) / (there.total + back.total)
+    return surfaces.share_within(tolerance)
 
 
 @metric(
@@ -161,7 +161,7 @@ def nsd(surfaces: SurfaceDistances, tolerance: float = 1) -> float:
 )
 def surface_overlap_of_reference(surfaces: SurfaceDistances, tolerance: float = 1) -> float:
     """Share of the reference's surface that lies within the tolerance of the prediction's."""
-    return _share_within(surfaces.to_prediction, tolerance + surfaces.slack)
+    return _share_within(surfaces.to_prediction, surfaces.reach(tolerance))
 
 
 @metric(
@@ -177,7 +177,7 @@ def surface_overlap_of_reference(surfaces: SurfaceDistances, tolerance: float = 
 )
 def surface_overlap_of_prediction(surfaces: SurfaceDistances, tolerance: float = 1) -> float:
     """Share of the prediction's surface that lies within the tolerance of the reference's."""
-    return _share_within(surfaces.to_reference, tolerance + surfaces.slack)
+    return _share_within(surfaces.to_reference, surfaces.reach(tolerance))
 
 
 def _share_within(distances: Distances, reach: float) -> float:

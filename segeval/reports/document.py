@@ -37,6 +37,7 @@ from segeval.results import Results, Shard, Summary, Verdict
 from segeval.version import __version__
 
 if TYPE_CHECKING:
+    from segeval.explaining import Explanation
     from segeval.inspection import InspectedFile
 
 FORMAT = 1
@@ -61,6 +62,7 @@ def to_json(results: Results) -> Iterator[str]:
         [f'{{"format": {FORMAT}'],
         [f'"tool": {_dumped({"name": "segeval", "version": results.version})}'],
         [f'"signature": {_dumped(results.signature)}'],
+        [f'"footnote": {_dumped(results.footnote)}'],
         [f'"settings": {_dumped(dict(results.settings))}'],
         *([[f'"shard": {_dumped(asdict(results.shard))}']] if results.shard is not None else []),
         *([[f'"warnings": {_dumped(list(results.warnings))}']] if results.warnings else []),
@@ -138,6 +140,20 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
         "worst_case": verdict.worst_case,
         **({"note": INFINITE} if infinite else {}),
     }
+
+
+def explanation_json(explanation: Explanation) -> str:
+    """What tools say of a pair, as JSON; a number that is infinite is null with the note ``infinite``."""
+    record = asdict(explanation)
+    for label in record["labels"]:
+        label["rows"] = [_without_infinities(row) for row in label["rows"]]
+    tool = {"name": "segeval", "version": __version__}
+    return f"{_dumped({'format': FORMAT, 'tool': tool} | record)}\n"
+
+
+def _without_infinities(row: dict[str, Any]) -> dict[str, Any]:
+    infinite = [key for key, value in row.items() if isinstance(value, float) and math.isinf(value)]
+    return row | dict.fromkeys(infinite) | {"notes": [*row["notes"], *(f"{key} {INFINITE}" for key in infinite)]}
 
 
 def inspected_json(files: Iterable[InspectedFile]) -> str:
@@ -219,6 +235,7 @@ def _results(document: Mapping[str, Any]) -> Results:
     return Results(
         version=typed(tool, "version", str),
         signature=typed(document, "signature", str),
+        footnote=typed({"footnote": "", **document}, "footnote", str),
         settings=settings,
         metrics=tuple(each(metrics, "metrics", str)),
         cases=tuple(read_case(row) for row in each(typed(document, "cases", list), "cases", dict)),

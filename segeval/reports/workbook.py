@@ -163,6 +163,7 @@ def _summary_row(row: Summary) -> list[Cell]:
 
 def _setting_rows(results: Results) -> Iterator[list[Cell]]:
     yield ["signature", results.signature]
+    yield ["footnote", results.footnote]
     yield ["version", results.version]
     if results.shard is not None:
         yield ["shard", results.shard.part]
