@@ -19,7 +19,7 @@ from tests.command import SAMPLES, SEGEVAL, TOP, box, call, case, plain_environm
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ["score", "batch", "merge", "metrics", "inspect", "rasterize"]
+COMMANDS = ["score", "batch", "merge", "explain", "metrics", "inspect", "rasterize"]
 HEAVY = {"numpy", "SimpleITK", "scipy", "pandas", "nibabel", "rich", "PIL", "isal"}
 STREET = SAMPLES / "street"
 
@@ -95,9 +95,11 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
     texts = helps(capsys)
     options = {name: re.findall(r"^  (?:-\w, )?(--[\w-]+)", text, re.MULTILINE) for name, text in texts.items()}
     scoring = (
-        "metric labels match only region map map-prediction map-reference ignore-label background penalty absent-class "
-        "tolerance spacing geometry geometry-tolerance"
+        "metric labels match only region map map-prediction map-reference ignore-label background compat surface "
+        "percentile penalty absent-class tolerance spacing geometry geometry-tolerance"
     )
+    maps = "labels match only region map map-prediction map-reference ignore-label background"
+    grids = "tolerance spacing geometry geometry-tolerance"
     cases = "pairs pattern prediction-pattern reference-pattern missing dry-run metadata by"
     running = "jobs timeout fail-fast resume shard"
     results, talk = "require format output export", "quiet verbose no-color help"
@@ -105,12 +107,13 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
         "": ["--version", "--help"],
         "score": [f"--{name}" for name in f"{scoring} {results} confusion {talk}".split()],
         "batch": [f"--{name}" for name in f"{cases} {scoring} {running} {results} confusion github {talk}".split()],
+        "explain": [f"--{name}" for name in f"{maps} {grids} format no-color help".split()],
         "merge": [f"--{name}" for name in f"{results} github {talk}".split()],
         "metrics": ["--format", "--no-color", "--help"],
         "inspect": ["--labels", "--format", "--no-color", "--help"],
         "rasterize": ["--output", "--labels", "--force", "--help"],
     }
-    kinds = r"html|dicom|dask|compat"
+    kinds = r"html|dicom|dask"
     assert not any(re.search(kinds, text) for text in texts.values())
 
 

@@ -32,6 +32,9 @@ WRITTEN: dict[str, tuple[str, list[str]]] = {
     "map-reference": ('"94=91"', ["94=91"]),
     "ignore-label": ("255", ["255"]),
     "background": ("true", []),
+    "compat": ('"monai"', ["monai"]),
+    "surface": ('"surfel"', ["surfel"]),
+    "percentile": ('"pooled"', ["pooled"]),
     "penalty": ("25", ["25"]),
     "absent-class": ('"ignore"', ["ignore"]),
     "tolerance": ("0.5", ["0.5"]),
@@ -165,11 +168,12 @@ def test_an_option_in_the_file_is_the_one_on_the_command_line(folder: Path, key:
 
 @pytest.mark.parametrize("kind", ["table", "csv", "json", "jsonl", "markdown"])
 def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
-    keys = {key: text for key, (text, _) in WRITTEN.items()}
+    keys = {key: text for key, (text, _) in WRITTEN.items() if key != "compat"}  # it decides on others
     keys |= {"format": f'"{kind}"', "labels": f"'{STREET / 'labels.json'}'"}
     (folder / "segeval.toml").write_text("".join(f"{key} = {text}\n" for key, text in keys.items()))
     arguments = {
         "score": PICTURES,
+        "explain": PICTURES,
         "metrics": [],
         "inspect": PICTURES,
         "rasterize": [POLYGONS, "-o", str(folder / "pictures")],
@@ -186,6 +190,7 @@ def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
     assert configured(folder) == {
         "score": {"kind": "json", "no_color": True},
         "batch": {"kind": "json", "no_color": True},
+        "explain": {"kind": "json", "no_color": True},
         "merge": {"kind": "json", "no_color": True},
         "metrics": {"no_color": True},
         "inspect": {"kind": "json", "no_color": True},

@@ -11,6 +11,7 @@ import sys
 import click
 
 from segeval.cli.batch import batch
+from segeval.cli.explain import explain
 from segeval.cli.inspect import inspect
 from segeval.cli.merge import merge
 from segeval.cli.metrics import metrics
@@ -41,7 +42,7 @@ def segeval(context: click.Context) -> None:
     context.obj = configure(context, list(segeval.commands.values()))
 
 
-for command in (score, batch, merge, metrics, inspect, rasterize):
+for command in (score, batch, merge, explain, metrics, inspect, rasterize):
     segeval.add_command(command)
 
 

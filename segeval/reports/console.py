@@ -22,6 +22,7 @@ from segeval.reports.sheets import UNITS, Alphabet, Sheet, asked, decimals, foun
 from segeval.results import Results
 
 if TYPE_CHECKING:
+    from segeval.explaining import Explanation, LabelExplanation
     from segeval.inspection import InspectedFile
     from segeval.pairing import Pairing
 
@@ -242,6 +243,65 @@ def print_pairing(pairing: Pairing, *, stream: TextIO, color: bool | None = None
     unpaired = sum(bool(row.problem) for row in rows)
     total = f"{len(rows)} case{'s' * (len(rows) != 1)}, {unpaired or 'none'} without a prediction of its own"
     _print([line for block in blocks for line in [*block, []]] + [[(total, "")]], stream, color)
+
+
+def print_explanation(
+    explanation: Explanation, *, stream: TextIO, color: bool | None = None, width: int | None = None
+) -> None:
+    """Print, for each label, what each tool reports, and below it why they differ.
+
+    Parameters
+    ----------
+    explanation
+        Of a pair.
+    stream, color, width
+        See `print_scores`.
+    """
+    alphabet = Alphabet.of(stream.encoding)
+    width = _width(stream) if width is None else width
+    facts = [("prediction", explanation.prediction), ("reference", explanation.reference)]
+    facts.append(("grid", grid_line(explanation.shape, explanation.spacing, explanation.unit)))
+    lines = [*_facts((title, alphabet.text(text)) for title, text in facts), []]
+    for each in explanation.labels:
+        name = f"{each.label} {each.name}" if each.name else str(each.label)
+        lines.append([(alphabet.text(name), "bold")])
+        for block in _tools(each, explanation, alphabet, width):
+            lines += [*block, []]
+        for reason in each.reasons:
+            first, *rest = _wrapped(alphabet.text(reason), None if width is None else width - 2)
+            lines += [[(f"- {first}", "")], *([(f"  {line}", "")] for line in rest)]
+        lines.append([])
+    _print(lines[:-1], stream, color)
+
+
+def _tools(each: LabelExplanation, explanation: Explanation, alphabet: Alphabet, width: int | None) -> list[list[Line]]:
+    places = {
+        quantity: decimals(quantity, spacing=explanation.spacing, unit=explanation.unit)
+        for quantity in (Quantity.LENGTH, Quantity.RATIO)
+    }
+
+    def cells(values: Iterable[float | None], quantity: Quantity) -> list[str]:
+        return [
+            alphabet.dash if value is None else number(value, quantity, decimals=places[quantity]) for value in values
+        ]
+
+    rows, unit = each.rows, explanation.unit
+    means = [
+        f"{cell} {row.mean_metric}" if row.mean_metric else alphabet.dash
+        for cell, row in zip(cells([row.mean_distance for row in rows], Quantity.LENGTH), rows, strict=True)
+    ]
+    nsd = f"nsd@{explanation.tolerance:g}"
+    columns = [
+        Column(head=("hd@95", unit), cells=cells([row.hd95 for row in rows], Quantity.LENGTH), right=True),
+        Column(head=("mean distance", unit), cells=means),
+        Column(head=(nsd, ""), cells=cells([row.nsd for row in rows], Quantity.RATIO), right=True),
+        Column(head=("dice", ""), cells=cells([row.dice for row in rows], Quantity.RATIO), right=True),
+        Column(head=("asked for by", ""), cells=[row.asked for row in rows], style="dim"),
+    ]
+    notes = ["; ".join(row.notes) for row in rows]
+    if any(notes):
+        columns.append(Column(head=("note", ""), cells=notes, prose=True, style="yellow"))
+    return _layout(width).blocks([Column(head=("tool", ""), cells=[row.tool for row in rows])], columns)
 
 
 def print_metrics_table(

@@ -1,0 +1,63 @@
+"""`segeval explain`: what each known tool would report for a pair, and why they differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from segeval.cli.options import (
+    complete_file,
+    grid_options,
+    label_options,
+    label_plan,
+    look_options,
+    remark_labels,
+)
+from segeval.cli.streams import data_stream, remark, write_document
+from segeval.errors import shown
+
+
+@click.command(
+    epilog="\b\nExample:\n  segeval explain sample_data/predictions/case_10.nii.gz "
+    "sample_data/references/case_10.nii.gz --only spleen"
+)
+@click.argument("prediction", shell_complete=complete_file)
+@click.argument("reference", shell_complete=complete_file)
+@label_options
+@grid_options
+@click.option(
+    "-f",
+    "--format",
+    "kind",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="What stdout carries.",
+)
+@look_options
+def explain(prediction: str, reference: str, **options: Any) -> None:
+    """Show what each known tool reports for a pair.
+
+    For each label a row per tool with its HD95, mean surface distance, NSD and Dice, each under the conventions that
+    `--compat` gives; below it what on this pair makes them differ.
+    """
+    from segeval.api import explanation_of_files, plan_of
+
+    configuration = click.get_current_context().obj
+    if configuration is not None:
+        remark(f"options from {shown(configuration)}")
+    asked = label_plan(options)
+    remark_labels(asked["labels"], quiet=False)
+    explanation = explanation_of_files(prediction, reference, plan_of(**asked))
+    if options["kind"] == "json":
+        from segeval.reports.document import explanation_json
+
+        write_document([explanation_json(explanation)])
+    else:
+        from segeval.reports.console import print_explanation
+
+        with data_stream() as stream:
+            print_explanation(explanation, stream=stream, color=False if options["no_color"] else None)
+    for warning in explanation.warnings:
+        remark(f"warning: {warning}")
