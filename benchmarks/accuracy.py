@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ import numpy.typing as npt
 
 from segeval.smooth import SmoothSurfaces
 from segeval.surfaces import Distances, Surfaces
+from segeval.surfels import Surfels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -242,24 +242,9 @@ def by_surfaces(
     return numbers
 
 
-def by_surface_distance(prediction: Array, reference: Array, spacing: Spacing) -> list[float]:
-    import surface_distance
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # it uses old names of SciPy
-        found = surface_distance.compute_surface_distances(reference > 0, prediction > 0, spacing)
-    there, back = (found[f"distances_{one}_to_{other}"] for one, other in (("gt", "pred"), ("pred", "gt")))
-    of_reference, of_prediction = found["surfel_areas_gt"], found["surfel_areas_pred"]
-    return [
-        *(surface_distance.compute_robust_hausdorff(found, percent) for percent in (100, 95)),
-        float((there @ of_reference + back @ of_prediction) / (of_reference.sum() + of_prediction.sum())),
-        *(surface_distance.compute_surface_dice_at_tolerance(found, t + SLACK) for t in TOLERANCES_MM),
-    ]
-
-
 SURFACES: dict[str, Callable[[Array, Array, Spacing], list[float]]] = {
     "voxel": by_surfaces(Surfaces, Distances.percentile),
-    "surfel (surface-distance)": by_surface_distance,
+    "surfel": by_surfaces(Surfels, Distances.cumulated_percentile),
     "smooth": by_surfaces(SmoothSurfaces, Distances.cumulated_percentile),
 }
 

@@ -213,6 +213,25 @@ def against_peers(bench: Bench) -> list[Table]:
     return tables
 
 
+def surfaces(bench: Bench) -> list[Table]:
+    """The same metrics by each surface, against surface-distance, whose surface the surfels are."""
+    tables = []
+    for workload in bench.workloads:
+        pairs = [bench.pair(workload)]
+        jobs = {
+            f"segeval, {surface}": Job(tool="segeval", pairs=pairs, settings={"surface": surface})
+            for surface in ("voxel", "surfel", "smooth")
+        }
+        jobs |= {peer: Job(tool=peer, pairs=pairs) for peer in bench.peers if peer == "surface-distance"}
+        timings = bench.stopwatch.time(f"{workload}, surfaces", jobs)
+        rows = [
+            [name, *seconds_of(timing), ratio(timing, timings["segeval, voxel"])] for name, timing in timings.items()
+        ]
+        headings = ["surface", "best s", "median s", "x voxel"]
+        tables.append(Table(title=f"{workload}, by surface", headings=headings, rows=rows))
+    return tables
+
+
 def overlap_only(bench: Bench) -> list[Table]:
     rows = []
     for workload in bench.workloads:
@@ -303,6 +322,7 @@ def additions(bench: Bench) -> list[Table]:
 
 SECTIONS: dict[str, Callable[[Bench], list[Table]]] = {
     "peers": against_peers,
+    "surfaces": surfaces,
     "overlap": overlap_only,
     "hard": hard_predictions,
     "growth": growth,
