@@ -32,7 +32,7 @@ from segeval.journal import Journal
 from segeval.labelmap import Grid, LabelMap, as_labels
 from segeval.matching import plain_name
 from segeval.metadata import read_metadata
-from segeval.metrics import METRICS, Request, parse_all
+from segeval.metrics import Request, parse_all
 from segeval.pairing import Pairing, pair_folders, read_pairs
 from segeval.plans import RESERVED, Plan
 from segeval.presets import preset_of
@@ -49,7 +49,7 @@ NO_GROUP = "(not in the metadata)"
 class Options(TypedDict, total=False):
     """What `score` and `score_files` can be asked for; see `plan_of`."""
 
-    metrics: str | Iterable[str]
+    metrics: str | Iterable[str] | None
     labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable
     match: Literal["ids", "names"]
     only: int | str | Iterable[int | str]
@@ -60,10 +60,10 @@ class Options(TypedDict, total=False):
     ignore_label: int | None
     background: bool
     compat: str | None
-    surface: Surface
-    percentile: Percentile
-    penalty: Penalty
-    absent_class: AbsentClass
+    surface: Surface | None
+    percentile: Percentile | None
+    penalty: Penalty | None
+    absent_class: AbsentClass | None
     tolerance: float | Mapping[str, float]
     spacing: Iterable[float] | None
     geometry: Policy
@@ -72,7 +72,7 @@ class Options(TypedDict, total=False):
 
 def plan_of(
     *,
-    metrics: str | Iterable[str] = DEFAULT_METRICS,
+    metrics: str | Iterable[str] | None = None,
     labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable | None = None,
     match: Literal["ids", "names"] = "ids",
     only: int | str | Iterable[int | str] = (),
@@ -83,10 +83,10 @@ def plan_of(
     ignore_label: int | None = None,
     background: bool = False,
     compat: str | None = None,
-    surface: Surface = "voxel",
-    percentile: Percentile = "directed",
-    penalty: Penalty = "diagonal",
-    absent_class: AbsentClass = "max",
+    surface: Surface | None = None,
+    percentile: Percentile | None = None,
+    penalty: Penalty | None = None,
+    absent_class: AbsentClass | None = None,
     tolerance: float | Mapping[str, float] = 1.0,
     spacing: Iterable[float] | None = None,
     geometry: Policy = "strict",
@@ -97,7 +97,7 @@ def plan_of(
     Parameters
     ----------
     metrics
-        ``["dice", "hd@95"]`` or ``"dice,hd@95"`` or ``"all"``.
+        ``["dice", "hd@95"]`` or ``"dice,hd@95"`` or ``"all"``; the usual ones if not given.
     labels
         Label -> name, or ``"1=liver,2=tumour"``, or a file: nnU-Net or Decathlon dataset.json, a JSON object, BIDS
         dseg.tsv, a colour table of ITK-SNAP, 3D Slicer or FreeSurfer, or a table with a header. The regions and the
@@ -139,17 +139,13 @@ def plan_of(
     """
     both = dict(map or {})
     table = _table(labels)
-    if surface not in SURFACES:
+    if surface is not None and surface not in SURFACES:
         raise UsageError(f"surface is one of {', '.join(SURFACES)}, not {shown(surface)}")
-    chosen = {"surface": surface, "percentile": percentile, "penalty": penalty, "absent_class": absent_class}
-    own = Conventions(surface=surface, percentile=percentile, penalty=penalty, absent_class=absent_class)
-    requests = parse_all(_entries("metrics", metrics))
-    if compat is not None:
-        default = Conventions()
-        given = [name for name in chosen if getattr(own, name) != getattr(default, name)]
-        if given:
-            raise UsageError(f"compat {shown(compat)} decides on {', '.join(given)}: leave one of them out")
-        own, requests = _as(compat, requests)
+    own, requests = _numbers(
+        metrics,
+        compat,
+        {"surface": surface, "percentile": percentile, "penalty": penalty, "absent_class": absent_class},
+    )
     conventions = replace(
         own,
         tolerance=1.0 if isinstance(tolerance, Mapping) else _length(tolerance),
@@ -175,12 +171,23 @@ def plan_of(
     )
 
 
-def _as(compat: str, requests: tuple[Request, ...]) -> tuple[Conventions, tuple[Request, ...]]:
-    """The conventions of a preset, and the metrics that it has; of the default ones those it lacks are left out."""
+def _numbers(
+    metrics: str | Iterable[str] | None, compat: str | None, given: Mapping[str, Any]
+) -> tuple[Conventions, tuple[Request, ...]]:
+    """How numbers are computed, and which; of the default ones and of all, those that a preset lacks are left out."""
+    chosen = {name: value for name, value in given.items() if value is not None}
+    entries = list(DEFAULT_METRICS) if metrics is None else _entries("metrics", metrics)
+    requests = parse_all(entries)
+    if compat is None:
+        return Conventions(**chosen), requests
     preset = preset_of(compat)
-    if requests == parse_all() or len(requests) >= len(METRICS):
-        requests = tuple(request for request in requests if preset.has(request.name, request.value))
-    return preset.conventions, requests
+    if chosen:
+        raise UsageError(f"compat {shown(compat)} decides on {', '.join(chosen)}: leave one of them out")
+    named = [part for entry in entries for part in entry.split(",") if part.strip() not in ("", "all")]
+    asked = parse_all(named) if named and metrics is not None else ()
+    return preset.conventions, tuple(
+        request for request in requests if request in asked or preset.has(request.name, request.value)
+    )
 
 
 def _table(labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable | None) -> LabelTable:

@@ -27,7 +27,7 @@ Empty = float | Literal["nan", "raises"] | None
 
 SURFACES = ("voxel", "surfel", "smooth")  # those that can be asked for; the others belong to presets
 WEIGHTED = ("surfel", "smooth")  # by the area of each of their elements
-SMOOTH_RULE = 1  # the version of the rule that makes the smooth surface
+SMOOTH_RULE = 1  # of all that decides where the smooth surface lies: to be raised with any change of it
 
 SLACK = 1e-4  # of the smallest spacing: NIfTI keeps spacing in float32, so that 1.2 is 1.2000000477
 
@@ -108,27 +108,33 @@ class Conventions:
         if self.ignore_label is not None and self.ignore_label < 0:
             raise UsageError(f"labels are 0 or more, so none is {self.ignore_label}")
 
-    def statements(self, grids: Collection[tuple[int, str]]) -> list[str]:
-        """What the signature says of these conventions, for images of so many axes with lengths in such units."""
+    def statements(self, grids: Collection[tuple[int, str]]) -> dict[str, str]:
+        """What the signature says of these conventions, by subject.
+
+        Parameters
+        ----------
+        grids
+            How many axes the images have, and the unit of their lengths.
+        """
         axes, units = (sorted(set(each)) for each in zip(*grids, strict=True)) if grids else ([2, 3], ["mm", "px"])
         unit = " or ".join(units)
         penalty = self.penalty if isinstance(self.penalty, str) else f"{self.penalty:g} {unit}"
         tolerances = "".join(f", {shown(label)}={value:g}" for label, value in self.label_tolerances.items())
-        preset = [] if self.compat is None else [f"compat {self.compat}"]
-        return [
-            *preset,
-            *([f"{' and '.join(f'{number}-D' for number in axes)}, {' and '.join(units)}"] if grids else []),
-            self._surface_statement(axes),
-            f"percentile {self.percentile}, {'cumulated area' if self.surface in WEIGHTED else 'linear'}",
-            f"penalty {penalty}",
-            f"absent class {self.absent_class}",
-            f"tolerance {self.tolerance:g}{tolerances} {unit}",
-            *(["nsd mean of both sides"] if self.sides_averaged else []),
-            *([f"tolerance {self.within}"] if self.within != "slack" else []),
-            *self.remarks,
-            *(["background scored"] if self.background else []),
-            *([f"ignored label {self.ignore_label}"] if self.ignore_label is not None else []),
-        ]
+        said = {
+            "compat": f"compat {self.compat}" if self.compat else "",
+            "grids": f"{' and '.join(f'{number}-D' for number in axes)}, {' and '.join(units)}" if grids else "",
+            "surface": self._surface_statement(axes),
+            "percentile": f"percentile {self.percentile}, {'cumulated area' if self.surface in WEIGHTED else 'linear'}",
+            "penalty": "" if self.compat else f"penalty {penalty}",  # a preset has a rule for each metric
+            "absent class": f"absent class {self.absent_class}",
+            "tolerance": f"tolerance {self.tolerance:g}{tolerances} {unit}",
+            "sides": "nsd mean of both sides" if self.sides_averaged else "",
+            "within": f"tolerance {self.within}" if self.within != "slack" else "",
+            **{f"remark {place}": remark for place, remark in enumerate(self.remarks)},
+            "background": "background scored" if self.background else "",
+            "ignored": f"ignored label {self.ignore_label}" if self.ignore_label is not None else "",
+        }
+        return {subject: text for subject, text in said.items() if text}
 
     def _surface_statement(self, axes: Collection[int]) -> str:
         if self.surface == "smooth":

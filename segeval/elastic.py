@@ -26,8 +26,6 @@ from numpy.typing import NDArray
 
 from segeval.labelmap import slabs
 
-RULE_VERSION = 1  # of all that decides where nodes come to lie: to be raised with any change of it
-
 PULL = 0.9  # share of the way to the mean of its neighbours that a node moves in one pass
 RELAXING_PASSES = 6
 RESTORING_PASSES = 10

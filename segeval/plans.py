@@ -10,12 +10,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from segeval.conventions import SMOOTH_RULE, Conventions, is_length
+from segeval.conventions import Conventions, is_length
 from segeval.errors import UsageError, shown
 from segeval.geometry import Policy
 from segeval.matching import plain_name
-from segeval.metrics import Request, parse_all
+from segeval.metrics import Quantity, Request, parse_all
 from segeval.presets import preset_of
+from segeval.rims import Bands
 from segeval.surfaces import SurfaceDistances
 from segeval.version import __version__
 
@@ -110,63 +111,58 @@ class Plan:
         grids
             How many axes the images have, and the unit of their lengths: ``{(3, "mm")}``.
         """
+        return " | ".join(
+            [
+                f"segeval {__version__}",
+                *self.conventions.statements(grids).values(),
+                f"labels by {'number' if self.match == 'ids' else 'name'}",
+                *self._own_statements(),
+                f"geometry {self.geometry} {self.geometry_tolerance:g}",
+            ]
+        )
+
+    def _own_statements(self) -> list[str]:
+        """What was done to the maps and labels, if anything was."""
 
         def pairs(mapping: Mapping[Any, Any]) -> str:
             return ",".join(f"{shown(key)}={shown(value)}" for key, value in mapping.items())
 
         spacing = "" if self.spacing is None else " x ".join(f"{step:g}" for step in self.spacing[::-1])
-        return " | ".join(
-            [
-                f"segeval {__version__}",
-                *self.conventions.statements(grids),
-                f"labels by {'number' if self.match == 'ids' else 'name'}",
-                *(
-                    f"{name} {value}"
-                    for name, value in (
-                        ("map prediction", pairs(self.relabel_prediction)),
-                        ("map reference", pairs(self.relabel_reference)),
-                        ("spacing given", spacing),
-                        ("polygons skipped", ",".join(map(shown, self.skipped))),
-                        ("only", ",".join(map(shown, self.only))),
-                        ("regions", " ".join(f"{shown(name)}={labels}" for name, labels in self.regions.items())),
-                    )
-                    if value
-                ),
-                f"geometry {self.geometry} {self.geometry_tolerance:g}",
-            ]
-        )
+        said = {
+            "map prediction": pairs(self.relabel_prediction),
+            "map reference": pairs(self.relabel_reference),
+            "spacing given": spacing,
+            "polygons skipped": ",".join(map(shown, self.skipped)),
+            "only": ",".join(map(shown, self.only)),
+            "regions": " ".join(f"{shown(name)}={labels}" for name, labels in self.regions.items()),
+        }
+        return [f"{name} {value}" for name, value in said.items() if value]
 
     def footnote(self, grids: Collection[tuple[int, str]]) -> str:
-        """What a paper says beneath its table: the conventions that the metrics asked for rest on, in a sentence.
+        """What a paper says beneath its table: of the signature, what the metrics asked for rest on.
 
         Examples
         --------
-        >>> Plan(metrics=parse_all(["dice", "hd@95"])).footnote({(3, "mm")})
-        'segeval 0.1.0; distances in mm between voxel borders, directed percentiles, a missed structure at the diagonal'
+        >>> Plan(metrics=parse_all(["dice", "hd@95"])).footnote({(3, "mm")}).partition("; ")[2]
+        '3-D, mm; surface voxel, 6-neighbour; percentile directed, linear; penalty diagonal'
         """
-        conventions, units = self.conventions, " or ".join(sorted({unit for _, unit in grids}))
-        parts = [f"segeval {__version__}"]
-        if conventions.compat is not None:
-            parts.append(f"numbers as {preset_of(conventions.compat).title} has them")
-        if any(request.card.needs is SurfaceDistances for request in self.metrics):
-            kinds = {"voxel": "voxel borders", "surfel": "area-weighted surfaces", "region": "regions"}
-            kinds["smooth"] = f"smooth surfaces (rule {SMOOTH_RULE})"
-            texts = [
-                f"distances in {units} between {kinds[conventions.surface]}" if units else kinds[conventions.surface]
-            ]
-            if any(request.name == "hd" and request.value is not None for request in self.metrics):
-                texts.append(f"{conventions.percentile} percentiles")
-            if any(request.name == "nsd" and request.value is None for request in self.metrics):
-                texts.append(f"tolerance {conventions.tolerance:g}")
-            penalty = {"diagonal": "at the diagonal", "inf": "infinitely far", "nan": "undefined"}
-            far = penalty.get(str(conventions.penalty), f"at {conventions.penalty}")
-            texts += [] if conventions.compat else [f"a missed structure {far}"]
-            parts.append(", ".join(texts))
-        if any(request.name == "generalized_dice" for request in self.metrics):
-            parts.append(f"generalized Dice over the background too, absent classes {conventions.absent_class}")
-        if conventions.ignore_label is not None:
-            parts.append(f"voxels labelled {conventions.ignore_label} ignored")
-        return "; ".join(parts)
+        cards = [request.card for request in self.metrics]
+        surfaces = any(card.needs in (SurfaceDistances, Bands) for card in cards)
+        needed = {
+            "surface": surfaces,
+            "percentile": any(request.name == "hd" and request.value is not None for request in self.metrics),
+            "penalty": any(card.needs is SurfaceDistances and card.quantity is Quantity.LENGTH for card in cards),
+            "absent class": any(card.name == "generalized_dice" for card in cards),
+            "tolerance": any(
+                card.parameter is not None and card.parameter.name == "tolerance" and request.value is None
+                for card, request in zip(cards, self.metrics, strict=True)
+            ),
+            "sides": any(card.name == "nsd" for card in cards),
+            "within": any(card.parameter is not None and card.parameter.name == "tolerance" for card in cards),
+        }
+        said = self.conventions.statements(grids)
+        texts = [text for subject, text in said.items() if needed.get(subject, True)]
+        return "; ".join([f"segeval {__version__}", *texts, *self._own_statements()])
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any]) -> Plan:

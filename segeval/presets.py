@@ -7,8 +7,8 @@ the package of the version named, on ordinary pairs and on empty masks.
 
 from __future__ import annotations
 
+import difflib
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -52,13 +52,16 @@ def _preset(
     has: str,
     mean_distance: str | None = None,
     empty: Mapping[str, tuple[Empty, Empty, Empty]],
+    remarks: tuple[str, ...] = (),
     **conventions: Any,
 ) -> tuple[str, Preset]:
     """A preset, its rules for empty masks by comma lists of metrics."""
     rules = {metric: rule for metrics, rule in empty.items() for metric in metrics.split(", ")}
     return name, Preset(
         title=title,
-        conventions=Conventions(compat=name, empty=rules, **conventions),
+        conventions=Conventions(
+            compat=name, empty=rules, remarks=(f"as {title}, empty masks included", *remarks), **conventions
+        ),
         metrics=frozenset(has.split()),
         mean_distance=mean_distance,
     )
@@ -177,7 +180,7 @@ PRESETS: dict[str, Preset] = dict(
             mean_distance="masd",
             empty={
                 "dice": (math.inf, 0.0, 0.0),
-                "iou": (sys.float_info.max, 0.0, 0.0),
+                "iou": (math.inf, 0.0, 0.0),  # its own is the largest float
                 "hd, masd": RAISES,
             },
             surface="region",
@@ -202,6 +205,8 @@ def preset_of(name: str) -> Preset:
     UsageError
         There is none.
     """
-    if name not in PRESETS:
-        raise UsageError(f"no preset is called {shown(name)!r}", hint=f"there are {', '.join(PRESETS)}")
+    if not isinstance(name, str) or name not in PRESETS:
+        near = difflib.get_close_matches(str(name).lower(), PRESETS, n=1)
+        suggestion = f", did you mean {near[0]}?" if near else ""
+        raise UsageError(f"no preset is called {shown(name)!r}{suggestion}", hint=f"there are {', '.join(PRESETS)}")
     return PRESETS[name]

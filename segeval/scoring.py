@@ -114,6 +114,10 @@ def compare(
     prediction, reference = _both_adapted(prediction, reference, plan)
     if plan.match == "names":
         prediction = matched_by_name(prediction, reference)
+    if plan.conventions.surface == "smooth" and reference.grid.ndim == 2:
+        raise UsageError(
+            "the smooth surface is for volumes, this image has 2 axes", hint="take --surface voxel or surfel"
+        )
     warnings = [SHEARED_AXES] if reference.grid.sheared else []
 
     def brought(layer: LabelMap) -> LabelMap:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.borders import Coding, foreground_box
-from segeval.elastic import RULE_VERSION, Floats, Index, Mask, Quads, elastic_surface
+from segeval.elastic import Floats, Index, Mask, Quads, elastic_surface
 from segeval.errors import UsageError
 from segeval.labelmap import Labels
 from segeval.surfaces import NOTHING, Distances
@@ -31,7 +31,6 @@ from segeval.surfaces import NOTHING, Distances
 if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
-__all__ = ["RULE_VERSION", "SmoothSurfaces"]
 
 Key = TypeVar("Key", bound=Hashable)
 Given = TypeVar("Given")

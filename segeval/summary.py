@@ -34,7 +34,6 @@ DRAWN_AT_ONCE = 1 << 20  # draws times cases, so that the weights take a few MB 
 COLUMNS_AT_ONCE = 512  # so that the draws of them take a few MB, however many labels there are
 FEW_CASES = 20  # below that an interval may be too narrow
 CONFIDENCE = 0.95
-HUGE = 1e150  # what is larger is infinite to spread and interval: SimpleITK makes 1.8e308 of an IoU of nothing
 SMALLEST_EXPONENT = -900  # what is smaller counts as zero in an interval
 
 Values = NDArray[np.float64]
@@ -253,9 +252,8 @@ def _described(row: Summary, values: Values, interval: tuple[float, float] | Non
     defined = np.sort(values[~np.isnan(values)])
     n = len(defined)
     # in the order of the rows, with zeros for NaN: that is how pandas adds up a column
-    with np.errstate(over="ignore"):
-        mean = float(np.where(np.isnan(values), 0.0, values).sum() / n)
-    finite = bool((np.abs(defined) < HUGE).all())
+    mean = float(np.where(np.isnan(values), 0.0, values).sum() / n)
+    finite = math.isfinite(mean)
     low, high = interval if interval is not None and finite else (None, None)
     return replace(
         row,
@@ -284,7 +282,7 @@ def _drawn_means(values: Values) -> Values:
     n, columns = values.shape
     if n < 2:
         return np.full((1, columns), np.nan)
-    usable = np.abs(values) < HUGE
+    usable = np.isfinite(values)
     exact, steps = _exact(np.where(usable, values, 0.0))
     ones = None if usable.all() else usable.astype(np.float64)
     found = []

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import math
 import tempfile
 import warnings
 from collections.abc import Callable, Collection, Mapping
@@ -221,6 +222,9 @@ def simpleitk(prediction: Mask, reference: Mask, spacing: Spacing, metrics: Coll
     def overlap() -> Any:
         return executed(package_.LabelOverlapMeasuresImageFilter)
 
+    def endless(value: float) -> float:  # of two empty masks it gives the largest float, which stands for infinity
+        return math.inf if value > 1e300 else value
+
     def hausdorff() -> Any:
         return executed(package_.HausdorffDistanceImageFilter)
 
@@ -228,7 +232,7 @@ def simpleitk(prediction: Mask, reference: Mask, spacing: Spacing, metrics: Coll
         metrics,
         {
             "dice": lambda: overlap().GetDiceCoefficient(),
-            "iou": lambda: overlap().GetJaccardCoefficient(),
+            "iou": lambda: endless(overlap().GetJaccardCoefficient()),
             "hd": lambda: hausdorff().GetHausdorffDistance(),
             "masd": lambda: hausdorff().GetAverageHausdorffDistance(),
         },

@@ -137,8 +137,8 @@ def test_the_example_runs(
 
 def test_defaults_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     text = " ".join(call(capsys, "score", "--help").out.split())
-    assert "[default: dice, generalized_dice, sensitivity, specificity, assd, hd, hd@95]" in text
-    for default in ("ids", "diagonal", "max", "1", "strict", "0.05", "table"):
+    assert "[default: (dice, generalized_dice, sensitivity, specificity, assd, hd, hd@95)]" in text
+    for default in ("ids", "(voxel)", "(directed)", "(diagonal)", "(max)", "1", "strict", "0.05", "table"):
         assert f"[default: {default}]" in text
 
 

@@ -242,3 +242,27 @@ def test_help_needs_no_configuration(folder: Path, capsys: pytest.CaptureFixture
     (folder / "segeval.toml").write_text("nonsense = 1\n")
     assert run(["--help"]) == 0
     assert "segeval.toml" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("file", "typed", "expected"),
+    [
+        ('compat = "monai"', ["--surface", "surfel"], (None, "surfel", "diagonal")),
+        ('compat = "monai"', ["--compat", "none"], (None, "voxel", "diagonal")),
+        ('compat = "monai"', [], ("monai", "voxel", "inf")),
+        ('surface = "surfel"\npenalty = "nan"', ["--compat", "monai"], ("monai", "voxel", "inf")),
+        ('surface = "surfel"', ["--penalty", "nan"], (None, "surfel", "nan")),
+    ],
+)
+def test_what_is_typed_wins_over_what_does_not_go_with_it(
+    folder: Path, capsys: pytest.CaptureFixture[str], file: str, typed: list[str], expected: tuple[str | None, str, str]
+) -> None:
+    (folder / "segeval.toml").write_text(f"{file}\n")
+    found = settings(capsys, "-m", "dice", *typed)
+    assert (found["compat"], found["surface"], found["penalty"]) == expected
+
+
+def test_what_a_file_contradicts_itself_in_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "segeval.toml").write_text('compat = "monai"\nsurface = "surfel"\n')
+    assert run(["score", *PAIR]) == 2
+    assert "compat monai decides on surface" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import segeval
+from segeval.api import plan_of
 from segeval.conventions import Conventions
 from segeval.errors import UsageError
 from segeval.metrics import METRICS
@@ -146,17 +147,15 @@ def test_a_preset_is_data(name: str) -> None:
     assert set(preset.conventions.empty) <= known
     assert preset.conventions.compat == name
     assert preset.mean_distance is None or preset.has(preset.mean_distance)
-    plan = segeval.api.plan_of(
-        compat=name, metrics=sorted(preset.metrics - {"hd@", "hd@95"}), tolerance=2, background=True
-    )
+    plan = plan_of(compat=name, metrics=sorted(preset.metrics - {"hd@", "hd@95"}), tolerance=2, background=True)
     assert Plan.of_settings(plan.settings()) == plan
-    default = segeval.api.plan_of(compat=name)
+    default = plan_of(compat=name)
     assert all(preset.has(request.name, request.value) for request in default.metrics)
     assert default.metrics
 
 
 def test_settings_hold_a_plan_whole() -> None:
-    plan = segeval.api.plan_of(
+    plan = plan_of(
         metrics="all",
         labels={1: "liver", 2: "spleen"},
         match="names",
@@ -176,16 +175,21 @@ def test_settings_hold_a_plan_whole() -> None:
         geometry_tolerance=0.2,
     )
     assert Plan.of_settings(plan.settings()) == plan
-    assert Plan.of_settings(segeval.api.plan_of().settings()) == segeval.api.plan_of()
+    assert Plan.of_settings(plan_of().settings()) == plan_of()
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"compat": "monia"}, "no preset is called 'monia'; there are monai"),
+        ({"compat": "monia"}, "no preset is called 'monia', did you mean monai"),
         ({"compat": "nnunet", "metrics": ["dice", "hd"]}, "nnU-Net 2.8 has no hd"),
         ({"compat": "medpy", "metrics": ["hd@90"]}, "MedPy 0.5.2 has no hd@90"),
         ({"compat": "monai", "penalty": "nan"}, "compat monai decides on penalty"),
+        ({"compat": "monai", "penalty": "diagonal"}, "compat monai decides on penalty"),
+        ({"compat": "Monai"}, "no preset is called 'Monai', did you mean monai"),
+        ({"compat": ["monai"]}, "no preset is called"),
+        ({"compat": "nnunet", "metrics": "all,hd"}, "nnU-Net 2.8 has no hd"),
+        ({"compat": "nnunet", "metrics": [f"nsd@{number}" for number in range(1, 40)]}, "nnU-Net 2.8 has no nsd@1"),
         ({"compat": "monai", "surface": "surfel", "percentile": "pooled"}, "decides on surface, percentile"),
         ({"surface": "region"}, "surface is one of voxel, surfel, smooth"),
         ({"percentile": "both"}, "percentile is one of directed, pooled"),
@@ -213,6 +217,55 @@ def test_pooled_is_the_percentile_of_both_lists() -> None:
     assert pooled.value("hd@50", label=1) == np.percentile([0, 4, 0], 50)
     assert pooled.value("hd", label=1) == 4
     assert "percentile pooled" in pooled.signature
+
+
+@pytest.mark.parametrize("preset", [None, *PRESETS])
+def test_all_is_what_the_tool_has(preset: str | None) -> None:
+    plan = plan_of(compat=preset, metrics="all")
+    assert {request.name for request in plan.metrics} == {
+        name for name in METRICS if preset is None or PRESETS[preset].has(name)
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"metrics": "dice"}, "3-D, mm"),
+        ({"metrics": "hd"}, "3-D, mm; surface voxel, 6-neighbour; penalty diagonal"),
+        (
+            {"metrics": "hd@95", "percentile": "pooled"},
+            "3-D, mm; surface voxel, 6-neighbour; percentile pooled, linear; penalty diagonal",
+        ),
+        ({"metrics": "nsd@2"}, "3-D, mm; surface voxel, 6-neighbour"),
+        ({"metrics": "nsd", "tolerance": {"liver": 3}}, "3-D, mm; surface voxel, 6-neighbour; tolerance 1, liver=3 mm"),
+        ({"metrics": "surface_overlap_of_reference", "surface": "surfel"}, "3-D, mm; surface surfel; tolerance 1 mm"),
+        ({"metrics": "boundary_iou@2"}, "3-D, mm; surface voxel, 6-neighbour"),
+        ({"metrics": "assd", "penalty": 12.5}, "3-D, mm; surface voxel, 6-neighbour; penalty 12.5 mm"),
+        ({"metrics": "generalized_dice", "absent_class": "ignore"}, "3-D, mm; absent class ignore"),
+        (
+            {"metrics": "dice", "ignore_label": 9, "background": True, "regions": {"a": "1,2"}, "spacing": (4, 1, 1)},
+            "3-D, mm; background scored; ignored label 9; spacing given 1 x 1 x 4; regions a=1,2",
+        ),
+        (
+            {"metrics": "hd@95", "compat": "seg-metrics"},
+            "compat seg-metrics; 3-D, mm; surface voxel, 26-neighbour, the image edge is no border; percentile pooled, "
+            'linear; as seg-metrics 1.2, empty masks included; seg-metrics "msd" = assd; '
+            "an empty mask is at distance 0",
+        ),
+        ({"metrics": "hd", "surface": "smooth"}, "3-D, mm; surface smooth, rule 1; penalty diagonal"),
+    ],
+)
+def test_the_footnote_has_what_the_metrics_rest_on(options: dict[str, Any], expected: str) -> None:
+    footnote = plan_of(**options).footnote({(3, "mm")})
+    version, _, rest = footnote.partition("; ")
+    assert version == f"segeval {segeval.__version__}"
+    assert rest == expected
+
+
+def test_the_smooth_surface_of_a_picture_is_refused_whatever_is_asked() -> None:
+    flat = np.ones((5, 5), np.uint8)
+    with pytest.raises(UsageError, match="smooth surface is for volumes"):
+        segeval.score(prediction=flat, reference=flat, metrics=["dice"], surface="smooth")
 
 
 def test_ours_is_no_preset() -> None:

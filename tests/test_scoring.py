@@ -387,7 +387,7 @@ def test_scores_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.Monke
 
 def test_conventions_say_all_that_they_hold() -> None:
     plain, changed = Conventions(), Conventions(penalty="inf", absent_class="ignore", tolerance=2, background=True)
-    assert plain.statements({(3, "mm")}) == [
+    assert list(plain.statements({(3, "mm")}).values()) == [
         "3-D, mm",
         "surface voxel, 6-neighbour",
         "percentile directed, linear",
@@ -395,7 +395,7 @@ def test_conventions_say_all_that_they_hold() -> None:
         "absent class max",
         "tolerance 1 mm",
     ]
-    assert "background scored" in changed.statements({(2, "px")})
+    assert "background scored" in changed.statements({(2, "px")}).values()
 
 
 @pytest.mark.parametrize("step", [1e-200, 1e200])

@@ -15,6 +15,7 @@ from segeval.cli.options import (
     look_options,
     plan_options,
     remark_labels,
+    remark_left_out,
     scoring_options,
     talk_options,
 )
@@ -158,6 +159,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     asked = plan_options(options)
     remark_labels(asked["labels"], quiet=quiet)
     plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
+    remark_left_out(plan, quiet=quiet)
     pairing = pair(
         predictions,
         references,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from segeval.cli.streams import data_stream, remark
@@ -16,6 +17,7 @@ from segeval.errors import UsageError, shown
 from segeval.version import __version__
 
 if TYPE_CHECKING:
+    from segeval.plans import Plan
     from segeval.reading.tables import LabelTable
 
 Command = Callable[..., Any]
@@ -86,8 +88,7 @@ metric_option = click.option(
     "metrics",
     metavar="NAME[@NUMBER]",
     multiple=True,
-    default=DEFAULT_METRICS,
-    show_default=True,
+    show_default=", ".join(DEFAULT_METRICS),
     shell_complete=complete_metric,
     help="Metric, repeatable or a comma list; all for every one. See `segeval metrics`.",
 )
@@ -149,34 +150,30 @@ def number_options(command: Command) -> Command:
                 metavar="TOOL",
                 shell_complete=complete_preset,
                 help="All conventions of another tool at once: monai, medpy, metricsreloaded, deepmind, panoptica, "
-                "seg-metrics, simpleitk or nnunet. See `segeval explain`.",
+                "seg-metrics, simpleitk or nnunet; none where a file says otherwise. See `segeval explain`.",
             ),
             click.option(
                 "--surface",
                 type=click.Choice(SURFACES),
-                default="voxel",
-                show_default=True,
+                show_default="voxel",
                 help="What a surface is: border voxels, corners weighted by area, or a smooth one weighted by area.",
             ),
             click.option(
                 "--percentile",
                 type=click.Choice(["directed", "pooled"]),
-                default="directed",
-                show_default=True,
+                show_default="directed",
                 help="How hd@95 takes its percentile: the larger of both directions, or that of both together.",
             ),
             click.option(
                 "--penalty",
                 metavar="diagonal|inf|nan|NUMBER",
-                default="diagonal",
-                show_default=True,
+                show_default="diagonal",
                 help="A distance where exactly one of the two maps has the label.",
             ),
             click.option(
                 "--absent-class",
                 type=click.Choice(["max", "ignore", "penalise"]),
-                default="max",
-                show_default=True,
+                show_default="max",
                 help="Weight in generalized_dice of a class that the reference lacks.",
             ),
         ],
@@ -258,13 +255,31 @@ def plan_options(options: dict[str, Any]) -> dict[str, Any]:
     InputError
         A label table that cannot be read.
     """
+    numbers = _settled(options)
     return {
         **label_plan(options),
-        "metrics": options["metrics"],
-        **{name: options[name] for name in ("compat", "surface", "percentile")},
-        "penalty": _penalty(options["penalty"]),
-        "absent_class": options["absent_class"],
+        "metrics": options["metrics"] or None,
+        **{name: numbers[name] for name in ("compat", "surface", "percentile", "absent_class")},
+        "penalty": None if numbers["penalty"] is None else _penalty(numbers["penalty"]),
     }
+
+
+def _settled(options: dict[str, Any]) -> dict[str, Any]:
+    """How numbers are computed: the command line wins over what a file says that does not go with it."""
+    names = ("surface", "percentile", "penalty", "absent_class")
+    found = {name: options[name] for name in ("compat", *names)}
+    if found["compat"] == "none":
+        found["compat"] = None
+    context = click.get_current_context()
+
+    def typed(name: str) -> bool:
+        return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+    if typed("compat") and found["compat"] is not None:
+        found |= {name: None for name in names if not typed(name)}
+    elif any(found[name] is not None and typed(name) for name in names) and not typed("compat"):
+        found["compat"] = None
+    return found
 
 
 def label_plan(options: dict[str, Any]) -> dict[str, Any]:
@@ -288,6 +303,18 @@ def remark_labels(labels: LabelTable | None, *, quiet: bool) -> None:
 
     if labels is not None and labels.dialect != INLINE:
         remark(f"labels: {labels.summary()}", quiet=quiet)
+
+
+def remark_left_out(plan: Plan, *, quiet: bool) -> None:
+    """Say which of the usual metrics the tool lacks whose numbers are asked for."""
+    from segeval.metrics import parse_all
+    from segeval.presets import PRESETS
+
+    if plan.conventions.compat is None or click.get_current_context().params["metrics"]:
+        return
+    lacking = [request.token for request in parse_all() if request not in plan.metrics]
+    if lacking:
+        remark(f"{PRESETS[plan.conventions.compat].title} has no {', '.join(lacking)}: left out", quiet=quiet)
 
 
 def names_of(labels: str | None) -> Mapping[int, str]:

@@ -12,6 +12,7 @@ from segeval.cli.options import (
     look_options,
     plan_options,
     remark_labels,
+    remark_left_out,
     scoring_options,
     talk_options,
 )
@@ -50,6 +51,7 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     asked = plan_options(options)
     remark_labels(asked["labels"], quiet=quiet)
     plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
+    remark_left_out(plan, quiet=quiet)
     inputs = (prediction, reference, *([options["labels"]] if options["labels"] else []))
     check_outputs(options, inputs=inputs, several=False)
     results = results_of_files(prediction, reference, plan)

@@ -221,7 +221,12 @@ def _sheet(record: CaseRecord, scores: Sequence[Score], results: Results, alphab
     grouped: dict[int | str, list[Score]] = {}
     for score in by_label:
         grouped.setdefault(score.label, []).append(score)
-    absent = [label for label, group in grouped.items() if all(score.note == ABSENT for score in group)]
+    nowhere = {each.label for each in results.counts if each.case == record.case and not each.tp + each.fp + each.fn}
+    absent = [
+        label
+        for label, group in grouped.items()
+        if all(score.value is None and (label in nowhere or score.note == ABSENT) for score in group)
+    ]
     folded = set(absent) if len(absent) > MOST_ABSENT else set()
     return Sheet(
         facts=_facts(record, alphabet, alone=len(results.cases) == 1),
