@@ -171,12 +171,10 @@ class Comparison:
             from segeval.pointsets import PointSets  # deferred: only presets ask for it
 
             return PointSets(
-                prediction=self.prediction.labels,
-                reference=self.reference.labels,
-                spacing=self.grid.spacing,
+                **self._maps,
                 whole=conventions.surface == "region",
                 edge_is_border=conventions.edge_is_border,
-                ignored=conventions.ignore_label,
+                threads=self._threads,
             )
         labels = sorted({*self.scored, *(label for members in self.regions.values() for label in members)})
         merging = len(self._turns) > 1

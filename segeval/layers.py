@@ -102,15 +102,22 @@ class LayeredComparison:
 
     def counts(self, key: Key) -> Counts:
         """The counts of a label or region."""
-        return self._pair(key).counts(key if isinstance(key, int) else 1)
+        pair, label = self.of(key)
+        return pair.counts(label)
 
     def surfaces(self, key: Key) -> SurfaceDistances:
         """The surface distances of a label or region."""
-        return self._pair(key).surfaces(key if isinstance(key, int) else 1)
+        pair, label = self.of(key)
+        return pair.surfaces(label)
 
     def bands(self, key: Key) -> Bands:
         """The rims of a label or region."""
-        return self._pair(key).bands(key if isinstance(key, int) else 1)
+        pair, label = self.of(key)
+        return pair.bands(label)
+
+    def of(self, key: Key) -> tuple[Comparison, int]:
+        """The comparison that tells all about a label or region, and the label that it is there."""
+        return self._pair(key), key if isinstance(key, int) else 1
 
     @cached_property
     def _layers_of_prediction(self) -> dict[int, int]:

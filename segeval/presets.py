@@ -170,7 +170,7 @@ PRESETS: dict[str, Preset] = dict(
             neighbours="all",
             edge_is_border=False,
             percentile="pooled",
-            penalty=0.0,
+            penalty="nan",  # of what is left: a surface that only the edge of the image takes away
             remarks=('seg-metrics "msd" = assd', "an empty mask is at distance 0"),
         ),
         _preset(

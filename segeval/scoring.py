@@ -338,7 +338,7 @@ def _scored(request: Request, key: Key, comparison: Pair, names: Mapping[int, st
     if card.parameter is not None:
         value = request.value
         if value is None and card.parameter.name == "tolerance":
-            value = _tolerance_of(key, name, comparison.conventions)
+            value = tolerance_of(key, name, comparison.conventions)
         arguments[card.parameter.name] = card.parameter.default if value is None else value
     number = _number(card.function(evidence, **arguments))
     unit = {Quantity.LENGTH: comparison.grid.unit, Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}.get(card.quantity)
@@ -365,7 +365,8 @@ def _as_another_tool(
     return float(rule), note
 
 
-def _tolerance_of(key: Key, name: str | None, conventions: Conventions) -> float:
+def tolerance_of(key: Key, name: str | None, conventions: Conventions) -> float:
+    """The tolerance of a label or region where a metric is asked for without a number."""
     for label, tolerance in conventions.label_tolerances.items():
         if label == str(key) or (name is not None and plain_name(label) == plain_name(name)):
             return tolerance

@@ -95,7 +95,7 @@ class Distances:
         return float(self.values[min(int(place), self.values.size - 1)])
 
 
-def _together(one: Distances, other: Distances) -> Distances:
+def together(one: Distances, other: Distances) -> Distances:
     """The distances of two surfaces as those of one."""
     values, place = np.unique(np.concatenate([one.values, other.values]), return_inverse=True)
     weights = np.bincount(place, weights=np.concatenate([one.weights, other.weights]), minlength=values.size)
@@ -152,7 +152,7 @@ class SurfaceDistances:
     def percentile(self, percent: float) -> float:
         """The percentile of the distances between two surfaces that exist."""
         sides = (
-            [_together(self.to_reference, self.to_prediction)]
+            [together(self.to_reference, self.to_prediction)]
             if self.pooled
             else [self.to_reference, self.to_prediction]
         )
@@ -201,7 +201,7 @@ Points = TypeVar("Points", bound=Found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Search:
+class Search:
     """What both directions of the search share."""
 
     frame: Frame
@@ -409,7 +409,7 @@ class SurfacePair(ABC, Generic[Points]):
         self._reference, self._spacing, self._merging = reference, spacing, merging
         self._coding = Coding([{label} for label in labels], present=present, ignored=ignored)
         self._frame = self._framed(prediction, steps)
-        self._search = _Search(
+        self._search = Search(
             frame=self._frame,
             spacing=spacing,
             lengths=np.concatenate([[0.0], lengths]),
@@ -417,7 +417,7 @@ class SurfacePair(ABC, Generic[Points]):
         )
         self._code_of = dict(zip(labels, self._coding.of_group, strict=True))
         self._code_range = 256 if self._coding.dtype == np.uint8 else max(self._coding.of_group, default=0) + 1
-        self._both = _two_at_once if threads > 1 and math.prod(self._frame.shape) > THREADED_VOXELS else _one_by_one
+        self._both = two_at_once if threads > 1 and math.prod(self._frame.shape) > THREADED_VOXELS else one_by_one
         self._found: list[Points] = self._both(self._find, [(prediction,), (reference,)])
 
     @abstractmethod
@@ -521,11 +521,13 @@ def surface_distances(
     return surfaces.distances(groups)
 
 
-def _one_by_one(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
+def one_by_one(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
+    """Each piece of work after the other."""
     return [work(*each) for each in arguments]
 
 
-def _two_at_once(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
+def two_at_once(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
+    """Both pieces of work at once, in two threads."""
     from concurrent.futures import ThreadPoolExecutor  # deferred: small pairs of maps have one thread
 
     with ThreadPoolExecutor(2) as pool:

@@ -107,7 +107,7 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
         "": ["--version", "--help"],
         "score": [f"--{name}" for name in f"{scoring} {results} confusion {talk}".split()],
         "batch": [f"--{name}" for name in f"{cases} {scoring} {running} {results} confusion github {talk}".split()],
-        "explain": [f"--{name}" for name in f"{maps} {grids} format no-color help".split()],
+        "explain": [f"--{name}" for name in f"{maps} {grids} format quiet no-color help".split()],
         "merge": [f"--{name}" for name in f"{results} github {talk}".split()],
         "metrics": ["--format", "--no-color", "--help"],
         "inspect": ["--labels", "--format", "--no-color", "--help"],

@@ -348,12 +348,12 @@ def test_every_path_of_the_search_finds_the_same_in_a_plane(monkeypatch: pytest.
         ("many", "_try_many"),
         ("direct", "_nearest_directly"),
         ("tree", "_nearest_by_tree"),
-        ("two threads", "_two_at_once"),
+        ("two threads", "two_at_once"),
     ],
 )
 def test_each_path_is_taken_when_it_is_forced(monkeypatch: pytest.MonkeyPatch, path: str, step: str) -> None:
     taken = []
-    home = surfaces if hasattr(surfaces, step) else surfaces._Search
+    home = surfaces if hasattr(surfaces, step) else surfaces.Search
     real: Callable[..., Any] = getattr(home, step)
 
     def noted(*arguments: Any) -> Any:

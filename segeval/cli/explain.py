@@ -35,20 +35,21 @@ from segeval.errors import shown
     show_default=True,
     help="What stdout carries.",
 )
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
 @look_options
 def explain(prediction: str, reference: str, **options: Any) -> None:
     """Show what each known tool reports for a pair.
 
-    For each label a row per tool with its HD95, mean surface distance, NSD and Dice, each under the conventions that
-    `--compat` gives; below it what on this pair makes them differ.
+    For each label a row per tool with its Hausdorff distance, HD95, mean surface distance, NSD and Dice, each under
+    the conventions that `--compat` gives; below it which convention, changed alone, moves which number.
     """
     from segeval.api import explanation_of_files, plan_of
 
     configuration = click.get_current_context().obj
     if configuration is not None:
-        remark(f"options from {shown(configuration)}")
+        remark(f"options from {shown(configuration)}", quiet=options["quiet"])
     asked = label_plan(options)
-    remark_labels(asked["labels"], quiet=False)
+    remark_labels(asked["labels"], quiet=options["quiet"])
     explanation = explanation_of_files(prediction, reference, plan_of(**asked))
     if options["kind"] == "json":
         from segeval.reports.document import explanation_json
@@ -60,4 +61,4 @@ def explain(prediction: str, reference: str, **options: Any) -> None:
         with data_stream() as stream:
             print_explanation(explanation, stream=stream, color=False if options["no_color"] else None)
     for warning in explanation.warnings:
-        remark(f"warning: {warning}")
+        remark(f"warning: {warning}", quiet=options["quiet"])

@@ -261,6 +261,8 @@ def print_explanation(
     width = _width(stream) if width is None else width
     facts = [("prediction", explanation.prediction), ("reference", explanation.reference)]
     facts.append(("grid", grid_line(explanation.shape, explanation.spacing, explanation.unit)))
+    facts.append(("reasons", "segeval, surface voxel -> the same with one convention changed"))
+    facts += [("note", remark) for remark in explanation.remarks]
     lines = [*_facts((title, alphabet.text(text)) for title, text in facts), []]
     for each in explanation.labels:
         name = f"{each.label} {each.name}" if each.name else str(each.label)
@@ -290,8 +292,9 @@ def _tools(each: LabelExplanation, explanation: Explanation, alphabet: Alphabet,
         f"{cell} {row.mean_metric}" if row.mean_metric else alphabet.dash
         for cell, row in zip(cells([row.mean_distance for row in rows], Quantity.LENGTH), rows, strict=True)
     ]
-    nsd = f"nsd@{explanation.tolerance:g}"
+    nsd = f"nsd@{each.tolerance:g}"
     columns = [
+        Column(head=("hd", unit), cells=cells([row.hd for row in rows], Quantity.LENGTH), right=True),
         Column(head=("hd@95", unit), cells=cells([row.hd95 for row in rows], Quantity.LENGTH), right=True),
         Column(head=("mean distance", unit), cells=means),
         Column(head=(nsd, ""), cells=cells([row.nsd for row in rows], Quantity.RATIO), right=True),

@@ -153,7 +153,9 @@ def explanation_json(explanation: Explanation) -> str:
 
 def _without_infinities(row: dict[str, Any]) -> dict[str, Any]:
     infinite = [key for key, value in row.items() if isinstance(value, float) and math.isinf(value)]
-    return row | dict.fromkeys(infinite) | {"notes": [*row["notes"], *(f"{key} {INFINITE}" for key in infinite)]}
+    metrics = {"hd95": "hd@95", "mean_distance": row["mean_metric"]}
+    notes = [f"{metrics.get(key, key)}: {INFINITE}" for key in infinite]
+    return row | dict.fromkeys(infinite) | {"notes": [*row["notes"], *notes]}
 
 
 def inspected_json(files: Iterable[InspectedFile]) -> str:
