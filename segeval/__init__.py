@@ -1,7 +1,7 @@
 """Compare predicted segmentations with references: Dice, Hausdorff distance and their kin, per label.
 
-`score` compares two arrays, `score_files` two files, `batch` two folders; each gives `Results`. The public names are
-loaded when they are first used, so that importing segeval costs nothing.
+`score` compares two arrays, `score_files` two files, `batch` two folders; each gives `Results`. `losses` are those of
+probability maps. The public names are loaded when they are first used, so that importing segeval costs nothing.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from segeval.version import __version__
 
 if TYPE_CHECKING:
+    from segeval import losses
     from segeval.api import batch, score, score_files
     from segeval.errors import GeometryError, InputError, SegevalError, UsageError
     from segeval.results import Results
@@ -23,6 +24,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "batch",
+    "losses",
     "score",
     "score_files",
 ]
@@ -42,10 +44,12 @@ _HOMES = {
 if not TYPE_CHECKING:  # a type checker would take any name for one of ours
 
     def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module 'segeval' has no attribute {name!r}")
         from importlib import import_module
 
+        if name == "losses":
+            return import_module("segeval.losses")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'segeval' has no attribute {name!r}")
         return getattr(import_module(_HOMES[name]), name)
 
 

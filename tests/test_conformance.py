@@ -2,9 +2,10 @@
 
 Each vector is a pair and a number that rests on named conventions. Most come out of `segeval.score` under settings that
 say the same, a preset where the convention is one of a tool alone; those of a tool that has a preset come out of that
-too. Some are no metric of their own but can be read off the evidence or off two metrics. The others wait for something
-that is not built yet or that no option offers: they are listed by id with the reason, and the list is asserted exactly,
-so that no vector is dropped and none changes sides unseen.
+too. Those of probabilities come out of `segeval.losses`. Some are no metric of their own but can be read off the
+evidence or off two metrics. The others wait for something that is not built yet or that no option offers: they are
+listed by id with the reason, and the list is asserted exactly, so that no vector is dropped and none changes sides
+unseen.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import pytest
 from numpy.typing import NDArray
 
 import segeval
+from segeval import losses
 from segeval.borders import Coding, Frame, foreground_box
 from segeval.counts import LabelTotals
 from segeval.metrics import parse
@@ -42,20 +44,14 @@ OUTLINE = "an exact outline, which no option offers"
 EMPTY_RULE = "the rule for empty masks of a tool without a preset, which no preset shares"
 NO_BACKGROUND = "channels without a voxel and no background, which no label map has"
 CLAMP = "a generalized Dice loss that a cardinality clamp changes, which no option offers"
-SMOOTHED = "a generalized Dice loss with smoothing, which no option offers"
-SOFT = "soft scores and losses"
+SMOOTHED = "a soft Dice or generalized Dice loss that smoothing changes, which no option offers"
 
 WAITING = {
     OUTLINE: "dt-asd-exact",
     EMPTY_RULE: "x-empty-both-miseval-iou x-vs-both-empty",
     NO_BACKGROUND: "mn-gds-bothzero mn-gds-refzero",
     CLAMP: "nn-gdl-uni nnx-gdl-absent-square nnx-gdl-absent-uniform",
-    SMOOTHED: "mn-gdl-soft-1 mn-gdl-soft1",
-    SOFT: """
-        hw-dl2-a hw-dl2-perfect hw-gdl-a hw-ss-a hw-vnet-a hw-wce-a mn-dl-jac mn-dl-sig-00 mn-dl-sig-01
-        mn-dl-sig-11 mn-dl-sq nn-ce nn-ce-w nn-dice-wrong nn-gdl nn-miss nn-ss2 nn-ss3 nnx-dice-ns nnx-gdl2 nnx-gdl3
-        nnx-ss2 nnx-ss3 nnx-vnet-dice2 nnx-vnet-dice3
-    """,
+    SMOOTHED: "mn-dl-sig-00 mn-dl-sig-01 mn-dl-sig-11 mn-gdl-soft-1",
 }
 
 
@@ -321,13 +317,72 @@ READ_OFF: dict[str, tuple[Reader, str]] = {
 }
 
 
+Pair = tuple[Array, Array]
+
+SOFT_METRICS = {"wce", "cross_entropy", "dl2", "ss", "ss_sum", "gdl", "vnet_dice", "soft_dice", "soft_iou"}
+
+
+def soft_pair(vector: dict[str, Any]) -> Pair:
+    """Probabilities and reference with an axis of classes first, or one channel of two axes."""
+    probabilities, reference = (soft_map(*vector[side]) for side in ("pred", "ref"))
+    if weights := vector["oracle"]["args"].get("weight"):  # of voxels: as if there were so many of each
+        probabilities, reference = (np.repeat(each, weights, axis=-1) for each in (probabilities, reference))
+    alone = len(probabilities) == 1
+    return probabilities if alone else probabilities[:, None], reference if alone else reference[:, None]
+
+
+def soft_map(kind: str, values: list[Any], classes: int = 0) -> Array:
+    array = np.array(values, float)
+    if kind == "labels":
+        return np.stack([array == label for label in range(classes)]).astype(float)
+    if kind == "sigmoid_cn":
+        return np.asarray(1 / (1 + np.exp(-array)))
+    array = np.atleast_2d(array.T if kind.endswith("_nc") else array)
+    if kind.startswith("logits"):
+        array = np.exp(array - array.max(axis=0))
+        array /= array.sum(axis=0)
+    return array
+
+
+def of_each_class(loss: Callable[..., losses.Scored], pair: Pair, **options: Any) -> list[float]:
+    """What a loss gives for each class as one channel, the background too."""
+    return [loss(probabilities=p, reference=r, **options)[0] for p, r in zip(*pair, strict=True)]
+
+
+def soft_score(vector: dict[str, Any]) -> float:
+    """What `segeval.losses` gives, by the name that the vector has for it."""
+    pair, given = soft_pair(vector), vector["oracle"]["args"]
+    options = {ours: given[theirs] for ours, theirs in LOSS_OPTIONS.items() if theirs in given}
+    name, loss = vector["metric"], losses.LOSSES.get(vector["metric"])
+    if name == "ss_sum":
+        return sum(of_each_class(losses.ss, pair, **options))
+    if name == "soft_iou":
+        (dice,) = of_each_class(losses.soft_dice, (pair[0][None], pair[1][None]))
+        return dice / (2 - dice)
+    if name == "gdl" and len(pair[0]) == 1:  # of one class without a background, which is Dice
+        return 1 - losses.soft_dice(probabilities=pair[0], reference=pair[1])[0]
+    assert loss is not None
+    if "mean over classes" in vector["convention"]:
+        return float(np.mean(of_each_class(loss, pair)))
+    return loss(probabilities=pair[0], reference=pair[1], **options)[0]
+
+
+LOSS_OPTIONS = {"epsilon": "eps", "sensitivity_weight": "lam"}
+
+
+def soft_ids() -> list[str]:
+    """What `segeval.losses` must give."""
+    elsewhere = waiting().keys() | read_off().keys()
+    return [each for each, vector in BY_ID.items() if vector["metric"] in SOFT_METRICS and each not in elsewhere]
+
+
 def read_off() -> dict[str, Reader]:
     return {each: reader for reader, ids in READ_OFF.values() for each in ids.split()}
 
 
 def run_ids() -> list[str]:
     """What `segeval.score` must give."""
-    elsewhere = waiting().keys() | read_off().keys()
+    elsewhere = waiting().keys() | read_off().keys() | set(soft_ids())
     return [each for each in BY_ID if each not in elsewhere]
 
 
@@ -341,9 +396,6 @@ def agrees(found: Any, vector: dict[str, Any]) -> bool:
     return bool(found == expected or abs(found - expected) <= vector["tolerance"])
 
 
-SOFT_METRICS = {"wce", "cross_entropy", "dl2", "ss", "ss_sum", "gdl", "vnet_dice", "soft_dice", "soft_iou"}
-
-
 def reason_to_wait(vector: dict[str, Any]) -> str | None:
     """The rule that says whether a vector waits, and for what."""
     if vector["id"] in read_off():
@@ -352,10 +404,10 @@ def reason_to_wait(vector: dict[str, Any]) -> str | None:
         return OUTLINE
     if vector["metric"] == "gdl" and "clamp" in vector["convention"]:
         return CLAMP
-    if vector["metric"] == "gdl" and "smooth" in vector["convention"]:
+    if vector["oracle"]["args"].get("smooth_nr", 0) > 1e-5:  # less is within the tolerance
         return SMOOTHED
     if vector["metric"] in SOFT_METRICS:
-        return SOFT
+        return None
     if vector["metric"] == "gds" and not maps_of(vector)[1].any():
         return NO_BACKGROUND
     if rests_on_a_rule(vector) and vector["id"] not in SAME_RULE and not tools_of(vector):
@@ -380,6 +432,17 @@ def test_a_number_of_a_tool_comes_out_of_its_preset(vector: str, tool: str) -> N
     assert agrees(found, BY_ID[vector]), f"{found}, expected {BY_ID[vector]['expected']}"
 
 
+@pytest.mark.parametrize("vector", soft_ids())
+def test_a_number_of_probabilities_is_reproduced(vector: str) -> None:
+    found = soft_score(BY_ID[vector])
+    assert agrees(found, BY_ID[vector]), f"{found}, expected {BY_ID[vector]['expected']}"
+
+
+@pytest.mark.parametrize("vector", f"{WAITING[CLAMP]} {WAITING[SMOOTHED]}".split())
+def test_a_loss_that_waits_is_another_number(vector: str) -> None:
+    assert not agrees(soft_score(BY_ID[vector]), BY_ID[vector])
+
+
 @pytest.mark.parametrize("vector", " ".join(ON_REQUEST.values()).split())
 def test_a_number_on_request_is_not_that_of_the_preset(vector: str) -> None:
     assert not agrees(scored(BY_ID[vector], compat="monai"), BY_ID[vector])
@@ -399,11 +462,11 @@ def test_a_number_that_is_no_setting_can_be_read_off(vector: str) -> None:
 
 
 def test_no_vector_is_dropped(capsys: pytest.CaptureFixture[str]) -> None:
-    run, read, wait = run_ids(), read_off(), waiting()
+    run, soft, read, wait = run_ids(), soft_ids(), read_off(), waiting()
     reasons = Counter(wait.values())
     report = [
-        f"conformance: {len(VECTORS)} vectors, {len(run)} scored, {len(read)} read off, {len(wait)} waiting: "
-        + ", ".join(f"{count} for {reason}" for reason, count in reasons.items())
+        f"conformance: {len(VECTORS)} vectors, {len(run)} scored, {len(soft)} by losses, {len(read)} read off, "
+        f"{len(wait)} waiting: " + ", ".join(f"{count} for {reason}" for reason, count in reasons.items())
     ]
     details = [f"waits for {reason}: {' '.join(ids.split())}" for reason, ids in WAITING.items()]
     with capsys.disabled():
@@ -412,7 +475,7 @@ def test_no_vector_is_dropped(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(BY_ID) == len(VECTORS)
     assert wait.keys().isdisjoint(read)
     assert wait.keys() | read.keys() <= BY_ID.keys()
-    assert len(run) + len(read) + len(wait) == len(VECTORS)
+    assert len(run) + len(soft) + len(read) + len(wait) == len(VECTORS)
 
 
 def test_what_waits_is_exactly_what_the_rules_say() -> None:
