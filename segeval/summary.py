@@ -261,15 +261,15 @@ def _described(row: Summary, values: Values, interval: tuple[float, float] | Non
         sd=float(np.std(defined, ddof=1)) if n > 1 and finite else None,
         ci_low=low,
         ci_high=high,
-        median=_quantile(defined, 0.5),
-        q1=_quantile(defined, 0.25),
-        q3=_quantile(defined, 0.75),
+        median=quantile(defined, 0.5),
+        q1=quantile(defined, 0.25),
+        q3=quantile(defined, 0.75),
         min=float(defined[0]),
         max=float(defined[-1]),
     )
 
 
-def _quantile(ordered: Values, share: float) -> float:
+def quantile(ordered: Values, share: float) -> float:
     """Linear between neighbours; infinite where it leans on an infinite one."""
     place = (len(ordered) - 1) * share
     low, high = float(ordered[math.floor(place)]), float(ordered[math.ceil(place)])
@@ -317,7 +317,7 @@ def _interval(means: Values) -> tuple[float, float] | None:
     if len(defined) == 0:
         return None
     tail = (1 - CONFIDENCE) / 2
-    return _quantile(defined, tail), _quantile(defined, 1 - tail)
+    return quantile(defined, tail), quantile(defined, 1 - tail)
 
 
 def _macro(

@@ -19,8 +19,8 @@ from tests.command import SAMPLES, SEGEVAL, TOP, box, call, case, plain_environm
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ["score", "batch", "merge", "explain", "metrics", "inspect", "rasterize"]
-HEAVY = {"numpy", "SimpleITK", "scipy", "pandas", "nibabel", "rich", "PIL", "isal"}
+COMMANDS = ["score", "batch", "merge", "explain", "table", "plot", "metrics", "inspect", "rasterize"]
+HEAVY = {"numpy", "SimpleITK", "scipy", "pandas", "nibabel", "rich", "PIL", "isal", "matplotlib"}
 STREET = SAMPLES / "street"
 
 
@@ -102,6 +102,7 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
     grids = "tolerance spacing geometry geometry-tolerance"
     cases = "pairs pattern prediction-pattern reference-pattern missing dry-run metadata by"
     running = "jobs timeout fail-fast resume shard"
+    table, figure = "rows columns metric label metadata", "x y metric label metadata facet"
     results, talk = "require format output export", "quiet verbose no-color help"
     assert options == {
         "": ["--version", "--help"],
@@ -109,11 +110,13 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
         "batch": [f"--{name}" for name in f"{cases} {scoring} {running} {results} confusion github {talk}".split()],
         "explain": [f"--{name}" for name in f"{maps} {grids} format quiet no-color help".split()],
         "merge": [f"--{name}" for name in f"{results} github {talk}".split()],
+        "table": [f"--{name}" for name in f"{table} cell best format output quiet no-color help".split()],
+        "plot": [f"--{name}" for name in f"{figure} width output no-color help".split()],
         "metrics": ["--format", "--no-color", "--help"],
         "inspect": ["--labels", "--format", "--no-color", "--help"],
         "rasterize": ["--output", "--labels", "--force", "--help"],
     }
-    kinds = r"html|dicom|dask"
+    kinds = r"html|dicom|dask|bland|volume"
     assert not any(re.search(kinds, text) for text in texts.values())
 
 

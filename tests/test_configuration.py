@@ -174,11 +174,12 @@ def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.C
     arguments = {
         "score": PICTURES,
         "explain": PICTURES,
+        "table": [str(folder / "b.json"), "--rows", "name"],
         "metrics": [],
         "inspect": PICTURES,
         "rasterize": [POLYGONS, "-o", str(folder / "pictures")],
     }
-    assert {*arguments, "batch", "merge"} == set(group.commands)
+    assert {*arguments, "batch", "merge", "plot"} == set(group.commands)
     for name, words in arguments.items():
         assert run([name, *words]) == 0, capsys.readouterr().err
     made = {path.name for path in folder.iterdir()}
@@ -192,6 +193,8 @@ def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
         "batch": {"kind": "json", "no_color": True},
         "explain": {"kind": "json", "no_color": True},
         "merge": {"kind": "json", "no_color": True},
+        "table": {"no_color": True},
+        "plot": {"no_color": True},
         "metrics": {"no_color": True},
         "inspect": {"kind": "json", "no_color": True},
         "rasterize": {},

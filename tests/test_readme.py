@@ -19,6 +19,12 @@ SESSION = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 UPDATE = bool(os.environ.get("SEGEVAL_UPDATE_GOLDEN"))
 
 
+def made_before(name: str) -> list[str]:
+    """The arguments of the session that writes a file which a later one reads."""
+    commands = [shlex.split(command) for command, _ in sessions()]
+    return next(words[1:] for words in commands if ["-o", name] in [words[k : k + 2] for k in range(len(words))])
+
+
 def sessions() -> list[tuple[str, str]]:
     """Each command of the README with the output shown beneath it."""
     found = []
@@ -38,6 +44,9 @@ def test_a_session_gives_what_it_shows(
     monkeypatch.delenv("FORCE_COLOR", raising=False)
     program, *arguments = shlex.split(command)
     assert program == "segeval"
+    if arguments[0] == "table":
+        assert run(made_before(arguments[1])) == 0
+        capfd.readouterr()
     code = run(arguments)
     captured = capfd.readouterr()
     errors = "".join(f"{line}\n" for line in captured.err.splitlines() if line.startswith("error: "))

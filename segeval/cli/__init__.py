@@ -16,9 +16,11 @@ from segeval.cli.inspect import inspect
 from segeval.cli.merge import merge
 from segeval.cli.metrics import metrics
 from segeval.cli.options import help_option, version_option
+from segeval.cli.plot import plot
 from segeval.cli.rasterize import rasterize
 from segeval.cli.score import score
 from segeval.cli.streams import complain, remark
+from segeval.cli.table import table
 from segeval.errors import SegevalError, shown
 
 INTERRUPTED = 130
@@ -42,7 +44,7 @@ def segeval(context: click.Context) -> None:
     context.obj = configure(context, list(segeval.commands.values()))
 
 
-for command in (score, batch, merge, explain, metrics, inspect, rasterize):
+for command in (score, batch, merge, explain, table, plot, metrics, inspect, rasterize):
     segeval.add_command(command)
 
 

@@ -20,6 +20,8 @@ from segeval.errors import UsageError, shown
 NEVER = frozenset({"help", "version"})
 NOT_CONFIGURABLE = {  # command -> what is said anew for each run
     "batch": frozenset({"dry-run", "resume", "shard"}),
+    "table": frozenset({"metric", "output"}),
+    "plot": frozenset({"metric", "output"}),
     "rasterize": frozenset({"output", "force"}),
 }
 PATHS = (

@@ -18,11 +18,13 @@ from segeval.metrics import Direction, Metric, Quantity
 from segeval.reports.layout import GAP, KEY, PROSE, Column, Layout, Line
 from segeval.reports.overview import MARGIN, Head, Table, overview
 from segeval.reports.pairs import COLUMNS, pair_rows
+from segeval.reports.pivot import CellTemplate, best_note, board_of
 from segeval.reports.sheets import UNITS, Alphabet, Sheet, asked, decimals, found, grid_line, number, sheets
 from segeval.results import Results
 
 if TYPE_CHECKING:
     from segeval.explaining import Explanation, LabelExplanation
+    from segeval.factors import Pivot
     from segeval.inspection import InspectedFile
     from segeval.pairing import Pairing
 
@@ -243,6 +245,55 @@ def print_pairing(pairing: Pairing, *, stream: TextIO, color: bool | None = None
     unpaired = sum(bool(row.problem) for row in rows)
     total = f"{len(rows)} case{'s' * (len(rows) != 1)}, {unpaired or 'none'} without a prediction of its own"
     _print([line for block in blocks for line in [*block, []]] + [[(total, "")]], stream, color)
+
+
+def print_pivot(
+    pivot: Pivot,
+    template: CellTemplate,
+    *,
+    best: str = "row",
+    stream: TextIO,
+    color: bool | None = None,
+    width: int | None = None,
+) -> None:
+    """Print scores by rows and columns of factors, a star at the best cells, and below it what is missing.
+
+    Parameters
+    ----------
+    pivot
+        The numbers.
+    template
+        What a cell says.
+    best
+        What the best cells are the best of; see `board_of`.
+    stream, color, width
+        See `print_scores`. Where the table is too wide, it is continued below.
+    """
+    alphabet = Alphabet.of(stream.encoding)
+    width = _width(stream) if width is None else width
+    board = board_of(pivot, template, alphabet, best=best)
+    above = ("",) * (len(board.columns) - 1)
+    star, space = ("*", " ") if board.has_best else ("", "")
+    keys = [
+        Column(head=(*above, name), cells=[levels[place] for levels in board.levels])
+        for place, name in enumerate(board.rows)
+    ]
+    columns = [
+        Column(
+            head=head,
+            cells=[entry.text + (star if entry.best else space) for entry in cells],
+            right=True,
+            strong=frozenset(place for place, entry in enumerate(cells) if entry.best),
+        )
+        for head, cells in zip(board.heads, zip(*board.entries, strict=True), strict=True)
+    ]
+    columns = [replace(column, head=tuple(text + space for text in column.head)) for column in columns]
+    lines: list[Line] = [[(line, "")] for line in _wrapped(board.caption, width)]
+    for block in _layout(width).blocks(keys, columns):
+        lines += [[], *block]
+    notes = [*([best_note(best, star)] if star else []), *board.notes]
+    lines += [[], *([(line, "dim")] for note in notes for line in _wrapped(note, width))]
+    _print(lines, stream, color)
 
 
 def print_explanation(

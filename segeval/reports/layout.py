@@ -37,6 +37,8 @@ class Column:
         Whether the cells may be wrapped between words.
     style
         Of the cells.
+    strong
+        Places of the cells that are bold instead.
     """
 
     head: tuple[str, ...]
@@ -44,6 +46,7 @@ class Column:
     right: bool = False
     prose: bool = False
     style: str = ""
+    strong: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +128,11 @@ class Layout:
             for row, head in enumerate(zip(*(column.head for column in columns), strict=True))
             if any(head)
         ]
-        for cells in zip(*(column.cells for column in columns), strict=True):
+        for row, cells in enumerate(zip(*(column.cells for column in columns), strict=True)):
+            styles = ["bold" if row in column.strong else column.style for column in columns]
             parts = [self._parts(*each) for each in zip(cells, columns, widths, strict=True)]
             lines += [
-                self._line([(text, column.style) for text, column in zip(texts, columns, strict=True)], columns, widths)
+                self._line(list(zip(texts, styles, strict=True)), columns, widths)
                 for texts in zip_longest(*parts, fillvalue="")
             ]
         return lines

@@ -59,11 +59,11 @@ def _several(results: Results) -> Iterator[str]:
             yield from _overview_table(table)
         yield "</details>"
     if found.notes:
-        yield _list(found.notes)
+        yield bullets(found.notes)
     if found.failures is not None:
         yield from _overview_table(found.failures)
     if found.warnings:
-        yield _list(f"Warning: {warning}" for warning in found.warnings)
+        yield bullets(f"Warning: {warning}" for warning in found.warnings)
     yield f"<sub>{escaped(results.signature)}</sub>"
 
 
@@ -73,28 +73,28 @@ def _gate(results: Results) -> Iterator[str]:
     worst = any(verdict.worst_case for verdict in results.gate)
     rows = [
         [
-            _cell(verdict.requirement),
+            table_cell(verdict.requirement),
             found(verdict),
             "passed" if verdict.passed else "**FAILED**",
-            *([_cell(verdict.worst_case or "")] if worst else []),
+            *([table_cell(verdict.worst_case or "")] if worst else []),
         ]
         for verdict in results.gate
     ]
     heads = ["requirement", "found", "", *(["worst case"] if worst else [])]
-    yield _table(heads, rows, right=[head == "found" for head in heads])
+    yield pipe_table(heads, rows, right=[head == "found" for head in heads])
 
 
 def _overview_table(table: Table) -> Iterator[str]:
     columns = [
         (head, cells) for head, cells in zip(table.heads, zip(*table.rows, strict=True), strict=True) if any(cells)
     ]
-    yield _table(
-        [_cell(f"{head.title} {head.unit}".strip()) for head, _ in columns],
-        [[_cell(cell.strip()) for cell in row] for row in zip(*(cells for _, cells in columns), strict=True)],
+    yield pipe_table(
+        [table_cell(f"{head.title} {head.unit}".strip()) for head, _ in columns],
+        [[table_cell(cell.strip()) for cell in row] for row in zip(*(cells for _, cells in columns), strict=True)],
         right=[head.right for head, _ in columns],
     )
     if table.notes:
-        yield _list(table.notes)
+        yield bullets(table.notes)
 
 
 def metrics_table(cards: Iterable[Metric]) -> str:
@@ -113,14 +113,14 @@ def metrics_table(cards: Iterable[Metric]) -> str:
     rows = [
         [
             ", ".join(f"`{name}`" for name in (asked(card), *card.aliases)),
-            _cell(card.title),
+            table_cell(card.title),
             UNITS.get(card.quantity, ""),
             "" if card.better is Direction.NEITHER else str(card.better),
-            _cell(card.formula),
+            table_cell(card.formula),
         ]
         for card in cards
     ]
-    return _table(["metric", "title", "unit", "better", "formula"], rows, right=[False] * 5) + "\n"
+    return pipe_table(["metric", "title", "unit", "better", "formula"], rows, right=[False] * 5) + "\n"
 
 
 def escaped(text: object) -> str:
@@ -134,27 +134,30 @@ def escaped(text: object) -> str:
     return _MARKUP.sub(lambda found: f"\\{found[0]}", Alphabet().text(text)).translate(_ENTITIES)
 
 
-def _cell(text: str) -> str:
+def table_cell(text: str) -> str:
+    """Escaped text for a cell of a table."""
     return escaped(text).replace("|", "\\|")
 
 
 def _case(sheet: Sheet, warnings: Iterable[str]) -> list[str]:
-    parts = [_list(f"{title}: {text}" for title, text in sheet.facts)]
+    parts = [bullets(f"{title}: {text}" for title, text in sheet.facts)]
     if sheet.rows:
         with_names, with_notes = any(row.name for row in sheet.rows), any(row.note for row in sheet.rows)
         head = ["label", *(["name"] if with_names else []), *map(_title, sheet.headings)]
         rows = [
-            [row.number, *([_cell(row.name)] if with_names else []), *row.cells]
-            + ([_cell(row.note)] if with_notes else [])
+            [row.number, *([table_cell(row.name)] if with_names else []), *row.cells]
+            + ([table_cell(row.note)] if with_notes else [])
             for row in sheet.rows
         ]
         right = [True, *([False] if with_names else []), *[True] * len(sheet.headings)]
-        parts.append(_table(head + ["note"] * with_notes, rows, right=right + [False] * with_notes))
+        parts.append(pipe_table(head + ["note"] * with_notes, rows, right=right + [False] * with_notes))
     if sheet.overall:
-        parts.append(_table(["over all labels", "value"], [list(pair) for pair in sheet.overall], right=[False, True]))
+        parts.append(
+            pipe_table(["over all labels", "value"], [list(pair) for pair in sheet.overall], right=[False, True])
+        )
     footnotes = [*sheet.footnotes, *(f"Warning: {warning}" for warning in warnings)]
     if footnotes:
-        parts.append(_list(footnotes))
+        parts.append(bullets(footnotes))
     return parts
 
 
@@ -162,10 +165,12 @@ def _title(heading: Heading) -> str:
     return heading.title + (f" {heading.unit}" if heading.unit else "")
 
 
-def _list(lines: Iterable[str]) -> str:
+def bullets(lines: Iterable[str]) -> str:
+    """Lines as a list, escaped."""
     return "\n".join(f"- {escaped(line)}" for line in lines)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[bool]) -> str:
+def pipe_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[bool]) -> str:
+    """Escaped cells as a table, without a newline at its end."""
     rule = ["---:" if flush else ":---" for flush in right]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))

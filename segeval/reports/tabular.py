@@ -45,8 +45,8 @@ def to_csv(results: Results) -> Iterator[str]:
         A line with its end; the heading at least.
     """
     metrics = metric_columns(results)
-    yield from _csv([["case", "label", "name", "unit", "status", "note", *metrics]])
-    yield from _csv(_cells(results, metrics))
+    yield from csv_lines([["case", "label", "name", "unit", "status", "note", *metrics]])
+    yield from csv_lines(_cells(results, metrics))
 
 
 def summary_csv(results: Results) -> Iterator[str]:
@@ -62,8 +62,8 @@ def summary_csv(results: Results) -> Iterator[str]:
     str
         A line with its end; the heading at least.
     """
-    yield from _csv([SUMMARY_COLUMNS])
-    yield from _csv([_text(getattr(row, column)) for column in SUMMARY_COLUMNS] for row in results.summary)
+    yield from csv_lines([SUMMARY_COLUMNS])
+    yield from csv_lines([_text(getattr(row, column)) for column in SUMMARY_COLUMNS] for row in results.summary)
 
 
 def metric_columns(results: Results) -> list[str]:
@@ -105,19 +105,19 @@ def _cells(results: Results, metrics: Sequence[str]) -> Iterator[list[str]]:
             yield _row(record, scores[0].label, scores, metrics)
         else:
             cells = [record.case, "", "", record.unit or "", record.status, reason(record)]
-            yield [*map(_defused, cells), *[""] * len(metrics)]
+            yield [*map(defused, cells), *[""] * len(metrics)]
 
 
 def _row(record: CaseRecord, label: int | str, scores: Sequence[Score], metrics: Iterable[str]) -> list[str]:
     values = {score.metric: _number(score) for score in scores}
     notes = dict.fromkeys(score.note for score in scores if score.note)
     facts = [record.case, str(label), scores[0].name or "", record.unit or "", record.status, "; ".join(notes)]
-    return [*map(_defused, facts), *(values.get(metric, "") for metric in metrics)]
+    return [*map(defused, facts), *(values.get(metric, "") for metric in metrics)]
 
 
 def _text(value: str | float | None) -> str:
     if isinstance(value, str):
-        return _defused(value)
+        return defused(value)
     return "" if value is None else repr(value)
 
 
@@ -157,17 +157,19 @@ def confusion_csv(table: ContingencyTable, names: Mapping[int, str] | None = Non
     heads = {label: f"{label} {known[label]}" if known.get(label) else str(label) for label in labels}
     if len(labels) > MATRIX_LABELS:
         rows = [[heads[reference], heads[prediction], str(voxels)] for reference, prediction, voxels in table.rows()]
-        return "".join(_csv([["reference", "prediction", "voxels"], *rows]))
+        return "".join(csv_lines([["reference", "prediction", "voxels"], *rows]))
     counts = {(reference, prediction): voxels for reference, prediction, voxels in table.rows()}
     matrix = [[heads[row], *(str(counts.get((row, column), 0)) for column in labels)] for row in labels]
-    return "".join(_csv([["reference \\ prediction", *heads.values()], *matrix]))
+    return "".join(csv_lines([["reference \\ prediction", *heads.values()], *matrix]))
 
 
-def _defused(text: str) -> str:
+def defused(text: str) -> str:
+    """Text that no spreadsheet runs as a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
 
-def _csv(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def csv_lines(rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Each row as a line with its end; control characters are escaped."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")  # so that a lone return is quoted too
     for row in rows:

@@ -1,0 +1,332 @@
+"""Figures for a paper, as SVG, PDF or PNG (home of matplotlib).
+
+The same numbers give the same bytes: nothing is taken from the user's matplotlib settings, nothing from a clock, and
+identifiers in an SVG are salted alike. Text in an SVG or a PDF stays text. A name from outside is never read as a
+formula. matplotlib is loaded only when a figure is drawn.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segeval.errors import UsageError, shown
+from segeval.factors import METRIC, Levels, Pivot, direction_of, number_of, unit_of
+from segeval.reports.sheets import Alphabet
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.contour import QuadContourSet
+
+SUFFIXES = (".svg", ".pdf", ".png")
+WIDTHS = {"single": 3.5, "double": 7.2}  # inches: one column of a journal, or two
+DPI = 300
+LEVELS = 8  # isolines, at most
+ABREAST = {"single": 2, "double": 3}  # panels
+MOST_TICKS = 8
+LABEL_LENGTH = 18.0  # points: about that of an isoline's label
+DECADES = 2  # from which an axis is logarithmic
+
+_INSTALL = "pip install 'segeval-cli[report]'"
+_STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],
+    "font.size": 7,
+    "axes.labelsize": 7,
+    "axes.titlesize": 7,
+    "axes.linewidth": 0.6,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "segeval",
+    "pdf.fonttype": 42,
+    "text.parse_math": False,
+}
+_METADATA: dict[str, dict[str, Any]] = {
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+    ".png": {"Software": None},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Axis:
+    """The levels of a factor along an axis.
+
+    Parameters
+    ----------
+    factor
+        What it is called.
+    levels
+        As they are written, by value.
+    places
+        Where they are drawn: their values, or the logarithms of them.
+    """
+
+    factor: str
+    levels: tuple[str, ...]
+    places: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, factor: str, levels: Sequence[str], option: str) -> _Axis:
+        """An axis for levels that are numbers.
+
+        Raises
+        ------
+        UsageError
+            One is none, two are the same, or there are fewer than two.
+        """
+        values = {level: number_of(level) for level in levels}
+        texts = [level for level, value in values.items() if value is None]
+        if texts:
+            raise UsageError(
+                f"{option} takes a factor whose levels are numbers, {shown(factor)} has {shown(texts[0])!r}"
+            )
+        by_value: dict[float, str] = {}
+        for level, value in values.items():
+            other = by_value.setdefault(value or 0.0, level)
+            if other != level:
+                raise UsageError(
+                    f"{shown(other)!r} and {shown(level)!r} of {shown(factor)} are one number",
+                    hint="write it alike for all cases",
+                )
+        if len(by_value) < 2:
+            raise UsageError(f"{option} takes a factor of two levels or more, {shown(factor)} has {len(by_value)}")
+        ordered = sorted(by_value)
+        places = np.array(ordered)
+        if ordered[0] > 0 and math.log10(ordered[-1] / ordered[0]) >= DECADES - 1e-9:
+            places = np.log10(places)
+        return cls(factor=factor, levels=tuple(by_value[value] for value in ordered), places=places)
+
+
+def check_installed() -> None:
+    """Say that matplotlib is missing, before anything is read.
+
+    Raises
+    ------
+    UsageError
+        It is not installed.
+    """
+    try:
+        import matplotlib as mpl  # noqa: F401
+    except ImportError:
+        raise UsageError("a figure needs the package matplotlib", hint=_INSTALL) from None
+
+
+def suffix_of(path: str) -> str:
+    """The kind of figure that a path names.
+
+    Raises
+    ------
+    UsageError
+        It names none.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        found = f"ends in {shown(suffix)}" if suffix else "has no suffix"
+        raise UsageError(
+            f"the kind of figure is told by the suffix, and this {found}",
+            source=path,
+            hint=f"known are {', '.join(SUFFIXES)}",
+        )
+    return suffix
+
+
+def heatmap(pivot: Pivot, *, suffix: str, width: str = "single") -> bytes:
+    """Draw the median over two factors: filled contours, labelled isolines, and a point for each pair of levels.
+
+    Parameters
+    ----------
+    pivot
+        Its row factor runs upwards, its last column factor to the right; a column factor before that has a panel for
+        each level. An axis is logarithmic where its levels are positive and span two decades or more.
+    suffix
+        One of `SUFFIXES`.
+    width
+        One of `WIDTHS`.
+
+    Returns
+    -------
+    bytes
+        The file. Nothing is drawn where a corner is missing: an isoline needs four cells about it.
+
+    Raises
+    ------
+    UsageError
+        A factor whose levels are no numbers, or too few values; or matplotlib is not installed.
+    """
+    check_installed()
+    import matplotlib as mpl
+
+    y = _Axis.of(pivot.rows[0], [row[0] for row in pivot.row_levels], "--y")
+    x = _Axis.of(pivot.columns[-1], list(dict.fromkeys(column[-1] for column in pivot.column_levels)), "--x")
+    facets = list(dict.fromkeys(column[:-1] for column in pivot.column_levels))
+    grids = [_grid(pivot, facet, x, y) for facet in facets]
+    if not any(_has_square(grid) for grid in grids):
+        raise UsageError(
+            f"no four neighbouring values of {shown(x.factor)} and {shown(y.factor)} have a median each",
+            hint="isolines run between those",
+        )
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of fonts that lack a character: it is a box then
+        mpl.rcdefaults()
+        settings: Any = mpl.rcParams  # its type lists every key, which differ from version to version
+        settings.update(_STYLE)
+        return _drawn(pivot, facets, grids, x, y, suffix=suffix, width=width)
+
+
+def _grid(pivot: Pivot, facet: Levels, x: _Axis, y: _Axis) -> NDArray[np.float64]:
+    """The medians of a panel, (y, x); NaN where there is none that is finite."""
+    grid = np.full((len(y.levels), len(x.levels)), np.nan)
+    for row, upwards in enumerate(y.levels):
+        for column, rightwards in enumerate(x.levels):
+            cell = pivot.cells.get(((upwards,), (*facet, rightwards)))
+            if cell is not None and cell.median is not None and math.isfinite(cell.median):
+                grid[row, column] = cell.median
+    return grid
+
+
+def _has_square(grid: NDArray[np.float64]) -> bool:
+    there = np.isfinite(grid)
+    return bool((there[1:, 1:] & there[1:, :-1] & there[:-1, 1:] & there[:-1, :-1]).any())
+
+
+def _steps(grids: Sequence[NDArray[np.float64]]) -> tuple[list[float], int]:
+    """Round values for isolines, from the least to the greatest median, and how many decimals they have."""
+    from matplotlib.ticker import MaxNLocator
+
+    values = np.concatenate([grid[np.isfinite(grid)] for grid in grids])
+    low, high = float(values.min()), float(values.max())
+    if math.isclose(low, high, rel_tol=1e-9, abs_tol=1e-12):
+        low, high = low - 0.05 * (abs(low) or 1), high + 0.05 * (abs(high) or 1)
+    ticks: Any = MaxNLocator(nbins=LEVELS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    decimals = next((count for count in range(12) if all(abs(round(t, count) - t) < 1e-12 for t in ticks)), 12)
+    return [float(round(tick, decimals)) for tick in ticks], decimals
+
+
+def _drawn(
+    pivot: Pivot,
+    facets: Sequence[Levels],
+    grids: Sequence[NDArray[np.float64]],
+    x: _Axis,
+    y: _Axis,
+    *,
+    suffix: str,
+    width: str,
+) -> bytes:
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+
+    across = min(len(facets), ABREAST[width])
+    down = -(-len(facets) // across)
+    inches = WIDTHS[width]
+    height = min(0.8 * inches / across, 3.2) * down + 0.35
+    figure = Figure(figsize=(inches, height), dpi=DPI, layout="constrained")
+    figure.get_layout_engine().set(wspace=0.06, hspace=0.04)  # type: ignore[union-attr, call-arg]
+    panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel().tolist()
+    steps, decimals = _steps(grids)
+    light = ListedColormap(colormaps["YlGnBu"](np.linspace(0.04, 0.62, 256)))  # black text is read on all of it
+    isolines: list[tuple[Axes, QuadContourSet, NDArray[np.float64]]] = []
+    filled: QuadContourSet | None = None
+    for place, (panel, facet, grid) in enumerate(zip(panels, facets, grids, strict=False)):
+        masked = np.ma.masked_invalid(grid)
+        _axes(panel, x, y, left=place % across == 0, bottom=place + across >= len(facets))
+        if facet:
+            panel.set_title(f"{Alphabet().text(pivot.columns[0])} {Alphabet().text(facet[0])}", pad=3)
+        if _has_square(grid):
+            filled = panel.contourf(x.places, y.places, masked, levels=steps, cmap=light, extend="neither")
+            lines = panel.contour(x.places, y.places, masked, levels=steps, colors="black", linewidths=0.6)
+            isolines.append((panel, lines, grid))
+        rows, columns = np.nonzero(np.isfinite(grid))
+        points = {"marker": "o", "linestyle": "none", "markersize": 2.8, "clip_on": False, "zorder": 5}
+        panel.plot(
+            x.places[columns], y.places[rows], **points,
+            markerfacecolor="white", markeredgecolor="black", markeredgewidth=0.6,
+        )  # fmt: skip
+    for panel in panels[len(facets) :]:
+        panel.set_visible(False)
+    if filled is not None:
+        bar = figure.colorbar(filled, ax=panels, pad=0.02, aspect=25, format=f"%.{decimals}f")
+        bar.set_label(_quantity(pivot))
+        bar.outline.set_linewidth(0.6)
+    figure.draw_without_rendering()  # labels stand along their lines, so the panels must have their size
+    figure.set_layout_engine("none")
+    for panel, lines, grid in isolines:
+        places = _label_places(panel, lines, x, y, grid)
+        if places:
+            lines.clabel(fontsize=6, fmt=f"%.{decimals}f", inline_spacing=2, manual=places)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=suffix.removeprefix("."), dpi=DPI, metadata=_METADATA[suffix])
+    return drawn.getvalue()
+
+
+def _label_places(
+    panel: Axes, lines: QuadContourSet, x: _Axis, y: _Axis, grid: NDArray[np.float64]
+) -> list[tuple[float, float]]:
+    """Where each isoline has its label: the point on it that is farthest from points, edges and other labels."""
+    size = np.array([panel.bbox.width, panel.bbox.height]) * 72 / DPI  # points
+    low = np.array([x.places[0], y.places[0]])
+    scale = size / (np.array([x.places[-1], y.places[-1]]) - low)
+    rows, columns = np.nonzero(np.isfinite(grid))
+    taken = [*((np.column_stack([x.places[columns], y.places[rows]]) - low) * scale)]
+    places: list[tuple[float, float]] = []
+    for path in lines.get_paths():
+        for piece in path.to_polygons(closed_only=False):
+            ends = (np.asarray(piece) - low) * scale
+            lengths = np.hypot(*np.diff(ends, axis=0).T)
+            if lengths.sum() < LABEL_LENGTH:
+                continue
+            # the middle of stretches of a point or so, since a label at a bend stands across
+            shares = [(np.arange(count) + 0.5) / count for count in np.maximum(lengths // 2, 1).astype(int)]
+            along = np.concatenate(
+                [a + (b - a) * share[:, None] for a, b, share in zip(ends, ends[1:], shares, strict=False)]
+            )
+            to_edge = np.minimum(along, size - along).min(axis=1)
+            to_bend = np.concatenate(
+                [np.minimum(share, 1 - share) * length for share, length in zip(shares, lengths, strict=True)]
+            )
+            to_taken = np.hypot(*(along[:, None] - np.array(taken)).transpose(2, 0, 1)).min(axis=1)
+            clear = np.minimum(np.minimum(to_edge, to_taken), to_bend + LABEL_LENGTH / 2)
+            best = int(np.argmax(np.round(clear, 6)))
+            if clear[best] < LABEL_LENGTH / 3:
+                continue
+            taken.append(along[best])
+            right, up = (along[best] / scale + low).tolist()
+            places.append((right, up))
+    return places
+
+
+def _axes(panel: Axes, x: _Axis, y: _Axis, *, left: bool, bottom: bool) -> None:
+    step_x, step_y = (-(-len(axis.levels) // MOST_TICKS) for axis in (x, y))
+    panel.set_xticks(x.places[::step_x], [Alphabet().text(level) for level in x.levels[::step_x]])
+    panel.set_yticks(y.places[::step_y], [Alphabet().text(level) for level in y.levels[::step_y]])
+    panel.set_xlim(x.places[0], x.places[-1])
+    panel.set_ylim(y.places[0], y.places[-1])
+    panel.tick_params(labelleft=left, labelbottom=bottom)
+    if bottom:
+        panel.set_xlabel(Alphabet().text(x.factor))
+    if left:
+        panel.set_ylabel(Alphabet().text(y.factor))
+
+
+def _quantity(pivot: Pivot) -> str:
+    """What the colours are: ``"median dice of liver, higher is better"``."""
+    metric = pivot.metrics[0] if METRIC not in pivot.factors else "score"
+    label = f" of {pivot.labels[0]}" if len(pivot.labels) == 1 else ""
+    unit = unit_of(metric, pivot.cells.values())
+    better = direction_of(metric)
+    text = f"median {metric}{label}" + (f", {unit}" if unit else "")
+    return Alphabet().text(text if better == "neither" else f"{text} ({better} is better)")

@@ -1,0 +1,137 @@
+"""`segeval table` and `segeval plot` from the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from segeval.cli.table import factors_in
+from segeval.errors import UsageError
+from tests.command import call
+from tests.paper import SHAPE, of_values, paper, record, results_of, save, save_metadata, score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with results.json and cases.csv."""
+    results, metadata = paper()
+    save(tmp_path, results)
+    save_metadata(tmp_path, metadata)
+    monkeypatch.chdir(tmp_path)
+    for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path
+
+
+def test_the_table_of_the_paper(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["table", "results.json", *SHAPE, "--metadata", "cases.csv"]
+    answer = call(capsys, *words, "-o", "a.md", "-o", "b.tex", "-o", "c.csv")
+    assert (answer.code, answer.err) == (0, "")
+    for kind, name in (("markdown", "a.md"), ("latex", "b.tex"), ("csv", "c.csv")):
+        other = call(capsys, *words, "-f", kind)
+        assert other.out == (folder / name).read_text("utf-8")
+        assert ("undefined: " in other.err) == (kind == "csv")
+    assert call(capsys, *words, "-f", "csv", "-q").err == ""
+
+
+def test_several_methods_side_by_side(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(folder, of_values(a=0.5, b=0.7), name="unet.json")
+    save(folder, of_values(a=0.6, b=0.9), name="vnet.json")
+    answer = call(
+        capsys, "table", "unet.json", "vnet.json", "--rows", "name", "--columns", "file", "--cell", "{mean:.3f}"
+    )
+    assert answer.code == 0
+    assert answer.out.splitlines()[2:4] == ["name     unet    vnet", "lesion  0.600   0.750*"]
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (["--cell", "{med}"], "--cell has no field 'med'; there are median, iqr"),
+        (["--rows", "netwrk"], "cases.csv: no column is called 'netwrk', did you mean network?; its columns are case,"),
+        (["--rows", "patch,,"], "--rows takes factors, found 'patch,,'; such as network,loss"),
+        (["--rows", "patch,patch"], "the factor patch is given twice"),
+        (["-m", "dcie"], "no metric is called dcie, did you mean dice?"),
+        (["-m", "hd"], "results.json: no score of hd; there are dice"),
+        (["--label", "liver"], "no score for the label 'liver'; there are lesion"),
+        (["-o", "a.html"], "a.html: the kind of table is told by the suffix, and this ends in .html; known are"),
+        (["-o", "cases.csv"], "cases.csv: this is an input of the run and must not be overwritten"),
+        (["-o", "a.md", "-o", "./a.md"], "./a.md: two outputs would go to this file"),
+    ],
+)
+def test_usage(words: list[str], cause: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(folder.iterdir())
+    answer = call(capsys, "table", "results.json", "--rows", "patch", "--metadata", "cases.csv", *words)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.cause.startswith(f"error: {cause}")
+    assert sorted(folder.iterdir()) == before
+
+
+def test_files_that_cannot_be_used(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "no.json").write_text("{")
+    for words, code in (
+        (["no.json"], 3), (["none.json"], 3), (["results.json", "results.json"], 2),
+        (["results.json", "--metadata", "none.csv"], 3),
+    ):  # fmt: skip
+        rows = "patch" if "--metadata" in words else "file"
+        assert call(capsys, "table", *words, "--rows", rows).code == code
+
+
+def test_a_case_without_metadata_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = call(capsys, "table", "results.json", "--rows", "loss", "--metadata", "cases.csv")
+    assert "in no cell: 1 case without metadata, stray\n" in answer.out
+
+
+def test_names_with_commas() -> None:
+    assert factors_in("--rows", 'a, "b, c" ,d') == ["a", "b, c", "d"]
+    with pytest.raises(UsageError, match="--rows takes factors, found ''"):
+        factors_in("--rows", "")
+
+
+def test_hostile_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["[red]a[/red]", "=1+1", "x\x1b[31m\ny", "肝臓 🫀", "$\\x$"]
+    scores = [score("a", 0.5, label=place + 1, name=name) for place, name in enumerate(names)]
+    save(folder, results_of([record("a")], scores), name="=h[0].json")
+    for kind in ("table", "markdown", "latex", "csv"):
+        answer = call(capsys, "table", "=h[0].json", "--rows", "name,file", "-f", kind)
+        assert answer.code == 0
+        assert "\x1b" not in answer.out + answer.err
+
+
+def test_the_isolines_of_the_paper(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["plot", "heatmap", "results.json", "--x", "learning_rate", "--y", "patch", "-m", "dice"]
+    words += ["--metadata", "cases.csv"]
+    for name in ("a.svg", "a.pdf", "a.png"):
+        answer = call(capsys, *words, "-o", name, "--facet", "network", "--width", "double")
+        assert (answer.code, answer.err) == (0, "")
+        assert (folder / name).stat().st_size > 5000
+    assert "in no cell: 1 case without metadata, stray\n" in answer.out
+    assert [line.split()[0] for line in answer.out.splitlines()[3:7]] == ["patch", "28", "56", "112"]
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        (["-o", "a.jpg"], "a.jpg: the kind of figure is told by the suffix, and this ends in .jpg; known are .svg"),
+        (["-o", "results.json.svg/a.svg"], "results.json.svg/a.svg: cannot be written: the folder"),
+        (["-o", "a.svg", "--x", "network"], "--x takes a factor whose levels are numbers, network has "),
+        (["-o", "a.svg", "-m", "dice,hd"], "--metric takes one metric to draw"),
+        (["-o", "a.svg", "--facet", "patch"], "the factor patch is given twice"),
+    ],
+)
+def test_usage_of_plot(words: list[str], cause: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = ["plot", "heatmap", "results.json", "--x", "learning_rate", "--y", "patch", "-m", "dice"]
+    answer = call(capsys, *first, "--metadata", "cases.csv", *words)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.cause.startswith(f"error: {cause}")
+    assert not list(folder.glob("*.svg"))
+
+
+def test_an_unknown_kind_of_plot(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = call(capsys, "plot", "box", "r.json", "--x", "a", "--y", "b", "-m", "dice", "-o", "f.svg")
+    assert answer.code == 2
+    assert "'box' is not 'heatmap'" in answer.cause
