@@ -14,7 +14,8 @@ from typing import Any, Literal, SupportsIndex, TypedDict, Unpack, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segeval.cases import Case, Outcome, case_name, score_case, score_maps
+from segeval.cases import Case, Outcome, bins_of, case_name, score_case, score_maps
+from segeval.comparison import SoftMaps
 from segeval.conventions import (
     DEFAULT_METRICS,
     SURFACES,
@@ -32,10 +33,11 @@ from segeval.journal import Journal
 from segeval.labelmap import Grid, LabelMap, as_labels
 from segeval.matching import plain_name
 from segeval.metadata import read_metadata
-from segeval.metrics import METRICS, Request, parse_all
+from segeval.metrics import Request, parse_all
 from segeval.pairing import Pairing, pair_folders, read_pairs
-from segeval.plans import RESERVED, Plan
+from segeval.plans import RESERVED, THRESHOLD, Plan
 from segeval.presets import preset_of
+from segeval.probabilities import arranged, hardened
 from segeval.reading.tables import LabelTable
 from segeval.results import Results, Shard, collect
 from segeval.running import Finished, Missing, run
@@ -68,6 +70,10 @@ class Options(TypedDict, total=False):
     spacing: Iterable[float] | None
     geometry: Policy
     geometry_tolerance: float
+    weight: Mapping[str, float]
+    probabilities: bool
+    threshold: float
+    normalise: bool
 
 
 def plan_of(
@@ -91,6 +97,10 @@ def plan_of(
     spacing: Iterable[float] | None = None,
     geometry: Policy = "strict",
     geometry_tolerance: float = 0.05,
+    weight: Mapping[str, float] | None = None,
+    probabilities: bool = False,
+    threshold: float = THRESHOLD,
+    normalise: bool = False,
 ) -> Plan:
     """The plan that options by the command line's names ask for.
 
@@ -131,6 +141,15 @@ def plan_of(
         Distance between voxel centres in mm, in the order of the array's axes; replaces that of the files.
     geometry, geometry_tolerance
         What to do where grids differ, and from how far on, in smallest spacings.
+    weight
+        Label -> what it weighs in means over labels; the others weigh 1.
+    probabilities
+        Predictions are probability maps: the metrics of those are scored too where none are asked for by name, and all
+        others on the most probable labels.
+    threshold
+        A probability map with one channel says foreground from there on.
+    normalise
+        Clip and renormalise probability maps that are none.
 
     Raises
     ------
@@ -143,19 +162,22 @@ def plan_of(
         raise UsageError(f"surface is one of {', '.join(SURFACES)}, not {shown(surface)}")
     chosen = {"surface": surface, "percentile": percentile, "penalty": penalty, "absent_class": absent_class}
     own = Conventions(surface=surface, percentile=percentile, penalty=penalty, absent_class=absent_class)
-    requests = parse_all(_entries("metrics", metrics))
+    requests = parse_all(_entries("metrics", metrics), probabilities=probabilities)
     if compat is not None:
         default = Conventions()
         given = [name for name in chosen if getattr(own, name) != getattr(default, name)]
         if given:
             raise UsageError(f"compat {shown(compat)} decides on {', '.join(given)}: leave one of them out")
         own, requests = _as(compat, requests)
+    elif probabilities and requests == parse_all():
+        requests += tuple(request for request in parse_all(["all"], probabilities=True) if request.card.is_soft)
     conventions = replace(
         own,
         tolerance=1.0 if isinstance(tolerance, Mapping) else _length(tolerance),
         label_tolerances={str(label): _length(each) for label, each in tolerance.items()}
         if isinstance(tolerance, Mapping)
         else {},
+        label_weights={str(label): _weight(each) for label, each in (weight or {}).items()},
         background=background,
         ignore_label=table.ignore_label if ignore_label is None else _label(ignore_label),
     )
@@ -172,13 +194,16 @@ def plan_of(
         geometry=geometry,
         geometry_tolerance=geometry_tolerance,
         spacing=None if spacing is None else _spacing(spacing),
+        probabilities=probabilities,
+        threshold=threshold,
+        normalise=normalise,
     )
 
 
 def _as(compat: str, requests: tuple[Request, ...]) -> tuple[Conventions, tuple[Request, ...]]:
     """The conventions of a preset, and the metrics that it has; of the default ones those it lacks are left out."""
     preset = preset_of(compat)
-    if requests == parse_all() or len(requests) >= len(METRICS):
+    if requests == parse_all() or len(requests) >= len(parse_all(["all"])):
         requests = tuple(request for request in requests if preset.has(request.name, request.value))
     return preset.conventions, requests
 
@@ -211,7 +236,8 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
     Parameters
     ----------
     prediction, reference
-        Integers or booleans of one shape, axes (z, y, x) or (y, x).
+        Integers or booleans of one shape, axes (z, y, x) or (y, x). With `probabilities` the prediction is of floats,
+        axes (channel, z, y, x), (z, y, x, channel), or those of the reference for one channel.
     **options
         See `plan_of`. Without `spacing` lengths are in pixels and volumes undefined.
 
@@ -240,8 +266,17 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
     """
     plan = plan_of(**options)
     case = Case(name="array", prediction="prediction", reference="reference")
-    maps = _as_map(prediction, "prediction"), _as_map(reference, "reference")
-    return summarised(collect([score_maps(maps[0], maps[1], plan, case=case, threads=_threads())], plan))
+    held_against = _as_map(reference, "reference")
+    soft = None
+    if plan.probabilities:
+        values = np.asarray(prediction)
+        probabilities_given = arranged(values, held_against.grid, normalise=plan.normalise, source="prediction")
+        soft = SoftMaps(prediction=probabilities_given, bins=bins_of(plan))
+        predicted = hardened(probabilities_given, threshold=plan.threshold)
+    else:
+        predicted = _as_map(prediction, "prediction")
+    outcome = score_maps(predicted, held_against, plan, case=case, threads=_threads(), soft=soft)
+    return summarised(collect([outcome], plan))
 
 
 def score_files(
@@ -252,7 +287,8 @@ def score_files(
     Parameters
     ----------
     prediction, reference
-        Label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF.
+        Label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF. With `probabilities` the prediction is
+        a probability map: NIfTI or NumPy.
     **options
         See `plan_of`.
 
@@ -497,7 +533,7 @@ def _as_map(values: ArrayLike, name: str) -> LabelMap:
         raise InputError(
             f"expected integers or booleans, found {array.dtype}",
             source=name,
-            hint="threshold it, or call .astype(int)",
+            hint="threshold it, or call .astype(int); probabilities=True scores probabilities",
         )
     labels = as_labels(array, source=name)
     if np.shares_memory(labels, array):
@@ -511,6 +547,13 @@ def _length(value: float) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise UsageError(f"a tolerance is a length, or label -> length, found {shown(repr(value))}") from None
+
+
+def _weight(value: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"weight takes label -> number, found {shown(repr(value))}") from None
 
 
 def _spacing(steps: Iterable[float]) -> tuple[float, ...]:

@@ -95,7 +95,9 @@ metric_option = click.option(
 
 def scoring_options(command: Command) -> Command:
     """What is scored, and by which conventions."""
-    return decorated(command, [metric_option, label_options, number_options, grid_options])
+    return decorated(
+        command, [metric_option, label_options, number_options, weight_option, grid_options, probability_options]
+    )
 
 
 def label_options(command: Command) -> Command:
@@ -183,6 +185,37 @@ def number_options(command: Command) -> Command:
     )
 
 
+weight_option = click.option(
+    "--weight",
+    metavar="LABEL=NUMBER,...",
+    help="What labels weigh in means over labels (mean_dice, mean_iou, macro rows, soft scores); 1 for the others.",
+)
+
+
+def probability_options(command: Command) -> Command:
+    """How a probability map is read."""
+    return decorated(
+        command,
+        [
+            click.option(
+                "--probabilities",
+                is_flag=True,
+                help="The prediction is a probability map (NIfTI with a volume for each class or one channel, .npz, "
+                ".npy): adds the soft scores, and scores its most probable labels.",
+            ),
+            click.option(
+                "--threshold",
+                metavar="P",
+                type=float,
+                default=0.5,
+                show_default=True,
+                help="A probability map with one channel says foreground from there on.",
+            ),
+            click.option("--normalise", is_flag=True, help="Clip and renormalise a probability map that is none."),
+        ],
+    )
+
+
 def grid_options(command: Command) -> Command:
     """Lengths, and what to do where the grids differ."""
     return decorated(
@@ -264,6 +297,8 @@ def plan_options(options: dict[str, Any]) -> dict[str, Any]:
         **{name: options[name] for name in ("compat", "surface", "percentile")},
         "penalty": _penalty(options["penalty"]),
         "absent_class": options["absent_class"],
+        "weight": _weights(options["weight"]),
+        **{name: options[name] for name in ("probabilities", "threshold", "normalise")},
     }
 
 
@@ -354,6 +389,14 @@ def _spacing(text: str) -> list[float]:
     if not all(math.isfinite(length) and length > 0 for length in lengths):
         raise UsageError(f"--spacing takes positive numbers, found {shown(text)!r}")
     return lengths[::-1]
+
+
+def _weights(text: str | None) -> dict[str, float]:
+    if text is None:
+        return {}
+    form = "LABEL=NUMBER,..."
+    pairs = _once("--weight", (_pair("--weight", entry, form=form) for entry in text.split(",")))
+    return {label: _number("--weight", number) for label, number in pairs.items()}
 
 
 def _tolerance(text: str) -> float | dict[str, float]:
