@@ -266,17 +266,14 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
     """
     plan = plan_of(**options)
     case = Case(name="array", prediction="prediction", reference="reference")
+    if not plan.probabilities:
+        maps = _as_map(prediction, "prediction"), _as_map(reference, "reference")
+        return summarised(collect([score_maps(maps[0], maps[1], plan, case=case, threads=_threads())], plan))
     held_against = _as_map(reference, "reference")
-    soft = None
-    if plan.probabilities:
-        values = np.asarray(prediction)
-        probabilities_given = arranged(values, held_against.grid, normalise=plan.normalise, source="prediction")
-        soft = SoftMaps(prediction=probabilities_given, bins=bins_of(plan))
-        predicted = hardened(probabilities_given, threshold=plan.threshold)
-    else:
-        predicted = _as_map(prediction, "prediction")
-    outcome = score_maps(predicted, held_against, plan, case=case, threads=_threads(), soft=soft)
-    return summarised(collect([outcome], plan))
+    given = arranged(np.asarray(prediction), held_against.grid, normalise=plan.normalise, source="prediction")
+    soft = SoftMaps(prediction=given, bins=bins_of(plan))
+    labels = hardened(given, threshold=plan.threshold)
+    return summarised(collect([score_maps(labels, held_against, plan, case=case, threads=_threads(), soft=soft)], plan))
 
 
 def score_files(

@@ -45,23 +45,6 @@ def wce(sums: ClassSums) -> float:
 
 
 @metric(
-    needs=ProbabilityTotals,
-    title="Cross-entropy",
-    formula="-(1/N) sum_n log p of the true class",
-    better=LOWER,
-    quantity=RATIO,
-    undefined=_NO_VOXEL,
-    source="Murphy 2022, Probabilistic Machine Learning, chapter 5.1.6",
-)
-def cross_entropy(totals: ProbabilityTotals) -> float:
-    """How surprised the probabilities are by the reference, mean over the voxels.
-
-    Probabilities are clipped to [1e-7, 1 - 1e-7] in the logarithm.
-    """
-    return _share(-math.fsum(each.hit_log for each in totals.classes), totals.voxels)
-
-
-@metric(
     needs=ClassSums,
     title="Two-class Dice loss",
     formula="1 - (sum p r + e) / (sum (p + r) + e) - (sum (1 - p)(1 - r) + e) / (sum (2 - p - r) + e), e = 1e-5",
@@ -100,36 +83,6 @@ def ss(sums: ClassSums, share: float = 0.05) -> float:
         return math.nan
     within = sums.hit_error / (sums.r + EPSILON)
     return share * within + (1 - share) * sums.miss_error / (sums.voxels - sums.r + EPSILON)
-
-
-@metric(
-    needs=ProbabilityTotals,
-    title="Generalized Dice loss",
-    formula="1 - 2 sum_l w_l sum_n r_ln p_ln / sum_l w_l sum_n (r_ln + p_ln), w_l = 1 / (sum_n r_ln)^2",
-    better=LOWER,
-    quantity=RATIO,
-    bounds=UNIT_RANGE,
-    undefined=_NO_VOXEL,
-    source=_SUDRE,
-)
-def gdl(totals: ProbabilityTotals) -> float:
-    """One overlap for all classes, in which small ones weigh as much as large ones, as a loss.
-
-    A class that the reference lacks would weigh infinitely; the convention on absent classes says what it weighs.
-    """
-    if not totals.voxels:
-        return math.nan
-    reference = np.array([each.r for each in totals.classes])
-    prediction = np.array([each.p for each in totals.classes])
-    absent = reference == 0
-    if totals.absent_class == "penalise" and (prediction[absent] > 0).any():
-        return 1.0
-    weights = np.zeros(len(absent))
-    weights[~absent] = 1.0 / np.square(reference[~absent])
-    if totals.absent_class == "max":
-        weights[absent] = weights.max()
-    hits = math.fsum((weights * [each.pr for each in totals.classes]).tolist())
-    return 1.0 - 2.0 * hits / math.fsum((weights * (prediction + reference)).tolist())
 
 
 @metric(
@@ -178,6 +131,53 @@ def vnet_dice(sums: ClassSums) -> float:
 def soft_iou(sums: ClassSums) -> float:
     """Intersection over union of the probabilities themselves, without a threshold."""
     return _share(sums.pr, sums.p + sums.r - sums.pr)
+
+
+@metric(
+    needs=ProbabilityTotals,
+    title="Cross-entropy",
+    formula="-(1/N) sum_n log p of the true class",
+    better=LOWER,
+    quantity=RATIO,
+    undefined=_NO_VOXEL,
+    source="Murphy 2022, Probabilistic Machine Learning, chapter 5.1.6",
+)
+def cross_entropy(totals: ProbabilityTotals) -> float:
+    """How surprised the probabilities are by the reference, mean over the voxels.
+
+    Probabilities are clipped to [1e-7, 1 - 1e-7] in the logarithm.
+    """
+    return _share(-math.fsum(each.hit_log for each in totals.classes), totals.voxels)
+
+
+@metric(
+    needs=ProbabilityTotals,
+    title="Generalized Dice loss",
+    formula="1 - 2 sum_l w_l sum_n r_ln p_ln / sum_l w_l sum_n (r_ln + p_ln), w_l = 1 / (sum_n r_ln)^2",
+    better=LOWER,
+    quantity=RATIO,
+    bounds=UNIT_RANGE,
+    undefined=_NO_VOXEL,
+    source=_SUDRE,
+)
+def gdl(totals: ProbabilityTotals) -> float:
+    """One overlap for all classes, in which small ones weigh as much as large ones, as a loss.
+
+    A class that the reference lacks would weigh infinitely; the convention on absent classes says what it weighs.
+    """
+    if not totals.voxels:
+        return math.nan
+    reference = np.array([each.r for each in totals.classes])
+    prediction = np.array([each.p for each in totals.classes])
+    absent = reference == 0
+    if totals.absent_class == "penalise" and (prediction[absent] > 0).any():
+        return 1.0
+    weights = np.zeros(len(absent))
+    weights[~absent] = 1.0 / np.square(reference[~absent])
+    if totals.absent_class == "max":
+        weights[absent] = weights.max()
+    hits = math.fsum((weights * [each.pr for each in totals.classes]).tolist())
+    return 1.0 - 2.0 * hits / math.fsum((weights * (prediction + reference)).tolist())
 
 
 @metric(
