@@ -37,7 +37,7 @@ from segeval.metrics import Request, parse_all
 from segeval.pairing import Pairing, pair_folders, read_pairs
 from segeval.plans import RESERVED, THRESHOLD, Plan
 from segeval.presets import preset_of
-from segeval.probabilities import arranged, hardened
+from segeval.probabilities import ProbabilityMap, arranged, arranged_reference, hardened
 from segeval.reading.tables import LabelTable
 from segeval.results import Results, Shard, collect
 from segeval.running import Finished, Missing, run
@@ -237,7 +237,9 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
     ----------
     prediction, reference
         Integers or booleans of one shape, axes (z, y, x) or (y, x). With `probabilities` the prediction is of floats,
-        axes (channel, z, y, x), (z, y, x, channel), or those of the reference for one channel.
+        axes (channel, z, y, x), (z, y, x, channel), or those of the reference for one channel; a reference of floats
+        holds shares of classes, with the channels first if there are several, and is labelled like the prediction for
+        what is no soft score.
     **options
         See `plan_of`. Without `spacing` lengths are in pixels and volumes undefined.
 
@@ -269,9 +271,9 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
     if not plan.probabilities:
         maps = _as_map(prediction, "prediction"), _as_map(reference, "reference")
         return summarised(collect([score_maps(maps[0], maps[1], plan, case=case, threads=_threads())], plan))
-    held_against = _as_map(reference, "reference")
+    held_against, shares = _as_reference(reference, plan)
     given = arranged(np.asarray(prediction), held_against.grid, normalise=plan.normalise, source="prediction")
-    soft = SoftMaps(prediction=given, bins=bins_of(plan))
+    soft = SoftMaps(prediction=given, reference=shares, bins=bins_of(plan))
     labels = hardened(given, threshold=plan.threshold)
     return summarised(collect([score_maps(labels, held_against, plan, case=case, threads=_threads(), soft=soft)], plan))
 
@@ -520,6 +522,15 @@ def _groups(
     named = ", ".join(map(shown, lacking[:MOST_NAMED]))
     more = f" and {len(lacking) - MOST_NAMED} more" if len(lacking) > MOST_NAMED else ""
     return groups, [f"{len(lacking)} of {len(cases)} cases are not in {shown(metadata)}: {named}{more}"]
+
+
+def _as_reference(values: ArrayLike, plan: Plan) -> tuple[LabelMap, ProbabilityMap | None]:
+    """The labels of an array, and its shares of the classes where it holds such."""
+    array = np.asarray(values)
+    if array.dtype.kind != "f" or array.ndim not in (2, 3, 4) or array.size == 0:
+        return _as_map(array, "reference"), None
+    shares = arranged_reference(array, normalise=plan.normalise, source="reference")
+    return hardened(shares, threshold=plan.threshold), shares
 
 
 def _as_map(values: ArrayLike, name: str) -> LabelMap:

@@ -20,11 +20,11 @@ from segeval.errors import InputError, OutOfMemoryError, UsageError
 from segeval.labelmap import Grid, LabelMap, layerwise
 from segeval.matching import present_labels
 from segeval.plans import Plan
-from segeval.probabilities import arranged, hardened, of_labels
+from segeval.probabilities import ProbabilityMap, arranged, arranged_reference, hardened, without_foreground
 from segeval.reading import SUFFIXES, file_behind
 from segeval.reading.bids import read_named_label_map
 from segeval.reading.folders import read_class_folder, read_class_folders
-from segeval.reading.probabilities import RawProbabilities, read_probabilities
+from segeval.reading.probabilities import ARRAY_SUFFIXES, NIFTI_SUFFIXES, RawProbabilities, read_probabilities
 from segeval.scoring import LabelCounts, Score, compare, counted, score
 
 Status = Literal["scored", "failed", "missing", "skipped"]
@@ -177,20 +177,21 @@ def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMap
     """
     raw: RawProbabilities | None = None
     if case.prediction is None:
-        reference = _read_reference(case.reference, plan)[1]
+        reference, shares = _read_soft_reference(case.reference, plan)
     elif threads < 2:
-        raw, reference = read_probabilities(case.prediction), _read_one(case.reference, plan)
+        raw, (reference, shares) = read_probabilities(case.prediction), _read_soft_reference(case.reference, plan)
     else:
         from concurrent.futures import ThreadPoolExecutor  # deferred: as below
 
         with ThreadPoolExecutor(2) as pool:
             reading = pool.submit(read_probabilities, case.prediction)
-            reference = _read_one(case.reference, plan)
+            reference, shares = _read_soft_reference(case.reference, plan)
             raw = reading.result()
     plan = _for_plane(plan, reference)
     reference = layerwise(_in_plane, reference)
     if raw is None:
-        probabilities = of_labels(reference, {*plan.names, *present_labels(reference)})
+        found = {*plan.names, *present_labels(reference)} - {0}
+        probabilities = without_foreground(reference, (0, *sorted(found)) if shares is None else shares.labels)
     else:
         probabilities = arranged(
             raw.values,
@@ -201,8 +202,25 @@ def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMap
             source=raw.source,
             stored=raw.stored,
         )
-    soft = SoftMaps(prediction=probabilities, bins=bins_of(plan))
+    soft = SoftMaps(prediction=probabilities, reference=shares, bins=bins_of(plan))
     return soft, hardened(probabilities, threshold=plan.threshold), reference, plan
+
+
+def _read_soft_reference(path: str, plan: Plan) -> tuple[LabelMap, ProbabilityMap | None]:
+    """The reference's labels; and its shares of the classes, where it is no label map but a probability map too."""
+    try:
+        return _read_one(path, plan), None
+    except OutOfMemoryError:
+        raise
+    except InputError:
+        if Path(path).is_dir() or not path.lower().endswith((*NIFTI_SUFFIXES, *ARRAY_SUFFIXES)):
+            raise
+        raw = read_probabilities(path)
+        if raw.values.dtype.kind != "f":
+            raise
+    grid = None if raw.grid is None else _plane_of(raw.grid)
+    shares = arranged_reference(raw.values, grid=grid, normalise=plan.normalise, source=raw.source)
+    return hardened(shares, threshold=plan.threshold), shares
 
 
 def bins_of(plan: Plan) -> tuple[int, ...]:

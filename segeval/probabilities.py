@@ -140,6 +140,26 @@ def arranged(
     )
 
 
+def arranged_reference(
+    values: NDArray[Any], *, grid: Grid | None = None, normalise: bool = False, source: str
+) -> ProbabilityMap:
+    """The shares of classes that an array holds: of one class, or of several where it has four axes, channels first.
+
+    Parameters
+    ----------
+    values
+        Axes (z, y, x), (y, x) or (channel, z, y, x).
+    grid
+        Where the voxels are, as a file says.
+    normalise, source
+        See `ProbabilityMap`.
+    """
+    shape = values.shape[1:] if values.ndim == 4 else values.shape
+    if grid is None:
+        grid = Grid(shape=shape, spacing=(1.0,) * len(shape), unit="px")
+    return arranged(values, grid, grid=grid, normalise=normalise, source=source)
+
+
 def _long_axes(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(size for size in shape if size != 1)
 
@@ -148,19 +168,18 @@ def _sizes(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-def of_labels(label_map: LabelMap, labels: Collection[int]) -> ProbabilityMap:
+def without_foreground(label_map: LabelMap, channels: tuple[int, ...]) -> ProbabilityMap:
     """The map of a prediction without foreground: the background is certain everywhere.
 
     Parameters
     ----------
     label_map
         Says where the voxels are.
-    labels
-        The classes besides the background.
+    channels
+        The label of each channel; without 0 there is one.
     """
-    channels = (0, *sorted({*labels} - {0}))
     column = np.zeros((len(channels), 1), np.float32)
-    column[0] = 1
+    column[[label == 0 for label in channels]] = 1
     return ProbabilityMap(
         values=np.broadcast_to(column, (len(channels), label_map.labels.size)),
         labels=channels,

@@ -180,6 +180,12 @@ def _soft_adapted(soft: SoftMaps, prediction: LabelMap, reference: LabelMap, pla
     found = difference(prediction.grid, reference.grid, tolerance=plan.geometry_tolerance)
     if found is not None and plan.geometry == "resample":
         raise GeometryError(found.text, source=prediction.source, hint="a probability map cannot be resampled")
+    if soft.reference is not None:
+        if plan.relabel_reference:
+            raise UsageError("a soft reference has channels, which take no other numbers", hint="save it as labels")
+        if soft.reference.labels != soft.prediction.labels:
+            counts = f"{len(soft.reference.labels)}, the prediction {len(soft.prediction.labels)}"
+            raise InputError(f"a soft reference has the prediction's channels, found {counts}", source=reference.source)
     labels = tuple(plan.relabel_prediction.get(label, label) for label in soft.prediction.labels)
     if len(set(labels)) < len(labels):
         raise UsageError("two channels of a probability map cannot become one label", hint="--region scores a union")

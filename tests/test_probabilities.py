@@ -242,6 +242,44 @@ def test_a_reference_label_without_a_channel_is_refused() -> None:
         scored(values, np.where(reference == 2, 7, reference))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_soft_reference_counts_by_its_shares(channels: int) -> None:
+    values, other = made(channels)[0], made(channels, seed=1)[0]
+    found = scored(values, other)
+    whole, shares = (each if channels > 1 else np.stack([1 - each, each]) for each in (values, other))
+    for label in range(1, len(whole)):
+        for name, value in one_class(whole[label], shares[label]).items():
+            assert found[name, label] == pytest.approx(value, rel=1e-9), name
+    for name, value in all_classes(whole, shares).items():
+        assert found[name, "all"] == pytest.approx(value, rel=1e-9), name
+    labels = (other >= 0.5).astype(int) if channels == 1 else other.argmax(axis=0)
+    assert scored(values, other, metrics="dice,hd") == scored(values, labels, metrics="dice,hd")
+
+
+def test_a_soft_reference_has_the_channels_of_the_prediction() -> None:
+    with pytest.raises(InputError, match="a soft reference has the prediction's channels, found 1, the prediction 3"):
+        scored(made(3)[0], made(1)[0])
+    with pytest.raises(UsageError, match="take no other numbers"):
+        scored(made(3)[0], made(3)[0], map_reference={2: 1})
+
+
+def test_soft_references_in_files(tmp_path: Path) -> None:
+    for channels in (1, 3):
+        values, shares = made(channels)[0], made(channels, seed=1)[0]
+        paths = nifti(tmp_path / f"p{channels}.nii", values), nifti(tmp_path / f"r{channels}.nii", shares)
+        assert soft_rows(*paths) == scored(values, shares)
+        results = segeval.batch(pairs=_pairs(tmp_path, paths[1]), probabilities=True, metrics=SOFT, missing="empty")
+        assert results.cases[0].status == "scored"
+        assert results.value("soft_dice", case="a") == 0
+
+
+def _pairs(folder: Path, reference: Path) -> Path:
+    """A table of one case without a prediction."""
+    table = folder / "pairs.csv"
+    table.write_text(f"case,prediction,reference\na,,{reference.name}\n")
+    return table
+
+
 # What is no probability map
 
 
