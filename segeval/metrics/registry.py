@@ -308,5 +308,6 @@ def _unknown(name: str) -> str:
         return f"no metric is called {shown(name)}, did you mean {joined[1]}@{joined[2]}?"
     close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.55)
     near = {getattr(find(each), "name", each): each for each in reversed(close)}.values()  # one name for each metric
-    suggestion = f", did you mean {' or '.join([*near][::-1])}?" if near else ", see `segeval metrics` for their names"
+    best_first = sorted(near, key=close.index)
+    suggestion = f", did you mean {' or '.join(best_first)}?" if near else ", see `segeval metrics` for their names"
     return f"no metric is called {shown(name) or 'nothing'}{suggestion}"
