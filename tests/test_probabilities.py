@@ -21,6 +21,7 @@ from segeval.errors import InputError, UsageError
 from segeval.metrics import METRICS
 from segeval.plans import Plan
 from tests.command import call
+from tests.test_conformance import BY_ID
 
 Array = NDArray[Any]
 
@@ -647,3 +648,26 @@ def test_real_soft_maps_are_refused_with_their_range_and_scored_normalised(tract
     reference = np.asarray(nib.load(held).dataobj).T  # type: ignore[attr-defined]
     found = soft_rows(path, held, normalise=True)
     assert found == pytest.approx(expected(values, reference), rel=1e-6, abs=1e-9)
+
+
+VECTORS: dict[str, tuple[str, int | str]] = {
+    "hw-dl2-a": ("dl2", 1),
+    "hw-ss-a": ("ss", 1),
+    "hw-vnet-a": ("vnet_dice", 1),
+    "hw-wce-a": ("wce", 1),
+    "nnx-gdl2": ("gdl", "all"),
+    "nnx-gdl3": ("gdl", "all"),
+    "nnx-gdl-absent-fp1": ("gdl", "all"),
+}
+
+
+@pytest.mark.parametrize("vector", VECTORS)
+def test_numbers_worked_by_hand_and_by_niftynet(vector: str) -> None:
+    if vector not in BY_ID:
+        pytest.skip("the vectors are not here")
+    given, (metric, label) = BY_ID[vector], VECTORS[vector]
+    (kind, numbers), reference = given["pred"], np.array(given["ref"][1]).reshape(1, -1)
+    values = np.array(numbers, np.float64)
+    found = scored(values[None] if kind == "vec" else values.T[:, None], reference.astype(int), metrics=[metric])
+    # the hand takes e as 0
+    assert found[metric, label] == pytest.approx(given["expected"], abs=max(given["tolerance"], 1e-5))

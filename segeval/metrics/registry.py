@@ -306,7 +306,7 @@ def _unknown(name: str) -> str:
     card = find(joined[1]) if joined else None
     if joined and card is not None and card.parameter is not None:
         return f"no metric is called {shown(name)}, did you mean {joined[1]}@{joined[2]}?"
-    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.55)
+    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
     near = {getattr(find(each), "name", each): each for each in reversed(close)}.values()  # one name for each metric
     best_first = sorted(near, key=close.index)
     suggestion = f", did you mean {' or '.join(best_first)}?" if near else ", see `segeval metrics` for their names"
