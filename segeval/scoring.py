@@ -160,7 +160,7 @@ def _paired(
         "prediction": prediction,
         "reference": reference,
         "conventions": plan.conventions,
-        "listed": plan.names.keys() - {0},
+        "listed": {*plan.names, *(() if soft is None else soft.prediction.labels)} - {0},
         "only": _only(plan, names),
         "threads": threads,
         "names": names,
