@@ -14,6 +14,7 @@ from segeval.conventions import SLACK, SMOOTH_RULE, WEIGHTED, Conventions, Empty
 from segeval.counts import Counts, LabelTotals
 from segeval.metrics import METRICS, Direction, Metric, Quantity
 from segeval.presets import PRESETS, Preset
+from segeval.probabilities import ClassSums, ProbabilityTotals
 from segeval.reports.sheets import asked
 from segeval.rims import Bands
 from segeval.surfaces import SurfaceDistances
@@ -34,6 +35,8 @@ EVIDENCE: dict[type, str] = {
     SurfaceDistances: "Distances between surfaces",
     Bands: "Rims",
     LabelTotals: "All labels at once",
+    ClassSums: "Probabilities of one class",
+    ProbabilityTotals: "Probabilities of all classes",
 }
 
 BY_AREA = " and ".join(f"`{surface}`" for surface in WEIGHTED)

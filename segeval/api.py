@@ -14,7 +14,8 @@ from typing import Any, Literal, SupportsIndex, TypedDict, Unpack, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segeval.cases import Case, Outcome, case_name, score_case, score_maps
+from segeval.cases import Case, Outcome, bins_of, case_name, score_case, score_maps
+from segeval.comparison import SoftMaps
 from segeval.conventions import (
     DEFAULT_METRICS,
     SURFACES,
@@ -34,8 +35,9 @@ from segeval.matching import plain_name
 from segeval.metadata import read_metadata
 from segeval.metrics import Request, parse_all
 from segeval.pairing import Pairing, pair_folders, read_pairs
-from segeval.plans import RESERVED, Plan
+from segeval.plans import RESERVED, THRESHOLD, Plan
 from segeval.presets import preset_of
+from segeval.probabilities import ProbabilityMap, arranged, arranged_reference, hardened
 from segeval.reading.tables import LabelTable
 from segeval.results import Results, Shard, collect
 from segeval.running import Finished, Missing, run
@@ -68,6 +70,10 @@ class Options(TypedDict, total=False):
     spacing: Iterable[float] | None
     geometry: Policy
     geometry_tolerance: float
+    weight: Mapping[str, float]
+    probabilities: bool
+    threshold: float
+    normalise: bool
 
 
 def plan_of(
@@ -91,6 +97,10 @@ def plan_of(
     spacing: Iterable[float] | None = None,
     geometry: Policy = "strict",
     geometry_tolerance: float = 0.05,
+    weight: Mapping[str, float] | None = None,
+    probabilities: bool = False,
+    threshold: float = THRESHOLD,
+    normalise: bool = False,
 ) -> Plan:
     """The plan that options by the command line's names ask for.
 
@@ -131,6 +141,15 @@ def plan_of(
         Distance between voxel centres in mm, in the order of the array's axes; replaces that of the files.
     geometry, geometry_tolerance
         What to do where grids differ, and from how far on, in smallest spacings.
+    weight
+        Label -> what it weighs in means over labels; the others weigh 1.
+    probabilities
+        Predictions are probability maps: the metrics of those are scored too where none are asked for by name, and all
+        others on the most probable labels.
+    threshold
+        A probability map with one channel says foreground from there on.
+    normalise
+        Clip and renormalise probability maps that are none.
 
     Raises
     ------
@@ -144,6 +163,7 @@ def plan_of(
     own, requests = _numbers(
         metrics,
         compat,
+        probabilities,
         {"surface": surface, "percentile": percentile, "penalty": penalty, "absent_class": absent_class},
     )
     conventions = replace(
@@ -152,6 +172,7 @@ def plan_of(
         label_tolerances={str(label): _length(each) for label, each in tolerance.items()}
         if isinstance(tolerance, Mapping)
         else {},
+        label_weights={str(label): _weight(each) for label, each in (weight or {}).items()},
         background=background,
         ignore_label=table.ignore_label if ignore_label is None else _label(ignore_label),
     )
@@ -168,17 +189,22 @@ def plan_of(
         geometry=geometry,
         geometry_tolerance=geometry_tolerance,
         spacing=None if spacing is None else _spacing(spacing),
+        probabilities=probabilities,
+        threshold=threshold,
+        normalise=normalise,
     )
 
 
 def _numbers(
-    metrics: str | Iterable[str] | None, compat: str | None, given: Mapping[str, Any]
+    metrics: str | Iterable[str] | None, compat: str | None, probabilities: bool, given: Mapping[str, Any]
 ) -> tuple[Conventions, tuple[Request, ...]]:
     """How numbers are computed, and which; of the default ones and of all, those that a preset lacks are left out."""
     chosen = {name: value for name, value in given.items() if value is not None}
     entries = list(DEFAULT_METRICS) if metrics is None else _entries("metrics", metrics)
-    requests = parse_all(entries)
+    requests = parse_all(entries, probabilities=probabilities)
     if compat is None:
+        if probabilities and metrics is None:
+            requests += tuple(request for request in parse_all(["all"], probabilities=True) if request.card.is_soft)
         return Conventions(**chosen), requests
     preset = preset_of(compat)
     if chosen:
@@ -218,7 +244,10 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
     Parameters
     ----------
     prediction, reference
-        Integers or booleans of one shape, axes (z, y, x) or (y, x).
+        Integers or booleans of one shape, axes (z, y, x) or (y, x). With `probabilities` the prediction is of floats,
+        axes (channel, z, y, x), (z, y, x, channel), or those of the reference for one channel; a reference of floats
+        holds shares of classes, with the channels first if there are several, and is labelled like the prediction for
+        what is no soft score.
     **options
         See `plan_of`. Without `spacing` lengths are in pixels and volumes undefined.
 
@@ -247,8 +276,14 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
     """
     plan = plan_of(**options)
     case = Case(name="array", prediction="prediction", reference="reference")
-    maps = _as_map(prediction, "prediction"), _as_map(reference, "reference")
-    return summarised(collect([score_maps(maps[0], maps[1], plan, case=case, threads=_threads())], plan))
+    if not plan.probabilities:
+        maps = _as_map(prediction, "prediction"), _as_map(reference, "reference")
+        return summarised(collect([score_maps(maps[0], maps[1], plan, case=case, threads=_threads())], plan))
+    held_against, shares = _as_reference(reference, plan)
+    given = arranged(np.asarray(prediction), held_against.grid, normalise=plan.normalise, source="prediction")
+    soft = SoftMaps(prediction=given, reference=shares, bins=bins_of(plan))
+    labels = hardened(given, threshold=plan.threshold)
+    return summarised(collect([score_maps(labels, held_against, plan, case=case, threads=_threads(), soft=soft)], plan))
 
 
 def score_files(
@@ -259,7 +294,8 @@ def score_files(
     Parameters
     ----------
     prediction, reference
-        Label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF.
+        Label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF. With `probabilities` the prediction is
+        a probability map: NIfTI or NumPy.
     **options
         See `plan_of`.
 
@@ -496,6 +532,15 @@ def _groups(
     return groups, [f"{len(lacking)} of {len(cases)} cases are not in {shown(metadata)}: {named}{more}"]
 
 
+def _as_reference(values: ArrayLike, plan: Plan) -> tuple[LabelMap, ProbabilityMap | None]:
+    """The labels of an array, and its shares of the classes where it holds such."""
+    array = np.asarray(values)
+    if array.dtype.kind != "f" or array.ndim not in (2, 3, 4) or array.size == 0:
+        return _as_map(array, "reference"), None
+    shares = arranged_reference(array, normalise=plan.normalise, source="reference")
+    return hardened(shares, threshold=plan.threshold), shares
+
+
 def _as_map(values: ArrayLike, name: str) -> LabelMap:
     array = np.asarray(values)
     if array.ndim not in (2, 3) or array.size == 0:
@@ -504,7 +549,7 @@ def _as_map(values: ArrayLike, name: str) -> LabelMap:
         raise InputError(
             f"expected integers or booleans, found {array.dtype}",
             source=name,
-            hint="threshold it, or call .astype(int)",
+            hint="threshold it, or call .astype(int); probabilities=True scores probabilities",
         )
     labels = as_labels(array, source=name)
     if np.shares_memory(labels, array):
@@ -518,6 +563,13 @@ def _length(value: float) -> float:
         return float(value)
     except (TypeError, ValueError):
         raise UsageError(f"a tolerance is a length, or label -> length, found {shown(repr(value))}") from None
+
+
+def _weight(value: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"weight takes label -> number, found {shown(repr(value))}") from None
 
 
 def _spacing(steps: Iterable[float]) -> tuple[float, ...]:

@@ -14,14 +14,17 @@ from typing import Literal
 
 import numpy as np
 
-from segeval.comparison import Comparison
+from segeval.comparison import Comparison, SoftMaps
 from segeval.counts import ContingencyTable
 from segeval.errors import InputError, OutOfMemoryError, UsageError
-from segeval.labelmap import LabelMap, layerwise
+from segeval.labelmap import Grid, LabelMap, layerwise
+from segeval.matching import present_labels
 from segeval.plans import Plan
+from segeval.probabilities import ProbabilityMap, arranged, arranged_reference, hardened, without_foreground
 from segeval.reading import SUFFIXES, file_behind
 from segeval.reading.bids import read_named_label_map
 from segeval.reading.folders import read_class_folder, read_class_folders
+from segeval.reading.probabilities import ARRAY_SUFFIXES, NIFTI_SUFFIXES, RawProbabilities, read_probabilities
 from segeval.scoring import LabelCounts, Score, compare, counted, score
 
 Status = Literal["scored", "failed", "missing", "skipped"]
@@ -160,8 +163,75 @@ def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Outcome:
     UsageError
         A label or region that the plan names wrongly.
     """
+    if plan.probabilities:
+        soft, predicted, reference, plan = read_soft_case(case, plan, threads=threads)
+        return score_maps(predicted, reference, plan, case=case, threads=threads, soft=soft)
     prediction, reference, plan = read_case(case, plan, threads=threads)
     return score_maps(prediction, reference, plan, case=case, threads=threads)
+
+
+def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMaps, LabelMap, LabelMap, Plan]:
+    """Read a case whose prediction is a probability map: the map, the labels that it says, the reference and the plan.
+
+    See `score_case`.
+    """
+    raw: RawProbabilities | None = None
+    if case.prediction is None:
+        reference, shares = _read_soft_reference(case.reference, plan)
+    elif threads < 2:
+        raw, (reference, shares) = read_probabilities(case.prediction), _read_soft_reference(case.reference, plan)
+    else:
+        from concurrent.futures import ThreadPoolExecutor  # deferred: as below
+
+        with ThreadPoolExecutor(2) as pool:
+            reading = pool.submit(read_probabilities, case.prediction)
+            reference, shares = _read_soft_reference(case.reference, plan)
+            raw = reading.result()
+    plan = _for_plane(plan, reference)
+    reference = layerwise(_in_plane, reference)
+    if raw is None:
+        found = {*plan.names, *present_labels(reference)} - {0}
+        probabilities = without_foreground(reference, (0, *sorted(found)) if shares is None else shares.labels)
+    else:
+        probabilities = arranged(
+            raw.values,
+            reference.grid,
+            grid=None if raw.grid is None else _plane_of(raw.grid),
+            names=raw.names,
+            normalise=plan.normalise,
+            source=raw.source,
+            stored=raw.stored,
+        )
+    soft = SoftMaps(prediction=probabilities, reference=shares, bins=bins_of(plan))
+    return soft, hardened(probabilities, threshold=plan.threshold), reference, plan
+
+
+def _read_soft_reference(path: str, plan: Plan) -> tuple[LabelMap, ProbabilityMap | None]:
+    """The reference's labels; and its shares of the classes, where it is no label map but a probability map too."""
+    try:
+        return _read_one(path, plan), None
+    except OutOfMemoryError:
+        raise
+    except InputError:
+        if Path(path).is_dir() or not path.lower().endswith((*NIFTI_SUFFIXES, *ARRAY_SUFFIXES)):
+            raise
+        raw = read_probabilities(path)
+        if raw.values.dtype.kind != "f":
+            raise
+    grid = None if raw.grid is None else _plane_of(raw.grid)
+    shares = arranged_reference(raw.values, grid=grid, normalise=plan.normalise, source=raw.source)
+    return hardened(shares, threshold=plan.threshold), shares
+
+
+def bins_of(plan: Plan) -> tuple[int, ...]:
+    """Into how many bins the calibration of a probability map is sorted, for the metrics that are asked for."""
+    asked = [request for request in plan.metrics if request.name == "ece"]
+    numbers = [request.card.parameter.default if request.card.parameter else 0 for request in asked]
+    return tuple(
+        sorted(
+            {int(default if each.value is None else each.value) for each, default in zip(asked, numbers, strict=True)}
+        )
+    )
 
 
 def read_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[LabelMap, LabelMap, Plan]:
@@ -172,16 +242,29 @@ def read_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[LabelMap, La
     if Path(case.reference).is_dir() and not plan.names:
         _refuse_numbers(plan)
     prediction, reference = _read_both(case, plan, threads=threads)
-    if plan.spacing is not None and len(plan.spacing) == 3 and 1 in reference.grid.shape:
-        axis = reference.grid.shape.index(1)
-        plan = replace(plan, spacing=plan.spacing[:axis] + plan.spacing[axis + 1 :])
-    return layerwise(_in_plane, prediction), layerwise(_in_plane, reference), plan
+    return layerwise(_in_plane, prediction), layerwise(_in_plane, reference), _for_plane(plan, reference)
 
 
-def score_maps(prediction: LabelMap, reference: LabelMap, plan: Plan, *, case: Case, threads: int = 1) -> Outcome:
-    """Score two label maps; see `score_case`."""
+def _for_plane(plan: Plan, reference: LabelMap) -> Plan:
+    """The plan with as many spacings as axes are scored."""
+    if plan.spacing is None or len(plan.spacing) != 3 or 1 not in reference.grid.shape:
+        return plan
+    axis = reference.grid.shape.index(1)
+    return replace(plan, spacing=plan.spacing[:axis] + plan.spacing[axis + 1 :])
+
+
+def score_maps(
+    prediction: LabelMap,
+    reference: LabelMap,
+    plan: Plan,
+    *,
+    case: Case,
+    threads: int = 1,
+    soft: SoftMaps | None = None,
+) -> Outcome:
+    """Score two label maps, and the probabilities behind the prediction if there are some; see `score_case`."""
     try:
-        comparison, names, warnings = compare(prediction, reference, plan, threads=threads)
+        comparison, names, warnings = compare(prediction, reference, plan, threads=threads, soft=soft)
         rows = score(comparison, names, plan, case=case.name)
         counts = counted(comparison, case=case.name)
     except MemoryError:
@@ -223,13 +306,17 @@ def _read_both(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, Label
 
 def _read_reference(path: str, plan: Plan) -> tuple[LabelMap, LabelMap]:
     """An empty prediction on the reference's grid, and the reference."""
-    if Path(path).is_dir():
-        reference = read_class_folder(path, names=plan.names)
-    else:
-        reference = read_named_label_map(path, names=_polygon_names(plan))
+    reference = _read_one(path, plan)
     nothing = np.zeros(reference.labels.shape, np.uint8)
     nothing.flags.writeable = False
     return replace(reference, labels=nothing, overlays=(), source="an empty prediction"), reference
+
+
+def _read_one(path: str, plan: Plan) -> LabelMap:
+    """A file, or a folder with a file for each class."""
+    if Path(path).is_dir():
+        return read_class_folder(path, names=plan.names)
+    return read_named_label_map(path, names=_polygon_names(plan))
 
 
 def _polygon_names(plan: Plan) -> dict[int, str]:
@@ -250,7 +337,14 @@ def _refuse_numbers(plan: Plan) -> None:
 
 def _in_plane(label_map: LabelMap) -> LabelMap:
     """A file with one axis of length 1 is one slice, and scored in 2-D."""
-    if label_map.grid.ndim != 3 or 1 not in label_map.grid.shape:
-        return label_map
-    axis = label_map.grid.shape.index(1)
-    return replace(label_map, labels=label_map.labels.squeeze(axis), grid=label_map.grid.without_axis(axis))
+    grid = _plane_of(label_map.grid)
+    return (
+        label_map
+        if grid is label_map.grid
+        else replace(label_map, labels=label_map.labels.reshape(grid.shape), grid=grid)
+    )
+
+
+def _plane_of(grid: Grid) -> Grid:
+    """The grid without its axis of length 1, if it has three and one such."""
+    return grid.without_axis(grid.shape.index(1)) if grid.ndim == 3 and 1 in grid.shape else grid

@@ -7,16 +7,38 @@ a union of labels, is seen like a label; regions that overlap are searched in tu
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
 from segeval.conventions import SLACK, WEIGHTED, Conventions
 from segeval.counts import ContingencyTable, Counts, LabelTotals, count_pairs
 from segeval.labelmap import Grid, LabelMap
+from segeval.matching import number_of
+from segeval.probabilities import ClassSums, ProbabilityMap, ProbabilitySums, ProbabilityTotals, sum_up
 from segeval.rims import Bands, Rims, rims
 from segeval.surfaces import Distances, SurfaceDistances, Surfaces
 
 Key = int | str  # a label's number or a region's name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoftMaps:
+    """Probabilities behind a comparison of label maps.
+
+    Parameters
+    ----------
+    prediction
+        The map.
+    reference
+        The reference where it is soft too, with the same classes.
+    bins
+        Into how many bins the calibration sorts the voxels.
+    """
+
+    prediction: ProbabilityMap
+    reference: ProbabilityMap | None = None
+    bins: tuple[int, ...] = ()
 
 
 class SurfaceEngine(Protocol):
@@ -56,6 +78,10 @@ class Comparison:
         The labels that are scored; None for those of either map and the listed ones.
     threads
         How many threads may work at once; results do not depend on it.
+    names
+        Label -> name, by which weights may be given.
+    soft
+        The probabilities that the prediction is of, if it is of such.
     """
 
     def __init__(
@@ -68,8 +94,11 @@ class Comparison:
         listed: Collection[int] = (),
         only: Collection[int] | None = None,
         threads: int = 1,
+        names: Mapping[int, str] | None = None,
+        soft: SoftMaps | None = None,
     ) -> None:
         self.prediction, self.reference = prediction, reference
+        self.names, self._soft = names or {}, soft
         self.conventions = conventions
         self.regions = {name: frozenset(labels) for name, labels in (regions or {}).items()}
         self._listed, self._only, self._threads = listed, only, threads
@@ -108,7 +137,42 @@ class Comparison:
     @cached_property
     def totals(self) -> LabelTotals:
         """The totals of every label of either map."""
-        return LabelTotals.of(self.table, averaged=self.scored, absent_class=self.conventions.absent_class)
+        return LabelTotals.of(
+            self.table,
+            averaged=self.scored,
+            absent_class=self.conventions.absent_class,
+            weight_of=self.weight_of if self.conventions.label_weights else None,
+        )
+
+    def weight_of(self, label: int) -> float:
+        """What a label weighs in means over labels."""
+        return number_of(label, self.names.get(label), self.conventions.label_weights, 1.0)
+
+    @cached_property
+    def class_sums(self) -> Mapping[int, ClassSums]:
+        """What the probabilities of each class sum up to."""
+        return self._sums.by_label
+
+    @cached_property
+    def probability_totals(self) -> ProbabilityTotals:
+        """What the probabilities of all classes sum up to."""
+        return ProbabilityTotals(
+            classes=tuple(self._sums.by_label.values()),
+            calibration=self._sums.calibration,
+            absent_class=self.conventions.absent_class,
+        )
+
+    @cached_property
+    def _sums(self) -> ProbabilitySums:
+        if self._soft is None:
+            raise ValueError("there are no probabilities")
+        return sum_up(
+            self._soft.prediction,
+            reference=self.reference.labels,
+            soft_reference=self._soft.reference,
+            ignored=self.conventions.ignore_label,
+            bins=self._soft.bins,
+        )
 
     def counts(self, key: Key) -> Counts:
         """The counts of a label or region."""

@@ -48,6 +48,8 @@ class Conventions:
         Of `nsd` and its two sides where they are asked for without a number.
     label_tolerances
         The same for single labels, by number or name.
+    label_weights
+        What labels weigh in means over labels, by number or name; 1 for the others.
     background
         Whether label 0 is scored too.
     ignore_label
@@ -79,6 +81,7 @@ class Conventions:
     absent_class: AbsentClass = "max"
     tolerance: float = 1.0
     label_tolerances: Mapping[str, float] = field(default_factory=dict)
+    label_weights: Mapping[str, float] = field(default_factory=dict)
     background: bool = False
     ignore_label: int | None = None
     surface: Surface = "voxel"
@@ -102,9 +105,13 @@ class Conventions:
         for option, found, kinds in (("surface", self.surface, Surface), ("percentile", self.percentile, Percentile)):
             if found not in get_args(kinds):
                 raise UsageError(f"{option} is one of {', '.join(get_args(kinds))}, not {shown(found)}")
-        for value in (self.tolerance, *self.label_tolerances.values()):
-            if not is_length(value):
-                raise UsageError(f"a tolerance is a length of 0 or more, not {value}")
+        for what, values in (
+            ("a tolerance is a length", (self.tolerance, *self.label_tolerances.values())),
+            ("a weight is a number", self.label_weights.values()),
+        ):
+            for value in values:
+                if not is_length(value):
+                    raise UsageError(f"{what} of 0 or more, not {value}")
         if self.ignore_label is not None and self.ignore_label < 0:
             raise UsageError(f"labels are 0 or more, so none is {self.ignore_label}")
 
@@ -120,6 +127,7 @@ class Conventions:
         unit = " or ".join(units)
         penalty = self.penalty if isinstance(self.penalty, str) else f"{self.penalty:g} {unit}"
         tolerances = "".join(f", {shown(label)}={value:g}" for label, value in self.label_tolerances.items())
+        weights = ",".join(f"{shown(label)}={value:g}" for label, value in self.label_weights.items())
         said = {
             "compat": f"compat {self.compat}" if self.compat else "",
             "grids": f"{' and '.join(f'{number}-D' for number in axes)}, {' and '.join(units)}" if grids else "",
@@ -131,6 +139,7 @@ class Conventions:
             "sides": "nsd mean of both sides" if self.sides_averaged else "",
             "within": f"tolerance {self.within}" if self.within != "slack" else "",
             **{f"remark {place}": remark for place, remark in enumerate(self.remarks)},
+            "weights": f"weights {weights}" if weights else "",
             "background": "background scored" if self.background else "",
             "ignored": f"ignored label {self.ignore_label}" if self.ignore_label is not None else "",
         }

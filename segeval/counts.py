@@ -8,7 +8,7 @@ are kept, so instance numbers up to 2**64 need no square table. Nothing here kno
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -152,6 +152,8 @@ class LabelTotals:
         Which labels the plain means are taken over.
     absent_class
         Weight of a class that the reference lacks: ``"max"``, ``"ignore"`` or ``"penalise"``.
+    weights
+        What each label weighs in those means; None where all weigh the same.
     """
 
     reference: NDArray[np.int64]
@@ -159,9 +161,17 @@ class LabelTotals:
     agreed: NDArray[np.int64]
     averaged: NDArray[np.bool_]
     absent_class: str = "max"
+    weights: NDArray[np.float64] | None = None
 
     @classmethod
-    def of(cls, table: ContingencyTable, *, averaged: Sequence[int], absent_class: str) -> LabelTotals:
+    def of(
+        cls,
+        table: ContingencyTable,
+        *,
+        averaged: Sequence[int],
+        absent_class: str,
+        weight_of: Callable[[int], float] | None = None,
+    ) -> LabelTotals:
         """The totals of `table`, with means over the labels `averaged` so far as either map has them."""
 
         def column(totals: dict[int, int]) -> NDArray[np.int64]:
@@ -173,6 +183,7 @@ class LabelTotals:
             agreed=column(table.agreed),
             averaged=np.isin(np.array(table.labels, np.uint64), np.array(averaged, np.uint64)),
             absent_class=absent_class,
+            weights=None if weight_of is None else np.array([weight_of(label) for label in table.labels], np.float64),
         )
 
 

@@ -22,6 +22,7 @@ from segeval.conventions import Conventions, Surface
 from segeval.counts import Counts
 from segeval.errors import OutOfMemoryError
 from segeval.layers import LayeredComparison
+from segeval.matching import number_of
 from segeval.metrics import Request, parse
 from segeval.plans import Plan
 from segeval.presets import PRESETS, Preset
@@ -33,7 +34,6 @@ from segeval.scoring import (
     Score,
     compare,
     score,
-    tolerance_of,
 )
 from segeval.surfaces import SurfaceDistances
 
@@ -336,7 +336,7 @@ def _labels(views: _Views, names: Mapping[int, str], plain: Conventions) -> tupl
             LabelExplanation(
                 label=key,
                 name=name_of,
-                tolerance=tolerance_of(key, name_of, plain),
+                tolerance=number_of(key, name_of, plain.label_tolerances, plain.tolerance),
                 rows=rows,
                 reasons=tuple(_reasons(pair, key, rows, own[key], effects)),
             )

@@ -20,7 +20,7 @@ from segeval.conventions import Conventions
 from segeval.counts import Counts, LabelTotals
 from segeval.errors import InputError
 from segeval.labelmap import Grid, LabelMap
-from segeval.matching import present_labels
+from segeval.matching import number_of, present_labels
 from segeval.rims import Bands
 from segeval.surfaces import SurfaceDistances
 
@@ -32,7 +32,7 @@ class LayeredComparison:
     ----------
     prediction, reference
         Label maps of one shape with their overlays.
-    conventions, regions, listed, only, threads
+    conventions, regions, listed, only, threads, names
         As there.
 
     Raises
@@ -51,6 +51,7 @@ class LayeredComparison:
         listed: Collection[int] = (),
         only: Collection[int] | None = None,
         threads: int = 1,
+        names: Mapping[int, str] | None = None,
     ) -> None:
         if conventions.ignore_label is not None or conventions.background:
             raise InputError(
@@ -62,6 +63,7 @@ class LayeredComparison:
         self.conventions = conventions
         self.regions = {name: frozenset(labels) for name, labels in (regions or {}).items()}
         self._listed, self._only, self._threads = listed, only, threads
+        self.names = names or {}
         self._pairs: dict[tuple[int, int], Comparison] = {}
         self._unions: dict[str, Comparison] = {}
 
@@ -98,7 +100,12 @@ class LayeredComparison:
             agreed=np.array([np.count_nonzero(nothing), *(each.tp for each in counts)], np.int64),
             averaged=np.array([False, *(label in self.scored for label in self.present)]),
             absent_class=self.conventions.absent_class,
+            weights=np.array([0.0, *map(self.weight_of, self.present)]) if self.conventions.label_weights else None,
         )
+
+    def weight_of(self, label: int) -> float:
+        """What a label weighs in means over labels."""
+        return number_of(label, self.names.get(label), self.conventions.label_weights, 1.0)
 
     def counts(self, key: Key) -> Counts:
         """The counts of a label or region."""

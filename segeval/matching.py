@@ -82,6 +82,14 @@ def plain_name(name: str) -> str:
     return " ".join(name.replace("_", " ").replace("-", " ").casefold().split())
 
 
+def number_of(label: int | str, name: str | None, numbers: Mapping[str, float], default: float) -> float:
+    """The number that a table of labels, written by number or name, has for one of them; else the default."""
+    for written, number in numbers.items():
+        if written == str(label) or (name is not None and plain_name(written) == plain_name(name)):
+            return number
+    return default
+
+
 def present_labels(label_map: LabelMap) -> list[int]:
     """The labels that the map holds in any layer, in increasing order."""
     found = {label for layer in label_map.overlays for label in present_labels(layer)}

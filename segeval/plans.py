@@ -22,6 +22,7 @@ from segeval.version import __version__
 
 Match = Literal["ids", "names"]
 
+THRESHOLD = 0.5  # from there on a probability map with one channel says foreground
 RESERVED = ("all", "macro", "pooled", "macro_pooled")
 
 
@@ -51,6 +52,12 @@ class Plan:
         What to do where the grids differ, and from where on they do.
     spacing
         Replaces that of both files; in the order of the array's axes.
+    probabilities
+        Whether predictions are probability maps.
+    threshold
+        From where on a map with one channel says foreground.
+    normalise
+        Whether maps are clipped and renormalised that are none.
     """
 
     metrics: tuple[Request, ...] = field(default_factory=parse_all)
@@ -65,6 +72,9 @@ class Plan:
     geometry: Policy = "strict"
     geometry_tolerance: float = 0.05
     spacing: tuple[float, ...] | None = None
+    probabilities: bool = False
+    threshold: float = THRESHOLD
+    normalise: bool = False
 
     def __post_init__(self) -> None:
         if not all(isinstance(name, str) for name in (*self.names.values(), *self.regions)):
@@ -85,7 +95,28 @@ class Plan:
         if not is_length(self.geometry_tolerance):
             raise UsageError(f"a geometry tolerance is 0 or more, not {self.geometry_tolerance}")
 
+        self._check_probabilities()
         self._check_preset()
+
+    def _check_probabilities(self) -> None:
+        """Refuse scores of probabilities where there are none, and options that need them."""
+        if not 0 <= self.threshold <= 1:
+            raise UsageError(f"a threshold is a probability from 0 to 1, not {self.threshold}")
+        if self.probabilities:
+            if self.match != "ids":
+                raise UsageError("the classes of a probability map have numbers and no names: match them by number")
+            return
+        soft = [request.token for request in self.metrics if request.card.is_soft]
+        if soft:
+            raise UsageError(
+                f"{', '.join(soft)}: for probability maps, not for label maps",
+                hint="--probabilities says that the prediction is one",
+            )
+        if self.normalise or self.threshold != THRESHOLD:
+            raise UsageError(
+                f"{'normalise' if self.normalise else 'threshold'} is for probability maps",
+                hint="--probabilities says that the prediction is one",
+            )
 
     def _check_preset(self) -> None:
         """Refuse metrics that the other tool does not have."""
@@ -131,12 +162,18 @@ class Plan:
         said = {
             "map prediction": pairs(self.relabel_prediction),
             "map reference": pairs(self.relabel_reference),
+            "probabilities": self._probability_statement(),
             "spacing given": spacing,
             "polygons skipped": ",".join(map(shown, self.skipped)),
             "only": ",".join(map(shown, self.only)),
             "regions": " ".join(f"{shown(name)}={labels}" for name, labels in self.regions.items()),
         }
         return [f"{name} {value}" for name, value in said.items() if value]
+
+    def _probability_statement(self) -> str:
+        if not self.probabilities:
+            return ""
+        return f"arg max, one channel from {self.threshold:g}{', normalised' if self.normalise else ''}"
 
     def footnote(self, grids: Collection[tuple[int, str]]) -> str:
         """What a paper says beneath its table: of the signature, what the metrics asked for rest on.
@@ -192,6 +229,7 @@ class Plan:
                 absent_class=settings["absent_class"],
                 tolerance=settings["tolerance"],
                 label_tolerances=dict(settings["label_tolerances"]),
+                label_weights=dict(settings.get("weight", {})),
                 background=settings["background"],
                 ignore_label=settings["ignore_label"],
             ),
@@ -201,6 +239,9 @@ class Plan:
             geometry=settings["geometry"],
             geometry_tolerance=settings["geometry_tolerance"],
             spacing=None if spacing is None else tuple(spacing),
+            probabilities=settings.get("probabilities", False),
+            threshold=settings.get("threshold", THRESHOLD),
+            normalise=settings.get("normalise", False),
         )
 
     def settings(self) -> dict[str, Any]:
@@ -216,6 +257,7 @@ class Plan:
             "absent_class": conventions.absent_class,
             "tolerance": conventions.tolerance,
             "label_tolerances": dict(conventions.label_tolerances),
+            **({"weight": dict(conventions.label_weights)} if conventions.label_weights else {}),
             "background": conventions.background,
             "ignore_label": conventions.ignore_label,
             "labels": {str(label): name for label, name in self.names.items()},
@@ -228,4 +270,9 @@ class Plan:
             "spacing": None if self.spacing is None else list(self.spacing),
             "geometry": self.geometry,
             "geometry_tolerance": self.geometry_tolerance,
+            **(
+                {"probabilities": True, "threshold": self.threshold, "normalise": self.normalise}
+                if self.probabilities
+                else {}
+            ),
         }

@@ -10,17 +10,19 @@ import difflib
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from segeval.comparison import Comparison, Key
+from segeval.comparison import Comparison, Key, SoftMaps
 from segeval.conventions import Conventions
-from segeval.counts import ContingencyTable, Counts, LabelTotals
-from segeval.errors import InputError, UsageError, shown
-from segeval.geometry import reconcile
+from segeval.counts import ContingencyTable, Counts
+from segeval.errors import GeometryError, InputError, UsageError, shown
+from segeval.geometry import difference, reconcile
 from segeval.labelmap import LabelMap, layerwise
 from segeval.layers import LayeredComparison
-from segeval.matching import check_names, matched_by_name, plain_name, relabelled
+from segeval.matching import check_names, matched_by_name, number_of, plain_name, relabelled
 from segeval.metrics import Quantity, Request
 from segeval.plans import Plan
+from segeval.probabilities import ClassSums, ProbabilityMap, ProbabilityTotals
 from segeval.rims import Bands
 from segeval.surfaces import SurfaceDistances
 
@@ -30,6 +32,9 @@ ALL = "all"
 PREDICTION_EMPTY = "prediction empty"
 REFERENCE_EMPTY = "reference empty"
 ABSENT = "absent in both"
+NO_CHANNEL = "undefined: the probability map has no channel for it"
+NO_UNION = "undefined: it is for single classes"
+NO_FOREGROUND = "no foreground in the reference: a perfect map has -1/2, one wrong voxel makes about 1/2 of it"
 SHEARED_AXES = "the axes of the grid are not at right angles; distances are taken as if they were"
 SMALLEST_SPACING = 1e-6  # mm: beyond that and its reciprocal, squares lose their digits
 INSTANCE_LABELS = 12  # that few labels can disagree by accident
@@ -89,9 +94,9 @@ class LabelCounts:
 
 
 def compare(
-    prediction: LabelMap, reference: LabelMap, plan: Plan, *, threads: int = 1
+    prediction: LabelMap, reference: LabelMap, plan: Plan, *, threads: int = 1, soft: SoftMaps | None = None
 ) -> tuple[Pair, Mapping[int, str], list[str]]:
-    """Bring two label maps together as the plan says.
+    """Bring two label maps together as the plan says; `soft` are the probabilities behind the prediction.
 
     Returns
     -------
@@ -120,6 +125,9 @@ def compare(
         )
     warnings = [SHEARED_AXES] if reference.grid.sheared else []
 
+    if soft is not None:
+        soft = _soft_adapted(soft, prediction, reference, plan)
+
     def brought(layer: LabelMap) -> LabelMap:
         moved, warning = reconcile(layer, reference, policy=plan.geometry, tolerance=plan.geometry_tolerance)
         if warning and warning not in warnings:
@@ -128,17 +136,7 @@ def compare(
 
     prediction = layerwise(brought, prediction)
     names = {**prediction.names, **reference.names}
-    for label in plan.conventions.label_tolerances.keys() - plan.regions.keys():
-        _resolved(label, names)
-    kind = LayeredComparison if prediction.overlays or reference.overlays else Comparison
-    pair = kind(
-        prediction=prediction,
-        reference=reference,
-        conventions=plan.conventions,
-        listed=plan.names.keys() - {0},
-        only=_only(plan, names),
-        threads=threads,
-    )
+    pair = _paired(prediction, reference, plan, names, threads=threads, soft=soft)
     if plan.match == "ids":
         check_names(prediction, reference, present=pair.present)
     wanted = set(plan.only) & plan.regions.keys() or plan.regions.keys()
@@ -148,6 +146,69 @@ def compare(
     if isinstance(pair, Comparison) and (pair.scored or not plan.only):
         warnings += suspicions(pair.table, names)
     return pair, names, warnings
+
+
+def _paired(
+    prediction: LabelMap,
+    reference: LabelMap,
+    plan: Plan,
+    names: Mapping[int, str],
+    *,
+    threads: int,
+    soft: SoftMaps | None,
+) -> Pair:
+    """The comparison of two maps on one grid."""
+    for label in [*(plan.conventions.label_tolerances.keys() - plan.regions.keys()), *plan.conventions.label_weights]:
+        _resolved(label, names)
+    options: dict[str, Any] = {
+        "prediction": prediction,
+        "reference": reference,
+        "conventions": plan.conventions,
+        "listed": {*plan.names, *(() if soft is None else soft.prediction.labels)} - {0},
+        "only": _only(plan, names),
+        "threads": threads,
+        "names": names,
+    }
+    pair: Pair
+    if prediction.overlays or reference.overlays:
+        pair = LayeredComparison(**options)
+    else:
+        pair = Comparison(**options, soft=soft)
+    if soft is not None:
+        _check_channels(pair, soft.prediction, plan)
+    return pair
+
+
+def _soft_adapted(soft: SoftMaps, prediction: LabelMap, reference: LabelMap, plan: Plan) -> SoftMaps:
+    """The probabilities with the labels that the plan gives their channels."""
+    found = difference(prediction.grid, reference.grid, tolerance=plan.geometry_tolerance)
+    if found is not None and plan.geometry == "resample":
+        raise GeometryError(found.text, source=prediction.source, hint="a probability map cannot be resampled")
+    if soft.reference is not None:
+        if plan.relabel_reference:
+            raise UsageError("a soft reference has channels, which take no other numbers", hint="save it as labels")
+        if soft.reference.labels != soft.prediction.labels:
+            counts = f"{len(soft.reference.labels)}, the prediction {len(soft.prediction.labels)}"
+            raise InputError(f"a soft reference has the prediction's channels, found {counts}", source=reference.source)
+    labels = tuple(plan.relabel_prediction.get(label, label) for label in soft.prediction.labels)
+    if len(set(labels)) < len(labels):
+        raise UsageError("two channels of a probability map cannot become one label", hint="--region scores a union")
+    return replace(soft, prediction=replace(soft.prediction, labels=labels))
+
+
+def _check_channels(pair: Pair, probabilities: ProbabilityMap, plan: Plan) -> None:
+    """Refuse a reference that has labels without a channel."""
+    if not isinstance(pair, Comparison):
+        raise InputError("its labels overlap, which a probability map's classes do not", source=pair.reference.source)
+    known = {0, *probabilities.labels, plan.conventions.ignore_label}
+    strange = [label for label in pair.table.reference_totals if label not in known]
+    if strange:
+        channels = ", ".join(map(str, probabilities.labels))
+        raise InputError(
+            f"the reference has {_few(strange)}, and the probability map no channel for it (channels: {channels})",
+            source=pair.reference.source,
+            hint="--map-reference OLD=NEW relabels it, --ignore-label leaves it out",
+        )
 
 
 def _only(plan: Plan, names: Mapping[int, str]) -> list[int] | None:
@@ -305,15 +366,59 @@ def score(comparison: Pair, names: Mapping[int, str], plan: Plan, *, case: str) 
     list of Score
         By label in increasing order, then by region, then over all labels; metrics in the order of the plan.
     """
-    by_label = [request for request in plan.metrics if request.card.needs is not LabelTotals]
+    by_label = [request for request in plan.metrics if not request.card.is_over_all]
     keys: list[Key] = [*comparison.scored, *comparison.regions]
     rows = [_scored(request, key, comparison, names, case=case) for key in keys for request in by_label]
-    over_all = [request for request in plan.metrics if request.card.needs is LabelTotals]
-    for request in over_all:
-        value = _number(request.card.function(comparison.totals))
-        note = None if value is not None else f"undefined: {request.card.undefined}"
-        rows.append(Score(case=case, label=ALL, name=None, metric=request.token, value=value, unit=None, note=note))
+    means = {
+        request.token: _soft_mean(request, rows, comparison)
+        for request in plan.metrics
+        if request.card.needs is ClassSums
+    }
+    for request in plan.metrics:
+        if request.token in means:
+            value, note = means[request.token], "undefined: it is for every class"
+        elif request.card.is_over_all:
+            value = _number(request.card.function(_over_all(request, comparison), **_arguments(request)))
+            note = f"undefined: {request.card.undefined}"
+        else:
+            continue
+        rows.append(
+            Score(
+                case=case,
+                label=ALL,
+                name=None,
+                metric=request.token,
+                value=value,
+                unit=None,
+                note=None if value is not None else note,
+            )
+        )
     return rows
+
+
+def _over_all(request: Request, comparison: Pair) -> object:
+    """What a metric over all labels is computed from."""
+    if request.card.needs is ProbabilityTotals and isinstance(comparison, Comparison):
+        return comparison.probability_totals
+    return comparison.totals
+
+
+def _arguments(request: Request) -> dict[str, float]:
+    parameter = request.card.parameter
+    if parameter is None:
+        return {}
+    return {parameter.name: parameter.default if request.value is None else request.value}
+
+
+def _soft_mean(request: Request, rows: Collection[Score], comparison: Pair) -> float | None:
+    """The mean of a soft score over the foreground classes that have one, by their weights."""
+    found = [
+        (row.value, comparison.weight_of(row.label))
+        for row in rows
+        if row.metric == request.token and isinstance(row.label, int) and row.label and row.value is not None
+    ]
+    weight = math.fsum(each for _, each in found)
+    return math.fsum(value * each for value, each in found) / weight if weight else None
 
 
 def counted(comparison: Pair, *, case: str) -> list[LabelCounts]:
@@ -329,17 +434,18 @@ def counted(comparison: Pair, *, case: str) -> list[LabelCounts]:
 def _scored(request: Request, key: Key, comparison: Pair, names: Mapping[int, str], *, case: str) -> Score:
     card, counts = request.card, comparison.counts(key)
     name = names.get(key) if isinstance(key, int) else None
+    if card.needs is ClassSums:
+        number, note = _softly_scored(request, key, comparison)
+        return Score(case=case, label=key, name=name, metric=request.token, value=number, unit=None, note=note)
     evidence: object = counts
     if card.needs is SurfaceDistances:
         evidence = comparison.surfaces(key)
     elif card.needs is Bands:
         evidence = comparison.bands(key)
-    arguments: dict[str, float] = {}
-    if card.parameter is not None:
-        value = request.value
-        if value is None and card.parameter.name == "tolerance":
-            value = tolerance_of(key, name, comparison.conventions)
-        arguments[card.parameter.name] = card.parameter.default if value is None else value
+    arguments = _arguments(request)
+    if request.value is None and "tolerance" in arguments:
+        conventions = comparison.conventions
+        arguments["tolerance"] = number_of(key, name, conventions.label_tolerances, conventions.tolerance)
     number = _number(card.function(evidence, **arguments))
     unit = {Quantity.LENGTH: comparison.grid.unit, Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}.get(card.quantity)
     note = _emptiness(counts, evidence, ignoring=comparison.conventions.ignore_label is not None)
@@ -365,12 +471,24 @@ def _as_another_tool(
     return float(rule), note
 
 
-def tolerance_of(key: Key, name: str | None, conventions: Conventions) -> float:
-    """The tolerance of a label or region where a metric is asked for without a number."""
-    for label, tolerance in conventions.label_tolerances.items():
-        if label == str(key) or (name is not None and plain_name(label) == plain_name(name)):
-            return tolerance
-    return conventions.tolerance
+def _softly_scored(request: Request, key: Key, comparison: Pair) -> tuple[float | None, str | None]:
+    """A score of the probabilities of one class, and its note."""
+    if not isinstance(comparison, Comparison) or not isinstance(key, int):
+        return None, NO_UNION
+    sums = comparison.class_sums.get(key)
+    if sums is None:
+        return None, NO_CHANNEL
+    number = _number(request.card.function(sums, **_arguments(request)))
+    note = None
+    if not sums.r:
+        note = REFERENCE_EMPTY if sums.p else ABSENT
+    elif not sums.p:
+        note = PREDICTION_EMPTY
+    if request.name == "dl2" and not sums.r:
+        note = NO_FOREGROUND
+    if number is None and note is None:
+        note = f"undefined: {request.card.undefined}"
+    return number, note
 
 
 def _number(value: float) -> float | None:

@@ -13,7 +13,7 @@ is exact in a float64; so intervals are the same on every machine, whatever the 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -25,6 +25,7 @@ from segeval.cases import CaseRecord, Status
 from segeval.columns import Scores
 from segeval.comparison import Key
 from segeval.counts import Counts
+from segeval.matching import number_of
 from segeval.metrics import Direction, Metric, Quantity, parse
 from segeval.results import Aggregate, Results, Summary
 from segeval.scoring import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY
@@ -91,6 +92,11 @@ class _Evidence:
     scores: Scores  # for what the codes mean
     counted: list[Key]  # the labels that have counts
     counts: NDArray[np.int64]  # TP, FP, FN, TN of each case and label
+    weights: Mapping[str, float]  # of labels, by number or name
+
+    def weight_of(self, label: Key, name: str | None) -> float:
+        """What a label weighs in means over labels."""
+        return number_of(label, name, self.weights, 1.0)
 
     @classmethod
     def of(cls, results: Results) -> _Evidence:
@@ -124,6 +130,7 @@ class _Evidence:
             scores=scores,
             counted=counted,
             counts=_counts(results, scored, counted),
+            weights=results.settings.get("weight", {}),
         )
 
     def columns(self, rows: NDArray[np.intp]) -> list[_Column]:
@@ -152,16 +159,16 @@ class _Evidence:
 
 @dataclass(slots=True, kw_only=True)
 class _OverLabels:
-    """For each metric and draw, sum and number of the labels' means, from which the mean over labels is made."""
+    """For each metric and draw, sum and weight of the labels' means, from which the mean over labels is made."""
 
     sums: dict[str, Values] = field(default_factory=dict)
     numbers: dict[str, Values] = field(default_factory=dict)
 
-    def add(self, metric: str, means: Values) -> None:
-        """Take in the means of one label, NaN where a draw has none."""
+    def add(self, metric: str, means: Values, weight: float) -> None:
+        """Take in the means of one label and what it weighs, NaN where a draw has none."""
         defined = ~np.isnan(means)
-        self.sums[metric] = self.sums.get(metric, 0.0) + np.where(defined, means, 0.0)
-        self.numbers[metric] = self.numbers.get(metric, 0.0) + defined
+        self.sums[metric] = self.sums.get(metric, 0.0) + np.where(defined, means, 0.0) * weight
+        self.numbers[metric] = self.numbers.get(metric, 0.0) + defined * weight
 
     def interval(self, metric: str) -> tuple[float, float] | None:
         """Of the mean over labels."""
@@ -188,8 +195,8 @@ def _rows(evidence: _Evidence, members: Sequence[CaseRecord]) -> list[Summary]:
         for place, column in enumerate(block):
             rows.append(_over_cases(row, column, scored, interval=_interval(means[:, place])))
             if isinstance(column.label, int):
-                over_labels.add(column.metric, means[:, place])
-    rows += _macro(row, "macro", rows, over_labels)
+                over_labels.add(column.metric, means[:, place], evidence.weight_of(column.label, column.name))
+    rows += _macro(row, "macro", rows, over_labels, evidence)
     return rows + _pooled(row, evidence, places, columns) if columns else []
 
 
@@ -321,7 +328,11 @@ def _interval(means: Values) -> tuple[float, float] | None:
 
 
 def _macro(
-    row: Callable[..., Summary], aggregate: Aggregate, rows: Sequence[Summary], draws: _OverLabels
+    row: Callable[..., Summary],
+    aggregate: Aggregate,
+    rows: Sequence[Summary],
+    draws: _OverLabels,
+    evidence: _Evidence,
 ) -> list[Summary]:
     """The mean over labels of what `rows` have for each label, by metric."""
     found = []
@@ -344,8 +355,19 @@ def _macro(
             n_false_alarm=sum(each.n_false_alarm for each in own),
             n_absent=0,
         )
-        found.append(_described(described, values, draws.interval(metric)) if n else described)
+        described = _described(described, values, draws.interval(metric)) if n else described
+        weights = np.array([evidence.weight_of(each.label, each.name) if each.label is not None else 1 for each in own])
+        if n and evidence.weights:
+            described = replace(described, mean=_weighted(values, weights))
+        found.append(described)
     return found
+
+
+def _weighted(values: Values, weights: Values) -> float | None:
+    """The weighted mean of values of which some are NaN; None where those that are not weigh nothing."""
+    defined = ~np.isnan(values)
+    total = float(weights[defined].sum())
+    return float((weights * values)[defined].sum() / total) if total else None
 
 
 def _pooled(
@@ -373,8 +395,8 @@ def _pooled(
             scores = _scores_of(column.metric, drawn[:, place]) if n > 1 else np.full(1, np.nan)
             rows.append(_of_totals(row, column, n, value, _interval(scores)))
             if isinstance(column.label, int):
-                over_labels.add(column.metric, scores)
-    return rows + _macro(row, "macro_pooled", rows, over_labels)
+                over_labels.add(column.metric, scores, evidence.weight_of(column.label, column.name))
+    return rows + _macro(row, "macro_pooled", rows, over_labels, evidence)
 
 
 def _of_totals(

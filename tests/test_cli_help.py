@@ -96,7 +96,8 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
     options = {name: re.findall(r"^  (?:-\w, )?(--[\w-]+)", text, re.MULTILINE) for name, text in texts.items()}
     scoring = (
         "metric labels match only region map map-prediction map-reference ignore-label background compat surface "
-        "percentile penalty absent-class tolerance spacing geometry geometry-tolerance"
+        "percentile penalty absent-class weight tolerance spacing geometry geometry-tolerance probabilities threshold "
+        "normalise"
     )
     maps = "labels match only region map map-prediction map-reference ignore-label background"
     grids = "tolerance spacing geometry geometry-tolerance"
@@ -116,7 +117,7 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
         "inspect": ["--labels", "--format", "--no-color", "--help"],
         "rasterize": ["--output", "--labels", "--force", "--help"],
     }
-    kinds = r"html|dicom|dask|bland|volume"
+    kinds = r"html|dicom|dask|bland"
     assert not any(re.search(kinds, text) for text in texts.values())
 
 

@@ -37,10 +37,14 @@ WRITTEN: dict[str, tuple[str, list[str]]] = {
     "percentile": ('"pooled"', ["pooled"]),
     "penalty": ("25", ["25"]),
     "absent-class": ('"ignore"', ["ignore"]),
+    "weight": ('"3=2"', ["3=2"]),
     "tolerance": ("0.5", ["0.5"]),
     "spacing": ('"0.5,2"', ["0.5,2"]),
     "geometry": ('"warn"', ["warn"]),
     "geometry-tolerance": ("0.25", ["0.25"]),
+    "probabilities": ("true", []),
+    "threshold": ("0.25", ["0.25"]),
+    "normalise": ("true", []),
     "require": ('["dice=0"]', ["dice=0"]),
     "confusion": ('"confusion.csv"', ["{folder}/confusion.csv"]),
     "format": ('"csv"', ["csv"]),
@@ -50,6 +54,10 @@ WRITTEN: dict[str, tuple[str, list[str]]] = {
     "verbose": ("true", []),
     "no-color": ("true", []),
 }
+
+
+# One decides on others, and pictures of labels are no probability maps.
+NOT_TOGETHER = {"compat", "probabilities", "threshold", "normalise"}
 
 
 @pytest.fixture
@@ -168,7 +176,7 @@ def test_an_option_in_the_file_is_the_one_on_the_command_line(folder: Path, key:
 
 @pytest.mark.parametrize("kind", ["table", "csv", "json", "jsonl", "markdown"])
 def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
-    keys = {key: text for key, (text, _) in WRITTEN.items() if key != "compat"}  # it decides on others
+    keys = {key: text for key, (text, _) in WRITTEN.items() if key not in NOT_TOGETHER}
     keys |= {"format": f'"{kind}"', "labels": f"'{STREET / 'labels.json'}'"}
     (folder / "segeval.toml").write_text("".join(f"{key} = {text}\n" for key, text in keys.items()))
     arguments = {

@@ -110,6 +110,42 @@ def test_ratios_need_no_spacing_and_volumes_do() -> None:
     assert value(flat, "reference_volume", spacing=(1.0, 2.0)) is None
 
 
+# Two classes over the background, four voxels, of which the reference has 0, 1, 1 and 2. In quarters:
+PROBABILITIES = np.array([[[4, 1, 0, 0]], [[0, 2, 3, 1]], [[0, 1, 1, 3]]]) / 4
+OF_PROBABILITIES = np.array([[0, 1, 1, 2]])
+_LOG = math.log
+SURE = _LOG(1 - 1e-7)  # of 1, which is clipped
+SOFT_EXAMPLES: dict[tuple[str, int | str], float] = {
+    # class 1: sum p = 6/4, r = 2, p r = 5/4, p^2 = 14/16; class 2: sum p = 5/4, r = 1, p r = 3/4, p^2 = 11/16
+    ("soft_dice", 1): 2 * (5 / 4) / (6 / 4 + 2),
+    ("soft_dice", 2): 2 * (3 / 4) / (5 / 4 + 1),
+    ("soft_dice", "all"): ((10 / 4) / (14 / 4) + (6 / 4) / (9 / 4)) / 2,
+    ("vnet_dice", 1): 2 * (5 / 4) / (14 / 16 + 2),
+    ("soft_iou", 1): (5 / 4) / (6 / 4 + 2 - 5 / 4),
+    # class 1, in both: 1/2 and 3/4; errors there 1/2 and 1/4, elsewhere 0 and 1/4
+    ("ss", 1): 0.05 * (1 / 4 + 1 / 16) / (2 + 1e-5) + 0.95 * (1 / 16) / (2 + 1e-5),
+    ("ss@0.5", 1): 0.5 * (1 / 4 + 1 / 16) / (2 + 1e-5) + 0.5 * (1 / 16) / (2 + 1e-5),
+    # (1 - p)(1 - r): 1 at the first voxel, 3/4 at the last
+    ("dl2", 1): 1 - (5 / 4 + 1e-5) / (14 / 4 + 1e-5) - (7 / 4 + 1e-5) / (8 - 14 / 4 + 1e-5),
+    ("wce", 1): -((4 - 1.5) / 1.5 * (_LOG(2 / 4) + _LOG(3 / 4)) + SURE + _LOG(3 / 4)) / 4,
+    ("cross_entropy", "all"): -(SURE + _LOG(2 / 4) + _LOG(3 / 4) + _LOG(3 / 4)) / 4,
+    # sum p of the background 5/4, p r 1; weights 1, 1/4, 1
+    ("gdl", "all"): 1 - 2 * (1 + (5 / 4) / 4 + 3 / 4) / ((5 / 4 + 1) + (6 / 4 + 2) / 4 + (5 / 4 + 1)),
+    # by voxel: 0; (1 + 4 + 1)/16; (0 + 1 + 1)/16; (0 + 1 + 1)/16
+    ("brier", "all"): (6 / 16 + 2 / 16 + 2 / 16) / 4,
+    # all four right: 1 in the last of 15 bins, 1/2 in one of its own, 3/4 twice in another
+    ("ece", "all"): (abs(1 - 1) + abs(1 - 1 / 2) + abs(2 - 6 / 4)) / 4,
+    ("ece@1", "all"): abs(4 - (1 + 1 / 2 + 6 / 4)) / 4,
+}
+
+
+@example_of(*(token.partition("@")[0] for token, _ in SOFT_EXAMPLES))
+@pytest.mark.parametrize(("metric", "label"), SOFT_EXAMPLES)
+def test_metrics_of_probabilities_by_hand(metric: str, label: int | str) -> None:
+    results = segeval.score(prediction=PROBABILITIES, reference=OF_PROBABILITIES, probabilities=True, metrics=[metric])
+    assert results.value(metric, label=label) == pytest.approx(SOFT_EXAMPLES[metric, label], rel=1e-12, abs=1e-15)
+
+
 # Spacing 2 mm down and 0.5 mm across; every voxel is a border voxel.
 #   dP: 0, 0.5 and 1.0 along the row, 2 rows * 2 mm = 4 below it
 #   dR: 1.0, 0.5 and 0 along the row
@@ -351,7 +387,7 @@ def test_empty_maps_by_hand(case: int) -> None:
     results = segeval.score(prediction=pair[0], reference=pair[1], spacing=BOX_SPACING, metrics="all", only=[1])
     found = {row.metric: row.value for row in results.scores}
     expected = {metric: values[case] for metric, values in EMPTY.items()}
-    assert set(found) == set(METRICS) == set(expected)
+    assert set(found) == {name for name, card in METRICS.items() if not card.is_soft} == set(expected)
     assert numbers(found) == pytest.approx(numbers(expected), rel=1e-14, nan_ok=True)
     assert {row.note for row in results.scores if row.label == 1} == {note}
 

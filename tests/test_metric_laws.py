@@ -19,13 +19,15 @@ from segeval.counts import Counts, LabelTotals
 from segeval.errors import UsageError
 from segeval.metrics import METRICS, Direction, Metric, Quantity, find, parse, parse_all
 from segeval.metrics.registry import metric as register
+from segeval.probabilities import ClassSums, ProbabilityTotals
 from segeval.rims import Bands
 from segeval.surfaces import SurfaceDistances
 
 Array = NDArray[Any]
 Rows = dict[tuple[int | str, str], float | None]
 
-CARDS = list(METRICS.values())
+ALL_CARDS = list(METRICS.values())
+CARDS = [card for card in ALL_CARDS if not card.is_soft]  # those of probability maps: tests/test_probabilities.py
 PENALTY = 37.5
 VARIANTS = {"percentile": (95, 50), "tolerance": (0.5, 3), "distance": (2,), "beta": (2, 0.5)}
 LENGTH_PARAMETERS = ("tolerance", "distance")
@@ -330,7 +332,7 @@ def test_relations_between_metrics(pair: Pair) -> None:
         assert (one["nsd@0.5"] or 0) <= (one["nsd@1"] or 0) <= (one["nsd@3"] or 0)
 
 
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+@pytest.mark.parametrize("card", ALL_CARDS, ids=lambda card: card.name)
 def test_a_card_is_complete(card: Metric) -> None:
     assert METRICS[card.name] is card
     assert card.title
@@ -341,10 +343,10 @@ def test_a_card_is_complete(card: Metric) -> None:
     assert card.undefined
     assert any(sign in card.source for sign in ("doi:10.", "arXiv:", "chapter"))
     assert card.bounds[0] < card.bounds[1]
-    assert card.needs in (Counts, SurfaceDistances, Bands, LabelTotals)
+    assert card.needs in (Counts, SurfaceDistances, Bands, LabelTotals, ClassSums, ProbabilityTotals)
 
 
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+@pytest.mark.parametrize("card", ALL_CARDS, ids=lambda card: card.name)
 def test_a_card_agrees_with_its_function(card: Metric) -> None:
     evidence, *rest = inspect.signature(card.function).parameters.values()
     hints = get_type_hints(card.function)
@@ -358,7 +360,7 @@ def test_a_card_agrees_with_its_function(card: Metric) -> None:
         assert card.parameter.low <= card.parameter.default <= card.parameter.high
 
 
-@pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
+@pytest.mark.parametrize("card", ALL_CARDS, ids=lambda card: card.name)
 def test_a_card_agrees_with_its_quantity(card: Metric) -> None:
     if card.quantity in (Quantity.LENGTH, Quantity.COUNT):
         assert card.bounds == (0, math.inf)
@@ -375,7 +377,7 @@ def test_a_distance_is_better_small_and_takes_the_penalty(card: Metric) -> None:
 
 
 def test_names_and_aliases_are_told_apart() -> None:
-    names = [each for card in CARDS for each in (card.name, *card.aliases)]
+    names = [each for card in ALL_CARDS for each in (card.name, *card.aliases)]
     assert len(names) == len(set(names))
     assert all(name == name.lower() and name.isidentifier() for name in names)
     assert {find(name) for name in ("jaccard", "recall", "ppv", "msd")} == {
@@ -485,8 +487,10 @@ def test_lists_keep_their_order_and_drop_repeats() -> None:
 
 
 def test_all_is_every_metric_at_its_default() -> None:
-    assert [request.token for request in parse_all(["all"])] == list(METRICS)
-    assert [request.token for request in parse_all(["hd@95,all"])] == ["hd@95", *METRICS]
+    names = [card.name for card in CARDS]
+    assert [request.token for request in parse_all(["all"])] == names
+    assert [request.token for request in parse_all(["hd@95,all"])] == ["hd@95", *names]
+    assert [request.token for request in parse_all(["all"], probabilities=True)] == list(METRICS)
     assert next(request.token for request in parse_all(["nsd,all"])) == "nsd"
 
 

@@ -30,6 +30,7 @@ NUMBERS = {
 TOKENS = [
     token
     for name, card in METRICS.items()
+    if not card.is_soft  # see tests/test_probabilities.py
     for token in (name, *(f"{name}@{n:g}" for n in (NUMBERS[card.parameter.name] if card.parameter else ())))
 ]
 STEPS = (0.5, 0.75, 1.0, 1.2000000477, 2.0, 2.5, 7.5)

@@ -118,7 +118,7 @@ def test_names_of_members_lead_nowhere(tmp_path: Path) -> None:
         (LABELS.astype(np.int16) - 1, "negative ones down to -1"),
         (LABELS / 2, "fractions such as 0.5"),
         (np.where(LABELS == 1, np.nan, LABELS), "NaN or infinite"),
-        (np.stack([LABELS / 4] * 2), "expected 2 or 3 axes, found shape (2, 7, 6, 10); save one label map"),
+        (np.stack([LABELS / 4] * 2), "expected 2 or 3 axes, found shape (2, 7, 6, 10); --probabilities reads"),
         (LABELS[0, 0], "expected 2 or 3 axes, found shape (10)"),
         (np.uint8(1), "expected 2 or 3 axes, found shape ()"),
         (np.zeros((0, 4), np.uint8), "an array without voxels, of shape (0, 4)"),

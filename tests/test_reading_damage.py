@@ -183,7 +183,7 @@ def test_messages_say_expected_and_found(tmp_path: Path) -> None:
     assert f"cut short: expected {LABELS.size} bytes of voxels, found {LABELS.size - 5}" in line
     assert "checksum" in refusal(tmp_path / "a.nii.gz", gzip.compress(nifti())[:-8] + bytes(8))
     line = refusal(tmp_path / "a.nii", corrupt.patched(nifti(), dim_0=4, dim_4=6))
-    assert "has 6 volumes (10 x 6 x 7 x 6); a label map has one; probability maps are not label maps" in line
+    assert "has 6 volumes (10 x 6 x 7 x 6); a label map has one; --probabilities reads it as a probability map" in line
 
 
 @pytest.mark.parametrize(

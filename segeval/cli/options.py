@@ -96,7 +96,9 @@ metric_option = click.option(
 
 def scoring_options(command: Command) -> Command:
     """What is scored, and by which conventions."""
-    return decorated(command, [metric_option, label_options, number_options, grid_options])
+    return decorated(
+        command, [metric_option, label_options, number_options, weight_option, grid_options, probability_options]
+    )
 
 
 def label_options(command: Command) -> Command:
@@ -176,6 +178,37 @@ def number_options(command: Command) -> Command:
                 show_default="max",
                 help="Weight in generalized_dice of a class that the reference lacks.",
             ),
+        ],
+    )
+
+
+weight_option = click.option(
+    "--weight",
+    metavar="LABEL=NUMBER,...",
+    help="What labels weigh in means over labels (mean_dice, mean_iou, macro rows, soft scores); 1 for the others.",
+)
+
+
+def probability_options(command: Command) -> Command:
+    """How a probability map is read."""
+    return decorated(
+        command,
+        [
+            click.option(
+                "--probabilities",
+                is_flag=True,
+                help="The prediction is a probability map (NIfTI with a volume for each class or one channel, .npz, "
+                ".npy): adds the soft scores, and scores its most probable labels.",
+            ),
+            click.option(
+                "--threshold",
+                metavar="P",
+                type=float,
+                default=0.5,
+                show_default=True,
+                help="A probability map with one channel says foreground from there on.",
+            ),
+            click.option("--normalise", is_flag=True, help="Clip and renormalise a probability map that is none."),
         ],
     )
 
@@ -261,6 +294,8 @@ def plan_options(options: dict[str, Any]) -> dict[str, Any]:
         "metrics": options["metrics"] or None,
         **{name: numbers[name] for name in ("compat", "surface", "percentile", "absent_class")},
         "penalty": None if numbers["penalty"] is None else _penalty(numbers["penalty"]),
+        "weight": _weights(options["weight"]),
+        **{name: options[name] for name in ("probabilities", "threshold", "normalise")},
     }
 
 
@@ -381,6 +416,14 @@ def _spacing(text: str) -> list[float]:
     if not all(math.isfinite(length) and length > 0 for length in lengths):
         raise UsageError(f"--spacing takes positive numbers, found {shown(text)!r}")
     return lengths[::-1]
+
+
+def _weights(text: str | None) -> dict[str, float]:
+    if text is None:
+        return {}
+    form = "LABEL=NUMBER,..."
+    pairs = _once("--weight", (_pair("--weight", entry, form=form) for entry in text.split(",")))
+    return {label: _number("--weight", number) for label, number in pairs.items()}
 
 
 def _tolerance(text: str) -> float | dict[str, float]:

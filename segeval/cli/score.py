@@ -37,7 +37,7 @@ def score(prediction: str, reference: str, **options: Any) -> int:
 
     Both are label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF, polygon JSON of Cityscapes, LabelMe
     or COCO, or a folder with a file for each class. A label that only one of them has is scored, and the note says
-    which lacks it.
+    which lacks it. With --probabilities the prediction is a probability map.
     """
     from segeval.api import plan_of, results_of_files
     from segeval.gate import parse_requirement

@@ -3,11 +3,12 @@
 Importing this package registers all of them.
 """
 
-from segeval.metrics import multilabel, overlap, surface
+from segeval.metrics import multilabel, overlap, probability, surface
 from segeval.metrics.registry import METRICS, Direction, Metric, Parameter, Quantity, Request, find, parse, parse_all
 
-# the order in tables: what one label's counts tell, then its surfaces, then all labels at once
-for _family in (overlap, surface, multilabel):
+# the order in tables: what one label's counts tell, then its surfaces, then all labels at once, then a
+# probability map
+for _family in (overlap, surface, multilabel, probability):
     for _name in [name for name, card in METRICS.items() if card.function.__module__ == _family.__name__]:
         METRICS[_name] = METRICS.pop(_name)
 
@@ -23,5 +24,6 @@ __all__ = [
     "overlap",
     "parse",
     "parse_all",
+    "probability",
     "surface",
 ]

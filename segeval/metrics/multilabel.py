@@ -43,9 +43,15 @@ def generalized_dice(totals: LabelTotals) -> float:
     return 2.0 * hits / sizes
 
 
-def _mean_share(hits: NDArray[np.int64], sizes: NDArray[np.int64]) -> float:
-    present = sizes > 0
-    return float(np.mean(hits[present] / sizes[present])) if present.any() else math.nan
+def _mean_share(totals: LabelTotals, hits: NDArray[np.int64], sizes: NDArray[np.int64]) -> float:
+    present = (sizes > 0) & totals.averaged
+    if not present.any():
+        return math.nan
+    shares = hits[present] / sizes[present]
+    if totals.weights is None:
+        return float(np.mean(shares))
+    weights = totals.weights[present]
+    return float((weights * shares).sum() / weights.sum()) if weights.any() else math.nan
 
 
 @metric(
@@ -60,9 +66,8 @@ def _mean_share(hits: NDArray[np.int64], sizes: NDArray[np.int64]) -> float:
     source="Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
 )
 def mean_dice(totals: LabelTotals) -> float:
-    """Plain mean of Dice over the labels of the case."""
-    chosen = totals.averaged
-    return _mean_share(2 * totals.agreed[chosen], (totals.prediction + totals.reference)[chosen])
+    """Mean of Dice over the labels of the case, each of the same weight unless weights are given."""
+    return _mean_share(totals, 2 * totals.agreed, totals.prediction + totals.reference)
 
 
 @metric(
@@ -77,6 +82,5 @@ def mean_dice(totals: LabelTotals) -> float:
     source="Everingham et al. 2010, doi:10.1007/s11263-009-0275-4",
 )
 def mean_iou(totals: LabelTotals) -> float:
-    """Plain mean of intersection over union over the labels of the case."""
-    chosen = totals.averaged
-    return _mean_share(totals.agreed[chosen], (totals.prediction + totals.reference - totals.agreed)[chosen])
+    """Mean of intersection over union over the labels of the case, of the same weight unless weights are given."""
+    return _mean_share(totals, totals.agreed, totals.prediction + totals.reference - totals.agreed)

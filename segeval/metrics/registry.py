@@ -17,7 +17,9 @@ from enum import StrEnum
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 from segeval.conventions import DEFAULT_METRICS
+from segeval.counts import LabelTotals
 from segeval.errors import UsageError, shown
+from segeval.probabilities import ClassSums, ProbabilityTotals
 
 Evidence = TypeVar("Evidence")
 Rest = ParamSpec("Rest")
@@ -63,12 +65,15 @@ class Parameter:
         What it is where none is given.
     low, high
         The least and the greatest that make sense.
+    whole
+        Whether it is a whole number.
     """
 
     name: str
     default: float
     low: float = 0.0
     high: float = math.inf
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +128,16 @@ class Metric:
     parameter: Parameter | None
     aliases: tuple[str, ...]
     source: str
+
+    @property
+    def is_soft(self) -> bool:
+        """Whether it is a score of a probability map, and not of a label map."""
+        return self.needs in (ClassSums, ProbabilityTotals)
+
+    @property
+    def is_over_all(self) -> bool:
+        """Whether it is one number for all labels together."""
+        return self.needs in (LabelTotals, ProbabilityTotals)
 
 
 METRICS: dict[str, Metric] = {}
@@ -243,13 +258,22 @@ def parse(token: str) -> Request:
         if card.parameter.high == math.inf:
             limits = f"of {card.parameter.low:g} or more"
         raise UsageError(f"{card.name}@ takes a {card.parameter.name} {limits}, found {shown(token)}")
+    if card.parameter.whole and not value.is_integer():
+        raise UsageError(f"{card.name}@ takes a whole number, found {shown(token)}")
     # without a number a tolerance comes from the conventions, so nsd@1 says more than nsd
     is_default = value == card.parameter.default and card.parameter.name != "tolerance"
     return Request(name=card.name, value=None if is_default else value)
 
 
-def parse_all(tokens: Iterable[str] = DEFAULT_METRICS) -> tuple[Request, ...]:
+def parse_all(tokens: Iterable[str] = DEFAULT_METRICS, *, probabilities: bool = False) -> tuple[Request, ...]:
     """Read several, each of which may be a comma list or ``all``; without repeats, in the order asked for.
+
+    Parameters
+    ----------
+    tokens
+        What is asked for.
+    probabilities
+        Whether ``all`` holds the scores of probability maps too.
 
     Raises
     ------
@@ -260,7 +284,8 @@ def parse_all(tokens: Iterable[str] = DEFAULT_METRICS) -> tuple[Request, ...]:
     wrong: list[str] = []
     for token in (part for entry in tokens for part in entry.split(",") if part.strip()):
         if token.strip() == "all":
-            requests |= {name: Request(name=name) for name in METRICS if name not in requests}
+            chosen = [name for name, card in METRICS.items() if probabilities or not card.is_soft]
+            requests |= {name: Request(name=name) for name in chosen if name not in requests}
             continue
         try:
             request = parse(token)
@@ -281,7 +306,8 @@ def _unknown(name: str) -> str:
     card = find(joined[1]) if joined else None
     if joined and card is not None and card.parameter is not None:
         return f"no metric is called {shown(name)}, did you mean {joined[1]}@{joined[2]}?"
-    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.55)
+    close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
     near = {getattr(find(each), "name", each): each for each in reversed(close)}.values()  # one name for each metric
-    suggestion = f", did you mean {' or '.join(near)}?" if near else ", see `segeval metrics` for their names"
+    best_first = sorted(near, key=close.index)
+    suggestion = f", did you mean {' or '.join(best_first)}?" if near else ", see `segeval metrics` for their names"
     return f"no metric is called {shown(name) or 'nothing'}{suggestion}"

@@ -108,7 +108,7 @@ def read_label_map(path: str | os.PathLike[str], *, names: Mapping[int, str] | N
         reader: _Reader = partial(polygons.read, names=names or {}, image=image)
     else:
         reader = _reader_for(file_name)
-    with _reading(file_name, name) as file:
+    with reading(file_name, name) as file:
         return reader(file, source=name)
 
 
@@ -122,7 +122,7 @@ def read_polygons(path: str | os.PathLike[str], *, names: Mapping[int, str] | No
     if not file_name.lower().endswith(POLYGON_SUFFIX):
         check_regular(name)
         raise InputError("expected polygons, in a .json file", source=name)
-    with _reading(file_name, name) as file:
+    with reading(file_name, name) as file:
         yield from polygons.read_all(file, source=name, names=names or {}, image=image)
 
 
@@ -154,7 +154,7 @@ def _check_text(name: str) -> None:
 
 
 @contextmanager
-def _reading(file_name: str, source: str) -> Iterator[io.FileIO]:
+def reading(file_name: str, source: str) -> Iterator[io.FileIO]:
     """An open file, and errors that say so where the system lets down whoever reads it."""
     with opened(file_name) as file:
         try:

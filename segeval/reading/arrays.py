@@ -17,6 +17,7 @@ import zipfile
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
 from segeval.labelmap import Grid, LabelMap, as_labels
@@ -24,6 +25,7 @@ from segeval.reading.contents import HEAD_BYTES, unexpected
 from segeval.reading.streams import Inflated, Plain, Stream, Summed, check_capacity, read_exactly, read_values
 
 PREFERRED_KEYS = ("labels", "segmentation", "seg", "arr_0")
+PROBABILITIES_HINT = "--probabilities reads it as a probability map"
 MAX_DIRECTORY_BYTES = 1 << 22
 MAX_HEADER_BYTES = 10_000
 MAX_KEYS_SHOWN = 10
@@ -76,6 +78,33 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     InputError
         The file is damaged, is no NumPy file, or does not hold one label map.
     """
+    values, stored = read_array(file, source=source)
+    labels = as_labels(values, source=source)
+    grid = Grid(shape=labels.shape, spacing=(1.0,) * labels.ndim, unit="px")
+    return LabelMap(labels=labels, grid=grid, source=source, stored=stored)
+
+
+def read_array(
+    file: io.FileIO, *, source: str, keys: tuple[str, ...] = PREFERRED_KEYS, ranks: tuple[int, ...] = (2, 3)
+) -> tuple[NDArray[Any], str]:
+    """Read the array in a NumPy file, and say how the file holds it.
+
+    Parameters
+    ----------
+    file
+        The open file, at its first byte.
+    source
+        What to call it in a message.
+    keys
+        What the array may be called in an archive with several.
+    ranks
+        How many axes it may have.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, is no NumPy file, or does not hold one such array of numbers.
+    """
     archive = source.lower().endswith(".npz")
     head = file.read(HEAD_BYTES)
     if archive and not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
@@ -85,26 +114,26 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     size = None
     stream: Stream = Plain(file)
     if archive:
-        member = _chosen(_directory(file, source), source)
+        member = _chosen(_directory(file, source), keys, source)
         stream, size = _member_stream(file, member, source), member.file_size
-    header = _npy_header(stream, source)
+    header = _npy_header(stream, ranks, source)
     shape, fortran, dtype, data_start = header
     needed = data_start + math.prod(shape) * dtype.itemsize
     if size is not None and needed != size:
         raise InputError(f"expected {needed:,} bytes by its header, found {size:,}", source=source, hint=_AGAIN)
     check_capacity(stream, needed, source=source)
     values = read_values(stream, shape[::-1] if fortran else shape, dtype, source=source)
-    labels = as_labels(np.ascontiguousarray(values.T) if fortran else values, source=source)
     stored = [
         "NumPy archive" if archive else "NumPy",
         *([stream.compression] if stream.compression else []),
         dtype.name,
     ]
-    grid = Grid(shape=labels.shape, spacing=(1.0,) * labels.ndim, unit="px")
-    return LabelMap(labels=labels, grid=grid, source=source, stored=", ".join(stored))
+    return np.ascontiguousarray(values.T) if fortran else values, ", ".join(stored)
 
 
-def _npy_header(stream: Stream, source: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def _npy_header(
+    stream: Stream, ranks: tuple[int, ...], source: str
+) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Shape, whether the first axis varies fastest, type of the values, and where they start."""
     start = read_exactly(stream, 8, what="header", source=source)
     if start[:6] != _MAGIC:
@@ -123,7 +152,7 @@ def _npy_header(stream: Stream, source: str) -> tuple[tuple[int, ...], bool, np.
     if not found:
         raise InputError("damaged header: not as NumPy writes it", source=source, hint=_AGAIN)
     dtype = _data_type(found["descr"], source)
-    return _shape(found["shape"], source), found["fortran"] == "True", dtype, 8 + width + length
+    return _shape(found["shape"], ranks, source), found["fortran"] == "True", dtype, 8 + width + length
 
 
 def _data_type(descr: str, source: str) -> np.dtype[Any]:
@@ -138,7 +167,7 @@ def _data_type(descr: str, source: str) -> np.dtype[Any]:
     raise InputError(f"expected integer labels, found {kind}", source=source, hint="save the array as integers")
 
 
-def _shape(text: str, source: str) -> tuple[int, ...]:
+def _shape(text: str, ranks: tuple[int, ...], source: str) -> tuple[int, ...]:
     words = [word.strip() for word in text.split(",")]
     if words[-1] == "":  # (3,) and ()
         words.pop()
@@ -146,11 +175,12 @@ def _shape(text: str, source: str) -> tuple[int, ...]:
     sizes = [int(match[1]) for match in matches if match]
     if len(sizes) != len(words):
         raise InputError(f"damaged header: impossible shape ({shown(text)})", source=source, hint=_AGAIN)
-    if len(sizes) not in {2, 3}:
+    if len(sizes) not in ranks:
+        known = f"{', '.join(map(str, ranks[:-1]))} or {ranks[-1]}"
         raise InputError(
-            f"expected 2 or 3 axes, found shape ({', '.join(map(str, sizes))})",
+            f"expected {known} axes, found shape ({', '.join(map(str, sizes))})",
             source=source,
-            hint="save one label map; probability maps are not label maps" if len(sizes) > 3 else None,
+            hint=PROBABILITIES_HINT if len(sizes) == 4 else "save one label map" if len(sizes) > 4 else None,
         )
     if min(sizes) < 1:
         raise InputError(f"an array without voxels, of shape ({', '.join(map(str, sizes))})", source=source)
@@ -198,21 +228,21 @@ def _directory(file: io.FileIO, source: str) -> list[zipfile.ZipInfo]:
     return [member for member in archive.infolist() if member.filename.endswith(".npy")]
 
 
-def _chosen(members: list[zipfile.ZipInfo], source: str) -> zipfile.ZipInfo:
-    """The one array, or the one whose name says that it is the label map."""
+def _chosen(members: list[zipfile.ZipInfo], keys: tuple[str, ...], source: str) -> zipfile.ZipInfo:
+    """The one array, or the one whose name says that it is what is looked for."""
     if len(members) == 1:
         return members[0]
-    preferred = [member for member in members if _key(member) in PREFERRED_KEYS]
+    preferred = [member for member in members if _key(member) in keys]
     if len(preferred) == 1:
         return preferred[0]
     if not members:
         raise InputError("holds no array", source=source)
-    keys = ", ".join(shown(_key(member)) for member in members[:MAX_KEYS_SHOWN])
+    held = ", ".join(shown(_key(member)) for member in members[:MAX_KEYS_SHOWN])
     more = f" and {len(members) - MAX_KEYS_SHOWN} more" if len(members) > MAX_KEYS_SHOWN else ""
     raise InputError(
-        f"holds {len(members):,} arrays: {keys}{more}",
+        f"holds {len(members):,} arrays: {held}{more}",
         source=source,
-        hint=f"save one alone, or call one of them {', '.join(PREFERRED_KEYS[:-1])} or {PREFERRED_KEYS[-1]}",
+        hint=f"save one alone, or call one of them {', '.join(keys[:-1])} or {keys[-1]}",
     )
 
 

@@ -13,7 +13,7 @@ import os
 import re
 import struct
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,14 +84,73 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     InputError
         The file is damaged, is not a NIfTI file, or does not hold labels.
     """
+    volume = _read(file, source, most_volumes=1)
+    values = volume.values
+    if volume.scaling is not None:
+        values = volume.scaling.applied(values)
+    return LabelMap(
+        labels=as_labels(values, source=source),
+        grid=volume.grid,
+        remarks=volume.remarks,
+        names=volume.names,
+        source=source,
+        stored=volume.stored,
+    )
+
+
+def read_volumes(file: io.FileIO, *, source: str) -> Volumes:
+    """Read the numbers in a NIfTI file of one volume or several.
+
+    Returns
+    -------
+    Volumes
+        Axes (z, y, x), with one of the volumes before them where there are several.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or is not a NIfTI file.
+    """
+    volume = _read(file, source, most_volumes=None)
+    scaling = volume.scaling
+    return volume if scaling is None else replace(volume, values=scaling.roughly(volume.values), scaling=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Volumes:
+    """What a NIfTI file holds.
+
+    Parameters
+    ----------
+    values
+        Numbers, as they are stored; the last three axes are (z, y, x).
+    scaling
+        What makes of them what is meant.
+    grid
+        Where the voxels are.
+    names
+        Label -> name.
+    remarks, stored
+        What a user should know of the file, and how it holds the numbers, in words.
+    """
+
+    values: NDArray[Any]
+    scaling: _Scaling | None
+    grid: Grid
+    names: dict[int, str]
+    remarks: tuple[str, ...]
+    stored: str
+
+
+def _read(file: io.FileIO, source: str, *, most_volumes: int | None) -> Volumes:
     gzipped = file.read(2) == b"\x1f\x8b"
     part = Plain(file)
     stream: Stream = Inflated(part, "gzip", source=source) if gzipped else part
     pair = _PAIR.fullmatch(os.path.basename(source))  # noqa: PTH119 - see `files`
     header = _read_header(stream, source, pair=pair is not None)
-    shape, dtype = _shape(header, source), _data_type(header, source)
+    count, shape, dtype = *_shape(header, source, most_volumes), _data_type(header, source)
     offset = _data_offset(header, source, pair=pair is not None)
-    size = math.prod(shape) * dtype.itemsize
+    size = count * math.prod(shape) * dtype.itemsize
     with ExitStack() as stack:
         if pair:
             raw = _rest(stream, source)
@@ -104,17 +163,15 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
             check_capacity(stream, offset + size, source=source)
             raw = read_exactly(stream, offset - header.size, what="header extensions", source=source)
         names = _names(raw, header, source)
-        values = read_values(stream, shape, dtype, source=source)
+        values = read_values(stream, shape if count == 1 else (count, *shape), dtype, source=source)
     scaling = _scaling(header, source)
-    if scaling is not None:
-        values = scaling.applied(values)
     grid = _grid(header, shape, source)
-    return LabelMap(
-        labels=as_labels(values, source=source),
+    return Volumes(
+        values=values,
+        scaling=scaling,
         grid=grid,
         remarks=_disagreement(header, grid),
         names=names,
-        source=source,
         stored=", ".join(
             [
                 f"NIfTI-{header.version}{' pair' if pair else ''}",
@@ -183,8 +240,8 @@ def _recognised(start: bytes, source: str, *, pair: bool) -> tuple[int, str]:
     raise InputError(f"expected {expected}, found {found}", source=source, hint=hint)
 
 
-def _shape(header: _Header, source: str) -> tuple[int, int, int]:
-    """Voxels along (z, y, x)."""
+def _shape(header: _Header, source: str, most_volumes: int | None) -> tuple[int, tuple[int, int, int]]:
+    """How many volumes there are, and the voxels of each along (z, y, x)."""
     rank, *sizes = header.fields["dim"].tolist()
     if not 1 <= rank <= 7:
         raise InputError(f"damaged header: expected 1 to 7 dimensions, found {rank}", source=source, hint=_AGAIN)
@@ -196,14 +253,14 @@ def _shape(header: _Header, source: str) -> tuple[int, int, int]:
             hint=_AGAIN,
         )
     volumes = math.prod(used[3:])
-    if volumes > 1:
+    if most_volumes is not None and volumes > most_volumes:
         raise InputError(
             f"has {volumes:,} volumes ({' x '.join(map(str, used))}); a label map has one",
             source=source,
-            hint="probability maps are not label maps",
+            hint="--probabilities reads it as a probability map",
         )
     x, y, z = [*used, 1, 1][:3]
-    return z, y, x
+    return volumes, (z, y, x)
 
 
 def _data_type(header: _Header, source: str) -> np.dtype[Any]:
@@ -267,6 +324,14 @@ class _Scaling:
                 whole = np.rint(slab)
                 doubt = np.minimum(self.rounding * (np.abs(steps) + abs(self.inter)), MAX_DOUBT)
                 values[part] = np.where(np.abs(slab - whole) <= doubt, whole, slab)
+        return values
+
+    def roughly(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Compute the values meant in float32."""
+        values = np.empty(stored.shape, np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused as probabilities
+            for part in slabs(stored.shape):
+                values[part] = np.multiply(stored[part], self.slope, dtype=np.float64) + self.inter
         return values
 
 
