@@ -1,15 +1,16 @@
-"""The front door of the library: score two arrays or two files, with the command line's options by the same names."""
+"""The front door of the library: arrays, files and folders, with the command line's options by the same names.
+
+What only folders need is imported where it is used: a pair is scored in less time than that takes to load.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from typing import Any, Literal, SupportsIndex, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypedDict, Unpack, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,23 +27,23 @@ from segeval.conventions import (
     Surface,
 )
 from segeval.errors import InputError, UsageError, shown
-from segeval.executors import processors
-from segeval.explaining import Explanation, explain
 from segeval.geometry import Policy
-from segeval.journal import Journal
 from segeval.labelmap import Grid, LabelMap, as_labels
 from segeval.matching import plain_name
-from segeval.metadata import read_metadata
 from segeval.metrics import Request, parse_all
-from segeval.pairing import Pairing, pair_folders, read_pairs
 from segeval.plans import RESERVED, THRESHOLD, Plan
 from segeval.presets import preset_of
 from segeval.probabilities import ProbabilityMap, arranged, arranged_reference, hardened
 from segeval.reading.tables import LabelTable
 from segeval.results import Results, Shard, collect
-from segeval.running import Finished, Missing, run
 from segeval.summary import summarised
 from segeval.version import __version__
+
+if TYPE_CHECKING:
+    from segeval.explaining import Explanation
+    from segeval.journal import Journal
+    from segeval.pairing import Pairing
+    from segeval.running import Finished, Missing
 
 MOST_NAMED = 5
 NO_GROUP = "(not in the metadata)"
@@ -322,6 +323,8 @@ def results_of_files(prediction: str, reference: str, plan: Plan) -> Results:
 
 def explanation_of_files(prediction: str, reference: str, plan: Plan) -> Explanation:
     """What each known tool would report for two files, and why they differ; see `segeval.explaining`."""
+    from segeval.explaining import explain
+
     case = Case(name=case_name(reference), prediction=prediction, reference=reference)
     return explain(case, plan, threads=_threads())
 
@@ -383,6 +386,8 @@ def batch(
     >>> len(results.cases)
     14
     """
+    from segeval.executors import processors
+
     plan = plan_of(**options)
     given = [None if each is None else os.fspath(each) for each in (predictions, references, pairs, metadata)]
     pairing = pair(
@@ -414,6 +419,8 @@ def pair(
     reference_pattern: str | None = None,
 ) -> Pairing:
     """The cases of two folders, or of a table of pairs; see `batch`."""
+    from segeval.pairing import pair_folders, read_pairs
+
     if pairs is not None:
         if any(each is not None for each in (predictions, references, pattern, prediction_pattern, reference_pattern)):
             raise UsageError("a table of pairs takes the place of the folders and of their patterns")
@@ -457,6 +464,8 @@ def evaluate(
     plan, jobs, missing, metadata, by, timeout, fail_fast, journal, with_tables
         See `batch` and `segeval.running.run`.
     """
+    from segeval.running import Missing, run
+
     if missing not in get_args(Missing):
         raise UsageError(f"missing is one of {', '.join(get_args(Missing))}, not {shown(missing)}")
     if jobs < 1:
@@ -495,6 +504,9 @@ def _part(shard: str | None, pairing: Pairing) -> Shard | None:
     if shard is None:
         return None
     whole = [(case.name, case.prediction, case.reference) for case in pairing.cases]
+    import hashlib
+    import json
+
     digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()
     return Shard(part=shard, cases=len(whole), digest=digest)
 
@@ -522,6 +534,8 @@ def _groups(
         return {}, []
     if metadata is None:
         raise UsageError("there is nothing to group by without metadata")
+    from segeval.metadata import read_metadata
+
     table = read_metadata(metadata, columns=by)
     lacking = [case.name for case in cases if case.name not in table]
     groups = {case.name: table.get(case.name, dict.fromkeys(by, NO_GROUP)) for case in cases}
@@ -601,4 +615,4 @@ def _entries(option: str, entries: object) -> list[str]:
 
 
 def _threads() -> int:
-    return min(2, processors())
+    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING, TextIO
 from segeval.metrics import Direction, Metric, Quantity
 from segeval.reports.layout import GAP, KEY, PROSE, Column, Layout, Line
 from segeval.reports.overview import MARGIN, Head, Table, overview
-from segeval.reports.pairs import COLUMNS, pair_rows
-from segeval.reports.pivot import CellTemplate, best_note, board_of
 from segeval.reports.sheets import UNITS, Alphabet, Sheet, asked, decimals, found, grid_line, number, sheets
 from segeval.results import Results
 
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from segeval.factors import Pivot
     from segeval.inspection import InspectedFile
     from segeval.pairing import Pairing
+    from segeval.reports.pivot import CellTemplate
 
 PRINTED_UNITS = {Quantity.RATIO: "none, a ratio", Quantity.LENGTH: "mm, or px without physical spacing"}
 INDENT = "    "
@@ -234,6 +233,8 @@ def print_pairing(pairing: Pairing, *, stream: TextIO, color: bool | None = None
     stream, color, width
         See `print_scores`. Where the table is too wide, it is continued below.
     """
+    from segeval.reports.pairs import COLUMNS, pair_rows
+
     alphabet = Alphabet.of(stream.encoding)
     width = _width(stream) if width is None else width
     rows = pair_rows(pairing)
@@ -269,6 +270,8 @@ def print_pivot(
     stream, color, width
         See `print_scores`. Where the table is too wide, it is continued below.
     """
+    from segeval.reports.pivot import best_note, board_of
+
     alphabet = Alphabet.of(stream.encoding)
     width = _width(stream) if width is None else width
     board = board_of(pivot, template, alphabet, best=best)

@@ -16,11 +16,8 @@ from pathlib import Path
 from segeval.errors import UsageError, shown
 from segeval.reading import file_behind
 from segeval.reports.document import to_json, to_jsonl
-from segeval.reports.exports import EXPORTS
-from segeval.reports.junit import to_junit
 from segeval.reports.markdown import to_markdown
 from segeval.reports.tabular import summary_csv, to_csv
-from segeval.reports.workbook import check_installed, to_xlsx
 from segeval.results import Results
 
 FORMATS: dict[str, Callable[[Results], Iterable[str]]] = {
@@ -30,7 +27,7 @@ FORMATS: dict[str, Callable[[Results], Iterable[str]]] = {
     "markdown": to_markdown,
 }
 SUFFIXES = (".csv", ".json", ".jsonl", ".md", ".xlsx", ".xml")
-_TEXTS = {".csv": to_csv, ".json": to_json, ".jsonl": to_jsonl, ".md": to_markdown, ".xml": to_junit}
+_TEXTS = {".csv": to_csv, ".json": to_json, ".jsonl": to_jsonl, ".md": to_markdown}
 
 StrPath = str | os.PathLike[str]
 PARTS_AT_ONCE = 4096
@@ -62,7 +59,13 @@ def write_report(
     check_report_path(path, inputs=inputs, with_summary=with_summary)
     if _suffix(path) in _TEXTS:
         write_text(path, _TEXTS[_suffix(path)](results), inputs=inputs)
+    elif _suffix(path) == ".xml":
+        from segeval.reports.junit import to_junit  # deferred, like all that few runs need
+
+        write_text(path, to_junit(results), inputs=inputs)
     else:
+        from segeval.reports.workbook import to_xlsx
+
         write_bytes(path, to_xlsx(results), inputs=inputs)
     if with_summary and _suffix(path) == ".csv":
         write_text(summary_path(path), summary_csv(results), inputs=inputs)
@@ -90,6 +93,8 @@ def check_report_path(path: StrPath, *, inputs: Iterable[StrPath] = (), with_sum
             hint=f"known are {', '.join(SUFFIXES)}",
         )
     if _suffix(path) == ".xlsx":
+        from segeval.reports.workbook import check_installed
+
         check_installed()
     check_output_path(path, inputs=inputs)
     if with_summary and _suffix(path) == ".csv":
@@ -111,6 +116,8 @@ def write_export(results: Results, kind: str, path: StrPath, *, inputs: Iterable
     UsageError
         Another kind, a path that cannot be written, or one of the inputs.
     """
+    from segeval.reports.exports import EXPORTS
+
     if kind not in EXPORTS:
         raise UsageError(f"no export is called {shown(kind)!r}", hint=f"there are {', '.join(EXPORTS)}")
     write_text(path, EXPORTS[kind](results), inputs=[*inputs, *_files_of(results)])
