@@ -7,9 +7,10 @@ summary takes the columns themselves, as arrays.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from array import array
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import Generic, TypeVar, overload
+from typing import ClassVar, Generic, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,37 @@ class Vocabulary(Generic[Entry]):
 class _Rows(Sequence[Record]):
     """A sequence of records that are made when they are asked for."""
 
+    _VOCABULARIES: ClassVar[tuple[str, ...]]
+    _COLUMNS: ClassVar[tuple[str, ...]]
+
+    def __init__(self) -> None:
+        self.cases: Vocabulary[str] = Vocabulary()
+        self.labels: Vocabulary[Key] = Vocabulary()
+        self._case, self._label = array("i"), array("i")
+
+    def of(self, cases: Iterable[str]) -> Self:
+        """The rows of some cases, in the order of those."""
+        places = _places(self._case, self.cases, Vocabulary(cases))
+        chosen = type(self)()
+        for part in self._VOCABULARIES:
+            setattr(chosen, part, getattr(self, part))
+        for part in self._COLUMNS:
+            setattr(chosen, part, _taken(getattr(self, part), places))
+        return chosen
+
+    @property
+    def case_codes(self) -> NDArray[np.int32]:
+        """Code of each row's case in `cases`; shape (rows,)."""
+        return np.frombuffer(self._case, np.int32)
+
+    @property
+    def label_codes(self) -> NDArray[np.int32]:
+        """Code of each row's label in `labels`; shape (rows,)."""
+        return np.frombuffer(self._label, np.int32)
+
+    def __len__(self) -> int:
+        return len(self._case)
+
     @overload
     def __getitem__(self, place: int) -> Record: ...
 
@@ -71,8 +103,9 @@ class _Rows(Sequence[Record]):
     def __repr__(self) -> str:
         return f"<{len(self)} {type(self).__name__}>"
 
+    @abstractmethod
     def _record(self, place: int) -> Record:
-        raise NotImplementedError
+        """The record of a row."""
 
 
 def _places(cases: array[int], order: Vocabulary[str], names: Vocabulary[str]) -> NDArray[np.intp]:
@@ -107,13 +140,12 @@ class Scores(_Rows[Score]):
     _COLUMNS = ("_case", "_label", "_name", "_metric", "_unit", "_note", "_value")
 
     def __init__(self, rows: Iterable[Score] = ()) -> None:
-        self.cases: Vocabulary[str] = Vocabulary()
-        self.labels: Vocabulary[Key] = Vocabulary()
+        super().__init__()
         self.names: Vocabulary[str | None] = Vocabulary()
         self.metrics: Vocabulary[str] = Vocabulary()
         self.units: Vocabulary[str | None] = Vocabulary()
         self.notes: Vocabulary[str | None] = Vocabulary()
-        self._case, self._label, self._name = array("i"), array("i"), array("i")
+        self._name = array("i")
         self._metric, self._unit, self._note = array("h"), array("h"), array("h")
         self._value = array("d")
         self.extend(rows)
@@ -129,19 +161,6 @@ class Scores(_Rows[Score]):
             self._note.append(self.notes.code(row.note))
             self._value.append(math.nan if row.value is None else row.value)
 
-    def of(self, cases: Iterable[str]) -> Scores:
-        """The rows of some cases, in the order of those."""
-        places = _places(self._case, self.cases, Vocabulary(cases))
-        chosen = Scores()
-        for part in self._VOCABULARIES:
-            setattr(chosen, part, getattr(self, part))
-        for part in self._COLUMNS:
-            setattr(chosen, part, _taken(getattr(self, part), places))
-        return chosen
-
-    def __len__(self) -> int:
-        return len(self._value)
-
     def _record(self, place: int) -> Score:
         value = self._value[place]
         return Score(
@@ -153,16 +172,6 @@ class Scores(_Rows[Score]):
             unit=self.units.values[self._unit[place]],
             note=self.notes.values[self._note[place]],
         )
-
-    @property
-    def case_codes(self) -> NDArray[np.int32]:
-        """Code of each row's case in `cases`; shape (rows,)."""
-        return np.frombuffer(self._case, np.int32)
-
-    @property
-    def label_codes(self) -> NDArray[np.int32]:
-        """Code of each row's label in `labels`; shape (rows,)."""
-        return np.frombuffer(self._label, np.int32)
 
     @property
     def name_codes(self) -> NDArray[np.int32]:
@@ -199,12 +208,11 @@ class CaseCounts(_Rows[LabelCounts]):
         The first ones.
     """
 
+    _VOCABULARIES = ("cases", "labels")
     _COLUMNS = ("_case", "_label", "_tp", "_fp", "_fn", "_tn")
 
     def __init__(self, rows: Iterable[LabelCounts] = ()) -> None:
-        self.cases: Vocabulary[str] = Vocabulary()
-        self.labels: Vocabulary[Key] = Vocabulary()
-        self._case, self._label = array("i"), array("i")
+        super().__init__()
         self._tp, self._fp, self._fn, self._tn = array("q"), array("q"), array("q"), array("q")
         self.extend(rows)
 
@@ -218,18 +226,6 @@ class CaseCounts(_Rows[LabelCounts]):
             self._fn.append(row.fn)
             self._tn.append(row.tn)
 
-    def of(self, cases: Iterable[str]) -> CaseCounts:
-        """The rows of some cases, in the order of those."""
-        places = _places(self._case, self.cases, Vocabulary(cases))
-        chosen = CaseCounts()
-        chosen.cases, chosen.labels = self.cases, self.labels
-        for part in self._COLUMNS:
-            setattr(chosen, part, _taken(getattr(self, part), places))
-        return chosen
-
-    def __len__(self) -> int:
-        return len(self._tp)
-
     def _record(self, place: int) -> LabelCounts:
         return LabelCounts(
             case=self.cases.values[self._case[place]],
@@ -239,16 +235,6 @@ class CaseCounts(_Rows[LabelCounts]):
             fn=self._fn[place],
             tn=self._tn[place],
         )
-
-    @property
-    def case_codes(self) -> NDArray[np.int32]:
-        """Code of each row's case in `cases`; shape (rows,)."""
-        return np.frombuffer(self._case, np.int32)
-
-    @property
-    def label_codes(self) -> NDArray[np.int32]:
-        """Code of each row's label in `labels`; shape (rows,)."""
-        return np.frombuffer(self._label, np.int32)
 
     @property
     def voxels(self) -> NDArray[np.int64]:
