@@ -12,6 +12,7 @@ import click
 import pytest
 
 from segeval.cli import segeval as group
+from segeval.cli.plot import plot
 from segeval.metrics import METRICS
 from segeval.version import __version__
 from tests.command import SAMPLES, SEGEVAL, TOP, box, call, case, plain_environment, save, spawn
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMANDS = ["score", "batch", "merge", "explain", "table", "plot", "metrics", "inspect", "rasterize"]
+PLOTS = ["heatmap"]
+EVERY = [*COMMANDS, *(f"plot {kind}" for kind in PLOTS)]
+WITH_EXAMPLE = [name for name in EVERY if name != "plot"]
 HEAVY = {"numpy", "SimpleITK", "scipy", "pandas", "nibabel", "rich", "PIL", "isal", "matplotlib"}
 STREET = SAMPLES / "street"
 
@@ -45,7 +49,7 @@ def loaded_by(*arguments: object) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], *([name, "--help"] for name in COMMANDS)], ids=" ".join
+    "arguments", [["--help"], ["--version"], *([*name.split(), "--help"] for name in EVERY)], ids=" ".join
 )
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     loaded = loaded_by(*arguments)
@@ -71,11 +75,12 @@ def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def helps(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    return {name: call(capsys, *name.split(), "--help").out for name in ("", *COMMANDS)}
+    return {name: call(capsys, *name.split(), "--help").out for name in ("", *EVERY)}
 
 
 def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(group.commands) == COMMANDS
+    assert list(plot.commands) == PLOTS
     for name, text in helps(capsys).items():
         assert text.startswith(f"Usage: segeval {name}".rstrip())
         assert call(capsys, *name.split(), "-h").out == text
@@ -86,7 +91,7 @@ def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_every_option_has_help() -> None:
-    for command in (group, *group.commands.values()):
+    for command in (group, *group.commands.values(), *plot.commands.values()):
         for parameter in command.params:
             assert isinstance(parameter, click.Argument) or (isinstance(parameter, click.Option) and parameter.help)
 
@@ -112,7 +117,8 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
         "explain": [f"--{name}" for name in f"{maps} {grids} format quiet no-color help".split()],
         "merge": [f"--{name}" for name in f"{results} github {talk}".split()],
         "table": [f"--{name}" for name in f"{table} cell best format output quiet no-color help".split()],
-        "plot": [f"--{name}" for name in f"{figure} width output no-color help".split()],
+        "plot": ["--help"],
+        "plot heatmap": [f"--{name}" for name in f"{figure} width output no-color help".split()],
         "metrics": ["--format", "--no-color", "--help"],
         "inspect": ["--labels", "--format", "--no-color", "--help"],
         "rasterize": ["--output", "--labels", "--force", "--help"],
@@ -121,11 +127,11 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
     assert not any(re.search(kinds, text) for text in texts.values())
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", WITH_EXAMPLE)
 def test_the_example_runs(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    text = call(capsys, name, "--help").out
+    text = call(capsys, *name.split(), "--help").out
     (example,) = re.findall(r"^Example:\n((?:^  .*\n)+)", re.sub("(?m)^  ", "", text), re.MULTILINE)
     (tmp_path / "sample_data").symlink_to(TOP / "sample_data")
     monkeypatch.chdir(tmp_path)
@@ -136,7 +142,7 @@ def test_the_example_runs(
         answer = call(capsys, *command[1:])
         assert answer.code == 0, answer.err
         assert answer.out
-    assert command[1] == name
+    assert command[1 : 1 + len(name.split())] == name.split()
 
 
 def test_defaults_are_shown(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from segeval.cli import run
 from segeval.cli import segeval as group
-from segeval.cli.configuration import defaults_of, find_configuration
+from segeval.cli.configuration import by_name, configure, defaults_of, find_configuration
 from segeval.cli.score import score
 
 TOP = Path(__file__).resolve().parent.parent
@@ -79,7 +79,7 @@ def long_names(command: click.Command) -> set[str]:
 def configured(folder: Path) -> dict[str, dict[str, Any]]:
     found = find_configuration(folder)
     assert found is not None
-    return defaults_of(group.commands, found[1], source=found[0])
+    return defaults_of(by_name(group.commands.values()), found[1], source=found[0])
 
 
 def parsed(*arguments: str, defaults: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -202,7 +202,7 @@ def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
         "explain": {"kind": "json", "no_color": True},
         "merge": {"kind": "json", "no_color": True},
         "table": {"no_color": True},
-        "plot": {"no_color": True},
+        "plot heatmap": {"no_color": True},
         "metrics": {"no_color": True},
         "inspect": {"kind": "json", "no_color": True},
         "rasterize": {},
@@ -277,3 +277,18 @@ def test_what_a_file_contradicts_itself_in_is_refused(folder: Path, capsys: pyte
     (folder / "segeval.toml").write_text('compat = "monai"\nsurface = "surfel"\n')
     assert run(["score", *PAIR]) == 2
     assert "compat monai decides on surface" in capsys.readouterr().err
+
+
+def test_a_key_reaches_a_command_of_a_group(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "segeval.toml").write_text('width = "double"\nmetadata = "none.csv"\n')
+    monkeypatch.chdir(folder)
+    with group.make_context("segeval", ["plot", "heatmap"]) as context:
+        configure(context, group.commands.values())
+        assert context.default_map == {
+            **{name: {} for name in ("score", "explain", "merge", "metrics", "inspect", "rasterize")},
+            "batch": {"metadata": str(folder / "none.csv")},
+            "table": {"metadata": str(folder / "none.csv")},
+            "plot": {"heatmap": {"metadata": str(folder / "none.csv"), "width": "double"}},
+        }

@@ -41,7 +41,7 @@ def segeval(context: click.Context) -> None:
     """
     from segeval.cli.configuration import configure
 
-    context.obj = configure(context, list(segeval.commands.values()))
+    context.obj = configure(context, segeval.commands.values())
 
 
 for command in (score, batch, merge, explain, table, plot, metrics, inspect, rasterize):

@@ -9,7 +9,7 @@ different values, a value is for those that take it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def defaults_of(
     Parameters
     ----------
     commands
-        Name -> command.
+        Name -> command; a command of a group by both names, ``"plot heatmap"``.
     keys
         As they stand in the file.
     source
@@ -88,7 +88,7 @@ def defaults_of(
     Returns
     -------
     dict
-        Command -> parameter -> value, as `click.Context.default_map` takes it.
+        Command -> parameter -> value.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def _options(name: str, command: click.Command) -> dict[str, click.Option]:
         for option in command.params
         if isinstance(option, click.Option)
         for key in (text.removeprefix("--") for text in option.opts if text.startswith("--"))
-        if key not in NEVER | NOT_CONFIGURABLE.get(name, NEVER)
+        if key not in NEVER | NOT_CONFIGURABLE.get(name.partition(" ")[0], NEVER)
     }
 
 
@@ -190,11 +190,31 @@ def _text(key: str, entry: object) -> str:
     return str(entry)
 
 
-def configure(context: click.Context, commands: Sequence[click.Command]) -> Path | None:
+def configure(context: click.Context, commands: Iterable[click.Command]) -> Path | None:
     """Give the commands of a group their configured defaults; returns the file, if there is one."""
     found = find_configuration(Path.cwd())
     if found is None:
         return None
     path, keys = found
-    context.default_map = defaults_of({command.name or "": command for command in commands}, keys, source=path)
+    context.default_map = _nested(defaults_of(by_name(commands), keys, source=path))
     return path
+
+
+def by_name(commands: Iterable[click.Command], group: str = "") -> dict[str, click.Command]:
+    """Commands by name, and those of groups by both names."""
+    found: dict[str, click.Command] = {}
+    for command in commands:
+        name = f"{group} {command.name}".strip()
+        found |= by_name(command.commands.values(), name) if isinstance(command, click.Group) else {name: command}
+    return found
+
+
+def _nested(defaults: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The same as `click.Context.default_map` takes it: those of a group's commands within the group's."""
+    nested: dict[str, dict[str, Any]] = {}
+    for name, values in defaults.items():
+        place = nested
+        for part in name.split():
+            place = place.setdefault(part, {})
+        place |= values
+    return nested

@@ -1,4 +1,4 @@
-"""`segeval plot`: a figure from results files."""
+"""`segeval plot heatmap`: isolines over two factors."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 import click
 
 from segeval.cli.options import complete_file, complete_metric, look_options
+from segeval.cli.plot.outputs import check_figure, figure_options
 from segeval.cli.streams import data_stream
 from segeval.cli.table import factor_options, pivot_of
 from segeval.errors import UsageError
 
 
 @click.command(
-    short_help="Draw scores over two factors, for a paper.",
+    short_help="The median over two factors, as isolines.",
     epilog="\b\nExample:\n"
     "  segeval batch sample_data/predictions sample_data/references -m nsd --tolerance 1 -o 1.json\n"
     "  segeval batch sample_data/predictions sample_data/references -m nsd --tolerance 5 -o 5.json\n"
     "  segeval plot heatmap 1.json 5.json --x label --y file --metric nsd -o figure.svg",
 )
-@click.argument("kind", metavar="heatmap", type=click.Choice(["heatmap"]))
 @click.argument("results", metavar="RESULTS...", nargs=-1, required=True, shell_complete=complete_file)
 @click.option("--x", metavar="FACTOR", required=True, help="What runs to the right; its levels are numbers.")
 @click.option("--y", metavar="FACTOR", required=True, help="What runs upwards; its levels are numbers.")
@@ -33,42 +33,26 @@ from segeval.errors import UsageError
 )
 @factor_options
 @click.option("--facet", metavar="FACTOR", help="A panel for each level of this.")
-@click.option(
-    "--width",
-    type=click.Choice(["single", "double"]),
-    default="single",
-    show_default=True,
-    help="Of a column of a journal, 3.5 in, or of two, 7.2 in.",
-)
-@click.option(
-    "-o",
-    "--output",
-    metavar="FILE",
-    required=True,
-    shell_complete=complete_file,
-    help="Where the figure goes: .svg, .pdf or .png (300 dpi).",
-)
+@figure_options
 @look_options
-def plot(kind: str, results: tuple[str, ...], *, no_color: bool, **options: Any) -> None:  # noqa: ARG001 - one kind
+def heatmap(results: tuple[str, ...], *, no_color: bool, **options: Any) -> None:
     """Draw the median score of RESULTS, which batch or merge wrote, as isolines over two factors.
 
     A factor is a column of --metadata, or file, label, name or metric; see `segeval table`. An axis is logarithmic
     where its levels span two decades or more. stdout has the numbers that are drawn. It takes matplotlib: pip install
     'segeval-cli[report]'.
     """
-    from segeval.reports.figures import check_installed, heatmap, suffix_of
-    from segeval.reports.files import check_output_path, write_bytes
+    from segeval.reports import figures
+    from segeval.reports.files import write_bytes
 
-    check_installed()
-    suffix = suffix_of(options["output"])
+    inputs = [*results, *([options["metadata"]] if options["metadata"] else [])]
+    suffix = check_figure(options, inputs=inputs)
     if "," in options["metric"]:
         raise UsageError("--metric takes one metric to draw")
-    inputs = [*results, *([options["metadata"]] if options["metadata"] else [])]
-    check_output_path(options["output"], inputs=inputs)
     facet = [] if options["facet"] is None else [options["facet"]]
     chosen = {"metrics": [options["metric"]], "labels": options["labels"], "metadata": options["metadata"]}
     pivot = pivot_of(results, rows=[options["y"]], columns=[*facet, options["x"]], **chosen)
-    figure = heatmap(pivot, suffix=suffix, width=options["width"])
+    figure = figures.heatmap(pivot, suffix=suffix, width=options["width"])
     write_bytes(options["output"], [figure], inputs=inputs)
     from segeval.reports.console import print_pivot
     from segeval.reports.pivot import read_template

@@ -1,18 +1,10 @@
-"""Figures for a paper, as SVG, PDF or PNG (home of matplotlib).
-
-The same numbers give the same bytes: nothing is taken from the user's matplotlib settings, nothing from a clock, and
-identifiers in an SVG are salted alike. Text in an SVG or a PDF stays text. A name from outside is never read as a
-formula. matplotlib is loaded only when a figure is drawn.
-"""
+"""Isolines of the median over two factors, in panels."""
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,45 +12,18 @@ from numpy.typing import NDArray
 
 from segeval.errors import UsageError, shown
 from segeval.factors import METRIC, Levels, Pivot, direction_of, number_of, unit_of
+from segeval.reports.figures.style import DPI, WIDTHS, check_installed, file_of, styled
 from segeval.reports.sheets import Alphabet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.contour import QuadContourSet
 
-SUFFIXES = (".svg", ".pdf", ".png")
-WIDTHS = {"single": 3.5, "double": 7.2}  # inches: one column of a journal, or two
-DPI = 300
 LEVELS = 8  # isolines, at most
 ABREAST = {"single": 2, "double": 3}  # panels
 MOST_TICKS = 8
 LABEL_LENGTH = 18.0  # points: about that of an isoline's label
 DECADES = 2  # from which an axis is logarithmic
-
-_INSTALL = "pip install 'segeval-cli[report]'"
-_STYLE: dict[str, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],
-    "font.size": 7,
-    "axes.labelsize": 7,
-    "axes.titlesize": 7,
-    "axes.linewidth": 0.6,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "segeval",
-    "pdf.fonttype": 42,
-    "text.parse_math": False,
-}
-_METADATA: dict[str, dict[str, Any]] = {
-    ".svg": {"Date": None},
-    ".pdf": {"CreationDate": None},
-    ".png": {"Software": None},
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,39 +76,6 @@ class _Axis:
         return cls(factor=factor, levels=tuple(by_value[value] for value in ordered), places=places)
 
 
-def check_installed() -> None:
-    """Say that matplotlib is missing, before anything is read.
-
-    Raises
-    ------
-    UsageError
-        It is not installed.
-    """
-    try:
-        import matplotlib as mpl  # noqa: F401
-    except ImportError:
-        raise UsageError("a figure needs the package matplotlib", hint=_INSTALL) from None
-
-
-def suffix_of(path: str) -> str:
-    """The kind of figure that a path names.
-
-    Raises
-    ------
-    UsageError
-        It names none.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        found = f"ends in {shown(suffix)}" if suffix else "has no suffix"
-        raise UsageError(
-            f"the kind of figure is told by the suffix, and this {found}",
-            source=path,
-            hint=f"known are {', '.join(SUFFIXES)}",
-        )
-    return suffix
-
-
 def heatmap(pivot: Pivot, *, suffix: str, width: str = "single") -> bytes:
     """Draw the median over two factors: filled contours, labelled isolines, and a point for each pair of levels.
 
@@ -153,9 +85,9 @@ def heatmap(pivot: Pivot, *, suffix: str, width: str = "single") -> bytes:
         Its row factor runs upwards, its last column factor to the right; a column factor before that has a panel for
         each level. An axis is logarithmic where its levels are positive and span two decades or more.
     suffix
-        One of `SUFFIXES`.
+        One of `style.SUFFIXES`.
     width
-        One of `WIDTHS`.
+        One of `style.WIDTHS`.
 
     Returns
     -------
@@ -168,8 +100,6 @@ def heatmap(pivot: Pivot, *, suffix: str, width: str = "single") -> bytes:
         A factor whose levels are no numbers, or too few values; or matplotlib is not installed.
     """
     check_installed()
-    import matplotlib as mpl
-
     y = _Axis.of(pivot.rows[0], [row[0] for row in pivot.row_levels], "--y")
     x = _Axis.of(pivot.columns[-1], list(dict.fromkeys(column[-1] for column in pivot.column_levels)), "--x")
     facets = list(dict.fromkeys(column[:-1] for column in pivot.column_levels))
@@ -179,11 +109,7 @@ def heatmap(pivot: Pivot, *, suffix: str, width: str = "single") -> bytes:
             f"no four neighbouring values of {shown(x.factor)} and {shown(y.factor)} have a median each",
             hint="isolines run between those",
         )
-    with mpl.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of fonts that lack a character: it is a box then
-        mpl.rcdefaults()
-        settings: Any = mpl.rcParams  # its type lists every key, which differ from version to version
-        settings.update(_STYLE)
+    with styled():
         return _drawn(pivot, facets, grids, x, y, suffix=suffix, width=width)
 
 
@@ -268,9 +194,7 @@ def _drawn(
         places = _label_places(panel, lines, x, y, grid)
         if places:
             lines.clabel(fontsize=6, fmt=f"%.{decimals}f", inline_spacing=2, manual=places)
-    drawn = io.BytesIO()
-    figure.savefig(drawn, format=suffix.removeprefix("."), dpi=DPI, metadata=_METADATA[suffix])
-    return drawn.getvalue()
+    return file_of(figure, suffix)
 
 
 def _label_places(

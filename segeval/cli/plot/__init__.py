@@ -1,0 +1,21 @@
+"""`segeval plot`: figures from results files, a command for each kind."""
+
+from __future__ import annotations
+
+import click
+
+from segeval.cli.options import help_option
+from segeval.cli.plot.heatmap import heatmap
+
+
+@click.group(short_help="Draw scores, for a paper.")
+@help_option
+def plot() -> None:
+    """Draw the scores of results files that score, batch or merge wrote, for a paper.
+
+    It takes matplotlib: pip install 'segeval-cli[report]'.
+    """
+
+
+for command in (heatmap,):
+    plot.add_command(command)

@@ -1,0 +1,51 @@
+"""Where a figure goes, and how wide it is: what all kinds of figure share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+from segeval.cli.options import complete_file, decorated
+
+
+def figure_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The width of a figure, and its file."""
+    return decorated(
+        command,
+        [
+            click.option(
+                "--width",
+                type=click.Choice(["single", "double"]),
+                default="single",
+                show_default=True,
+                help="Of a column of a journal, 3.5 in, or of two, 7.2 in.",
+            ),
+            click.option(
+                "-o",
+                "--output",
+                metavar="FILE",
+                required=True,
+                shell_complete=complete_file,
+                help="Where the figure goes: .svg, .pdf or .png (300 dpi).",
+            ),
+        ],
+    )
+
+
+def check_figure(options: dict[str, Any], *, inputs: Iterable[str]) -> str:
+    """The suffix of the figure's file, before anything is read.
+
+    Raises
+    ------
+    UsageError
+        matplotlib is not installed, the suffix is none of a figure, or the file cannot be written.
+    """
+    from segeval.reports.figures import check_installed, suffix_of
+    from segeval.reports.files import check_output_path
+
+    check_installed()
+    suffix = suffix_of(options["output"])
+    check_output_path(options["output"], inputs=inputs)
+    return suffix

@@ -1,0 +1,109 @@
+"""What all figures share: the kinds of file, widths, the look, and bytes that are the same each time.
+
+Nothing is taken from the user's matplotlib settings, nothing from a clock, and identifiers in an SVG are salted alike.
+Text in an SVG or a PDF stays text. A name from outside is never read as a formula. matplotlib is loaded only when a
+figure is drawn, and only in this package.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segeval.errors import UsageError, shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SUFFIXES = (".svg", ".pdf", ".png")
+WIDTHS = {"single": 3.5, "double": 7.2}  # inches: one column of a journal, or two
+DPI = 300
+
+_INSTALL = "pip install 'segeval-cli[report]'"
+_STYLE: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],
+    "font.size": 7,
+    "axes.labelsize": 7,
+    "axes.titlesize": 7,
+    "axes.linewidth": 0.6,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "segeval",
+    "pdf.fonttype": 42,
+    "text.parse_math": False,
+}
+_METADATA: dict[str, dict[str, Any]] = {
+    ".svg": {"Date": None},
+    ".pdf": {"CreationDate": None},
+    ".png": {"Software": None},
+}
+
+
+def check_installed() -> None:
+    """Say that matplotlib is missing, before anything is read.
+
+    Raises
+    ------
+    UsageError
+        It is not installed.
+    """
+    try:
+        import matplotlib as mpl  # noqa: F401
+    except ImportError:
+        raise UsageError("a figure needs the package matplotlib", hint=_INSTALL) from None
+
+
+def suffix_of(path: str) -> str:
+    """The kind of figure that a path names.
+
+    Raises
+    ------
+    UsageError
+        It names none.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        found = f"ends in {shown(suffix)}" if suffix else "has no suffix"
+        raise UsageError(
+            f"the kind of figure is told by the suffix, and this {found}",
+            source=path,
+            hint=f"known are {', '.join(SUFFIXES)}",
+        )
+    return suffix
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw with our settings alone, whatever the user's are; they are put back afterwards.
+
+    Raises
+    ------
+    UsageError
+        matplotlib is not installed.
+    """
+    check_installed()
+    import matplotlib as mpl
+
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of fonts that lack a character: it is a box then
+        mpl.rcdefaults()
+        settings: Any = mpl.rcParams  # its type lists every key, which differ from version to version
+        settings.update(_STYLE)
+        yield
+
+
+def file_of(figure: Figure, suffix: str) -> bytes:
+    """The bytes of a figure's file, one of `SUFFIXES`."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=suffix.removeprefix("."), dpi=DPI, metadata=_METADATA[suffix])
+    return drawn.getvalue()
