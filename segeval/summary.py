@@ -243,12 +243,13 @@ def _over_cases(
     )
     if not n:
         return described
-    worst = int(np.nanargmax(_badness(column.values, parse(column.metric).card)))
+    worst = int(np.nanargmax(badness(column.values, parse(column.metric).card)))
     described = _described(described, column.values[column.present], interval if n > 1 else None)
     return replace(described, worst_case=scored[worst].case)
 
 
-def _badness(values: Values, card: Metric) -> Values:
+def badness(values: Values, card: Metric) -> Values:
+    """How bad each value is: the greater the worse, by the metric's direction; NaN stays NaN."""
     if card.better is Direction.HIGHER:
         return -values
     return values if card.better is Direction.LOWER else np.abs(values)

@@ -50,6 +50,7 @@ WRITTEN: dict[str, tuple[str, list[str]]] = {
     "format": ('"csv"', ["csv"]),
     "output": ('["a.csv", "b.json"]', ["{folder}/a.csv", "{folder}/b.json"]),
     "export": ('"nnunet:summary.json"', ["nnunet:{folder}/summary.json"]),
+    "images": ('"scans"', ["{folder}/scans"]),
     "quiet": ("true", []),
     "verbose": ("true", []),
     "no-color": ("true", []),
@@ -179,9 +180,11 @@ def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.C
     keys = {key: text for key, (text, _) in WRITTEN.items() if key not in NOT_TOGETHER}
     keys |= {"format": f'"{kind}"', "labels": f"'{STREET / 'labels.json'}'"}
     (folder / "segeval.toml").write_text("".join(f"{key} = {text}\n" for key, text in keys.items()))
+    (folder / "scans").mkdir()
     arguments = {
         "score": PICTURES,
         "explain": PICTURES,
+        "report": [str(folder / "b.json"), "-o", str(folder / "report.html")],
         "table": [str(folder / "b.json"), "--rows", "name"],
         "metrics": [],
         "inspect": PICTURES,
@@ -190,8 +193,8 @@ def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.C
     assert {*arguments, "batch", "merge", "plot"} == set(group.commands)
     for name, words in arguments.items():
         assert run([name, *words]) == 0, capsys.readouterr().err
-    made = {path.name for path in folder.iterdir()}
-    assert made == {"segeval.toml", "a.csv", "b.json", "confusion.csv", "summary.json", "pictures"}
+    made = {path.name for path in folder.iterdir()} - {"segeval.toml", "scans"}
+    assert made == {"a.csv", "b.json", "confusion.csv", "summary.json", "report.html", "pictures"}
 
 
 def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
@@ -201,6 +204,7 @@ def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
         "batch": {"kind": "json", "no_color": True},
         "explain": {"kind": "json", "no_color": True},
         "merge": {"kind": "json", "no_color": True},
+        "report": {},
         "table": {"no_color": True},
         "plot heatmap": {"no_color": True},
         "metrics": {"no_color": True},
@@ -287,7 +291,7 @@ def test_a_key_reaches_a_command_of_a_group(
     with group.make_context("segeval", ["plot", "heatmap"]) as context:
         configure(context, group.commands.values())
         assert context.default_map == {
-            **{name: {} for name in ("score", "explain", "merge", "metrics", "inspect", "rasterize")},
+            **{name: {} for name in ("score", "explain", "merge", "report", "metrics", "inspect", "rasterize")},
             "batch": {"metadata": str(folder / "none.csv")},
             "table": {"metadata": str(folder / "none.csv")},
             "plot": {"heatmap": {"metadata": str(folder / "none.csv"), "width": "double"}},

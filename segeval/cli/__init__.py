@@ -18,6 +18,7 @@ from segeval.cli.metrics import metrics
 from segeval.cli.options import help_option, version_option
 from segeval.cli.plot import plot
 from segeval.cli.rasterize import rasterize
+from segeval.cli.report import report
 from segeval.cli.score import score
 from segeval.cli.streams import complain, remark
 from segeval.cli.table import table
@@ -44,7 +45,7 @@ def segeval(context: click.Context) -> None:
     context.obj = configure(context, segeval.commands.values())
 
 
-for command in (score, batch, merge, explain, table, plot, metrics, inspect, rasterize):
+for command in (score, batch, merge, explain, report, table, plot, metrics, inspect, rasterize):
     segeval.add_command(command)
 
 

@@ -20,6 +20,7 @@ from segeval.errors import UsageError, shown
 NEVER = frozenset({"help", "version"})
 NOT_CONFIGURABLE = {  # command -> what is said anew for each run
     "batch": frozenset({"dry-run", "resume", "shard"}),
+    "report": frozenset({"output", "title"}),
     "table": frozenset({"metric", "output"}),
     "plot": frozenset({"metric", "output"}),
     "rasterize": frozenset({"output", "force"}),
@@ -31,6 +32,7 @@ PATHS = (
     "export",
     "pairs",
     "metadata",
+    "images",
 )  # relative to the folder of the file that names them
 
 

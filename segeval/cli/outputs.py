@@ -26,6 +26,14 @@ MOST_NAMED = 5  # in the line that says why a run failed; the others are in the 
 Command = Callable[..., Any]
 
 
+images_option = click.option(
+    "--images",
+    metavar="FOLDER",
+    shell_complete=complete_file,
+    help="Where the scans are that an .html page draws its worst cases on; called like the cases.",
+)
+
+
 def result_options(command: Command) -> Command:
     """What is required of results, and where they go."""
     return decorated(
@@ -54,7 +62,7 @@ def result_options(command: Command) -> Command:
                 metavar="FILE",
                 multiple=True,
                 shell_complete=complete_file,
-                help="Also write .csv, .json, .jsonl, .md, .xlsx or .xml (JUnit); repeatable.",
+                help="Also write .csv, .json, .jsonl, .md, .xlsx, .html or .xml (JUnit); repeatable.",
             ),
             click.option(
                 "--export",
@@ -63,6 +71,7 @@ def result_options(command: Command) -> Command:
                 multiple=True,
                 help="Also write what another system reads: nnunet:summary.json, grand-challenge:metrics.json.",
             ),
+            images_option,
         ],
     )
 
@@ -96,6 +105,7 @@ def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bo
     from segeval.reports.files import check_output_path, check_report_path, summary_path
 
     inputs = list(inputs)
+    check_images(options["images"])
     for path in options["outputs"]:
         check_report_path(path, inputs=inputs, with_summary=several)
     others = [path for _, path in map(_export, options["exports"])]
@@ -112,6 +122,12 @@ def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bo
         if target in targets:
             raise UsageError("two outputs would go to this file", source=path)
         targets.add(target)
+
+
+def check_images(folder: str | None) -> None:
+    """Refuse a folder of scans that is none, before anything is scored."""
+    if folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - a Path of any text may raise
+        raise UsageError("there is no such folder of scans", source=folder)
 
 
 def _export(text: str) -> tuple[str, str]:
@@ -144,7 +160,8 @@ def write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], s
 
     inputs = list(inputs)
     tasks: list[Callable[[], None]] = [
-        partial(write_report, results, path, inputs=inputs, with_summary=several) for path in options["outputs"]
+        partial(write_report, results, path, inputs=inputs, with_summary=several, images=options["images"])
+        for path in options["outputs"]
     ]
     tasks += [
         partial(write_export, results, kind, path, inputs=inputs) for kind, path in map(_export, options["exports"])

@@ -26,7 +26,7 @@ FORMATS: dict[str, Callable[[Results], Iterable[str]]] = {
     "jsonl": to_jsonl,
     "markdown": to_markdown,
 }
-SUFFIXES = (".csv", ".json", ".jsonl", ".md", ".xlsx", ".xml")
+SUFFIXES = (".csv", ".json", ".jsonl", ".md", ".xlsx", ".html", ".xml")
 _TEXTS = {".csv": to_csv, ".json": to_json, ".jsonl": to_jsonl, ".md": to_markdown}
 
 StrPath = str | os.PathLike[str]
@@ -34,7 +34,12 @@ PARTS_AT_ONCE = 4096
 
 
 def write_report(
-    results: Results, path: StrPath, *, inputs: Iterable[StrPath] = (), with_summary: bool = False
+    results: Results,
+    path: StrPath,
+    *,
+    inputs: Iterable[StrPath] = (),
+    with_summary: bool = False,
+    images: str | None = None,
 ) -> None:
     """Write results to a file, in the format that its suffix names.
 
@@ -43,12 +48,14 @@ def write_report(
     results
         What was found.
     path
-        ``.csv``, ``.json``, ``.jsonl``, ``.md``, ``.xlsx`` or ``.xml``. A file that is there is replaced, a link
-        followed.
+        ``.csv``, ``.json``, ``.jsonl``, ``.md``, ``.xlsx``, ``.html`` or ``.xml``. A file that is there is replaced, a
+        link followed.
     inputs
         Files that must not be overwritten, besides those of the cases.
     with_summary
         Whether the summary is put beside ``NAME.csv`` as ``NAME.summary.csv``.
+    images
+        The folder of the scans that an ``.html`` page draws its worst cases on.
 
     Raises
     ------
@@ -63,6 +70,10 @@ def write_report(
         from segeval.reports.junit import to_junit  # deferred, like all that few runs need
 
         write_text(path, to_junit(results), inputs=inputs)
+    elif _suffix(path) == ".html":
+        from segeval.reports.page import to_html
+
+        write_text(path, to_html(results, images=images), inputs=inputs)
     else:
         from segeval.reports.workbook import to_xlsx
 
@@ -96,6 +107,10 @@ def check_report_path(path: StrPath, *, inputs: Iterable[StrPath] = (), with_sum
         from segeval.reports.workbook import check_installed
 
         check_installed()
+    if _suffix(path) == ".html":
+        from segeval.reports import page
+
+        page.check_installed()
     check_output_path(path, inputs=inputs)
     if with_summary and _suffix(path) == ".csv":
         check_output_path(summary_path(path), inputs=inputs)

@@ -116,7 +116,7 @@ class Overview:
     warnings: tuple[str, ...]
 
 
-def overview(results: Results, alphabet: Alphabet, *, failures: int = 20) -> Overview:
+def overview(results: Results, alphabet: Alphabet, *, failures: int = 20, folded: bool = True) -> Overview:
     """The closing summary of a run of any number of cases.
 
     Parameters
@@ -127,8 +127,10 @@ def overview(results: Results, alphabet: Alphabet, *, failures: int = 20) -> Ove
         What it is written with.
     failures
         How many of the cases that were not scored are listed.
+    folded
+        Whether tables of many rows are cut, and quartiles and extremes stand elsewhere; a page has room for them.
     """
-    desk = _Desk(results=results, alphabet=alphabet)
+    desk = Desk(results=results, alphabet=alphabet, folded=folded)
     labels = desk.rows("cases")
     titles = list(dict.fromkeys(row.label for row in labels))
     several = desk.scored > 1
@@ -161,11 +163,22 @@ def counted(count: int, noun: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Desk:
-    """What every table is made from."""
+class Desk:
+    """What every table is made from.
+
+    Parameters
+    ----------
+    results
+        With their summary.
+    alphabet
+        What the tables are written with.
+    folded
+        Whether tables of many rows are cut.
+    """
 
     results: Results
     alphabet: Alphabet
+    folded: bool = True
     scored: int = field(init=False)
     tokens: tuple[str, ...] = field(init=False)
     overall: tuple[str, ...] = field(init=False)
@@ -197,6 +210,11 @@ class _Desk:
         }
         for name, value in found.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def most(self) -> int:
+        """How many rows a table shows."""
+        return SHOWN_ROWS if self.folded else len(self.results.summary)
 
     def rows(
         self, aggregate: Aggregate, *, over_labels: bool = False, by: str | None = None, group: str | None = None
@@ -269,21 +287,23 @@ def _usual(rows: Sequence[Summary]) -> Summary:
     return max(rows, key=lambda row: often[row.n])
 
 
-def _total(row: Summary) -> int:
+def expected(row: Summary) -> int:
+    """How many references a row is about, whatever became of them."""
     return row.n + row.n_undefined + row.n_absent + row.n_failed + row.n_missing + row.n_skipped
 
 
-def _share(part: int, total: int) -> str:
+def share(part: int, total: int) -> str:
+    """A part of a whole, as n is written: ``13/14``, or ``14`` for all of it."""
     return str(total) if part == total else f"{part}/{total}"
 
 
-def _left_out(row: Summary) -> str:
+def without(row: Summary) -> str:
     """What the means of a row are without, besides the cases that were not scored."""
     lost = ((row.n_absent, "absent"), (row.n_undefined, "undefined"))
     return ", ".join(f"{count} {why}" for count, why in lost if count)
 
 
-def _kept(rows: Sequence[Summary]) -> str:
+def including(rows: Sequence[Summary]) -> str:
     """What is in the means of a row all the same."""
     missed = max((row.n_missed for row in rows), default=0)
     alarms = max((row.n_false_alarm for row in rows), default=0)
@@ -299,13 +319,13 @@ def _exception(rows: Iterable[Sequence[str]], noun: str, why: str) -> list[str]:
     return [f"{marked}: a mean over {counted(int(marked[1:].partition(')')[0]), noun)}, {why}"]
 
 
-def _summary(desk: _Desk) -> Table:
+def _summary(desk: Desk) -> Table:
     """The mean of each metric: a row per label, then what is over labels."""
     grouped = _by_label(desk.rows("cases"))
     empty = [label for label, rows in grouped.items() if not any(row.n for row in rows)]
     hidden = set(empty) if len(empty) > NO_VALUE_ROWS else set()
     visible = [label for label in grouped if label not in hidden]
-    rows = [_label_row(desk, grouped[label]) for label in visible[:SHOWN_ROWS]]
+    rows = [_label_row(desk, grouped[label]) for label in visible[: desk.most]]
     numbered = sum(isinstance(label, int) for label in grouped)
     aggregates: list[Aggregate] = ["macro", "macro_pooled"] if numbered > 1 else []
     if len(grouped) == 1:
@@ -321,32 +341,32 @@ def _summary(desk: _Desk) -> Table:
         *MARGIN,
     ]
     notes = [f"not shown: {counted(len(hidden), 'label')} without any value"] if hidden else []
-    if len(visible) > SHOWN_ROWS:
-        more = len(visible) - SHOWN_ROWS
+    if len(visible) > desk.most:
+        more = len(visible) - desk.most
         notes.append(f"not shown: {more} more of {len(visible)} labels, they are {IN_FILES}")
     notes += _exception((row[3:-2] for row in rows), "case", LESS)
     notes += _exception((row[3:-2] for row in over), "label", LESS)
     return Table(heads=tuple(heads), rows=(*rows, *over), notes=(*notes, *_summary_notes(desk, found)))
 
 
-def _label_row(desk: _Desk, rows: Sequence[Summary]) -> tuple[str, ...]:
+def _label_row(desk: Desk, rows: Sequence[Summary]) -> tuple[str, ...]:
     usual, label = _usual(rows), rows[0].label
     is_region = isinstance(label, str)
     name = desk.alphabet.text(label if is_region else rows[0].name or "")
-    n = _share(usual.n, _total(usual))
+    n = share(usual.n, expected(usual))
     means = desk.means(rows, usual, desk.tokens)
-    return ("" if is_region else str(label), name, n, *means, _left_out(usual), _kept(rows))
+    return ("" if is_region else str(label), name, n, *means, without(usual), including(rows))
 
 
-def _aggregate_row(desk: _Desk, rows: Sequence[Summary], aggregate: Aggregate) -> tuple[str, ...]:
+def _aggregate_row(desk: Desk, rows: Sequence[Summary], aggregate: Aggregate) -> tuple[str, ...]:
     usual = _usual(rows)
     means = desk.means(rows, usual, desk.tokens)
     if aggregate == "pooled":
-        return ("", aggregate, _share(usual.n, _total(usual)), *means, "", "")
-    return ("", aggregate, _share(usual.n, usual.n + usual.n_undefined), *means, "", _kept(rows))
+        return ("", aggregate, share(usual.n, expected(usual)), *means, "", "")
+    return ("", aggregate, share(usual.n, usual.n + usual.n_undefined), *means, "", including(rows))
 
 
-def _summary_notes(desk: _Desk, aggregates: Sequence[Aggregate]) -> list[str]:
+def _summary_notes(desk: Desk, aggregates: Sequence[Aggregate]) -> list[str]:
     rows = desk.rows("cases")
     notes = []
     lost = {status: sum(record.status == status for record in desk.results.cases) for status in UNSCORED}
@@ -377,7 +397,7 @@ def _summary_notes(desk: _Desk, aggregates: Sequence[Aggregate]) -> list[str]:
     return notes
 
 
-def _undefined(desk: _Desk) -> list[str]:
+def _undefined(desk: Desk) -> list[str]:
     """How many scores are undefined, and why."""
     scores = desk.results.scores
     often = np.bincount(scores.note_codes[np.isnan(scores.values)], minlength=1)
@@ -395,7 +415,7 @@ def _undefined(desk: _Desk) -> list[str]:
     return [f"undefined: {counted(reasons.total(), 'score')}, {why}"]
 
 
-def _overall(desk: _Desk) -> Table | None:
+def _overall(desk: Desk) -> Table | None:
     """The metrics that are over all labels, one row each."""
     rows = desk.rows("cases", over_labels=True)
     if not rows:
@@ -406,18 +426,18 @@ def _overall(desk: _Desk) -> Table | None:
     cells = [
         (
             f"{row.metric} {row.unit or ''}".rstrip(),
-            _share(row.n, _total(row)),
+            share(row.n, expected(row)),
             *(desk.cell(getattr(row, statistic), row.metric) for statistic in statistics),
             _worst_of(desk, row) if desk.scored > 1 else "",
-            _left_out(row),
-            _kept([row]),
+            without(row),
+            including([row]),
         )
         for row in rows
     ]
     return Table(heads=(*heads, Head(title="worst", prose=True), *MARGIN), rows=tuple(cells))
 
 
-def _worst_value(row: Summary) -> float | None:
+def worst_value(row: Summary) -> float | None:
     """The value of the worst case, by the metric's direction."""
     if row.min is None or row.max is None:
         return None
@@ -427,13 +447,13 @@ def _worst_value(row: Summary) -> float | None:
     return row.min if better is Direction.HIGHER else row.max
 
 
-def _worst_of(desk: _Desk, row: Summary, *, width: int = 0) -> str:
+def _worst_of(desk: Desk, row: Summary, *, width: int = 0) -> str:
     if row.worst_case is None:
         return desk.alphabet.dash
-    return f"{desk.cell(_worst_value(row), row.metric, exact=True):>{width}} {desk.alphabet.text(row.worst_case)}"
+    return f"{desk.cell(worst_value(row), row.metric, exact=True):>{width}} {desk.alphabet.text(row.worst_case)}"
 
 
-def _spread(desk: _Desk, labels: Sequence[Summary]) -> tuple[Table, ...]:
+def _spread(desk: Desk, labels: Sequence[Summary]) -> tuple[Table, ...]:
     """A table per metric with a row per label; of a single label, one table with a row per metric."""
     names = desk.names(labels)
     alone = len(names) == 1
@@ -443,7 +463,7 @@ def _spread(desk: _Desk, labels: Sequence[Summary]) -> tuple[Table, ...]:
     for rows in groups:
         title = names[rows[0].label] if alone else desk.line(rows[0].metric)
         keys = [desk.line(row.metric) if alone else names[row.label] for row in rows]
-        widest = max(len(desk.cell(_worst_value(row), row.metric, exact=True)) for row in rows)
+        widest = max(len(desk.cell(worst_value(row), row.metric, exact=True)) for row in rows)
         cells = [
             (
                 key,
@@ -457,7 +477,7 @@ def _spread(desk: _Desk, labels: Sequence[Summary]) -> tuple[Table, ...]:
     return tuple(tables)
 
 
-def _pooled(desk: _Desk) -> list[Table]:
+def _pooled(desk: Desk) -> list[Table]:
     """Each label's scores from its voxel counts summed over all cases."""
     rows = desk.rows("pooled")
     if not rows:
@@ -469,7 +489,7 @@ def _pooled(desk: _Desk) -> list[Table]:
     return [Table(heads=(Head(title="pooled", key=True), *desk.heads(tokens)), rows=tuple(cells), notes=(note,))]
 
 
-def _worst(desk: _Desk, labels: Sequence[Summary]) -> list[Table]:
+def _worst(desk: Desk, labels: Sequence[Summary]) -> list[Table]:
     """Where there are many labels, the worst mean and the worst case of all for each metric."""
     names = desk.names(labels)
     cells = []
@@ -477,13 +497,13 @@ def _worst(desk: _Desk, labels: Sequence[Summary]) -> list[Table]:
         valued = [row for row in labels if row.metric == token and row.mean is not None]
         if valued:
             label = max(valued, key=lambda row: _badness(row, row.mean))
-            case = max(valued, key=lambda row: _badness(row, _worst_value(row)))
+            case = max(valued, key=lambda row: _badness(row, worst_value(row)))
             cells.append(
                 (
                     desk.line(token),
                     desk.cell(label.mean, token),
                     names[label.label],
-                    desk.cell(_worst_value(case), token, exact=True),
+                    desk.cell(worst_value(case), token, exact=True),
                     names[case.label],
                     desk.alphabet.text(case.worst_case),
                 )
@@ -505,7 +525,7 @@ def _badness(row: Summary, value: float | None) -> float:
     return -value if better is Direction.HIGHER else value if better is Direction.LOWER else abs(value)
 
 
-def _groups(desk: _Desk, column: str) -> Table:
+def _groups(desk: Desk, column: str) -> Table:
     """The mean over labels of each metric by the groups of one column; of each label where there is no such mean."""
     members: dict[str, list[CaseRecord]] = {}
     for record in desk.results.cases:
@@ -521,19 +541,19 @@ def _groups(desk: _Desk, column: str) -> Table:
         *desk.heads([*desk.tokens, *desk.overall]),
         *MARGIN,
     )
-    marked = (row[len(labels) + 2 : -len(MARGIN)] for row in rows[:SHOWN_ROWS])
+    marked = (row[len(labels) + 2 : -len(MARGIN)] for row in rows[: desk.most])
     if over_labels:
         numbered = sum(isinstance(label, int) for label in names)
         notes = _exception(marked, "label", f"not over all {numbered}")
     else:
         notes = _exception(marked, "case", LESS)
-    if len(rows) > SHOWN_ROWS:
-        notes.append(f"not shown: {len(rows) - SHOWN_ROWS} more of {len(rows)} rows, they are {IN_FILES}")
-    return Table(heads=heads, rows=tuple(rows[:SHOWN_ROWS]), notes=tuple(notes))
+    if len(rows) > desk.most:
+        notes.append(f"not shown: {len(rows) - desk.most} more of {len(rows)} rows, they are {IN_FILES}")
+    return Table(heads=heads, rows=tuple(rows[: desk.most]), notes=tuple(notes))
 
 
 def _group_rows(
-    desk: _Desk, column: str, group: str, members: Sequence[CaseRecord], *, over_labels: bool
+    desk: Desk, column: str, group: str, members: Sequence[CaseRecord], *, over_labels: bool
 ) -> list[tuple[str, ...]]:
     """One row for the mean over labels, or one for each label."""
     means = _by_label(desk.rows("macro" if over_labels else "cases", by=column, group=group))
@@ -549,22 +569,22 @@ def _group_rows(
     for label in [None] if over_labels or not names else names:
         rows = means.get(label, [])
         usual = _usual(desk.rows("macro") if over_labels else rows) if rows else None
-        left_out = [_left_out(usual)] if usual and not over_labels else []
+        left_out = [without(usual)] if usual and not over_labels else []
         found.append(
             (
                 desk.alphabet.text(group) or "(none)",
                 *([names[label]] if label is not None and len(names) > 1 else []),
-                _share(usual.n if usual and not over_labels else scored, total),
+                share(usual.n if usual and not over_labels else scored, total),
                 *(desk.means(rows, usual, desk.tokens) if usual else [desk.alphabet.dash] * len(desk.tokens)),
                 *overall,
                 ", ".join(part for part in [*left_out, *lost] if part),
-                _kept(rows or over_all),
+                including(rows or over_all),
             )
         )
     return found
 
 
-def _notes(desk: _Desk) -> tuple[str, ...]:
+def _notes(desk: Desk) -> tuple[str, ...]:
     """What holds for the whole overview."""
     rows = [row for row in desk.results.summary if row.by is None and row.ci_low is not None]
     if not desk.scored:
@@ -574,7 +594,8 @@ def _notes(desk: _Desk) -> tuple[str, ...]:
     if not rows:
         return ()
     notes = ["ci_low, ci_high: 95 % interval of the mean, by bootstrap over cases"]
-    notes.append(f"quartiles and extremes: {IN_FILES}")
+    if desk.folded:
+        notes.append(f"quartiles and extremes: {IN_FILES}")
     if any(row.mean is not None and row.ci_low is None for row in desk.results.summary if row.by is None):
         notes.append(f"{desk.alphabet.dash} no interval, no sd: of fewer than two values, or with an infinite one")
     if desk.scored < FEW_CASES:
@@ -584,24 +605,29 @@ def _notes(desk: _Desk) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _failures(cases: Iterable[CaseRecord], alphabet: Alphabet, *, most: int) -> Table | None:
+def unscored(cases: Iterable[CaseRecord]) -> list[CaseRecord]:
     """The cases that were not scored: those that failed first, since a few of them drown among many left out."""
-    unscored = [record for record in cases if record.status != "scored"]
-    if not unscored:
+    lost = [record for record in cases if record.status != "scored"]
+    return sorted(lost, key=lambda record: UNSCORED.index(record.status))
+
+
+def _failures(cases: Iterable[CaseRecord], alphabet: Alphabet, *, most: int) -> Table | None:
+    """The cases that were not scored, and why."""
+    lost = unscored(cases)
+    if not lost:
         return None
-    unscored.sort(key=lambda record: UNSCORED.index(record.status))
     rows = [
         (alphabet.text(record.case), record.status, alphabet.text(record.message or "no reason given"))
-        for record in unscored[:most]
+        for record in lost[:most]
     ]
-    more = Counter(record.status for record in unscored[most:])
+    more = Counter(record.status for record in lost[most:])
     which = ", ".join(f"{count} {status}" for status, count in more.items())
     notes = (f"... and {more.total()} more ({which}), in the results file",) if more else ()
     heads = (Head(title="not scored", key=True), Head(title="status"), Head(title="message", prose=True))
     return Table(heads=heads, rows=tuple(rows), notes=notes)
 
 
-def _warnings(desk: _Desk) -> tuple[str, ...]:
+def _warnings(desk: Desk) -> tuple[str, ...]:
     """What holds for the run, what was said of its cases with how many said it, and means that mislead."""
     text = desk.alphabet.text
     lines = [text(line) for line in desk.results.warnings]

@@ -1,0 +1,64 @@
+"""`segeval report`: one offline page from a results file."""
+
+from __future__ import annotations
+
+import click
+
+from segeval.cli.options import complete_file, help_option
+from segeval.cli.outputs import check_images, images_option
+from segeval.cli.streams import data_stream
+from segeval.errors import UsageError, shown
+
+WORST = 3
+
+
+@click.command(
+    short_help="Put results on one offline page (HTML).",
+    epilog="\b\nExample:\n"
+    "  segeval batch sample_data/predictions sample_data/references -m dice,hd@95 -o results.json\n"
+    "  segeval report results.json -o report.html",
+)
+@click.argument("results", shell_complete=complete_file)
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    required=True,
+    shell_complete=complete_file,
+    help="Where the page goes: .html.",
+)
+@images_option
+@click.option(
+    "--worst",
+    metavar="N",
+    type=click.IntRange(min=0),
+    default=WORST,
+    show_default=True,
+    help="How many of the worst cases to show for each metric.",
+)
+@click.option("--no-overlays", is_flag=True, help="Do not draw the worst cases; their files are not read again.")
+@click.option("--title", metavar="TEXT", help="What the page is headed by.")
+@help_option
+def report(results: str, *, output: str, images: str | None, worst: int, no_overlays: bool, title: str | None) -> None:
+    """Put RESULTS, which score, batch or merge wrote, on one page to look at.
+
+    The page holds the requirements, means with their intervals, figures, the worst cases drawn in the slices with most
+    error, what was not scored and why, and every score in a table that sorts and filters. It needs no network and no
+    other file. The worst cases are drawn from the files that the results name; where these are gone, the page says so.
+    It takes pip install 'segeval-cli[report]'. stdout has the path of the page.
+    """
+    from segeval.reports.document import read_results
+    from segeval.reports.files import check_report_path, write_text
+    from segeval.reports.page import to_html
+    from segeval.summary import summarised
+
+    if not output.lower().endswith(".html"):
+        raise UsageError("the page ends in .html", source=output, hint="such as report.html")
+    check_report_path(output, inputs=[results])
+    check_images(images)
+    found = summarised(read_results(results))
+    files = (path for record in found.cases for path in (record.prediction, record.reference) if path)
+    page = to_html(found, title=title, worst=worst, overlays=not no_overlays, images=images)
+    write_text(output, page, inputs=[results, *files])
+    with data_stream() as stream:
+        stream.write(f"{shown(output)}\n")

@@ -1,0 +1,263 @@
+"""What each section of a page says, before anything lays it out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from segeval.comparison import Key
+from segeval.metrics import Direction, parse
+from segeval.reports.overview import Desk, Head, counted, overview, unscored
+from segeval.reports.page.tables import (
+    Cell,
+    Grid,
+    Register,
+    Worst,
+    label_names,
+    linked,
+    over_cases,
+    registered,
+    scores_of,
+    worst_cases,
+)
+from segeval.reports.sheets import Alphabet, found, sheets
+from segeval.results import Results
+from segeval.scoring import ALL
+
+TITLE = "Segmentation scores"
+WORST = 3
+MOST_OVERLAYS = 24
+MOST_FAILURES = 1000
+
+_BETTER = {
+    Direction.HIGHER: "higher is better",
+    Direction.LOWER: "lower is better",
+    Direction.NEITHER: "neither way is better",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One metric over cases.
+
+    Parameters
+    ----------
+    anchor
+        What links to it.
+    token
+        The metric as it was asked for.
+    heading, explained
+        What it is called, which way is better, and its formula.
+    table
+        A row for each label.
+    figures
+        SVG elements.
+    """
+
+    anchor: str
+    token: str
+    heading: str
+    explained: str
+    table: Grid
+    figures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One of the worst cases by a metric.
+
+    Parameters
+    ----------
+    value, case, label, note
+        As they are read.
+    row, overlay
+        The anchors of its row and of its overlay; empty where there is none.
+    """
+
+    value: str
+    case: str
+    label: str
+    note: str
+    row: str
+    overlay: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overlay:
+    """A case and label, drawn.
+
+    Parameters
+    ----------
+    anchor
+        What links to it.
+    case, label, scores
+        As they are read.
+    drawing
+        An SVG element; empty where there is none.
+    reason
+        Why there is none.
+    row
+        The anchor of its row.
+    """
+
+    anchor: str
+    case: str
+    label: str
+    scores: str
+    drawing: str
+    reason: str
+    row: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What every section says; a section that has nothing to say is None or empty."""
+
+    title: str
+    headline: str
+    verdict: str
+    passed: bool
+    gate: Grid | None
+    unscored: Grid | None
+    warnings: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    means: tuple[Grid, ...]
+    notes: tuple[str, ...]
+    groups: tuple[Grid, ...]
+    panels: tuple[Panel, ...]
+    worst: tuple[tuple[str, tuple[Entry, ...]], ...]
+    overlays: tuple[Overlay, ...]
+    register: Register
+    signature: str
+    footnote: str
+    settings: tuple[tuple[str, str], ...]
+
+
+def page_of(results: Results, *, title: str | None, worst: int, overlays: bool, images: str | None) -> Page:
+    """Everything that the page of some results says; see `segeval.reports.page.to_html`."""
+    alphabet = Alphabet()
+    desk = Desk(results=results, alphabet=alphabet, folded=False)
+    closing = overview(results, alphabet, failures=MOST_FAILURES, folded=False)
+    rows = registered(desk)
+    sheet = sheets(results, alphabet)[0] if len(results.cases) == 1 else None
+    ranking = {metric: worst_cases(desk, metric, most=worst) for metric in (*desk.tokens, *desk.overall)}
+    drawn = _to_draw(ranking, most=MOST_OVERLAYS if overlays else 0)
+    entry = partial(_entry, desk, rows=rows, drawn=drawn, names=label_names(desk))
+    lost = [rows.of(record.case) for record in unscored(results.cases)[:MOST_FAILURES]]
+    return Page(
+        title=alphabet.text(title) if title else TITLE,
+        headline=closing.headline,
+        verdict=_verdict(results),
+        passed=all(verdict.passed for verdict in results.gate),
+        gate=_gate(results, rows, alphabet) if results.gate else None,
+        unscored=linked(closing.failures, lost) if closing.failures else None,
+        warnings=closing.warnings,
+        facts=sheet.facts if sheet else (),
+        means=() if sheet else tuple(linked(table) for table in (closing.summary, closing.overall) if table),
+        notes=sheet.footnotes if sheet else closing.notes,
+        groups=tuple(map(linked, closing.groups)),
+        panels=() if sheet else tuple(_panels(desk, rows)),
+        worst=tuple(
+            (desk.line(metric), tuple(entry(metric, each) for each in cases))
+            for metric, cases in ranking.items()
+            if cases
+        ),
+        overlays=tuple(_overlays(desk, drawn, rows, images)),
+        register=rows,
+        signature=alphabet.text(results.signature),
+        footnote=alphabet.text(results.footnote),
+        settings=tuple((alphabet.text(key), alphabet.text(_plain(value))) for key, value in results.settings.items()),
+    )
+
+
+def _plain(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _verdict(results: Results) -> str:
+    """Whether the requirements are met, in words."""
+    missed = sum(not verdict.passed for verdict in results.gate)
+    if not results.gate:
+        return ""
+    if not missed:
+        return f"{counted(len(results.gate), 'requirement')} met"
+    return f"{missed} of {counted(len(results.gate), 'requirement')} not met"
+
+
+def _gate(results: Results, rows: Register, alphabet: Alphabet) -> Grid:
+    heads = ("requirement", "found", "result", "worst case")
+    lines = [
+        (
+            Cell(alphabet.text(verdict.requirement), is_head=True),
+            Cell(found(verdict)),
+            Cell("passed" if verdict.passed else "FAILED"),
+            Cell(
+                alphabet.text(verdict.worst_case or ""), anchor=rows.anchors.get((verdict.worst_case or "", None), "")
+            ),
+        )
+        for verdict in results.gate
+    ]
+    return Grid(heads=tuple(Head(title=head, right=head == "found") for head in heads), rows=tuple(lines))
+
+
+def _panels(desk: Desk, rows: Register) -> list[Panel]:
+    panels: list[Panel] = []
+    for metric in (*desk.tokens, *desk.overall):
+        table = over_cases(desk, metric, rows)
+        if table is not None:
+            card = parse(metric).card
+            panels.append(
+                Panel(
+                    anchor=f"m{len(panels) + 1}",
+                    token=metric,
+                    heading=desk.line(metric),
+                    explained=f"{card.title}, {_BETTER[card.better]}: {card.formula}",
+                    table=table,
+                )
+            )
+    return panels
+
+
+def _to_draw(ranking: Mapping[str, Sequence[Worst]], *, most: int) -> dict[tuple[str, Key], str]:
+    """The cases and labels that are drawn, each once, and their anchors: the worst of every metric first."""
+    longest = max(map(len, ranking.values()), default=0)
+    by_rank = [each for rank in range(longest) for cases in ranking.values() for each in cases[rank : rank + 1]]
+    chosen = dict.fromkeys((each.case, each.label) for each in by_rank if each.label != ALL)
+    return {each: f"o{place}" for place, each in enumerate(list(chosen)[:most], 1)}
+
+
+def _entry(
+    desk: Desk,
+    metric: str,
+    worst: Worst,
+    *,
+    rows: Register,
+    drawn: Mapping[tuple[str, Key], str],
+    names: Mapping[Key | None, str],
+) -> Entry:
+    return Entry(
+        value=desk.cell(worst.value, metric, exact=True),
+        case=desk.alphabet.text(worst.case),
+        label=names[worst.label],
+        note=worst.note,
+        row=rows.of(worst.case, worst.label),
+        overlay=drawn.get((worst.case, worst.label), ""),
+    )
+
+
+def _overlays(desk: Desk, drawn: Mapping[tuple[str, Key], str], rows: Register, images: str | None) -> list[Overlay]:
+    names = label_names(desk)
+    return [
+        Overlay(
+            anchor=anchor,
+            case=desk.alphabet.text(case),
+            label=names[label],
+            scores=scores_of(desk, case, label),
+            drawing="",
+            reason="not drawn",
+            row=rows.of(case, label),
+        )
+        for (case, label), anchor in drawn.items()
+    ]

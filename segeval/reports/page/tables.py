@@ -1,0 +1,378 @@
+"""The tables of a page: every score by case and label, each metric over cases, and those of the overview.
+
+Numbers, headings and footnotes are those of the console. A cell carries its value besides, for sorting, and a link
+where it names a case. Beyond `MOST_CELLS` the table of all scores holds the worst rows of every metric, and says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segeval.cases import CaseRecord
+from segeval.comparison import Key
+from segeval.metrics import parse
+from segeval.reports.overview import MARGIN, Desk, Head, Table, expected, including, share, without, worst_value
+from segeval.reports.sheets import UNDEFINED, WORDS
+from segeval.reports.tabular import label_rows, metric_columns, reason
+from segeval.results import Results, Summary
+from segeval.scoring import Score
+from segeval.summary import badness
+
+MOST_ROWS = 10_000
+MOST_CELLS = 80_000
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands in a cell.
+
+    Parameters
+    ----------
+    text
+        What is read.
+    value
+        What it is sorted by, as JavaScript reads a number; empty for nothing, which comes last.
+    anchor
+        What it links to; empty for nothing.
+    is_head
+        Whether it is the head of its row.
+    """
+
+    text: str
+    value: str = ""
+    anchor: str = ""
+    is_head: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A table whose cells link.
+
+    Parameters
+    ----------
+    heads
+        One per column.
+    rows
+        A cell for each head.
+    notes
+        What stands below.
+    """
+
+    heads: tuple[Head, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def head_column(self) -> int:
+        """Which column holds the heads of all rows; -1 where they are in several."""
+        columns = {place for row in self.rows for place, cell in enumerate(row) if cell.is_head}
+        return columns.pop() if len(columns) == 1 else -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A row of the table of all scores.
+
+    Parameters
+    ----------
+    anchor
+        What links to it.
+    label
+        The place of its label among those that one may choose; -1 for a case that was not scored.
+    cells
+        Case, label, metrics, note.
+    """
+
+    anchor: str
+    label: int
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """The table of all scores.
+
+    Parameters
+    ----------
+    heads
+        Case, label, metrics, note.
+    lines
+        Its rows, in the order of the cases.
+    labels
+        The labels that one may choose.
+    total
+        How many rows there are in the results.
+    anchors
+        Case and label -> anchor; a case with the label None stands for its first row.
+    """
+
+    heads: tuple[Head, ...]
+    lines: tuple[Line, ...]
+    labels: tuple[str, ...]
+    total: int
+    anchors: Mapping[tuple[str, Key | None], str]
+
+    def of(self, case: str | None, label: Key | None = None) -> str:
+        """The anchor of a row, of the first one of the case without a label; empty where there is none."""
+        return "" if case is None else self.anchors.get((case, label), "")
+
+
+def registered(desk: Desk) -> Register:
+    """Every score, a row for each case and label; of too many, the worst ones."""
+    results = desk.results
+    metrics = list(dict.fromkeys([*desk.tokens, *desk.overall, *metric_columns(results)]))
+    places, names = _label_places(desk), label_names(desk)
+    most = min(MOST_ROWS, MOST_CELLS // max(1, len(metrics)))
+    groups = list(label_rows(results))
+    chosen = range(len(groups)) if len(groups) <= most else _worst_rows(results, groups, most)
+    order = {record.case: place for place, record in enumerate(results.cases)}
+    lines: list[Line] = []
+    anchors: dict[tuple[str, Key | None], str] = {}
+    for place in chosen:
+        record, scores = groups[place]
+        anchor = f"r{place + 1}"
+        label = scores[0].label if scores else None
+        anchors[record.case, label] = anchor
+        anchors.setdefault((record.case, None), anchor)
+        case = Cell(desk.alphabet.text(record.case), str(order[record.case]), is_head=True)
+        if label is None:
+            why = f"{record.status}: {reason(record)}".removesuffix(": ")
+            cells = (case, Cell(""), *[Cell("")] * len(metrics), Cell(desk.alphabet.text(why)))
+        else:
+            of = {score.metric: score for score in scores}
+            values = (_score_cell(desk, of.get(metric)) for metric in metrics)
+            cells = (case, Cell(names[label], str(places[label])), *values, Cell(_note(desk, scores)))
+        lines.append(Line(anchor=anchor, label=-1 if label is None else places[label], cells=cells))
+    heads = [Head(title="case", key=True), Head(title="label", key=True), *desk.heads(metrics), Head(title="note")]
+    return Register(
+        heads=tuple(heads),
+        lines=tuple(lines),
+        labels=tuple(names[label] for label in places),
+        total=len(groups),
+        anchors=anchors,
+    )
+
+
+def label_names(desk: Desk) -> dict[Key | None, str]:
+    """What each label and region is called, and what is over all of them."""
+    rows = [row for row in desk.results.summary if row.aggregate == "cases" and row.by is None]
+    return desk.names(rows)
+
+
+def _label_places(desk: Desk) -> dict[Key, int]:
+    """The labels in the order of the summary."""
+    labels = dict.fromkeys(row.label for row in desk.results.summary if row.aggregate == "cases" and row.by is None)
+    return {label: place for place, label in enumerate(label for label in labels if label is not None)}
+
+
+def _worst_rows(results: Results, groups: Sequence[tuple[CaseRecord, list[Score]]], most: int) -> list[int]:
+    """The rows that are among the worst by any metric; what has no score at all comes first."""
+    rank = np.full(len(groups), len(groups), np.int64)
+    for metric in metric_columns(results):
+        values = np.full(len(groups), np.nan)
+        for place, (_, scores) in enumerate(groups):
+            values[place] = next((s.value for s in scores if s.metric == metric and s.value is not None), np.nan)
+        bad = badness(values, parse(metric).card)
+        defined = np.flatnonzero(~np.isnan(bad))
+        by_badness = defined[np.argsort(-bad[defined], kind="stable")]
+        rank[by_badness] = np.minimum(rank[by_badness], np.arange(len(by_badness)))
+    rank[[not scores for _, scores in groups]] = -1
+    return sorted(np.argsort(rank, kind="stable")[:most].tolist())
+
+
+def _score_cell(desk: Desk, score: Score | None) -> Cell:
+    if score is None:
+        return Cell("")
+    text = desk.cell(score.value, score.metric, exact=True)
+    return Cell(text) if score.value is None else Cell(text, _raw(score.value))
+
+
+def _raw(value: float) -> str:
+    """A number as JavaScript reads it."""
+    return repr(float(value)) if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def _note(desk: Desk, scores: Iterable[Score]) -> str:
+    notes = dict.fromkeys(score.note for score in scores if score.note and not score.note.startswith(UNDEFINED))
+    return "; ".join(WORDS.get(note, desk.alphabet.text(note)) for note in notes)
+
+
+def over_cases(desk: Desk, metric: str, register: Register) -> Grid | None:
+    """One metric over cases: a row for each label with its interval and spread, then the mean over labels.
+
+    Parameters
+    ----------
+    desk
+        What it is made from.
+    metric
+        As it was asked for.
+    register
+        Where the rows of cases are.
+    """
+    summary = [row for row in desk.results.summary if row.by is None and row.metric == metric]
+    rows = [row for row in summary if row.aggregate == "cases"]
+    if not rows:
+        return None
+    pooled = {row.label: row.mean for row in summary if row.aggregate == "pooled"}
+    names = label_names(desk)
+    lines = [
+        (
+            Cell(names[row.label], is_head=True),
+            Cell(share(row.n, expected(row))),
+            *_described(desk, row),
+            Cell(desk.cell(pooled[row.label], metric) if row.label in pooled else ""),
+            Cell(_worst_text(desk, row), anchor=register.of(row.worst_case, row.label)),
+            Cell(without(row)),
+            Cell(including([row])),
+        )
+        for row in rows
+    ]
+    over = {row.aggregate: row for row in summary if row.aggregate in ("macro", "macro_pooled")}
+    if "macro" in over and sum(isinstance(row.label, int) for row in rows) > 1:
+        row = over["macro"]
+        both = over.get("macro_pooled")
+        lines.append(
+            (
+                Cell("macro", is_head=True),
+                Cell(share(row.n, row.n + row.n_undefined)),
+                *_described(desk, row),
+                Cell(desk.cell(both.mean, metric) if both else ""),
+                Cell(""),
+                Cell(""),
+                Cell(including([row])),
+            )
+        )
+    statistics = ("mean", "95 % interval", "sd", "median", "quartiles", "min", "max", "pooled")
+    heads = (
+        Head(title="label", key=True),
+        Head(title="n", right=True),
+        *(Head(title=statistic, right=True) for statistic in statistics),
+        Head(title="worst case"),
+        *MARGIN,
+    )
+    return _without_empty_columns(Grid(heads=heads, rows=tuple(lines)))
+
+
+def _described(desk: Desk, row: Summary) -> list[Cell]:
+    def between(low: float | None, high: float | None) -> str:
+        return "" if low is None or high is None else f"{desk.cell(low, row.metric)} to {desk.cell(high, row.metric)}"
+
+    def one(value: float | None) -> str:
+        return "" if value is None and row.aggregate != "cases" else desk.cell(value, row.metric)
+
+    quartiles = between(row.q1, row.q3)
+    texts = [one(row.mean), between(row.ci_low, row.ci_high), one(row.sd), one(row.median)]
+    return [Cell(text) for text in (*texts, quartiles, one(row.min), one(row.max))]
+
+
+def _worst_text(desk: Desk, row: Summary) -> str:
+    if row.worst_case is None:
+        return desk.alphabet.dash
+    return f"{desk.cell(worst_value(row), row.metric, exact=True)} {desk.alphabet.text(row.worst_case)}"
+
+
+def linked(table: Table, anchors: Iterable[str] = ()) -> Grid:
+    """A table of the overview, the heads of its rows linking to `anchors`, one for each row if there are any."""
+    targets = list(anchors) or [""] * len(table.rows)
+    keys = [place for place, head in enumerate(table.heads) if head.key]
+    named = [place for place in keys if not table.heads[place].right and all(row[place] for row in table.rows)]
+    rows = []
+    for row, anchor in zip(table.rows, targets, strict=True):
+        key = next((place for place in [*named, *keys] if row[place]), -1)
+        cells = [
+            Cell(text.strip(), anchor=anchor if place == key else "", is_head=place == key)
+            for place, text in enumerate(row)
+        ]
+        rows.append(tuple(cells))
+    return _without_empty_columns(Grid(heads=table.heads, rows=tuple(rows), notes=table.notes))
+
+
+def _without_empty_columns(grid: Grid) -> Grid:
+    kept = [place for place in range(len(grid.heads)) if any(row[place].text for row in grid.rows)]
+    return Grid(
+        heads=tuple(grid.heads[place] for place in kept),
+        rows=tuple(tuple(row[place] for place in kept) for row in grid.rows),
+        notes=grid.notes,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worst:
+    """One of the worst cases by a metric.
+
+    Parameters
+    ----------
+    case, label
+        Which; of a case with several labels, the worst one, unless there is no other case.
+    value
+        Its score.
+    note
+        In words.
+    """
+
+    case: str
+    label: Key
+    value: float
+    note: str
+
+
+def worst_cases(desk: Desk, metric: str, *, most: int) -> list[Worst]:
+    """The worst cases by a metric, each with its worst label, the worst one first.
+
+    Parameters
+    ----------
+    desk
+        What they are found in.
+    metric
+        As it was asked for.
+    most
+        How many there are at most; fewer where the others are perfect, none by a metric that measures no error.
+
+    Returns
+    -------
+    list of Worst
+        Among equals, in the order of the results.
+    """
+    scores, card = desk.results.scores, parse(metric).card
+    code = scores.metrics.find(metric)
+    perfect = _perfect(metric)
+    if code is None or perfect is None:
+        return []
+    at: NDArray[np.intp] = np.flatnonzero((scores.metric_codes == code) & ~np.isnan(scores.values))
+    bad = badness(scores.values[at], card)
+    alone = len(desk.results.cases) == 1
+    found: dict[Key, Worst] = {}
+    for place in at[np.argsort(-bad, kind="stable")].tolist():
+        score = scores[place]
+        if len(found) == most or score.value is None or score.value == perfect:
+            break
+        worst = Worst(case=score.case, label=score.label, value=score.value, note=_note(desk, [score]))
+        found.setdefault(score.label if alone else score.case, worst)
+    return list(found.values())
+
+
+def _perfect(metric: str) -> float | None:
+    """The best value of a metric; None for one that measures a size, in which nothing is worst."""
+    card = parse(metric).card
+    low, high = card.bounds
+    if card.better == "higher":
+        return high if math.isfinite(high) else None
+    if card.better == "lower":
+        return low
+    return 0.0 if low < 0 else None
+
+
+def scores_of(desk: Desk, case: str, label: Key) -> str:
+    """Every score of a case and label on one line."""
+    rows = desk.results.scores.of([case])
+    texts = [
+        f"{row.metric} {desk.cell(row.value, row.metric, exact=True)} {row.unit or ''}".rstrip()
+        for row in rows
+        if row.label == label
+    ]
+    return ", ".join(texts)
