@@ -18,7 +18,7 @@ from segeval.comparison import Key
 from segeval.metrics import parse
 from segeval.reports.overview import MARGIN, Desk, Head, Table, expected, including, share, without, worst_value
 from segeval.reports.sheets import UNDEFINED, WORDS
-from segeval.reports.tabular import label_rows, metric_columns, reason
+from segeval.reports.tabular import label_rows, reason
 from segeval.results import Results, Summary
 from segeval.scoring import Score
 from segeval.summary import badness
@@ -125,7 +125,7 @@ class Register:
 def registered(desk: Desk) -> Register:
     """Every score, a row for each case and label; of too many, the worst ones."""
     results = desk.results
-    metrics = list(dict.fromkeys([*desk.tokens, *desk.overall, *metric_columns(results)]))
+    metrics = [*desk.tokens, *desk.overall]
     places, names = _label_places(desk), label_names(desk)
     most = min(MOST_ROWS, MOST_CELLS // max(1, len(metrics)))
     groups = list(label_rows(results))
@@ -173,7 +173,7 @@ def _label_places(desk: Desk) -> dict[Key, int]:
 def _worst_rows(results: Results, groups: Sequence[tuple[CaseRecord, list[Score]]], most: int) -> list[int]:
     """The rows that are among the worst by any metric; what has no score at all comes first."""
     rank = np.full(len(groups), len(groups), np.int64)
-    for metric in metric_columns(results):
+    for metric in results.scores.metrics.values:
         values = np.full(len(groups), np.nan)
         for place, (_, scores) in enumerate(groups):
             values[place] = next((s.value for s in scores if s.metric == metric and s.value is not None), np.nan)
@@ -247,7 +247,7 @@ def over_cases(desk: Desk, metric: str, register: Register) -> Grid | None:
                 Cell(including([row])),
             )
         )
-    statistics = ("mean", "95 % interval", "sd", "median", "quartiles", "min", "max", "pooled")
+    statistics = ("mean", "ci_low to ci_high", "sd", "median", "q1 to q3", "min", "max", "pooled")
     heads = (
         Head(title="label", key=True),
         Head(title="n", right=True),
