@@ -9,7 +9,7 @@ are shown beside each other. Nothing here knows how it is drawn.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Any
@@ -95,7 +95,7 @@ class Slice:
 
 
 def overlays(
-    case: Case, plan: Plan, *, label: Key, image: str | None = None, counted: LabelCounts | None = None
+    case: Case, plan: Plan, *, label: Key, image: str | None = None, counted: Iterable[LabelCounts] = ()
 ) -> tuple[Slice, ...]:
     """The slice of each plane in which a prediction is most in error about a label.
 
@@ -110,7 +110,8 @@ def overlays(
     image
         The scan or photograph beneath, if any.
     counted
-        What was counted when the case was scored: files that give other counts have changed since.
+        What was counted when the case was scored: files that give other counts have changed since. Counts of other
+        cases and labels are passed over.
 
     Returns
     -------
@@ -135,7 +136,7 @@ def compared(
     *,
     label: Key,
     image: str | None = None,
-    counted: Sequence[LabelCounts | None] | None = None,
+    counted: Sequence[Iterable[LabelCounts]] | None = None,
 ) -> tuple[tuple[Slice, ...], ...]:
     """The same slices of several predictions for one reference: those in which all together are most in error.
 
@@ -160,16 +161,18 @@ def compared(
     """
     found: list[Masks] = []
     grid: Grid | None = None
-    for (case, plan), expected in zip(pairs, counted or [None] * len(pairs), strict=True):
+    for (case, plan), expected in zip(pairs, counted or [()] * len(pairs), strict=True):
         pair, names = pair_of(case, plan)
         if grid is None:
             grid = pair.grid
         elif apart := difference(pair.grid, grid, tolerance=plan.geometry_tolerance):
             text = apart.text.replace("prediction", "this reference").replace(", reference", ", the first")
             raise GeometryError(f"the references do not lie on one grid: {text}", source=case.reference)
-        masks = pair.masks(_key(label, pair, names))
-        if expected is not None:
-            _check_counts(masks, expected, case)
+        key = _key(label, pair, names)
+        masks = pair.masks(key)
+        for row in expected:
+            if (row.case, row.label) == (case.name, key):
+                _check_counts(masks, row, case)
         found.append(masks)
     if grid is None:
         raise UsageError("there is nothing to show")
@@ -196,16 +199,14 @@ def _key(label: Key, pair: Pair, names: Mapping[int, str]) -> Key:
 def _check_counts(masks: Masks, expected: LabelCounts, case: Case) -> None:
     """Refuse files that are no longer those of which the results are."""
     both = int(np.count_nonzero(masks.prediction & masks.reference))
-    now = (
-        both,
-        int(np.count_nonzero(masks.prediction)) - both,
-        int(np.count_nonzero(masks.reference)) - both,
-    )
-    if now != (expected.tp, expected.fp, expected.fn):
-        counts = (f"{tp:,} true, {fp:,} false positive, {fn:,} false negative voxels" for tp, fp, fn in (
-            (expected.tp, expected.fp, expected.fn), now))  # fmt: skip
+    found = int(np.count_nonzero(masks.prediction)) - both, int(np.count_nonzero(masks.reference)) - both
+    if (both, *found) != (expected.tp, expected.fp, expected.fn):
+        then, now = (
+            f"{tp:,} true positive, {fp:,} false positive and {fn:,} false negative voxels"
+            for tp, fp, fn in ((expected.tp, expected.fp, expected.fn), (both, *found))
+        )
         raise InputError(
-            "the files have changed since they were scored: then {}, now {}".format(*counts),
+            f"the files have changed since they were scored: then {then}, now {now}",
             source=case.prediction or case.reference,
             hint="score them again",
         )

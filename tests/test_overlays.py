@@ -264,16 +264,19 @@ def test_all_of_it_comes_back_from_a_results_file(tmp_path: Path) -> None:
     results = results_of_files(case.prediction, case.reference, plan_of(regions={"r": [1]}))
     plan = Plan.of_settings(results.settings)
     for counted in results.counts:
-        for each in overlays(case, plan, label=counted.label, counted=counted):
+        for each in overlays(case, plan, label=counted.label, counted=results.counts):
             assert isinstance(each, Slice)
 
 
 def test_files_that_have_changed_are_not_shown(tmp_path: Path) -> None:
     case = case_of(tmp_path)
     counted = LabelCounts(case="a", label=1, tp=891, fp=0, fn=9, tn=0)
-    assert overlays(case, plan_of(), label=1, counted=counted)
+    assert overlays(case, plan_of(), label=1, counted=[counted])
+    assert overlays(
+        case, plan_of(), label=1, counted=[replace(counted, case="b", fp=1), replace(counted, label="1", fp=1)]
+    )
     with pytest.raises(InputError, match=r"p\.nii: the files have changed since they were scored: then 891 true"):
-        overlays(replace(case), plan_of(), label=1, counted=replace(counted, fp=1))
+        overlays(replace(case), plan_of(), label=1, counted=[replace(counted, fp=1)])
 
 
 def test_a_label_of_neither_map(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ PATHS = (
     "export",
     "pairs",
     "metadata",
+    "images",
 )  # relative to the folder of the file that names them
 
 

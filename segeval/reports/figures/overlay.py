@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from segeval.overlays import Mask, Slice
 
 IGNORED = (128, 128, 128)
+WIDE = 3.0  # points that a voxel measures from which lines have their full width
 FAINT, STRONG = 0.35, 0.65  # opacity over the image: of what is right or ignored, and of what is false
 GREYS = 32  # so many shades of an image are told apart: the file stays small
 GAP, SIDE = 0.24, 0.16  # inches between slices, and beside them
@@ -34,6 +35,7 @@ TALLEST = 2.6  # inches that a slice may be high
 BAR_SHARE = 0.3  # of the widest slice, at most, for the scale bar
 
 _TRUE, _FALSE, _MISSED = COLORS
+_DASHED, _DOTTED, _HATCH = (0, (3, 1.5)), (0, (1, 1.2)), "//////"
 _NUMBER = re.compile(r"-?\d+\.\d+")
 _PATH_DATA = re.compile(r' d="([MLz\d\s.-]+)"')
 
@@ -102,7 +104,7 @@ def _figure(
         for number, (each, (w, h)) in enumerate(zip(slices, sizes[name], strict=True)):
             box = (left / inches, (top - scale * h) / total, scale * w / inches, scale * h / total)
             axes = figure.add_axes(box)
-            _draw(axes, each)
+            _draw(axes, each, thin=min(1.0, max(0.35, 72 * scale * min(each.spacing) / WIDE)))
             places[name, number] = axes
             left += scale * w + GAP
         top -= height
@@ -122,7 +124,8 @@ def _head(each: Slice) -> float:
     return 0.04 + LINE * bool(each.title) + 0.09 * (each.edges is not None)
 
 
-def _draw(axes: Axes, each: Slice) -> None:
+def _draw(axes: Axes, each: Slice, *, thin: float) -> None:
+    """Draw a slice, with lines so much thinner than usual."""
     rows, columns = each.prediction.shape
     axes.set_xlim(0, columns)
     axes.set_ylim(rows, 0)
@@ -130,9 +133,9 @@ def _draw(axes: Axes, each: Slice) -> None:
     axes.set_yticks([])
     axes.imshow(_pixels(each), extent=(0, columns, rows, 0), interpolation="none", aspect="auto")
     axes.set_title(each.title, pad=2 if each.edges is None else 9.5, fontsize=6.5)
-    _outline(axes, each.false_positive, color=_FALSE, linestyle=(0, (3, 1.5)))
-    _outline(axes, each.false_negative, color=_MISSED, linestyle=(0, (1, 1.2)), hatch="//////")
-    _double_line(axes, each.reference)
+    _outline(axes, each.false_positive, color=_FALSE, linestyle=_DASHED, width=0.7 * thin)
+    _outline(axes, each.false_negative, color=_MISSED, linestyle=_DOTTED, width=0.7 * thin, hatch=_HATCH)
+    _double_line(axes, each.reference, thin=thin)
     if each.edges is not None:
         top, right, bottom, left = each.edges
         for text, x, y, dx, dy in (
@@ -166,7 +169,9 @@ def _pixels(each: Slice) -> NDArray[np.uint8]:
     return pixels.round().astype(np.uint8)
 
 
-def _outline(axes: Axes, mask: Mask, *, color: tuple[int, int, int], linestyle: Any, hatch: str | None = None) -> None:
+def _outline(
+    axes: Axes, mask: Mask, *, color: tuple[int, int, int], linestyle: Any, width: float, hatch: str | None = None
+) -> None:
     from matplotlib.patches import PathPatch
 
     if not mask.any():
@@ -176,7 +181,7 @@ def _outline(axes: Axes, mask: Mask, *, color: tuple[int, int, int], linestyle: 
             _path(mask),
             facecolor="none",
             edgecolor=_hex(color),
-            linewidth=0.7,
+            linewidth=width,
             linestyle=linestyle,
             hatch=hatch,
             joinstyle="miter",
@@ -184,7 +189,7 @@ def _outline(axes: Axes, mask: Mask, *, color: tuple[int, int, int], linestyle: 
     )
 
 
-def _double_line(axes: Axes, mask: Mask) -> None:
+def _double_line(axes: Axes, mask: Mask, *, thin: float) -> None:
     """An outline that is seen on anything: black within white."""
     from matplotlib.collections import PathCollection
 
@@ -194,7 +199,7 @@ def _double_line(axes: Axes, mask: Mask) -> None:
             offsets=[(0, 0), (0, 0)],  # one path, in the file too, drawn two times
             facecolors="none",
             edgecolors=["white", "black"],
-            linewidths=[1.2, 0.5],
+            linewidths=[1.2 * thin, 0.5 * thin],
             transform=axes.transData,
         )
         axes.add_collection(twice, autolim=False)
@@ -288,7 +293,7 @@ def _legend(rows: Mapping[str, Sequence[Slice]]) -> list[tuple[str, dict[str, An
         ("in both (true positive)", fill | {"facecolor": _faded(_TRUE, FAINT), "edgecolor": "none"}),
         (
             "only in the prediction (false positive)",
-            fill | {"facecolor": _faded(_FALSE, STRONG), "edgecolor": _hex(_FALSE), "linestyle": (0, (3, 1.5))},
+            fill | {"facecolor": _faded(_FALSE, STRONG), "edgecolor": _hex(_FALSE), "linestyle": _DASHED},
         ),
         (
             "only in the reference (false negative)",
@@ -296,8 +301,8 @@ def _legend(rows: Mapping[str, Sequence[Slice]]) -> list[tuple[str, dict[str, An
             | {
                 "facecolor": _faded(_MISSED, STRONG),
                 "edgecolor": _hex(_MISSED),
-                "linestyle": (0, (1, 1.2)),
-                "hatch": "//////",
+                "linestyle": _DOTTED,
+                "hatch": _HATCH,
             },
         ),
         ("outline of the reference", {"facecolor": "none", "edgecolor": "black", "linewidth": 0.6}),
