@@ -25,7 +25,7 @@ from segeval.reading import SUFFIXES, file_behind
 from segeval.reading.bids import read_named_label_map
 from segeval.reading.folders import read_class_folder, read_class_folders
 from segeval.reading.probabilities import ARRAY_SUFFIXES, NIFTI_SUFFIXES, RawProbabilities, read_probabilities
-from segeval.scoring import LabelCounts, Score, compare, counted, score
+from segeval.scoring import LabelCounts, Pair, Score, compare, counted, score
 
 Status = Literal["scored", "failed", "missing", "skipped"]
 
@@ -163,11 +163,28 @@ def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Outcome:
     UsageError
         A label or region that the plan names wrongly.
     """
+    prediction, reference, plan, soft = _read(case, plan, threads=threads)
+    return score_maps(prediction, reference, plan, case=case, threads=threads, soft=soft)
+
+
+def pair_of(case: Case, plan: Plan, *, threads: int = 1) -> tuple[Pair, Mapping[int, str]]:
+    """Read a case's two files and bring them together, as they are scored: the pair, and label -> name.
+
+    See `score_case`.
+    """
+    prediction, reference, plan, soft = _read(case, plan, threads=threads)
+    try:
+        pair, names, _ = compare(prediction, reference, plan, threads=threads, soft=soft)
+    except MemoryError:
+        raise OutOfMemoryError("there is not enough memory to compare it", source=case.reference) from None
+    return pair, names
+
+
+def _read(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, LabelMap, Plan, SoftMaps | None]:
     if plan.probabilities:
-        soft, predicted, reference, plan = read_soft_case(case, plan, threads=threads)
-        return score_maps(predicted, reference, plan, case=case, threads=threads, soft=soft)
-    prediction, reference, plan = read_case(case, plan, threads=threads)
-    return score_maps(prediction, reference, plan, case=case, threads=threads)
+        soft, prediction, reference, plan = read_soft_case(case, plan, threads=threads)
+        return prediction, reference, plan, soft
+    return *read_case(case, plan, threads=threads), None
 
 
 def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMaps, LabelMap, LabelMap, Plan]:
@@ -196,7 +213,7 @@ def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMap
         probabilities = arranged(
             raw.values,
             reference.grid,
-            grid=None if raw.grid is None else _plane_of(raw.grid),
+            grid=None if raw.grid is None else plane_of(raw.grid),
             names=raw.names,
             normalise=plan.normalise,
             source=raw.source,
@@ -218,7 +235,7 @@ def _read_soft_reference(path: str, plan: Plan) -> tuple[LabelMap, ProbabilityMa
         raw = read_probabilities(path)
         if raw.values.dtype.kind != "f":
             raise
-    grid = None if raw.grid is None else _plane_of(raw.grid)
+    grid = None if raw.grid is None else plane_of(raw.grid)
     shares = arranged_reference(raw.values, grid=grid, normalise=plan.normalise, source=raw.source)
     return hardened(shares, threshold=plan.threshold), shares
 
@@ -337,7 +354,7 @@ def _refuse_numbers(plan: Plan) -> None:
 
 def _in_plane(label_map: LabelMap) -> LabelMap:
     """A file with one axis of length 1 is one slice, and scored in 2-D."""
-    grid = _plane_of(label_map.grid)
+    grid = plane_of(label_map.grid)
     return (
         label_map
         if grid is label_map.grid
@@ -345,6 +362,6 @@ def _in_plane(label_map: LabelMap) -> LabelMap:
     )
 
 
-def _plane_of(grid: Grid) -> Grid:
+def plane_of(grid: Grid) -> Grid:
     """The grid without its axis of length 1, if it has three and one such."""
     return grid.without_axis(grid.shape.index(1)) if grid.ndim == 3 and 1 in grid.shape else grid

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
 from segeval.labelmap import LabelMap, Labels, layerwise, slabs
@@ -69,6 +70,14 @@ def _changed(labels: Labels, new: Mapping[int, int]) -> Labels:
         place = np.minimum(np.searchsorted(old, slab), len(old) - 1)
         changed[part] = np.where(old[place] == slab, to[place].astype(dtype), slab)
     return changed
+
+
+def mask_of(labels: Labels, members: Collection[int]) -> NDArray[np.bool_]:
+    """Where there is any of the members; of the shape of the labels."""
+    if len(members) == 1:
+        (member,) = members
+        return np.equal(labels, member)
+    return np.isin(labels, np.array(sorted(members), np.uint64))
 
 
 def plain_name(name: str) -> str:

@@ -207,6 +207,7 @@ def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
         "report": {},
         "table": {"no_color": True},
         "plot heatmap": {"no_color": True},
+        "plot overlay": {},
         "metrics": {"no_color": True},
         "inspect": {"kind": "json", "no_color": True},
         "rasterize": {},
@@ -294,5 +295,8 @@ def test_a_key_reaches_a_command_of_a_group(
             **{name: {} for name in ("score", "explain", "merge", "report", "metrics", "inspect", "rasterize")},
             "batch": {"metadata": str(folder / "none.csv")},
             "table": {"metadata": str(folder / "none.csv")},
-            "plot": {"heatmap": {"metadata": str(folder / "none.csv"), "width": "double"}},
+            "plot": {
+                "heatmap": {"metadata": str(folder / "none.csv"), "width": "double"},
+                "overlay": {"width": "double"},
+            },
         }

@@ -6,16 +6,17 @@ import click
 
 from segeval.cli.options import help_option
 from segeval.cli.plot.heatmap import heatmap
+from segeval.cli.plot.overlay import overlay
 
 
 @click.group(short_help="Draw scores, for a paper.")
 @help_option
 def plot() -> None:
-    """Draw the scores of results files that score, batch or merge wrote, for a paper.
+    """Draw what results files that score, batch or merge wrote are about, for a paper.
 
     It takes matplotlib: pip install 'segeval-cli[report]'.
     """
 
 
-for command in (heatmap,):
+for command in (heatmap, overlay):
     plot.add_command(command)
