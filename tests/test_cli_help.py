@@ -116,7 +116,7 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
         "batch": [f"--{name}" for name in f"{cases} {scoring} {running} {results} confusion github {talk}".split()],
         "explain": [f"--{name}" for name in f"{maps} {grids} format quiet no-color help".split()],
         "merge": [f"--{name}" for name in f"{results} github {talk}".split()],
-        "report": [f"--{name}" for name in "output images worst no-overlays title help".split()],
+        "report": [f"--{name}" for name in ["output", "images", "worst", "no-overlays", "title", "help"]],
         "table": [f"--{name}" for name in f"{table} cell best format output quiet no-color help".split()],
         "plot": ["--help"],
         "plot heatmap": [f"--{name}" for name in f"{figure} width output no-color help".split()],

@@ -33,6 +33,8 @@ from tests.paper import of_values
 from tests.test_reports_golden import awkward, awkward_batch, many_labels, nothing_scored
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from segeval.results import Results
     from tests.pages import Element
 
@@ -81,7 +83,7 @@ def test_the_page_of_the_samples_is_the_golden_file() -> None:
     assert found == golden.read_text("utf-8")
 
 
-PAGES = {
+PAGES: dict[str, Callable[[], Results]] = {
     "samples": lambda: samples(metrics="dice,hd,volume_error,generalized_dice"),
     "hostile": hostile,
     "awkward": awkward_batch,
@@ -180,7 +182,7 @@ def test_of_too_many_rows_the_worst_of_every_metric_are_shown() -> None:
     assert "failed: it is cut short" in found[-1].text
     shown = {(row.children[0].text, row.children[1].text) for row in found}
     for metric in METRICS:
-        values = [(score.value, score.case, score.name) for score in results.scores if score.metric == metric]
+        values = [(score.value or 0.0, score.case, score.name) for score in results.scores if score.metric == metric]
         values.sort(key=lambda each: each[0], reverse=metric in ("assd", "hd", "hd@95"))
         assert {(name, label) for _, name, label in values[:1000]} <= shown
 
@@ -330,6 +332,7 @@ def test_a_drawing_has_no_style_and_its_own_names() -> None:
         "text",
     ]
     assert 'id="k-' in drawing
+    assert root.all("rect")[0].attributes == {"x": "0", "y": "0", "width": "3", "height": "3"}
     (path,), (use,), (text,), (group,) = root.all("path"), root.all("use"), root.all("text"), root.all("g")
     assert path.attributes == {
         "id": use.attributes["href"][1:],

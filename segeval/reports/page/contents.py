@@ -10,6 +10,7 @@ from functools import partial
 from segeval.comparison import Key
 from segeval.metrics import Direction, parse
 from segeval.reports.overview import Desk, Head, counted, overview, unscored
+from segeval.reports.page.illustrations import Studio, metric_figures, size_figures
 from segeval.reports.page.tables import (
     Cell,
     Grid,
@@ -29,6 +30,7 @@ from segeval.scoring import ALL
 TITLE = "Segmentation scores"
 WORST = 3
 MOST_OVERLAYS = 24
+MOST_DRAWN = 8  # metrics that have figures
 MOST_FAILURES = 1000
 
 _BETTER = {
@@ -51,17 +53,20 @@ class Panel:
     heading, explained
         What it is called, which way is better, and its formula.
     table
-        A row for each label.
+        A row for each label; None for what is no metric.
     figures
         SVG elements.
+    is_wide
+        Whether a figure takes the width of the page.
     """
 
     anchor: str
     token: str
     heading: str
     explained: str
-    table: Grid
+    table: Grid | None = None
     figures: tuple[str, ...] = ()
+    is_wide: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +100,7 @@ class Overlay:
     case, label, scores
         As they are read.
     drawing
-        An SVG element; empty where there is none.
-    reason
-        Why there is none.
+        An SVG element.
     row
         The anchor of its row.
     """
@@ -107,7 +110,6 @@ class Overlay:
     label: str
     scores: str
     drawing: str
-    reason: str
     row: str
 
 
@@ -129,6 +131,7 @@ class Page:
     panels: tuple[Panel, ...]
     worst: tuple[tuple[str, tuple[Entry, ...]], ...]
     overlays: tuple[Overlay, ...]
+    not_drawn: tuple[str, ...]
     register: Register
     signature: str
     footnote: str
@@ -143,7 +146,7 @@ def page_of(results: Results, *, title: str | None, worst: int, overlays: bool, 
     rows = registered(desk)
     sheet = sheets(results, alphabet)[0] if len(results.cases) == 1 else None
     ranking = {metric: worst_cases(desk, metric, most=worst) for metric in (*desk.tokens, *desk.overall)}
-    drawn = _to_draw(ranking, most=MOST_OVERLAYS if overlays else 0)
+    drawn, not_drawn = _overlays(desk, _to_draw(ranking, most=MOST_OVERLAYS if overlays else 0), rows, images)
     entry = partial(_entry, desk, rows=rows, drawn=drawn, names=label_names(desk))
     lost = [rows.of(record.case) for record in unscored(results.cases)[:MOST_FAILURES]]
     return Page(
@@ -164,7 +167,8 @@ def page_of(results: Results, *, title: str | None, worst: int, overlays: bool, 
             for metric, cases in ranking.items()
             if cases
         ),
-        overlays=tuple(_overlays(desk, drawn, rows, images)),
+        overlays=tuple(drawn.values()),
+        not_drawn=tuple(not_drawn),
         register=rows,
         signature=alphabet.text(results.signature),
         footnote=alphabet.text(results.footnote),
@@ -207,25 +211,37 @@ def _panels(desk: Desk, rows: Register) -> list[Panel]:
     for metric in (*desk.tokens, *desk.overall):
         table = over_cases(desk, metric, rows)
         if table is not None:
-            card = parse(metric).card
+            card, anchor = parse(metric).card, f"m{len(panels) + 1}"
             panels.append(
                 Panel(
-                    anchor=f"m{len(panels) + 1}",
+                    anchor=anchor,
                     token=metric,
                     heading=desk.line(metric),
                     explained=f"{card.title}, {_BETTER[card.better]}: {card.formula}",
                     table=table,
+                    figures=metric_figures(desk, metric, key=anchor) if len(panels) < MOST_DRAWN else (),
                 )
             )
+    sizes = size_figures(desk, key="size") if panels else ()
+    if sizes:
+        panels.append(
+            Panel(
+                anchor="size",
+                token="size",  # noqa: S106  (a name, no secret)
+                heading="Predicted and reference size",
+                explained="Predicted minus reference size, over the mean of both (Bland and Altman 1986)",
+                figures=sizes,
+                is_wide=True,
+            )
+        )
     return panels
 
 
-def _to_draw(ranking: Mapping[str, Sequence[Worst]], *, most: int) -> dict[tuple[str, Key], str]:
-    """The cases and labels that are drawn, each once, and their anchors: the worst of every metric first."""
+def _to_draw(ranking: Mapping[str, Sequence[Worst]], *, most: int) -> list[tuple[str, Key]]:
+    """The cases and labels that are drawn, each once: the worst of every metric first."""
     longest = max(map(len, ranking.values()), default=0)
     by_rank = [each for rank in range(longest) for cases in ranking.values() for each in cases[rank : rank + 1]]
-    chosen = dict.fromkeys((each.case, each.label) for each in by_rank if each.label != ALL)
-    return {each: f"o{place}" for place, each in enumerate(list(chosen)[:most], 1)}
+    return list(dict.fromkeys((each.case, each.label) for each in by_rank if each.label != ALL))[:most]
 
 
 def _entry(
@@ -234,30 +250,40 @@ def _entry(
     worst: Worst,
     *,
     rows: Register,
-    drawn: Mapping[tuple[str, Key], str],
+    drawn: Mapping[tuple[str, Key], Overlay],
     names: Mapping[Key | None, str],
 ) -> Entry:
+    overlay = drawn.get((worst.case, worst.label))
     return Entry(
         value=desk.cell(worst.value, metric, exact=True),
         case=desk.alphabet.text(worst.case),
         label=names[worst.label],
         note=worst.note,
         row=rows.of(worst.case, worst.label),
-        overlay=drawn.get((worst.case, worst.label), ""),
+        overlay=overlay.anchor if overlay else "",
     )
 
 
-def _overlays(desk: Desk, drawn: Mapping[tuple[str, Key], str], rows: Register, images: str | None) -> list[Overlay]:
+def _overlays(
+    desk: Desk, wanted: Sequence[tuple[str, Key]], rows: Register, images: str | None
+) -> tuple[dict[tuple[str, Key], Overlay], list[str]]:
+    """Each case and label as a drawing, and why some are none."""
     names = label_names(desk)
-    return [
-        Overlay(
+    studio = Studio(desk.results, images=images)
+    drawn: dict[tuple[str, Key], Overlay] = {}
+    reasons: list[str] = []
+    for case, label in wanted:
+        anchor, called = f"o{len(drawn) + 1}", desk.alphabet.text(case)
+        drawing, reason = studio.drawn(case, label, key=anchor, title=f"{names[label]} of {called}: where it is wrong")
+        if reason:
+            reasons.append(f"not drawn: {names[label]} of {called}, {desk.alphabet.text(reason)}")
+            continue
+        drawn[case, label] = Overlay(
             anchor=anchor,
-            case=desk.alphabet.text(case),
+            case=called,
             label=names[label],
             scores=scores_of(desk, case, label),
-            drawing="",
-            reason="not drawn",
+            drawing=drawing,
             row=rows.of(case, label),
         )
-        for (case, label), anchor in drawn.items()
-    ]
+    return drawn, reasons

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
 ELEMENTS = frozenset(
-    "svg g defs path use clipPath text tspan image rect circle ellipse line polyline polygon".split()  # noqa: SIM905
+    "svg g defs path use clipPath pattern text tspan image rect circle ellipse line polyline polygon".split()  # noqa: SIM905
 )
 INK, PAPER = "currentColor", "var(--paper)"
 
@@ -21,7 +21,7 @@ _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 _FONT = re.compile(r"(?P<words>.*?)(?P<size>[\d.]+px)\s+(?P<family>.+)")
 _BLACK, _WHITE = frozenset({"#000000", "#000", "black"}), frozenset({"#ffffff", "#fff", "white"})
-_DROPPED = frozenset({"style", "id", "font-family", "version", "width", "height", _HREF, "href"})
+_DROPPED = frozenset({"style", "id", "font-family", _HREF, "href"})
 
 
 def inlined(svg: bytes, *, key: str, title: str, description: str) -> str:
@@ -97,8 +97,6 @@ def _attributes(element: ET.Element, names: dict[str, str]) -> Iterator[tuple[st
         yield "href", f"#{names[link[1:]]}"
     elif link and link.startswith("data:image/png;base64,"):
         yield "href", "".join(link.split())
-    if element.tag.rpartition("}")[2] == "image":  # elsewhere the file's size is that of the page's column
-        yield from ((side, element.get(side, "0")) for side in ("width", "height"))
     given = {name: value for name, value in element.items() if name not in _DROPPED and not name.startswith("on")}
     for name, value in (given | dict(_properties(element.get("style", "")))).items():
         yield name, _value(name, value, names)
@@ -118,8 +116,8 @@ def _properties(style: str) -> Iterator[tuple[str, str]]:
 
 
 def _value(name: str, value: str, names: dict[str, str]) -> str:
-    if name in {"fill", "stroke"}:
-        return INK if value.lower() in _BLACK else PAPER if value.lower() in _WHITE else value
+    if name in {"fill", "stroke"} and value.lower() in _BLACK | _WHITE:
+        return INK if value.lower() in _BLACK else PAPER
     if name in {"d", "x", "y", "points"}:
         return _LONG.sub(lambda number: f"{float(number[0]):.2f}", " ".join(value.split()))
     return _REFERENCE.sub(lambda reference: f"url(#{names[reference[1]]})", value)

@@ -1,0 +1,135 @@
+"""Figures of a page, with their words for those who do not see them: of metrics, of sizes, and of the worst cases.
+
+A worst case is drawn from its files, which are read again; where that fails, the page says why in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from segeval.cases import Case, CaseRecord
+from segeval.comparison import Key
+from segeval.errors import SegevalError, UsageError
+from segeval.overlays import Slice, overlays
+from segeval.plans import Plan
+from segeval.reading.images import find_image
+from segeval.reports import figures
+from segeval.reports.overview import Desk, counted
+from segeval.reports.page.drawings import inlined
+from segeval.reports.page.tables import label_names
+from segeval.results import Results, Summary
+from segeval.series import Agreement, agreement_of, sizes_of
+
+DESCRIBED = 12  # labels that a description goes through
+_RUN = ""
+
+
+def metric_figures(desk: Desk, metric: str, *, key: str) -> tuple[str, ...]:
+    """A metric over cases: boxes, scores against size, and cumulative curves; those for which there is something.
+
+    Parameters
+    ----------
+    desk
+        What it is about.
+    metric
+        As it was asked for.
+    key
+        What identifiers begin with.
+    """
+    kinds = {
+        f"{metric} of every case, with boxes from quartile to quartile": figures.box,
+        f"{metric} against the size of the object": figures.volume,
+        f"share of the cases that are at least as good, by {metric}": figures.cumulative,
+    }
+    drawn = []
+    for place, (title, draw) in enumerate(kinds.items()):
+        try:
+            svg = draw({_RUN: desk.results}, metric=metric, suffix=".svg", width="single")
+        except UsageError:
+            continue  # nothing to draw, such as scores against sizes that nobody counted
+        drawn.append(inlined(svg, key=f"{key}f{place}", title=title, description=_distribution(desk, metric)))
+    return tuple(drawn)
+
+
+def size_figures(desk: Desk, *, key: str) -> tuple[str, ...]:
+    """Predicted minus reference size over the mean of both; nothing where no sizes were counted."""
+    runs = {_RUN: desk.results}
+    try:
+        svg = figures.bland_altman(runs, suffix=".svg", width="double")
+    except UsageError:
+        return ()
+    names = label_names(desk)
+    lines = [
+        f"{names.get(row.label, row.name)}: bias {_agreed(agreement_of(row), row.unit)}"
+        for row in sizes_of(runs)[:DESCRIBED]
+    ]
+    title = "predicted minus reference size, over the mean of both"
+    return (inlined(svg, key=f"{key}f", title=title, description="; ".join(lines)),)
+
+
+def _agreed(found: Agreement, unit: str) -> str:
+    if found.bias is None:
+        return "unknown"
+    limits = "" if found.low is None or found.high is None else f", limits {found.low:.4g} to {found.high:.4g}"
+    return f"{found.bias:.4g} {unit}{limits}, n {found.n}"
+
+
+def _distribution(desk: Desk, metric: str) -> str:
+    """The medians and quartiles of a metric by label."""
+    names = label_names(desk)
+    rows = [row for row in desk.rows("cases") + desk.rows("cases", over_labels=True) if row.metric == metric]
+    lines = [f"{names[row.label]}: {_quartiles(desk, row)}" for row in rows[:DESCRIBED]]
+    more = [f"and {counted(len(rows) - DESCRIBED, 'more label')}"] if len(rows) > DESCRIBED else []
+    return "; ".join([*lines, *more])
+
+
+def _quartiles(desk: Desk, row: Summary) -> str:
+    if not row.n:
+        return "no value"
+    median, q1, q3 = (desk.cell(value, row.metric) for value in (row.median, row.q1, row.q3))
+    return f"median {median}, quartiles {q1} to {q3}, n {row.n}"
+
+
+class Studio:
+    """Draws cases of some results.
+
+    Parameters
+    ----------
+    results
+        What names the files.
+    images
+        The folder of the scans beneath; None for none.
+    """
+
+    def __init__(self, results: Results, *, images: str | None) -> None:
+        self.images = images
+        self.records: Mapping[str, CaseRecord] = {record.case: record for record in results.cases}
+        self.counts = results.counts
+        self.problem = ""
+        try:
+            self.plan = Plan.of_settings(results.settings)
+        except (KeyError, TypeError, ValueError, UsageError):
+            self.problem = "the settings of these results say too little"
+
+    def drawn(self, name: str, label: Key, *, key: str, title: str) -> tuple[str, str]:
+        """A case and label as an SVG element, or why there is none; the other one is empty."""
+        if self.problem:
+            return "", self.problem
+        record = self.records[name]
+        case = Case(name=name, prediction=record.prediction, reference=record.reference)
+        try:
+            image = None if self.images is None else find_image(self.images, name)
+            slices = overlays(case, self.plan, label=label, image=image, counted=self.counts.of([name]))
+        except SegevalError as error:
+            return "", str(error)
+        svg = figures.overlay({_RUN: slices}, suffix=".svg", width="single")
+        return inlined(svg, key=key, title=title, description=_described(slices)), ""
+
+
+def _described(slices: Sequence[Slice]) -> str:
+    lines = []
+    for each in slices:
+        right, false, missed = (int(m.sum()) for m in (each.true_positive, each.false_positive, each.false_negative))
+        numbers = f"{right:,} right, {false:,} only in the prediction, {missed:,} only in the reference"
+        lines.append(": ".join(filter(None, (each.title, numbers))))
+    return "; ".join(lines)
