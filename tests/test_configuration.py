@@ -12,6 +12,7 @@ import pytest
 from segeval.cli import run
 from segeval.cli import segeval as group
 from segeval.cli.configuration import by_name, configure, defaults_of, find_configuration
+from segeval.cli.plot import plot
 from segeval.cli.score import score
 
 TOP = Path(__file__).resolve().parent.parent
@@ -202,7 +203,7 @@ def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
         "explain": {"kind": "json", "no_color": True},
         "merge": {"kind": "json", "no_color": True},
         "table": {"no_color": True},
-        "plot heatmap": {"no_color": True},
+        **{f"plot {kind}": {"no_color": True} for kind in plot.commands},
         "metrics": {"no_color": True},
         "inspect": {"kind": "json", "no_color": True},
         "rasterize": {},
@@ -290,5 +291,8 @@ def test_a_key_reaches_a_command_of_a_group(
             **{name: {} for name in ("score", "explain", "merge", "metrics", "inspect", "rasterize")},
             "batch": {"metadata": str(folder / "none.csv")},
             "table": {"metadata": str(folder / "none.csv")},
-            "plot": {"heatmap": {"metadata": str(folder / "none.csv"), "width": "double"}},
+            "plot": {
+                **{kind: {"width": "double"} for kind in ("box", "volume", "bland-altman", "cumulative")},
+                "heatmap": {"metadata": str(folder / "none.csv"), "width": "double"},
+            },
         }

@@ -141,6 +141,19 @@ def print_overview(
     _print(lines, stream, color)
 
 
+def print_table(table: Table, *, stream: TextIO, color: bool | None = None, width: int | None = None) -> None:
+    """Print a table and its notes.
+
+    Parameters
+    ----------
+    table
+        With a row at least.
+    stream, color, width
+        See `print_scores`. Where it is too wide, it is continued below.
+    """
+    _print(_overview_table(table, _width(stream) if width is None else width)[:-1], stream, color)
+
+
 def _notes(notes: Iterable[str], width: int | None, style: str) -> list[Line]:
     return [[(line, style)] for note in notes for line in _wrapped(note, width)]
 

@@ -6,6 +6,7 @@ import click
 
 from segeval.cli.options import help_option
 from segeval.cli.plot.heatmap import heatmap
+from segeval.cli.plot.scores import bland_altman, box, cumulative, volume
 
 
 @click.group(short_help="Draw scores, for a paper.")
@@ -17,5 +18,5 @@ def plot() -> None:
     """
 
 
-for command in (heatmap,):
+for command in (box, volume, bland_altman, cumulative, heatmap):
     plot.add_command(command)
