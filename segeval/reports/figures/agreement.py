@@ -98,7 +98,7 @@ def bland_altman(
             if place % columns == 0:
                 panel.set_ylabel(f"{'predicted - reference' if columns == 1 else 'difference'}, {row.unit}")
             if place + columns >= len(flat):
-                panel.set_xlabel(f"mean of both, {row.unit}")
+                panel.set_xlabel(f"{'mean of both' if columns == 1 else 'mean'}, {row.unit}")
         for panel in panels[len(flat) :]:
             panel.set_visible(False)
         return file_of(figure, suffix)
@@ -123,7 +123,9 @@ def _lines(rows: Sequence[Sizes]) -> list[str]:
     """What lines and crosses are."""
     missed = sum(int((row.prediction == 0).sum()) for row in rows)
     alarms = sum(int((row.reference == 0).sum()) for row in rows)
-    lines = [f"difference: predicted minus reference; lines: bias and limits of agreement, bias ± {LIMITS} sd"]
+    lines = [
+        f"difference: predicted minus reference; mean: of both; lines: bias and limits of agreement, ± {LIMITS} sd"
+    ]
     lines += [f"{IN_WORDS[MISSED]} {missed} missed (prediction empty)"] if missed else []
     lines += [f"{IN_WORDS[FALSE_ALARM]} {alarms} false alarm (reference empty)"] if alarms else []
     return ["; ".join(lines)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segeval.metrics import Direction, parse
+from segeval.metrics import Direction
 from segeval.reports.figures.parts import (
     GREY,
     LOOKS,
@@ -70,8 +70,6 @@ def cumulative(
     drawn = [row for group in (groups if len(runs) == 1 else shown) for row in group]
     names, called = names_of_labels(rows, NAME_LENGTH[width]), names_of_runs(rows, NAME_LENGTH[width])
     edges = score_edges(drawn, distance=rows[0].better is Direction.NEITHER)
-    bounds = parse(rows[0].metric).card.bounds
-    edges = max(edges[0], bounds[0]), min(edges[1], bounds[1])
     if len(runs) == 1:
         chosen = [group[0] for group in shown]
         others = [(group[0], OTHERS) for group in groups if group not in shown]

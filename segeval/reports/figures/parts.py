@@ -7,7 +7,6 @@ edge. What a figure does not show is counted below it. Points beyond `MOST_POINT
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,9 +30,9 @@ if TYPE_CHECKING:
 MOST_POINTS = 1000  # of a figure: more are drawn as pixels, which take less room than as many elements
 MOST_RUNS = 8
 NAME_LENGTH = {"single": 22, "double": 40}  # characters
-LINE_LENGTH = {"single": 84, "double": 176}  # characters of a line below
+LEGEND_LENGTH = {"single": 66, "double": 140}  # characters of a line of the legend
 SMALL = 5.5  # points
-LINE_HEIGHT = 0.11  # inches of a small line
+LINE_HEIGHT, MARGIN = 0.11, 0.07  # inches: of a small line, and to its left and right
 MISSED, FALSE_ALARM, INFINITE = "x", "+", ">"
 IN_WORDS = {MISSED: "×", FALSE_ALARM: "+", INFINITE: "▷"}  # noqa: RUF001  (the sign of multiplication)
 
@@ -188,7 +187,7 @@ def score_edges(rows: Sequence[Series], *, distance: bool = False) -> tuple[floa
         measured = [row.values[kinds_of(row)[""]] for row in rows]
         chosen = measured if any(map(len, measured)) else chosen
     values = np.concatenate(chosen)
-    return limits(np.abs(values) if distance else values)
+    return limits(np.abs(values), low=0.0) if distance else limits(values)
 
 
 def points(panel: Axes, x: Values, y: Values, *, look: Look, crowd: int, marker: str = "") -> None:
@@ -204,9 +203,9 @@ def points(panel: Axes, x: Values, y: Values, *, look: Look, crowd: int, marker:
         marker=marker or look.marker,
         markersize=3 if cross else 1.8 if many else 2.4,
         color=look.color,
-        alpha=1 if cross else 0.3 if many else 0.6,
+        alpha=1 if cross else max(0.06, 0.3 * min(1, 10 * MOST_POINTS / crowd) ** 0.5) if many else 0.6,
         markeredgewidth=0.7 if cross else 0,
-        rasterized=many and not cross,
+        rasterized=many and (not cross or crowd > 10 * MOST_POINTS),
         clip_on=False,
         zorder=2.5 if cross else 2,
     )
@@ -243,7 +242,7 @@ def blank(width: str, height: float, lines: Sequence[str]) -> Figure:
     from matplotlib.figure import Figure
 
     inches = WIDTHS[width]
-    wrapped = [part for line in lines for part in textwrap.wrap(line, LINE_LENGTH[width], break_on_hyphens=False)]
+    wrapped = [part for line in lines for part in _wrapped(line, inches - 2 * MARGIN)]
     below = len(wrapped) * LINE_HEIGHT + (0.05 if wrapped else 0)
     figure = Figure(figsize=(inches, height + below), dpi=DPI, layout="constrained")
     engine: Any = figure.get_layout_engine()
@@ -251,8 +250,24 @@ def blank(width: str, height: float, lines: Sequence[str]) -> Figure:
     engine.set(rect=(0, share, 1, 1 - share), wspace=0.06, hspace=0.05)
     for place, line in enumerate(reversed(wrapped)):
         bottom = (place * LINE_HEIGHT + 0.03) / (height + below)
-        figure.text(0.02 / inches * 3.5, bottom, line, fontsize=SMALL, va="bottom", ha="left")
+        figure.text(MARGIN / inches, bottom, line, fontsize=SMALL, va="bottom", ha="left")
     return figure
+
+
+def _wrapped(line: str, inches: float) -> list[str]:
+    """A small line in parts that are so wide at most, broken between words."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextToPath
+
+    font, ruler = FontProperties(size=SMALL), TextToPath()
+    parts = [""]
+    for word in line.split():
+        longer = f"{parts[-1]} {word}".strip()
+        if parts[-1] and ruler.get_text_width_height_descent(longer, font, ismath=False)[0] > inches * 72:
+            parts.append(word)
+        else:
+            parts[-1] = longer
+    return parts
 
 
 def legend(figure: Figure, entries: Sequence[tuple[str, Look]], *, width: str, points: bool, lines: bool) -> None:
@@ -282,8 +297,7 @@ def legend(figure: Figure, entries: Sequence[tuple[str, Look]], *, width: str, p
 
 def legend_columns(names: Sequence[str], width: str) -> int:
     """How many entries stand side by side."""
-    room = LINE_LENGTH[width] * 0.9
-    return max(1, min(len(names), int(room // (max(map(len, names), default=0) + 8))))
+    return max(1, min(len(names), LEGEND_LENGTH[width] // (max(map(len, names), default=0) + 8)))
 
 
 def legend_height(names: Sequence[str], width: str) -> float:
@@ -291,14 +305,11 @@ def legend_height(names: Sequence[str], width: str) -> float:
     return -(-len(names) // legend_columns(names, width)) * 0.13
 
 
-def limits(values: Values, *, bounds: tuple[float, float] = (-np.inf, np.inf)) -> tuple[float, float]:
-    """The ends of an axis for finite values, with some room about them but not beyond what is possible."""
-    if not len(values):
-        low, high = (0.0, 1.0)
-    else:
-        low, high = float(values.min()), float(values.max())
-    room = 0.04 * (high - low) or 0.05 * (abs(high) or 1)
-    return max(low - room, bounds[0]), min(high + room, bounds[1])
+def limits(values: Values, *, low: float = -np.inf) -> tuple[float, float]:
+    """The ends of an axis for finite values, with some room about them, but not below `low`."""
+    least, most = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    room = 0.04 * (most - least) or 0.05 * (abs(most) or 1)
+    return max(least - room, low), most + room
 
 
 def spread_out(values: Values) -> Values:
