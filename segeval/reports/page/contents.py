@@ -75,16 +75,15 @@ class Entry:
 
     Parameters
     ----------
-    value, case, label, note
-        As they are read.
+    value, name, detail
+        As they are read: of several cases the case, then the label; of one the label.
     row, overlay
         The anchors of its row and of its overlay; empty where there is none.
     """
 
     value: str
-    case: str
-    label: str
-    note: str
+    name: str
+    detail: str
     row: str
     overlay: str
 
@@ -122,6 +121,7 @@ class Page:
     verdict: str
     passed: bool
     gate: Grid | None
+    lost: str
     unscored: Grid | None
     warnings: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
@@ -129,6 +129,7 @@ class Page:
     notes: tuple[str, ...]
     groups: tuple[Grid, ...]
     panels: tuple[Panel, ...]
+    worst_of: str
     worst: tuple[tuple[str, tuple[Entry, ...]], ...]
     overlays: tuple[Overlay, ...]
     not_drawn: tuple[str, ...]
@@ -148,20 +149,22 @@ def page_of(results: Results, *, title: str | None, worst: int, overlays: bool, 
     ranking = {metric: worst_cases(desk, metric, most=worst) for metric in (*desk.tokens, *desk.overall)}
     drawn, not_drawn = _overlays(desk, _to_draw(ranking, most=MOST_OVERLAYS if overlays else 0), rows, images)
     entry = partial(_entry, desk, rows=rows, drawn=drawn, names=label_names(desk))
-    lost = [rows.of(record.case) for record in unscored(results.cases)[:MOST_FAILURES]]
+    lost = [rows.of(record.case) for record in unscored(results.cases)]
     return Page(
         title=alphabet.text(title) if title else TITLE,
         headline=closing.headline,
         verdict=_verdict(results),
         passed=all(verdict.passed for verdict in results.gate),
         gate=_gate(results, rows, alphabet) if results.gate else None,
-        unscored=linked(closing.failures, lost) if closing.failures else None,
+        lost=f"{counted(len(lost), 'case')} not scored" if lost else "",
+        unscored=linked(closing.failures, lost[:MOST_FAILURES]) if closing.failures else None,
         warnings=closing.warnings,
         facts=sheet.facts if sheet else (),
         means=() if sheet else tuple(linked(table) for table in (closing.summary, closing.overall) if table),
         notes=sheet.footnotes if sheet else closing.notes,
         groups=tuple(map(linked, closing.groups)),
         panels=() if sheet else tuple(_panels(desk, rows)),
+        worst_of="labels" if sheet else "cases",
         worst=tuple(
             (desk.line(metric), tuple(entry(metric, each) for each in cases))
             for metric, cases in ranking.items()
@@ -254,11 +257,13 @@ def _entry(
     names: Mapping[Key | None, str],
 ) -> Entry:
     overlay = drawn.get((worst.case, worst.label))
+    called = [names[worst.label], *([worst.note] if worst.note else [])]
+    if len(desk.results.cases) > 1:
+        called.insert(0, desk.alphabet.text(worst.case))
     return Entry(
         value=desk.cell(worst.value, metric, exact=True),
-        case=desk.alphabet.text(worst.case),
-        label=names[worst.label],
-        note=worst.note,
+        name=called[0],
+        detail=", ".join(called[1:]),
         row=rows.of(worst.case, worst.label),
         overlay=overlay.anchor if overlay else "",
     )
@@ -286,4 +291,7 @@ def _overlays(
             drawing=drawing,
             row=rows.of(case, label),
         )
+    if studio.bare:
+        which = desk.alphabet.text(studio.bare[0]) + (f" and {len(studio.bare) - 1} more" if studio.bare[1:] else "")
+        reasons.append(f"drawn without a scan, since none in {desk.alphabet.text(images)} is called like it: {which}")
     return drawn, reasons

@@ -103,6 +103,7 @@ class Studio:
 
     def __init__(self, results: Results, *, images: str | None) -> None:
         self.images = images
+        self.bare: list[str] = []  # cases that are drawn without a scan, though there is a folder of them
         self.records: Mapping[str, CaseRecord] = {record.case: record for record in results.cases}
         self.counts = results.counts
         self.problem = ""
@@ -122,6 +123,8 @@ class Studio:
             slices = overlays(case, self.plan, label=label, image=image, counted=self.counts.of([name]))
         except SegevalError as error:
             return "", str(error)
+        if self.images is not None and image is None and name not in self.bare:
+            self.bare.append(name)
         svg = figures.overlay({_RUN: slices}, suffix=".svg", width="single")
         return inlined(svg, key=key, title=title, description=_described(slices)), ""
 
