@@ -112,8 +112,10 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
     results, talk = "require format output export", "quiet verbose no-color help"
     assert options == {
         "": ["--version", "--help"],
-        "score": [f"--{name}" for name in f"{scoring} {results} confusion {talk}".split()],
-        "batch": [f"--{name}" for name in f"{cases} {scoring} {running} {results} confusion github {talk}".split()],
+        "score": [f"--{name}" for name in f"{scoring} {results} confusion error-maps {talk}".split()],
+        "batch": [
+            f"--{name}" for name in f"{cases} {scoring} {running} {results} confusion error-maps github {talk}".split()
+        ],
         "explain": [f"--{name}" for name in f"{maps} {grids} format quiet no-color help".split()],
         "merge": [f"--{name}" for name in f"{results} github {talk}".split()],
         "table": [f"--{name}" for name in f"{table} cell best format output quiet no-color help".split()],

@@ -47,6 +47,7 @@ WRITTEN: dict[str, tuple[str, list[str]]] = {
     "normalise": ("true", []),
     "require": ('["dice=0"]', ["dice=0"]),
     "confusion": ('"confusion.csv"', ["{folder}/confusion.csv"]),
+    "error-maps": ('"maps"', ["{folder}/maps"]),
     "format": ('"csv"', ["csv"]),
     "output": ('["a.csv", "b.json"]', ["{folder}/a.csv", "{folder}/b.json"]),
     "export": ('"nnunet:summary.json"', ["nnunet:{folder}/summary.json"]),
@@ -191,7 +192,7 @@ def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.C
     for name, words in arguments.items():
         assert run([name, *words]) == 0, capsys.readouterr().err
     made = {path.name for path in folder.iterdir()}
-    assert made == {"segeval.toml", "a.csv", "b.json", "confusion.csv", "summary.json", "pictures"}
+    assert made == {"segeval.toml", "a.csv", "b.json", "confusion.csv", "summary.json", "pictures", "maps"}
 
 
 def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:

@@ -28,6 +28,7 @@ PATHS = (
     "labels",
     "output",
     "confusion",
+    "error-maps",
     "export",
     "pairs",
     "metadata",
