@@ -289,6 +289,6 @@ def test_a_key_reaches_a_command_of_a_group(
         assert context.default_map == {
             **{name: {} for name in ("score", "explain", "merge", "metrics", "inspect", "rasterize")},
             "batch": {"metadata": str(folder / "none.csv")},
-            "table": {"metadata": str(folder / "none.csv")},
-            "plot": {"heatmap": {"metadata": str(folder / "none.csv"), "width": "double"}},
+            "table": {"metadata": [str(folder / "none.csv")]},
+            "plot": {"heatmap": {"metadata": [str(folder / "none.csv")], "width": "double"}},
         }
