@@ -159,6 +159,7 @@ class Comparison:
         return ProbabilityTotals(
             classes=tuple(self._sums.by_label.values()),
             calibration=self._sums.calibration,
+            labelled=tuple(label in self.table.prediction_totals for label in self._sums.by_label),
             absent_class=self.conventions.absent_class,
         )
 

@@ -78,6 +78,7 @@ def arranged(
     reference: Grid,
     *,
     grid: Grid | None = None,
+    labels: Sequence[int] = (),
     names: Mapping[int, str] | None = None,
     normalise: bool = False,
     source: str,
@@ -93,6 +94,9 @@ def arranged(
         The grid that the map is for.
     grid
         Where the voxels are if the channels come first or there are none, as a file says; None where it says nothing.
+    labels
+        The label of each channel, where that is known; channels come first then. Otherwise they are 0, 1, 2 and so on,
+        and one channel is 1.
     names, normalise, source, stored
         See `ProbabilityMap`.
 
@@ -103,41 +107,55 @@ def arranged(
     """
     if values.dtype.kind not in "biuf":
         raise InputError(f"expected probabilities, found values of type {values.dtype}", source=source)
-    wanted, shape = _long_axes(reference.shape), values.shape
-    fitting = []
-    if _long_axes(shape) == wanted:
-        fitting.append("without channels")
-    if values.ndim > 1 and shape[0] > 1 and _long_axes(shape[1:]) == wanted:
-        fitting.append("channels first")
-    if values.ndim > 1 and shape[-1] > 1 and _long_axes(shape[:-1]) == wanted:
-        fitting.append("channels last")
-    if len(fitting) > 1:
-        raise InputError(
-            f"an array of shape {_sizes(shape)} on a grid of {_sizes(reference.shape)} can be {' or '.join(fitting)}",
-            source=source,
-            hint="save it with an axis more, of one voxel, or with another number of channels",
-        )
-    if not fitting:
-        raise GeometryError(
-            f"shapes differ: probabilities {_sizes(shape)}, reference {_sizes(reference.shape)} (array axes)",
-            source=source,
-            hint="expected the reference's shape, with the channels as one more axis before or behind it",
-        )
-    channels = {"without channels": 1, "channels first": shape[0], "channels last": shape[-1]}[fitting[0]]
-    if fitting[0] == "channels last":
+    kind, shape = _fitting(values.shape, reference.shape, labels, source), values.shape
+    wanted = _long_axes(reference.shape)
+    channels = {"without channels": 1, "channels first": shape[0], "channels last": shape[-1]}[kind]
+    if kind == "channels last":
         values = np.moveaxis(values, -1, 0)
         grid = None  # the axes of its geometry are not those of space
     if grid is None or _long_axes(grid.shape) != wanted:
         grid = Grid(shape=reference.shape, spacing=(1.0,) * reference.ndim, unit="px")
+    values = values.reshape(channels, -1)
+    if not labels:
+        labels = (1,) if channels == 1 else range(channels)
+    elif list(labels) != sorted(labels):  # of equals the smaller label is taken
+        values, labels = values[np.argsort(labels)], sorted(labels)
     return ProbabilityMap(
-        values=values.reshape(channels, -1),
-        labels=(1,) if channels == 1 else tuple(range(channels)),
+        values=values,
+        labels=tuple(labels),
         grid=grid,
         names=names or {},
         normalise=normalise,
         source=source,
         stored=stored,
     )
+
+
+def _fitting(shape: Sequence[int], reference: Sequence[int], labels: Sequence[int], source: str) -> str:
+    """Where the channels of an array are."""
+    wanted = _long_axes(reference)
+    fitting = []
+    if _long_axes(shape) == wanted:
+        fitting.append("without channels")
+    if len(shape) > 1 and shape[0] > 1 and _long_axes(shape[1:]) == wanted:
+        fitting.append("channels first")
+    if len(shape) > 1 and shape[-1] > 1 and _long_axes(shape[:-1]) == wanted:
+        fitting.append("channels last")
+    if labels:
+        fitting = [kind for kind in fitting if kind == ("channels first" if len(labels) > 1 else "without channels")]
+    if len(fitting) > 1:
+        raise InputError(
+            f"an array of shape {_sizes(shape)} on a grid of {_sizes(reference)} can be {' or '.join(fitting)}",
+            source=source,
+            hint="save it with an axis more, of one voxel, or with another number of channels",
+        )
+    if not fitting:
+        raise GeometryError(
+            f"shapes differ: probabilities {_sizes(shape)}, reference {_sizes(reference)} (array axes)",
+            source=source,
+            hint="expected the reference's shape, with the channels as one more axis before or behind it",
+        )
+    return fitting[0]
 
 
 def arranged_reference(
@@ -343,12 +361,15 @@ class ProbabilityTotals:
         Every class, the background first where the map has one.
     calibration
         Number of bins -> what falls into them.
+    labelled
+        Of each class, whether the map says it of some voxel: whether it is the most probable one there.
     absent_class
         Weight of a class that the reference lacks: ``"max"``, ``"ignore"`` or ``"penalise"``.
     """
 
     classes: tuple[ClassSums, ...]
     calibration: Mapping[int, Calibration]
+    labelled: tuple[bool, ...]
     absent_class: str = "max"
 
     @property
