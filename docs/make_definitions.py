@@ -14,9 +14,9 @@ from segeval.conventions import SLACK, SMOOTH_RULE, WEIGHTED, Conventions, Empty
 from segeval.counts import Counts, LabelTotals
 from segeval.metrics import METRICS, Direction, Metric, Quantity
 from segeval.presets import PRESETS, Preset
-from segeval.probabilities import ClassSums, ProbabilityTotals
 from segeval.reports.sheets import asked
 from segeval.rims import Bands
+from segeval.sums import ClassSums, ProbabilityTotals
 from segeval.surfaces import SurfaceDistances
 from segeval.surfels import neighbours, surfel_areas
 

@@ -22,8 +22,9 @@ from segeval.layers import LayeredComparison
 from segeval.matching import check_names, matched_by_name, number_of, plain_name, relabelled
 from segeval.metrics import Quantity, Request
 from segeval.plans import Plan
-from segeval.probabilities import ClassSums, ProbabilityMap, ProbabilityTotals
+from segeval.probabilities import ProbabilityMap
 from segeval.rims import Bands
+from segeval.sums import ClassSums, ProbabilityTotals
 from segeval.surfaces import SurfaceDistances
 
 Pair = Comparison | LayeredComparison

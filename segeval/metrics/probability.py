@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from segeval.metrics.registry import HIGHER, LOWER, RATIO, UNIT_RANGE, Parameter, metric
-from segeval.probabilities import ClassSums, ProbabilityTotals
+from segeval.sums import ClassSums, ProbabilityTotals
 
 EPSILON = 1e-5
 
