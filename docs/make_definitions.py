@@ -55,6 +55,8 @@ dP the distances from the points of d(P) to d(R), dR those from d(R) to d(P).
 - [Metrics](#metrics): {metrics}
 - [Conventions](#conventions): surfaces, percentiles, tolerances, the penalty, absent classes
 - [Presets](#presets): what other tools mean, `--compat NAME`
+
+[Class imbalance](imbalance.md) shows what the scores and losses do as an object gets small.
 """
 
 CONVENTIONS = f"""\
