@@ -187,6 +187,7 @@ def test_nothing_in_the_reference() -> None:
     assert perfect.value("wce", label=1) == pytest.approx(1e-7, rel=1e-3)  # -log(1 - 1e-7): of the clip
     notes = {row.metric: row.note for row in perfect.scores if row.label == 1}
     assert "-1/2" in (notes["dl2"] or "")
+    assert {row.metric: row.note for row in perfect.scores if row.label == "all"}["dl2"] == notes["dl2"]
     assert notes["soft_dice"] == "absent in both"
     assert perfect.value("gdl") == 0
     wrong[:, 3, 3] = 0, 1
