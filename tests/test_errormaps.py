@@ -18,6 +18,7 @@ import segeval
 from segeval.api import plan_of, results_of_files
 from segeval.errormaps import COLORS, DIGITS, LONGEST_NAME, TABLE, ErrorMaps, file_name
 from segeval.errors import UsageError
+from segeval.reading import read_label_map
 from segeval.reading.labels import parse_labels
 from tests.command import SAMPLES, SEGEVAL, TOP, box, call, plain_environment, save
 from tests.test_overlapping import case as overlapping_case
@@ -133,6 +134,20 @@ def test_a_slice_of_a_volume_gets_its_third_axis_back(axis: int, tmp_path: Path)
     assert found.shape == reference.shape
     assert np.allclose(found.affine, reference.affine, atol=1e-6)
     check_counts(results, tmp_path / "maps")
+
+
+def test_a_long_axis_takes_a_longer_header(tmp_path: Path) -> None:
+    """NIfTI-1 counts voxels along an axis in 16 bits."""
+    reference = np.zeros((2, 3, 40000), np.uint8)
+    reference[1, 2, 39000:] = 1
+    prediction = np.roll(reference, -500, axis=2)
+    paths = [str(tmp_path / f"{name}.mha") for name in "pr"]
+    for name, labels in zip(paths, (prediction, reference), strict=True):
+        sitk.WriteImage(sitk.GetImageFromArray(labels), name)
+    segeval.score_files(*paths, error_maps=tmp_path / "maps", metrics="dice")
+    path = tmp_path / "maps" / "r" / "1.nii.gz"
+    assert np.array_equal(voxels(path), np.where(prediction & reference, 1, 2 * prediction + 3 * reference))
+    assert np.array_equal(read_label_map(path).labels, voxels(path))
 
 
 def test_maps_of_the_samples_sum_up_to_the_counts(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -198,6 +199,16 @@ def test_what_is_false_differs_in_line_and_hatch_and_is_said_in_words(tmp_path: 
     texts = [element.text.strip() for element in ET.fromstring(svg).iter() if element.text]  # noqa: S314
     for text in ("only in the prediction (false positive)", "axial 21", "A", "L", "P", "R", "a <b> & c", "10 mm"):
         assert text in texts
+
+
+def test_a_large_picture_is_drawn_as_finely_as_print_can_show_it() -> None:
+    """Of 5,000 columns every third: a block of 300 x 600 pixels has the outline of one of 100 x 200."""
+    mask = np.zeros((3000, 5000), bool)
+    mask[600:900, 1200:1800] = True
+    large = Slice(plane="", index=None, prediction=mask, reference=~mask & False, ignored=None, image=None,
+                  spacing=(1.0, 1.0), unit="px", edges=None)  # fmt: skip
+    small = replace(large, prediction=mask[::3, ::3], reference=mask[::3, ::3] & False, spacing=(3.0, 3.0))
+    assert overlay({"": (large,)}, suffix=".svg") == overlay({"": (small,)}, suffix=".svg")
 
 
 def test_outlines_run_along_the_edges_of_voxels() -> None:

@@ -1,7 +1,8 @@
 """Label maps of small numbers as compressed NIfTI files.
 
 Bytes are the same each time: no clock and no name stands in the gzip header. The voxels come in parts and are
-compressed as they come, so that no more than a part of them is in memory.
+compressed as they come, so that no more than a part of them is in memory. Where an axis is too long for NIfTI-1 it is
+NIfTI-2, which nibabel reads and ITK does not.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from segeval.overlays import Mask, Slice
 
 IGNORED = (128, 128, 128)
+MOST_VOXELS = 2160  # along a side: a page is not wider than that at 300 dpi
 WIDE = 3.0  # points that a voxel measures from which lines have their full width
 FAINT, STRONG = 0.35, 0.65  # opacity over the image: of what is right or ignored, and of what is false
 GREYS = 32  # so many shades of an image are told apart: the file stays small
@@ -47,6 +49,7 @@ def overlay(rows: Mapping[str, Sequence[Slice]], *, suffix: str, width: str = "d
     ----------
     rows
         What a row is called, such as the name of a method -> its slices, from left to right. An empty name is left out.
+        Of a slice with more voxels along a side than print can show, every second is drawn, or every third and so on.
     suffix
         One of `style.SUFFIXES`.
     width
@@ -64,12 +67,32 @@ def overlay(rows: Mapping[str, Sequence[Slice]], *, suffix: str, width: str = "d
     UsageError
         matplotlib is not installed.
     """
+    rows = {name: [_drawable(each) for each in slices] for name, slices in rows.items()}
     with styled():
         import matplotlib as mpl
 
         mpl.rcParams["hatch.linewidth"] = 0.5
         drawn = file_of(_figure(rows, width=width, title=title)[0], suffix)
     return _smaller(drawn) if suffix == ".svg" else drawn
+
+
+def _drawable(each: Slice) -> Slice:
+    """The slice, coarser if it has too many voxels along a side."""
+    step = -(-max(each.prediction.shape) // MOST_VOXELS)
+    if step == 1:
+        return each
+
+    def every(values: NDArray[Any]) -> NDArray[Any]:
+        return values[::step, ::step]
+
+    return replace(
+        each,
+        prediction=every(each.prediction),
+        reference=every(each.reference),
+        ignored=None if each.ignored is None else every(each.ignored),
+        image=None if each.image is None else every(each.image),
+        spacing=(each.spacing[0] * step, each.spacing[1] * step),
+    )
 
 
 def _figure(
