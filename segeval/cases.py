@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -24,8 +24,11 @@ from segeval.probabilities import ProbabilityMap, arranged, arranged_reference, 
 from segeval.reading import SUFFIXES, file_behind
 from segeval.reading.bids import read_named_label_map
 from segeval.reading.folders import read_class_folder, read_class_folders
-from segeval.reading.probabilities import ARRAY_SUFFIXES, NIFTI_SUFFIXES, RawProbabilities, read_probabilities
+from segeval.reading.probabilities import SOFT_SUFFIXES, RawProbabilities, labels_of_channels, read_probabilities
 from segeval.scoring import LabelCounts, Pair, Score, compare, counted, score
+
+if TYPE_CHECKING:
+    from segeval.errormaps import ErrorMaps
 
 Status = Literal["scored", "failed", "missing", "skipped"]
 
@@ -144,7 +147,7 @@ def case_name(path: str) -> str:
     return inside.name.removesuffix(inside.name[len(inside.name) - len(suffix) :]) or inside.name
 
 
-def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Outcome:
+def score_case(case: Case, plan: Plan, *, threads: int = 1, error_maps: ErrorMaps | None = None) -> Outcome:
     """Read a case's two files and score them.
 
     Parameters
@@ -155,16 +158,18 @@ def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Outcome:
         What is asked for.
     threads
         How many threads may work at once; the scores do not depend on it.
+    error_maps
+        Where the case's error maps go, if they are wanted.
 
     Raises
     ------
     InputError
         A file that cannot be used, or two that do not fit together.
     UsageError
-        A label or region that the plan names wrongly.
+        A label or region that the plan names wrongly, or a map that cannot be written.
     """
     prediction, reference, plan, soft = _read(case, plan, threads=threads)
-    return score_maps(prediction, reference, plan, case=case, threads=threads, soft=soft)
+    return score_maps(prediction, reference, plan, case=case, threads=threads, soft=soft, error_maps=error_maps)
 
 
 def pair_of(case: Case, plan: Plan, *, threads: int = 1) -> tuple[Pair, Mapping[int, str]]:
@@ -214,6 +219,7 @@ def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMap
             raw.values,
             reference.grid,
             grid=None if raw.grid is None else plane_of(raw.grid),
+            labels=labels_of_channels(raw, {**reference.names, **plan.names}),
             names=raw.names,
             normalise=plan.normalise,
             source=raw.source,
@@ -230,7 +236,7 @@ def _read_soft_reference(path: str, plan: Plan) -> tuple[LabelMap, ProbabilityMa
     except OutOfMemoryError:
         raise
     except InputError:
-        if Path(path).is_dir() or not path.lower().endswith((*NIFTI_SUFFIXES, *ARRAY_SUFFIXES)):
+        if Path(path).is_dir() or not path.lower().endswith(SOFT_SUFFIXES):
             raise
         raw = read_probabilities(path)
         if raw.values.dtype.kind != "f":
@@ -278,12 +284,17 @@ def score_maps(
     case: Case,
     threads: int = 1,
     soft: SoftMaps | None = None,
+    error_maps: ErrorMaps | None = None,
 ) -> Outcome:
     """Score two label maps, and the probabilities behind the prediction if there are some; see `score_case`."""
     try:
         comparison, names, warnings = compare(prediction, reference, plan, threads=threads, soft=soft)
         rows = score(comparison, names, plan, case=case.name)
         counts = counted(comparison, case=case.name)
+        if error_maps is not None:
+            files = [path for path in (case.prediction, case.reference) if path is not None]
+            signature = plan.signature({(comparison.grid.ndim, comparison.grid.unit)})
+            error_maps.write(comparison, counts, names, case=case.name, signature=signature, inputs=files)
     except MemoryError:
         raise OutOfMemoryError("there is not enough memory to score it", source=case.reference) from None
     record = CaseRecord(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from segeval.cases import Case, pair_of, plane_of
 from segeval.comparison import Key, Masks
-from segeval.errors import GeometryError, InputError, UsageError, shown
+from segeval.errors import GeometryError, InputError, OutOfMemoryError, UsageError, shown
 from segeval.geometry import difference
 from segeval.labelmap import Grid, Unit
 from segeval.matching import plain_name
@@ -159,9 +159,18 @@ def compared(
     UsageError
         See `overlays`.
     """
+    try:
+        return _compared(pairs, label, image, counted or [()] * len(pairs))
+    except MemoryError:
+        raise OutOfMemoryError("there is not enough memory to show it", source=pairs[0][0].reference) from None
+
+
+def _compared(
+    pairs: Sequence[tuple[Case, Plan]], label: Key, image: str | None, counted: Sequence[Iterable[LabelCounts]]
+) -> tuple[tuple[Slice, ...], ...]:
     found: list[Masks] = []
     grid: Grid | None = None
-    for (case, plan), expected in zip(pairs, counted or [()] * len(pairs), strict=True):
+    for (case, plan), expected in zip(pairs, counted, strict=True):
         pair, names = pair_of(case, plan)
         if grid is None:
             grid = pair.grid

@@ -19,6 +19,7 @@ TOP = Path(__file__).resolve().parent.parent
 PAIR = [str(TOP / f"sample_data/{side}/case_04.nii.gz") for side in ("predictions", "references")]
 STREET = TOP / "sample_data/street"
 PICTURES = [str(STREET / f"{side}.png") for side in ("prediction", "reference")]
+SOFT_PICTURES = [str(STREET / "probabilities"), str(STREET / "reference.png")]
 POLYGONS = str(STREET / "reference.json")
 
 # Option of score -> what stands in the file, and what stands on the command line for the same.
@@ -48,6 +49,7 @@ WRITTEN: dict[str, tuple[str, list[str]]] = {
     "normalise": ("true", []),
     "require": ('["dice=0"]', ["dice=0"]),
     "confusion": ('"confusion.csv"', ["{folder}/confusion.csv"]),
+    "error-maps": ('"maps"', ["{folder}/maps"]),
     "format": ('"csv"', ["csv"]),
     "output": ('["a.csv", "b.json"]', ["{folder}/a.csv", "{folder}/b.json"]),
     "export": ('"nnunet:summary.json"', ["nnunet:{folder}/summary.json"]),
@@ -185,6 +187,7 @@ def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.C
     arguments = {
         "score": PICTURES,
         "explain": PICTURES,
+        "losses": SOFT_PICTURES,
         "report": [str(folder / "b.json"), "-o", str(folder / "report.html")],
         "table": [str(folder / "b.json"), "--rows", "name"],
         "metrics": [],
@@ -195,7 +198,7 @@ def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.C
     for name, words in arguments.items():
         assert run([name, *words]) == 0, capsys.readouterr().err
     made = {path.name for path in folder.iterdir()} - {"segeval.toml", "scans"}
-    assert made == {"a.csv", "b.json", "confusion.csv", "summary.json", "report.html", "pictures"}
+    assert made == {"a.csv", "b.json", "confusion.csv", "summary.json", "report.html", "pictures", "maps"}
 
 
 def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
@@ -204,6 +207,7 @@ def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
         "score": {"kind": "json", "no_color": True},
         "batch": {"kind": "json", "no_color": True},
         "explain": {"kind": "json", "no_color": True},
+        "losses": {"kind": "json", "no_color": True},
         "merge": {"kind": "json", "no_color": True},
         "report": {},
         "table": {"no_color": True},
@@ -293,12 +297,12 @@ def test_a_key_reaches_a_command_of_a_group(
     with group.make_context("segeval", ["plot", "heatmap"]) as context:
         configure(context, group.commands.values())
         assert context.default_map == {
-            **{name: {} for name in ("score", "explain", "merge", "report", "metrics", "inspect", "rasterize")},
+            **{name: {} for name in group.commands if name not in ("batch", "table", "plot")},
             "batch": {"metadata": str(folder / "none.csv")},
-            "table": {"metadata": str(folder / "none.csv")},
+            "table": {"metadata": [str(folder / "none.csv")]},
             "plot": {
                 **{kind: {"width": "double"} for kind in ("box", "volume", "bland-altman", "cumulative")},
-                "heatmap": {"metadata": str(folder / "none.csv"), "width": "double"},
+                "heatmap": {"metadata": [str(folder / "none.csv")], "width": "double"},
                 "overlay": {"width": "double"},
             },
         }

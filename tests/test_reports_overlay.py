@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -15,10 +16,11 @@ from PIL import Image
 
 from segeval.api import plan_of, score_files
 from segeval.cases import Case
+from segeval.errormaps import COLORS
 from segeval.overlays import Slice, overlays
 from segeval.reports.document import to_json
 from segeval.reports.figures import SUFFIXES, overlay
-from segeval.reports.figures.overlay import _figure, outlines
+from segeval.reports.figures.overlay import _figure, _shorter, outlines
 from segeval.reports.figures.style import styled
 from tests.command import call, save
 from tests.test_overlays import case_of, picture, volumes
@@ -199,6 +201,16 @@ def test_what_is_false_differs_in_line_and_hatch_and_is_said_in_words(tmp_path: 
         assert text in texts
 
 
+def test_a_large_picture_is_drawn_as_finely_as_print_can_show_it() -> None:
+    """Of 5,000 columns every third: a block of 300 x 600 pixels has the outline of one of 100 x 200."""
+    mask = np.zeros((3000, 5000), bool)
+    mask[600:900, 1200:1800] = True
+    large = Slice(plane="", index=None, prediction=mask, reference=~mask & False, ignored=None, image=None,
+                  spacing=(1.0, 1.0), unit="px", edges=None)  # fmt: skip
+    small = replace(large, prediction=mask[::3, ::3], reference=mask[::3, ::3] & False, spacing=(3.0, 3.0))
+    assert overlay({"": (large,)}, suffix=".svg") == overlay({"": (small,)}, suffix=".svg")
+
+
 def test_outlines_run_along_the_edges_of_voxels() -> None:
     """A ring has an outline and a hole; two pixels that touch at a corner are closed lines both."""
     ring = np.ones((3, 3), bool)
@@ -215,6 +227,36 @@ def test_outlines_run_along_the_edges_of_voxels() -> None:
 def area(loop: list[tuple[int, int]]) -> float:
     """By the shoelace formula; y grows downwards, so clockwise on a screen is positive."""
     return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(loop, [*loop[1:], loop[0]], strict=True)) / 2
+
+
+def absolute(data: str) -> list[tuple[str, float, float]]:
+    """The commands of a path, each with the point that it leads to."""
+    found: list[tuple[str, float, float]] = []
+    x = y = 0.0
+    for command, rest in re.findall(r"([MLlhvz])([^MLlhvz]*)", data):
+        numbers = [float(number) for number in rest.split()]
+        if command in "ML":
+            x, y = numbers
+        elif command == "l":
+            x, y = x + numbers[0], y + numbers[1]
+        elif command in "hv":
+            x, y = x + numbers[0] * (command == "h"), y + numbers[0] * (command == "v")
+        found.append(("L" if command in "lhv" else command, x, y))
+    return found
+
+
+def test_a_shorter_path_leads_to_the_same_points() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        points = np.cumsum(random.normal(size=(30, 2)).round(6) * random.integers(0, 2, (30, 2)), axis=0) * 10
+        long = " ".join(f"{'M' if i % 7 == 0 else 'L'} {x:.6f} {y:.6f}" for i, (x, y) in enumerate(points)) + " z"
+        moves = {(x, y) for command, x, y in absolute(long) if command == "M"}
+        assert len(moves) >= 1
+        found = absolute(_shorter(long))
+        kept = [each for n, each in enumerate(absolute(long)) if n == 0 or each[0] == "z" or
+                each[0] == "M" or np.round(np.subtract(each[1:], absolute(long)[n - 1][1:]), 2).any()]  # fmt: skip
+        assert [each[0] for each in found] == [each[0] for each in kept]
+        assert np.allclose([each[1:] for each in found], [each[1:] for each in kept], atol=0.0051)
 
 
 def test_outlines_enclose_as_many_voxels_as_there_are() -> None:
@@ -273,11 +315,12 @@ def test_what_plot_overlay_refuses(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "images").mkdir()
     assert "there is no image of r" in cause(path, "--label", 1, "--images", tmp_path / "images", code=3)
     assert "given twice" in cause(path, path, "--label", 1, code=2)
-    settings = json.loads(path.read_text())
-    del settings["settings"]["surface"]
     damaged = tmp_path / "damaged.json"
-    damaged.write_text(json.dumps(settings))
-    assert "its settings are damaged" in cause(damaged, "--label", 1, code=3)
+    for name, value in (("surface", 3), ("labels", []), ("regions", {"a": 1}), ("only", 5), ("geometry", "x")):
+        document = json.loads(path.read_text())
+        document["settings"][name] = value
+        damaged.write_text(json.dumps(document))
+        assert "its settings are damaged" in cause(damaged, "--label", 1, code=3), name
     save(tmp_path / "p.nii", volumes()[1], spacing=(5, 2, 1))
     assert "origins differ" in cause(path, "--label", 1, code=3)
     (tmp_path / "p.nii").unlink()
@@ -317,3 +360,32 @@ def test_an_image_is_found_by_the_name_of_the_case(tmp_path: Path, capsys: pytes
     assert answer.code == 3
     assert "r.png: does not lie where" in answer.cause
     assert "shapes differ: image 30 x 10, reference 30 x 20 voxels" in answer.cause
+
+
+# Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113, at full severity: linear red, green and blue
+DEFICIENCIES = {
+    "none": np.eye(3),
+    "protan": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deutan": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritan": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def lab(color: tuple[int, int, int], deficiency: Any) -> NDArray[np.float64]:
+    """CIE L*a*b* (D65) of an sRGB colour as it is seen."""
+    srgb = np.array(color) / 255
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(np.array(deficiency) @ linear, 0, 1)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    t = to_xyz @ seen / (0.9505, 1.0, 1.089)
+    f = np.where(t > 216 / 24389, np.cbrt(t), (24389 / 27 * t + 16) / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("kind", DEFICIENCIES)
+def test_colour_blind_readers_tell_the_colours_apart(kind: str) -> None:
+    """A difference of 2.3 is just noticeable; these are more than six times that apart, lines and hatches aside."""
+    for colors_together in ((WHITE, RIGHT, FALSE, MISSED), COLORS):
+        seen = [lab(color, DEFICIENCIES[kind]) for color in colors_together]
+        distances = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]
+        assert min(distances) > 15

@@ -13,6 +13,7 @@ import click
 from segeval.cli.batch import batch
 from segeval.cli.explain import explain
 from segeval.cli.inspect import inspect
+from segeval.cli.losses import losses
 from segeval.cli.merge import merge
 from segeval.cli.metrics import metrics
 from segeval.cli.options import help_option, version_option
@@ -45,7 +46,7 @@ def segeval(context: click.Context) -> None:
     context.obj = configure(context, segeval.commands.values())
 
 
-for command in (score, batch, merge, explain, report, table, plot, metrics, inspect, rasterize):
+for command in (score, batch, merge, explain, losses, report, table, plot, metrics, inspect, rasterize):
     segeval.add_command(command)
 
 

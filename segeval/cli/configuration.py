@@ -29,6 +29,7 @@ PATHS = (
     "labels",
     "output",
     "confusion",
+    "error-maps",
     "export",
     "pairs",
     "metadata",

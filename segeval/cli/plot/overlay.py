@@ -16,7 +16,6 @@ from segeval.errors import InputError, UsageError, shown
 
 if TYPE_CHECKING:
     from segeval.cases import Case, CaseRecord
-    from segeval.plans import Plan
     from segeval.results import Results
 
 
@@ -50,6 +49,7 @@ def overlay(results: tuple[str, ...], **options: Any) -> None:
     from segeval.reports import figures
     from segeval.reports.document import read_results
     from segeval.reports.files import check_output_path, write_bytes
+    from segeval.results import plan_behind
 
     suffix = check_figure(options, inputs=results)
     twice = [path for path in results if results.count(path) > 1]
@@ -73,7 +73,7 @@ def overlay(results: tuple[str, ...], **options: Any) -> None:
     inputs = [*results, *read]
     check_output_path(options["output"], inputs=inputs)
     slices = compared(
-        [(cases[path], _plan(path, each)) for path, each in files.items()],
+        [(cases[path], plan_behind(each, source=path)) for path, each in files.items()],
         label=options["label"],
         image=image,
         counted=[each.counts for each in files.values()],
@@ -115,15 +115,6 @@ def _case(record: CaseRecord, path: str) -> Case:
         why = "" if record.message is None else f": {shown(record.message)}"
         raise InputError(f"the case {shown(record.case)} was not scored{why}", source=path)
     return Case(name=record.case, prediction=record.prediction, reference=record.reference)
-
-
-def _plan(path: str, results: Results) -> Plan:
-    from segeval.plans import Plan
-
-    try:
-        return Plan.of_settings(results.settings)
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise InputError(f"its settings are damaged: {shown(error)}", source=path) from None
 
 
 def _row_names(paths: tuple[str, ...]) -> list[str]:

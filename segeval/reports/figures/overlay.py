@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,17 +27,18 @@ if TYPE_CHECKING:
     from segeval.overlays import Mask, Slice
 
 IGNORED = (128, 128, 128)
+MOST_VOXELS = 2160  # along a side: a page is not wider than that at 300 dpi
 WIDE = 3.0  # points that a voxel measures from which lines have their full width
 FAINT, STRONG = 0.35, 0.65  # opacity over the image: of what is right or ignored, and of what is false
 GREYS = 32  # so many shades of an image are told apart: the file stays small
 GAP, SIDE = 0.24, 0.16  # inches between slices, and beside them
 LINE = 0.17  # inches that a line of text takes
-TALLEST = 2.6  # inches that a slice may be high
+TALLEST, TALLEST_ALONE = 2.6, 4.5  # inches that a slice may be high, one of several beside each other or not
 BAR_SHARE = 0.3  # of the widest slice, at most, for the scale bar
 
 _TRUE, _FALSE, _MISSED = COLORS
 _DASHED, _DOTTED, _HATCH = (0, (3, 1.5)), (0, (1, 1.2)), "//////"
-_NUMBER = re.compile(r"-?\d+\.\d+")
+_COMMAND = re.compile(r"([MLz])(?:\s*(-?[\d.]+)\s+(-?[\d.]+))?")
 _PATH_DATA = re.compile(r' d="([MLz\d\s.-]+)"')
 
 
@@ -47,6 +49,7 @@ def overlay(rows: Mapping[str, Sequence[Slice]], *, suffix: str, width: str = "d
     ----------
     rows
         What a row is called, such as the name of a method -> its slices, from left to right. An empty name is left out.
+        Of a slice with more voxels along a side than print can show, every second is drawn, or every third and so on.
     suffix
         One of `style.SUFFIXES`.
     width
@@ -64,12 +67,32 @@ def overlay(rows: Mapping[str, Sequence[Slice]], *, suffix: str, width: str = "d
     UsageError
         matplotlib is not installed.
     """
+    rows = {name: [_drawable(each) for each in slices] for name, slices in rows.items()}
     with styled():
         import matplotlib as mpl
 
         mpl.rcParams["hatch.linewidth"] = 0.5
         drawn = file_of(_figure(rows, width=width, title=title)[0], suffix)
     return _smaller(drawn) if suffix == ".svg" else drawn
+
+
+def _drawable(each: Slice) -> Slice:
+    """The slice, coarser if it has too many voxels along a side."""
+    step = -(-max(each.prediction.shape) // MOST_VOXELS)
+    if step == 1:
+        return each
+
+    def every(values: NDArray[Any]) -> NDArray[Any]:
+        return values[::step, ::step]
+
+    return replace(
+        each,
+        prediction=every(each.prediction),
+        reference=every(each.reference),
+        ignored=None if each.ignored is None else every(each.ignored),
+        image=None if each.image is None else every(each.image),
+        spacing=(each.spacing[0] * step, each.spacing[1] * step),
+    )
 
 
 def _figure(
@@ -83,7 +106,8 @@ def _figure(
     across = max(sum(w for w, _ in row) for row in sizes.values())
     most = max(map(len, rows.values()))
     scale = (inches - 2 * SIDE - GAP * (most - 1)) / across  # inches for a length
-    scale = min([scale, *(TALLEST / h for row in sizes.values() for _, h in row)])
+    tallest = TALLEST if most > 1 else TALLEST_ALONE
+    scale = min([scale, *(tallest / h for row in sizes.values() for _, h in row)])
     heads = [(LINE if name else 0) + max(map(_head, slices)) for name, slices in rows.items()]
     heights = [scale * max(h for _, h in row) + SIDE for row in sizes.values()]
     legend = _legend(rows)
@@ -342,25 +366,30 @@ def _faded(color: tuple[int, int, int], opacity: float) -> str:
 
 
 def _smaller(svg: bytes) -> bytes:
-    """The same picture in fewer bytes: outlines to a hundredth of a point, straight ones by one coordinate."""
+    """The same picture in fewer bytes: outlines to a hundredth of a point, told as ways from corner to corner."""
     return _PATH_DATA.sub(lambda found: f' d="{_shorter(found[1])}"', svg.decode()).encode()
 
 
 def _shorter(data: str) -> str:
     parts: list[str] = []
-    x = y = ""
-    for command, to_x, to_y in re.findall(r"([MLz])(?:\s*(-?[\d.]+)\s+(-?[\d.]+))?", data):
-        to_x, to_y = _hundredth(to_x), _hundredth(to_y)  # noqa: PLW2901
-        if command == "L" and to_y == y:
-            parts.append(f"H{to_x}")
-        elif command == "L" and to_x == x:
-            parts.append(f"V{to_y}")
-        else:
-            parts.append(f"{command}{to_x} {to_y}" if command != "z" else "z")
-        if command != "z":
-            x, y = to_x, to_y
+    here = (0, 0)
+    for command, x, y in _COMMAND.findall(data):
+        if command == "z":
+            parts.append("z")
+            continue
+        there = (round(100 * float(x)), round(100 * float(y)))
+        dx, dy = there[0] - here[0], there[1] - here[1]
+        if command == "M":
+            parts.append(f"M{_hundredths(there[0])} {_hundredths(there[1])}")
+        elif dx and dy:
+            parts.append(f"l{_hundredths(dx)} {_hundredths(dy)}")
+        elif dx or dy:
+            parts.append(f"h{_hundredths(dx)}" if dx else f"v{_hundredths(dy)}")
+        here = there
     return "".join(parts)
 
 
-def _hundredth(number: str) -> str:
-    return f"{float(number):.2f}".rstrip("0").rstrip(".") if number else ""
+def _hundredths(number: int) -> str:
+    """A hundredth of it, in as few characters as that takes."""
+    text = f"{abs(number) / 100:.2f}".rstrip("0").rstrip(".")
+    return ("-" if number < 0 else "") + (text.removeprefix("0") or "0")
