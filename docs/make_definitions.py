@@ -14,9 +14,9 @@ from segeval.conventions import SLACK, SMOOTH_RULE, WEIGHTED, Conventions, Empty
 from segeval.counts import Counts, LabelTotals
 from segeval.metrics import METRICS, Direction, Metric, Quantity
 from segeval.presets import PRESETS, Preset
-from segeval.probabilities import ClassSums, ProbabilityTotals
 from segeval.reports.sheets import asked
 from segeval.rims import Bands
+from segeval.sums import ClassSums, ProbabilityTotals
 from segeval.surfaces import SurfaceDistances
 from segeval.surfels import neighbours, surfel_areas
 
@@ -55,6 +55,8 @@ dP the distances from the points of d(P) to d(R), dR those from d(R) to d(P).
 - [Metrics](#metrics): {metrics}
 - [Conventions](#conventions): surfaces, percentiles, tolerances, the penalty, absent classes
 - [Presets](#presets): what other tools mean, `--compat NAME`
+
+[Class imbalance](imbalance.md) shows what the scores and losses do as an object gets small.
 """
 
 CONVENTIONS = f"""\

@@ -606,6 +606,21 @@ def make_volumes(folder: Path) -> list[str]:
     return rows
 
 
+def unsure(labels: Labels, reach: int = 3) -> dict[int, NDArray[np.uint16]]:
+    """Label -> its share of the pixels around each pixel, 65,535 for all: what a network that is unsure might say.
+
+    Shares are of the square of ``2 * reach + 1`` pixels; beyond its edges the picture goes on as at them.
+    """
+    height, width = labels.shape
+    padded, side = np.pad(labels, reach, mode="edge"), 2 * reach + 1
+    shares = {}
+    for label in (OTHER, *STREET):
+        members = (padded == label).astype(np.int64)
+        around = sum(members[dy : dy + height, dx : dx + width] for dy in range(side) for dx in range(side))
+        shares[label] = ((2 * 65535 * around + side**2) // (2 * side**2)).astype(np.uint16)  # rounded
+    return shares
+
+
 def make_street(folder: Path) -> list[str]:
     """Write the street scene and its names; its score rows."""
     drawn = draw_street()
@@ -613,6 +628,9 @@ def make_street(folder: Path) -> list[str]:
     write_picture(folder / "street" / "prediction.png", prediction)
     write_picture(folder / "street" / "reference.png", reference)
     write_polygons(folder / "street" / "reference.json", drawn[1])
+    for label, shares in unsure(prediction).items():
+        path = folder / "street" / "probabilities" / f"{label}.png"
+        Image.fromarray(shares).save(path, format="PNG", compress_level=9)
     names = json.dumps({str(label): name for label, name in STREET_NAMES.items()}, indent=2)
     (folder / "street" / "labels.json").write_text(names + "\n", encoding="utf-8", newline="\n")
     return list(score_rows("street", (prediction, reference), STREET, (1.0, 1.0), IGNORED))
@@ -621,7 +639,7 @@ def make_street(folder: Path) -> list[str]:
 def main() -> None:
     """Write everything into the folder named on the command line."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).resolve().parent
-    for name in ("predictions", "references", "street"):
+    for name in ("predictions", "references", "street", "street/probabilities"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     tables = {"volumes": make_volumes(folder), "street": make_street(folder)}
     readme = folder / "README.md"

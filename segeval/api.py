@@ -41,6 +41,7 @@ from segeval.version import __version__
 
 if TYPE_CHECKING:
     from segeval.explaining import Explanation
+    from segeval.gradients import LossTable
     from segeval.journal import Journal
     from segeval.pairing import Pairing
     from segeval.running import Finished, Missing
@@ -327,6 +328,14 @@ def explanation_of_files(prediction: str, reference: str, plan: Plan) -> Explana
 
     case = Case(name=case_name(reference), prediction=prediction, reference=reference)
     return explain(case, plan, threads=_threads())
+
+
+def losses_of_files(prediction: str, reference: str, plan: Plan) -> LossTable:
+    """The losses of a probability map and the size of their gradients; see `segeval.gradients`."""
+    from segeval.gradients import losses_of
+
+    case = Case(name=case_name(reference), prediction=prediction, reference=reference)
+    return losses_of(case, plan, threads=_threads())
 
 
 def batch(

@@ -24,7 +24,7 @@ from segeval.probabilities import ProbabilityMap, arranged, arranged_reference, 
 from segeval.reading import SUFFIXES, file_behind
 from segeval.reading.bids import read_named_label_map
 from segeval.reading.folders import read_class_folder, read_class_folders
-from segeval.reading.probabilities import ARRAY_SUFFIXES, NIFTI_SUFFIXES, RawProbabilities, read_probabilities
+from segeval.reading.probabilities import SOFT_SUFFIXES, RawProbabilities, labels_of_channels, read_probabilities
 from segeval.scoring import LabelCounts, Score, compare, counted, score
 
 Status = Literal["scored", "failed", "missing", "skipped"]
@@ -197,6 +197,7 @@ def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMap
             raw.values,
             reference.grid,
             grid=None if raw.grid is None else _plane_of(raw.grid),
+            labels=labels_of_channels(raw, {**reference.names, **plan.names}),
             names=raw.names,
             normalise=plan.normalise,
             source=raw.source,
@@ -213,7 +214,7 @@ def _read_soft_reference(path: str, plan: Plan) -> tuple[LabelMap, ProbabilityMa
     except OutOfMemoryError:
         raise
     except InputError:
-        if Path(path).is_dir() or not path.lower().endswith((*NIFTI_SUFFIXES, *ARRAY_SUFFIXES)):
+        if Path(path).is_dir() or not path.lower().endswith(SOFT_SUFFIXES):
             raise
         raw = read_probabilities(path)
         if raw.values.dtype.kind != "f":

@@ -15,8 +15,9 @@ from segeval.conventions import SLACK, WEIGHTED, Conventions
 from segeval.counts import ContingencyTable, Counts, LabelTotals, count_pairs
 from segeval.labelmap import Grid, LabelMap
 from segeval.matching import number_of
-from segeval.probabilities import ClassSums, ProbabilityMap, ProbabilitySums, ProbabilityTotals, sum_up
+from segeval.probabilities import ProbabilityMap
 from segeval.rims import Bands, Rims, rims
+from segeval.sums import ClassSums, ProbabilitySums, ProbabilityTotals, sum_up
 from segeval.surfaces import Distances, SurfaceDistances, Surfaces
 
 Key = int | str  # a label's number or a region's name
@@ -159,6 +160,7 @@ class Comparison:
         return ProbabilityTotals(
             classes=tuple(self._sums.by_label.values()),
             calibration=self._sums.calibration,
+            labelled=tuple(label in self.table.prediction_totals for label in self._sums.by_label),
             absent_class=self.conventions.absent_class,
         )
 

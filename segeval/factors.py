@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.cases import CaseRecord
 from segeval.casetables import enumerated
 from segeval.comparison import Key
 from segeval.errors import InputError, UsageError, shown
@@ -147,6 +146,7 @@ def pivot(
     metrics: Sequence[str] = (),
     labels: Collection[str] = (),
     metadata: Mapping[str, Mapping[str, str]] | None = None,
+    runs: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Pivot:
     """Put the scores of results files in a table of factors.
 
@@ -163,6 +163,9 @@ def pivot(
         labels; regions, which overlap them, only for a metric that no label has.
     metadata
         Case -> factor -> level; without it, the groups that results files hold.
+    runs
+        File -> factor -> level, for factors that are the same for all cases of a results file, which is called by its
+        path, by its name, or by that without the suffix.
 
     Returns
     -------
@@ -172,13 +175,14 @@ def pivot(
     Raises
     ------
     UsageError
-        No such factor, one that is given twice, several metrics that no factor tells apart, or a metric or label that a
-        file does not have.
+        No such factor, one that is given twice, several metrics that no factor tells apart, a metric or label that a
+        file does not have, or a file that `runs` lacks or has twice.
     InputError
         No case at all has levels.
     """
     factors = (*rows, *columns)
-    _check_factors(factors, files, metadata)
+    of_runs = {path: _of_run(path, list(files), runs) for path in files}
+    _check_factors(factors, files, metadata, of_runs)
     called = names_of(list(files))
     sources = sources_of({called[path]: results for path, results in files.items()})
     tokens = _tokens(sources, list(files), metrics)
@@ -188,8 +192,8 @@ def pivot(
         )
     found = _Gathered()
     chosen = _chosen(sources, tokens, labels, found, by_label=not {LABEL, NAME}.isdisjoint(factors))
-    for source in sources:
-        _gather(found, source, chosen, factors, metadata)
+    for source, of_run in zip(sources, of_runs.values(), strict=True):
+        _gather(found, source, chosen, factors, metadata, of_run)
     if not found.expected:
         raise InputError(_nothing(files, found))
     split = len(rows)
@@ -250,8 +254,29 @@ def level_order(level: str) -> tuple[int, float, list[tuple[int, str]], str]:
     return (1, 0.0, natural_order(level), level) if value is None else (0, value, [], level)
 
 
+def _of_run(path: str, paths: Sequence[str], runs: Mapping[str, Mapping[str, str]] | None) -> Mapping[str, str]:
+    """What is known of a results file."""
+    if runs is None:
+        return {}
+    known = [name for name in dict.fromkeys((path, Path(path).name, Path(path).stem)) if name in runs]
+    if len(known) != 1:
+        found = " and ".join(map(shown, known)) or f"only {enumerated(list(runs))}"
+        raise UsageError(f"expected one row for this results file in the metadata, found {found}", source=path)
+    others = [other for other in paths if other != path and known[0] in (Path(other).name, Path(other).stem)]
+    if others and known[0] != path:
+        raise UsageError(
+            f"{shown(known[0])!r} in the metadata may be this results file or {shown(others[0])}",
+            source=path,
+            hint="write the paths there",
+        )
+    return runs[known[0]]
+
+
 def _check_factors(
-    factors: Sequence[str], files: Mapping[str, Results], metadata: Mapping[str, Mapping[str, str]] | None
+    factors: Sequence[str],
+    files: Mapping[str, Results],
+    metadata: Mapping[str, Mapping[str, str]] | None,
+    of_runs: Mapping[str, Mapping[str, str]],
 ) -> None:
     twice = [factor for factor, count in Counter(factors).items() if count > 1]
     if twice:
@@ -259,6 +284,7 @@ def _check_factors(
     if metadata is not None:
         return
     known = {column for results in files.values() for record in results.cases for column in record.groups}
+    known |= {column for columns in of_runs.values() for column in columns}
     lacking = [factor for factor in factors if factor not in OWN and factor not in known]
     if lacking:
         others = ", ".join(map(shown, (*OWN, *sorted(known))))
@@ -284,13 +310,15 @@ def _gather(
     chosen: Sequence[tuple[Key, str]],
     factors: Sequence[str],
     metadata: Mapping[str, Mapping[str, str]] | None,
+    of_run: Mapping[str, str],
 ) -> None:
     """Add the values of one file."""
     results = source.results
     of_cases: dict[Levels, list[int]] = {}
     case_factors = [factor for factor in factors if factor not in OWN]
     for place, record in enumerate(results.cases):
-        levels = _levels_of(record, case_factors, metadata)
+        known = record.groups if metadata is None else metadata.get(record.case, {})
+        levels = _levels_of({**known, **of_run}, case_factors)
         if levels is None:
             found.unknown[record.case] = None
             continue
@@ -319,10 +347,7 @@ def _gather(
                 found.undefined[reason] += count
 
 
-def _levels_of(
-    record: CaseRecord, factors: Sequence[str], metadata: Mapping[str, Mapping[str, str]] | None
-) -> Levels | None:
-    known = record.groups if metadata is None else metadata.get(record.case, {})
+def _levels_of(known: Mapping[str, str], factors: Sequence[str]) -> Levels | None:
     return tuple(known[factor] for factor in factors) if all(factor in known for factor in factors) else None
 
 

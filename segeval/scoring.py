@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,8 +22,9 @@ from segeval.layers import LayeredComparison
 from segeval.matching import check_names, matched_by_name, number_of, plain_name, relabelled
 from segeval.metrics import Quantity, Request
 from segeval.plans import Plan
-from segeval.probabilities import ClassSums, ProbabilityMap, ProbabilityTotals
+from segeval.probabilities import ProbabilityMap
 from segeval.rims import Bands
+from segeval.sums import ClassSums, ProbabilityTotals
 from segeval.surfaces import SurfaceDistances
 
 Pair = Comparison | LayeredComparison
@@ -376,10 +377,11 @@ def score(comparison: Pair, names: Mapping[int, str], plan: Plan, *, case: str) 
     }
     for request in plan.metrics:
         if request.token in means:
-            value, note = means[request.token], "undefined: it is for every class"
+            value = means[request.token]
+            said = "undefined: it is for every class" if value is None else _without_foreground(request, rows)
         elif request.card.is_over_all:
             value = _number(request.card.function(_over_all(request, comparison), **_arguments(request)))
-            note = f"undefined: {request.card.undefined}"
+            said = f"undefined: {request.card.undefined}" if value is None else None
         else:
             continue
         rows.append(
@@ -390,10 +392,16 @@ def score(comparison: Pair, names: Mapping[int, str], plan: Plan, *, case: str) 
                 metric=request.token,
                 value=value,
                 unit=None,
-                note=None if value is not None else note,
+                note=said,
             )
         )
     return rows
+
+
+def _without_foreground(request: Request, rows: Iterable[Score]) -> str | None:
+    """What is to be known of a mean that holds a value over a class which the reference lacks, for dl2 alone."""
+    notes = {row.note for row in rows if row.metric == request.token}
+    return NO_FOREGROUND if NO_FOREGROUND in notes else None
 
 
 def _over_all(request: Request, comparison: Pair) -> object:

@@ -20,7 +20,7 @@ from tests.command import SAMPLES, SEGEVAL, TOP, box, call, case, plain_environm
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = ["score", "batch", "merge", "explain", "table", "plot", "metrics", "inspect", "rasterize"]
+COMMANDS = ["score", "batch", "merge", "explain", "losses", "table", "plot", "metrics", "inspect", "rasterize"]
 PLOTS = ["box", "volume", "bland-altman", "cumulative", "heatmap"]
 EVERY = [*COMMANDS, *(f"plot {kind}" for kind in PLOTS)]
 WITH_EXAMPLE = [name for name in EVERY if name != "plot"]
@@ -109,12 +109,14 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
     cases = "pairs pattern prediction-pattern reference-pattern missing dry-run metadata by"
     running = "jobs timeout fail-fast resume shard"
     table, figure = "rows columns metric label metadata", "x y metric label metadata facet"
+    losses = "labels map map-prediction map-reference ignore-label absent-class weight normalise"
     results, talk = "require format output export", "quiet verbose no-color help"
     assert options == {
         "": ["--version", "--help"],
         "score": [f"--{name}" for name in f"{scoring} {results} confusion {talk}".split()],
         "batch": [f"--{name}" for name in f"{cases} {scoring} {running} {results} confusion github {talk}".split()],
         "explain": [f"--{name}" for name in f"{maps} {grids} format quiet no-color help".split()],
+        "losses": [f"--{name}" for name in f"{losses} format quiet no-color help".split()],
         "merge": [f"--{name}" for name in f"{results} github {talk}".split()],
         "table": [f"--{name}" for name in f"{table} cell best format output quiet no-color help".split()],
         "plot": ["--help"],

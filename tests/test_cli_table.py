@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +48,73 @@ def test_several_methods_side_by_side(folder: Path, capsys: pytest.CaptureFixtur
     )
     assert answer.code == 0
     assert answer.out.splitlines()[2:4] == ["name     unet    vnet", "lesion  0.600   0.750*"]
+
+
+def test_factors_of_results_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cases.csv").write_text("case,site\na,north\nb,south\n")
+    lines = ["file,network,loss"]
+    for network, loss, scores in (("unet", "gdl", (0.5, 0.7)), ("unet", "wce", (0.1, 0.2)), ("vnet", "gdl", (0.8, 1))):
+        save(tmp_path, of_values(a=scores[0], b=scores[1]), name=f"{network}-{loss}.json")
+        lines.append(f"{network}-{loss}{'.json' if network == 'unet' else ''},{network},{loss}")
+    (tmp_path / "runs.csv").write_text("\n".join(lines))
+    files = sorted(path.name for path in tmp_path.glob("*.json"))
+    words = ["table", *files, "--rows", "site", "--columns", "loss,network", "--metadata", "runs.csv", "-f", "csv"]
+    words += ["--cell", "{mean:.1f}"]
+    answer = call(capsys, *words, "--metadata", "cases.csv", "-q")
+    assert (answer.code, answer.err) == (0, "")
+    assert list(csv.reader(io.StringIO(answer.out))) == [
+        ["site", "gdl / unet", "gdl / vnet", "wce / unet"],
+        ["north", "0.5", "0.8", "0.1"],
+        ["south", "0.7", "1.0", "0.2"],
+    ]
+    answer = call(capsys, *words)
+    assert answer.cause.startswith(
+        "error: runs.csv: no column is called 'site'; its columns are file, network and loss"
+    )
+    answer = call(capsys, *words, "--metadata", "runs.csv")
+    assert answer.cause == "error: runs.csv: a second table with the column file; put them in one"
+
+
+@pytest.mark.parametrize(
+    ("table", "cause"),
+    [
+        (
+            "file,site\nb.json,north\n",
+            "a/r.json: expected one row for this results file in the metadata, found only b.j",
+        ),
+        (
+            "file,site\nr,north\nr.json,south\n",
+            "expected one row for this results file in the metadata, found r.json and",
+        ),
+        ("file,site\nr,north\n", "'r' in the metadata may be this results file or b/r.json; write the paths there"),
+        (
+            "file,site\nr,north\nr,south\n",
+            "runs.csv: the file 'r' is in line 2 and in line 3; keep one row for each file",
+        ),
+        (
+            "case,file,site\na,r,north\n",
+            "runs.csv: expected a column case, or a column file for results files, found b",
+        ),
+        (
+            "network,site\na,north\n",
+            "runs.csv: expected a column case, or a column file for results files, found neither",
+        ),
+    ],
+)
+def test_metadata_of_files_that_cannot_be_used(
+    table: str, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        save(tmp_path / folder, of_values(a=0.5), name="r.json")
+    (tmp_path / "runs.csv").write_text(table)
+    answer = call(capsys, "table", "a/r.json", "b/r.json", "--rows", "site", "--metadata", "runs.csv")
+    assert answer.code in (2, 3)
+    assert cause in answer.cause
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ TOP = Path(__file__).resolve().parent.parent
 PAIR = [str(TOP / f"sample_data/{side}/case_04.nii.gz") for side in ("predictions", "references")]
 STREET = TOP / "sample_data/street"
 PICTURES = [str(STREET / f"{side}.png") for side in ("prediction", "reference")]
+SOFT_PICTURES = [str(STREET / "probabilities"), str(STREET / "reference.png")]
 POLYGONS = str(STREET / "reference.json")
 
 # Option of score -> what stands in the file, and what stands on the command line for the same.
@@ -183,6 +184,7 @@ def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.C
     arguments = {
         "score": PICTURES,
         "explain": PICTURES,
+        "losses": SOFT_PICTURES,
         "table": [str(folder / "b.json"), "--rows", "name"],
         "metrics": [],
         "inspect": PICTURES,
@@ -201,6 +203,7 @@ def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
         "score": {"kind": "json", "no_color": True},
         "batch": {"kind": "json", "no_color": True},
         "explain": {"kind": "json", "no_color": True},
+        "losses": {"kind": "json", "no_color": True},
         "merge": {"kind": "json", "no_color": True},
         "table": {"no_color": True},
         **{f"plot {kind}": {"no_color": True} for kind in plot.commands},
@@ -288,11 +291,11 @@ def test_a_key_reaches_a_command_of_a_group(
     with group.make_context("segeval", ["plot", "heatmap"]) as context:
         configure(context, group.commands.values())
         assert context.default_map == {
-            **{name: {} for name in ("score", "explain", "merge", "metrics", "inspect", "rasterize")},
+            **{name: {} for name in ("score", "explain", "losses", "merge", "metrics", "inspect", "rasterize")},
             "batch": {"metadata": str(folder / "none.csv")},
-            "table": {"metadata": str(folder / "none.csv")},
+            "table": {"metadata": [str(folder / "none.csv")]},
             "plot": {
                 **{kind: {"width": "double"} for kind in ("box", "volume", "bland-altman", "cumulative")},
-                "heatmap": {"metadata": str(folder / "none.csv"), "width": "double"},
+                "heatmap": {"metadata": [str(folder / "none.csv")], "width": "double"},
             },
         }

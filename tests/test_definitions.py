@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import os
 import re
@@ -18,8 +17,8 @@ import pytest
 from segeval.cli import run
 from segeval.metrics import METRICS
 from segeval.presets import PRESETS
+from tests.scripts import DOCS, loaded
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
 COMING_FROM = DOCS / "coming-from.md"
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 UPDATE = bool(os.environ.get("SEGEVAL_UPDATE_GOLDEN"))
@@ -27,13 +26,7 @@ UPDATE = bool(os.environ.get("SEGEVAL_UPDATE_GOLDEN"))
 
 @pytest.fixture(scope="module")
 def maker() -> ModuleType:
-    """docs/make_definitions.py, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location("make_definitions", DOCS / "make_definitions.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded("make_definitions")
 
 
 def test_the_page_is_what_the_registry_gives(maker: ModuleType) -> None:
@@ -44,7 +37,7 @@ def test_the_page_is_what_the_registry_gives(maker: ModuleType) -> None:
 
 def test_the_figures_are_what_the_script_draws(maker: ModuleType) -> None:
     drawn = maker.figures()
-    assert {path.name for path in maker.FIGURES.iterdir()} == set(drawn)
+    assert {path.name for path in maker.FIGURES.glob("surface-*")} == set(drawn)
     for name, text in drawn.items():
         assert (maker.FIGURES / name).read_text(encoding="utf-8") == text
         assert f"figures/{name})" in maker.page()

@@ -19,8 +19,8 @@ from segeval.counts import Counts, LabelTotals
 from segeval.errors import UsageError
 from segeval.metrics import METRICS, Direction, Metric, Quantity, find, parse, parse_all
 from segeval.metrics.registry import metric as register
-from segeval.probabilities import ClassSums, ProbabilityTotals
 from segeval.rims import Bands
+from segeval.sums import ClassSums, ProbabilityTotals
 from segeval.surfaces import SurfaceDistances
 
 Array = NDArray[Any]

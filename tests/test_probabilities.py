@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 import segeval
 from segeval import probabilities as module
 from segeval.api import plan_of
 from segeval.cli import run
+from segeval.conventions import AbsentClass
 from segeval.errors import InputError, UsageError
+from segeval.losses import LOSSES
 from segeval.metrics import METRICS
 from segeval.plans import Plan
 from tests.command import call
@@ -181,9 +184,10 @@ def test_nothing_in_the_reference() -> None:
     perfect = segeval.score(prediction=wrong, **options)
     assert perfect.value("dl2", label=1) == perfect.value("dl2") == pytest.approx(-0.5, abs=1e-6)
     assert perfect.value("soft_dice", label=1) is None
-    assert perfect.value("wce", label=1) is None
+    assert perfect.value("wce", label=1) == pytest.approx(1e-7, rel=1e-3)  # -log(1 - 1e-7): of the clip
     notes = {row.metric: row.note for row in perfect.scores if row.label == 1}
     assert "-1/2" in (notes["dl2"] or "")
+    assert {row.metric: row.note for row in perfect.scores if row.label == "all"}["dl2"] == notes["dl2"]
     assert notes["soft_dice"] == "absent in both"
     assert perfect.value("gdl") == 0
     wrong[:, 3, 3] = 0, 1
@@ -194,6 +198,29 @@ def test_nothing_in_the_reference() -> None:
     assert notes["soft_dice"] == "reference empty"
     assert found.value("gdl") == pytest.approx(1 - 2 * 99 / 200)
     assert segeval.score(prediction=wrong, absent_class="penalise", **options).value("gdl") == 1
+
+
+def test_a_class_without_any_probability() -> None:
+    certain = np.zeros((2, 4, 4))
+    certain[0] = 1
+    reference = np.eye(4, dtype=int)
+    found = segeval.score(prediction=certain, reference=reference, probabilities=True, metrics=SOFT)
+    assert found.value("wce", label=1) == found.value("wce") == np.inf
+    assert found.value("soft_dice", label=1) == 0
+    assert {row.note for row in found.scores if row.label == 1} == {"prediction empty"}
+
+
+@pytest.mark.parametrize("absent", ["max", "ignore", "penalise"])
+@pytest.mark.parametrize("lacking", [(), (2,), (1, 2), (0,)])
+def test_scores_are_the_values_of_the_losses(absent: AbsentClass, lacking: tuple[int, ...]) -> None:
+    values, reference = made(3)
+    for label in lacking:
+        reference[reference == label] = (label + 1) % 3 if label + 1 not in lacking else 0
+    found = scored(values, reference, absent_class=absent)
+    for name, loss in LOSSES.items():
+        rule: dict[str, Any] = {"absent_class": absent} if name == "gdl" else {}
+        value, _ = loss(probabilities=values, reference=reference, **rule)
+        assert found[name, "all"] == pytest.approx(value, rel=1e-9, abs=1e-15), name
 
 
 def test_values_stay_within_their_bounds() -> None:
@@ -537,9 +564,9 @@ def test_damage_is_found(tmp_path: Path, reference_file: Path) -> None:
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(InputError, match="expected 9,424 bytes by its header, found 9,420"):
         soft_rows(path, reference_file)
-    (tmp_path / "map.png").write_bytes(b"x")
+    (tmp_path / "map.bmp").write_bytes(b"x")
     with pytest.raises(InputError, match=r"probability maps are read from \.nii.*--probabilities"):
-        soft_rows(tmp_path / "map.png", reference_file)
+        soft_rows(tmp_path / "map.bmp", reference_file)
 
 
 def test_a_map_that_is_not_announced_is_refused_with_the_option(tmp_path: Path, reference_file: Path) -> None:
@@ -571,6 +598,134 @@ def test_peak_memory_is_at_most_twice_the_map(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert peak < 2 * values.nbytes
+
+
+# A file for each class
+
+
+def pictured(folder: Path, values: Array, names: Sequence[str]) -> Path:
+    """A folder with a 16-bit picture for each class."""
+    folder.mkdir(exist_ok=True)
+    for channel, name in zip(values, names, strict=True):
+        Image.fromarray(np.rint(channel * 65535).astype(np.uint16)).save(folder / f"{name}.png")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["0", "1", "2"], None),
+        (["background", "cat", "dog"], {1: "cat", 2: "dog"}),
+        (["000", "dog", "1"], {2: "dog"}),
+    ],
+)
+def test_a_picture_for_each_class(names: list[str], labels: dict[int, str] | None, tmp_path: Path) -> None:
+    values, reference = made(3, shape=(11, 13))
+    order = [0, 2, 1] if names[1] == "dog" else [0, 1, 2]
+    folder = pictured(tmp_path / "p", values[order], names)
+    Image.fromarray(reference.astype(np.uint8)).save(tmp_path / "r.png")
+    whole = np.rint(values * 65535) / 65535
+    found = soft_rows(folder, tmp_path / "r.png", labels=labels)
+    assert found == pytest.approx(expected(whole, reference), rel=1e-9, abs=1e-12)
+
+
+def test_one_picture_is_one_channel(tmp_path: Path) -> None:
+    values, reference = made(1, shape=(11, 13))
+    folder = pictured(tmp_path / "p", values[None], ["1"])
+    Image.fromarray(reference.astype(np.uint8)).save(tmp_path / "r.png")
+    found = soft_rows(folder / "1.png", tmp_path / "r.png")
+    assert found == pytest.approx(expected(np.rint(values * 65535) / 65535, reference), rel=1e-9, abs=1e-12)
+    assert soft_rows(folder, tmp_path / "r.png") == found
+
+
+def test_channels_may_have_any_labels(tmp_path: Path) -> None:
+    values, reference = made(3, shape=(11, 13))
+    folder = pictured(tmp_path / "p", values, ["0", "7", "40"])
+    Image.fromarray(np.array([0, 7, 40], np.uint8)[reference]).save(tmp_path / "r.png")
+    found = soft_rows(folder, tmp_path / "r.png")
+    plain = expected(np.rint(values * 65535) / 65535, reference)
+    assert found["soft_dice", 40] == pytest.approx(plain["soft_dice", 2])
+    assert found["gdl", "all"] == pytest.approx(plain["gdl", "all"])
+
+
+def test_a_volume_for_each_class(tmp_path: Path, reference_file: Path) -> None:
+    values, reference = made(3)
+    (tmp_path / "p").mkdir()
+    for label, channel in enumerate(values):
+        nifti(tmp_path / "p" / f"{label}.nii.gz", channel)
+    found = soft_rows(tmp_path / "p", reference_file)
+    assert found == pytest.approx(expected(values, reference), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["0", "1", "cat"], "p: which label the class cat is, is not known; call the file by the label's number"),
+        (["0", "1", "01"], "p: two files for the label 1: "),
+        (["1", "2", "3"], "p: expected a file for the background too, called 0 or background, found only 1, 2, 3"),
+        (["0"], "p: expected a file for a class besides the background, found only 0"),
+        (["0", "1", "background"], "p: two files for the label 0: "),
+        (["0", "1", "9" * 30], "is not known"),
+        (["0", "1"], "expected channels that sum up to 1"),
+    ],
+)
+def test_folders_that_are_no_probability_map(names: list[str], said: str, tmp_path: Path) -> None:
+    values, reference = made(3, shape=(11, 13))
+    folder = pictured(tmp_path / "p", values[: len(names)], names)
+    Image.fromarray(reference.astype(np.uint8)).save(tmp_path / "r.png")
+    with pytest.raises(InputError) as caught:
+        soft_rows(folder, tmp_path / "r.png")
+    assert said in str(caught.value)
+
+
+def test_pictures_of_another_kind_are_refused(tmp_path: Path) -> None:
+    values, reference = made(3, shape=(11, 13))
+    folder = pictured(tmp_path / "p", values, ["0", "1", "2"])
+    Image.fromarray(reference.astype(np.uint8)).save(tmp_path / "r.png")
+    with pytest.raises(InputError, match=r"expected probabilities as 16-bit grey values, found PNG, grey, 8-bit"):
+        soft_rows(tmp_path / "r.png", tmp_path / "r.png")
+    data = (folder / "1.png").read_bytes()
+    (folder / "1.png").write_bytes(data[:-20])
+    with pytest.raises(InputError, match=r"1\.png: cut short"):
+        soft_rows(folder, tmp_path / "r.png")
+    Image.fromarray(np.zeros((11, 14), np.uint16)).save(folder / "1.png")
+    with pytest.raises(InputError, match=r"1\.png: expected the shape of .*0\.png, 11 x 13, found 11 x 14"):
+        soft_rows(folder, tmp_path / "r.png")
+
+
+def test_volumes_of_one_map_lie_on_one_grid(tmp_path: Path, reference_file: Path) -> None:
+    values, _ = made(2)
+    (tmp_path / "p").mkdir()
+    nifti(tmp_path / "p" / "0.nii.gz", values[0])
+    nifti(tmp_path / "p" / "1.nii.gz", values[1], affine=np.diag([2, 1.5, 2, 1]))
+    with pytest.raises(InputError, match=r"1\.nii\.gz: it lies on another grid than .*0\.nii\.gz"):
+        soft_rows(tmp_path / "p", reference_file)
+
+
+def test_folders_in_a_batch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "p").mkdir()
+    (tmp_path / "r").mkdir()
+    for case in "ab":
+        values, reference = made(3, shape=(11, 13), seed=ord(case))
+        pictured(tmp_path / "p" / case, values, ["0", "1", "2"])
+        Image.fromarray(reference.astype(np.uint8)).save(tmp_path / "r" / f"{case}.png")
+    words = [
+        "batch",
+        tmp_path / "p",
+        tmp_path / "r",
+        "--probabilities",
+        "--prediction-pattern",
+        "{case}/",
+        "-f",
+        "json",
+    ]
+    answer = call(capsys, *words, "-m", "soft_dice")
+    assert answer.code == 0
+    document = json.loads(answer.out)
+    assert [case["status"] for case in document["cases"]] == ["scored", "scored"]
+    of_b = soft_rows(tmp_path / "p" / "b", tmp_path / "r" / "b.png")
+    (value,) = (row["value"] for row in document["scores"] if (row["case"], row["label"]) == ("b", "all"))
+    assert value == of_b["soft_dice", "all"]
 
 
 # The command line

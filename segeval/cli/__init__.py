@@ -13,6 +13,7 @@ import click
 from segeval.cli.batch import batch
 from segeval.cli.explain import explain
 from segeval.cli.inspect import inspect
+from segeval.cli.losses import losses
 from segeval.cli.merge import merge
 from segeval.cli.metrics import metrics
 from segeval.cli.options import help_option, version_option
@@ -44,7 +45,7 @@ def segeval(context: click.Context) -> None:
     context.obj = configure(context, segeval.commands.values())
 
 
-for command in (score, batch, merge, explain, table, plot, metrics, inspect, rasterize):
+for command in (score, batch, merge, explain, losses, table, plot, metrics, inspect, rasterize):
     segeval.add_command(command)
 
 

@@ -106,14 +106,7 @@ def label_options(command: Command) -> Command:
     return decorated(
         command,
         [
-            click.option(
-                "--labels",
-                metavar="SPEC",
-                shell_complete=complete_file,
-                help="Label names: 1=liver,2=tumour or a file: nnU-Net or Decathlon dataset.json (with its regions and "
-                "ignored label), JSON object, BIDS dseg.tsv, ITK-SNAP, 3D Slicer or FreeSurfer table, CSV or TSV with "
-                "a header. Every label named here has a row.",
-            ),
+            label_table_option,
             click.option(
                 "--match",
                 type=click.Choice(["ids", "names"]),
@@ -131,13 +124,33 @@ def label_options(command: Command) -> Command:
                 multiple=True,
                 help="Score a union of labels too, by number or name; ranges such as 1-125, and * for all; repeatable.",
             ),
+            relabelling_options,
+            click.option("--background", is_flag=True, help="Score label 0 too."),
+        ],
+    )
+
+
+label_table_option = click.option(
+    "--labels",
+    metavar="SPEC",
+    shell_complete=complete_file,
+    help="Label names: 1=liver,2=tumour or a file: nnU-Net or Decathlon dataset.json (with its regions and "
+    "ignored label), JSON object, BIDS dseg.tsv, ITK-SNAP, 3D Slicer or FreeSurfer table, CSV or TSV with "
+    "a header. Every label named here has a row.",
+)
+
+
+def relabelling_options(command: Command) -> Command:
+    """Which labels become others, or none."""
+    return decorated(
+        command,
+        [
             click.option("--map", metavar="OLD=NEW", multiple=True, help="Relabel both maps first; repeatable."),
             click.option("--map-prediction", metavar="OLD=NEW", multiple=True, help="Relabel the prediction first."),
             click.option("--map-reference", metavar="OLD=NEW", multiple=True, help="Relabel the reference first."),
             click.option(
                 "--ignore-label", metavar="N", type=int, help="Leave out the voxels whose reference is this label."
             ),
-            click.option("--background", is_flag=True, help="Score label 0 too."),
         ],
     )
 
@@ -172,14 +185,17 @@ def number_options(command: Command) -> Command:
                 show_default="diagonal",
                 help="A distance where exactly one of the two maps has the label.",
             ),
-            click.option(
-                "--absent-class",
-                type=click.Choice(["max", "ignore", "penalise"]),
-                show_default="max",
-                help="Weight in generalized_dice of a class that the reference lacks.",
-            ),
+            absent_class_option,
         ],
     )
+
+
+absent_class_option = click.option(
+    "--absent-class",
+    type=click.Choice(["max", "ignore", "penalise"]),
+    show_default="max",
+    help="Weight in generalized_dice and gdl of a class that the reference lacks.",
+)
 
 
 weight_option = click.option(
@@ -208,9 +224,14 @@ def probability_options(command: Command) -> Command:
                 show_default=True,
                 help="A probability map with one channel says foreground from there on.",
             ),
-            click.option("--normalise", is_flag=True, help="Clip and renormalise a probability map that is none."),
+            normalise_option,
         ],
     )
+
+
+normalise_option = click.option(
+    "--normalise", is_flag=True, help="Clip and renormalise a probability map that is none."
+)
 
 
 def grid_options(command: Command) -> Command:
@@ -329,6 +350,19 @@ def label_plan(options: dict[str, Any]) -> dict[str, Any]:
         **{name: _relabelling(name, options[name]) for name in ("map", "map_prediction", "map_reference")},
         "tolerance": _tolerance(options["tolerance"]),
         "spacing": None if options["spacing"] is None else _spacing(options["spacing"]),
+    }
+
+
+def loss_plan(options: dict[str, Any]) -> dict[str, Any]:
+    """The same from what `segeval losses` takes."""
+    from segeval.reading.labels import parse_labels
+
+    return {
+        **{name: options[name] for name in ("ignore_label", "absent_class", "normalise")},
+        "labels": None if options["labels"] is None else parse_labels(options["labels"]),
+        **{name: _relabelling(name, options[name]) for name in ("map", "map_prediction", "map_reference")},
+        "weight": _weights(options["weight"]),
+        "probabilities": True,
     }
 
 

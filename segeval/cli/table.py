@@ -37,8 +37,10 @@ def factor_options(command: Command) -> Command:
             click.option(
                 "--metadata",
                 metavar="FILE",
+                multiple=True,
                 shell_complete=complete_file,
-                help="A table with the column case; its other columns are factors.",
+                help="A table with the column case, or with the column file (a results file); its other columns are "
+                "factors. One of each may be given.",
             ),
         ],
     )
@@ -109,7 +111,7 @@ def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: A
 
     template = read_template(options["cell"])
     rows, columns = factors_in("--rows", options["rows"]), factors_in("--columns", options["columns"])
-    inputs = [*results, *([options["metadata"]] if options["metadata"] else [])]
+    inputs = [*results, *options["metadata"]]
     _check_outputs(options["outputs"], inputs)
     pivot = pivot_of(
         results,
@@ -162,19 +164,18 @@ def pivot_of(
     columns: Sequence[str],
     metrics: Iterable[str],
     labels: Sequence[str],
-    metadata: str | None,
+    metadata: Sequence[str],
 ) -> Pivot:
     """Read results files and what is known of their cases, and put their scores in a table."""
     from segeval.factors import OWN, pivot
-    from segeval.metadata import read_metadata
+    from segeval.metadata import read_factors
     from segeval.metrics import parse_all
 
     tokens = [request.token for request in parse_all(metrics)] if list(metrics) else []
     wanted = [factor for factor in (*rows, *columns) if factor not in OWN]
-    known = None if metadata is None else read_metadata(metadata, columns=wanted)
-    return pivot(
-        read_runs(paths), rows=rows, columns=columns, metrics=tokens, labels=labels, metadata=known if wanted else None
-    )
+    cases, runs = read_factors(metadata, columns=wanted) if metadata else (None, None)
+    files = read_runs(paths)
+    return pivot(files, rows=rows, columns=columns, metrics=tokens, labels=labels, metadata=cases, runs=runs)
 
 
 def read_runs(paths: Sequence[str]) -> dict[str, Results]:

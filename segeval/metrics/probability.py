@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from segeval.metrics.registry import HIGHER, LOWER, RATIO, UNIT_RANGE, Parameter, metric
-from segeval.probabilities import ClassSums, ProbabilityTotals
+from segeval.sums import ClassSums, ProbabilityTotals
 
 EPSILON = 1e-5
 
@@ -29,17 +29,21 @@ def _share(part: float, whole: float) -> float:
     formula="-(1/N) sum_n [w r_n log p_n + (1 - r_n) log(1 - p_n)], w = (N - sum p_n) / sum p_n",
     better=LOWER,
     quantity=RATIO,
-    undefined="the probabilities sum up to 0",
+    undefined=_NO_VOXEL,
     source=_SUDRE,
 )
 def wce(sums: ClassSums) -> float:
     """Cross-entropy in which a class weighs the more, the less of it is predicted.
 
-    The weight comes from the prediction, as the paper prints it. Probabilities are clipped to [1e-7, 1 - 1e-7] in the
-    logarithms.
+    The weight comes from the prediction, as the paper prints it: it is infinite where a class of the reference has no
+    probability anywhere. Probabilities are clipped to [1e-7, 1 - 1e-7] in the logarithms.
     """
-    if not sums.p > 0:
+    if not sums.voxels:
         return math.nan
+    if not sums.r:  # the weight has nothing to weigh, whatever it is
+        return -sums.miss_log / sums.voxels
+    if not sums.p > 0:
+        return math.inf
     weight = (sums.voxels - sums.p) / sums.p
     return -(weight * sums.hit_log + sums.miss_log) / sums.voxels
 
@@ -170,7 +174,7 @@ def gdl(totals: ProbabilityTotals) -> float:
     reference = np.array([each.r for each in totals.classes])
     prediction = np.array([each.p for each in totals.classes])
     absent = reference == 0
-    if totals.absent_class == "penalise" and (prediction[absent] > 0).any():
+    if totals.absent_class == "penalise" and (absent & totals.labelled).any():
         return 1.0
     weights = np.zeros(len(absent))
     weights[~absent] = 1.0 / np.square(reference[~absent])

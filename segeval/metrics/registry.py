@@ -19,7 +19,7 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from segeval.conventions import DEFAULT_METRICS
 from segeval.counts import LabelTotals
 from segeval.errors import UsageError, shown
-from segeval.probabilities import ClassSums, ProbabilityTotals
+from segeval.sums import ClassSums, ProbabilityTotals
 
 Evidence = TypeVar("Evidence")
 Rest = ParamSpec("Rest")

@@ -171,10 +171,15 @@ def _check_binary(mask: LabelMap) -> None:
 
 
 def _check_grid(mask: LabelMap, grid: Grid) -> None:
-    same = mask.grid.shape == grid.shape and mask.grid.unit == grid.unit
-    shift = float(np.abs(mask.grid.corners() - grid.corners()).max()) if same else math.inf
-    if shift > GRID_TOLERANCE * min(grid.spacing):
+    if not same_place(mask.grid, grid):
         raise InputError("it lies on another grid than the first file of its folder", source=mask.source)
+
+
+def same_place(grid: Grid, other: Grid) -> bool:
+    """Whether two files of one case lie on the same grid."""
+    same = grid.shape == other.shape and grid.unit == other.unit
+    shift = float(np.abs(grid.corners() - other.corners()).max()) if same else math.inf
+    return shift <= GRID_TOLERANCE * min(other.spacing)
 
 
 def _paint(mask: Labels, number: int, layers: list[Labels], dtype: np.dtype[np.unsignedinteger]) -> None:

@@ -37,6 +37,8 @@ MAX_FILE_BYTES = 8 * MAX_PIXELS  # no kind of picture has larger pixels
 BAND_BYTES = 1 << 24
 MAX_BMP_PADDING_BYTES = 3
 
+MOST_16_BIT = 65535
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 _BMP = b"BM"
 _FAILURES = (  # all that Pillow's parsers were seen to raise on damaged files
@@ -96,6 +98,39 @@ def decoded(data: bytes, *, source: str) -> LabelMap:
     labels = as_labels(values, source=source)
     grid = Grid(shape=labels.shape, spacing=(1.0, 1.0), unit="px")
     return LabelMap(labels=labels, grid=grid, source=source, stored=stored)
+
+
+def read_shares(file: io.FileIO, *, source: str) -> tuple[NDArray[np.float64], str]:
+    """Read shares from 0 to 1 from a picture that stores them as 16-bit grey: 0 is none, 65,535 all.
+
+    Parameters
+    ----------
+    file, source
+        See `read`.
+
+    Returns
+    -------
+    ndarray
+        Shape (y, x).
+    str
+        How they are stored, in words.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or is no PNG of 16-bit grey values.
+    """
+    data = file.readall()
+    if not data.startswith(_PNG):
+        raise unexpected(data[:HEAD_BYTES], expected="a PNG picture", source=source)
+    values, stored = _read_png(data, source)
+    if values.dtype.itemsize != 2:
+        raise InputError(
+            f"expected probabilities as 16-bit grey values, found {stored}",
+            source=source,
+            hint="write round(65535 * p) as a 16-bit PNG, or save it as .npy; a label map takes no --probabilities",
+        )
+    return values / np.float64(MOST_16_BIT), stored
 
 
 def _check_signature(head: bytes, source: str) -> None:

@@ -1,8 +1,9 @@
-"""Probability maps from NIfTI and NumPy files, checked as strictly as label maps are.
+"""Probability maps from NIfTI, NumPy and PNG files, checked as strictly as label maps are.
 
 The array is taken as the file has it, in one copy; which of its axes is that of the channels is told later, by the
-shape of the reference. NumPy archives of nnU-Net hold the map as ``probabilities``, channels first. Nothing in a file
-is evaluated: Python objects are refused.
+shape of the reference. NumPy archives of nnU-Net hold the map as ``probabilities``, channels first. A PNG is one
+channel in 16-bit grey. A folder holds a map of one channel for each class, called by its number or name. Nothing in a
+file is evaluated: Python objects are refused.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from segeval.errors import InputError
+from segeval.errors import InputError, shown
+from segeval.matching import plain_name
 from segeval.reading import reading
 from segeval.reading.files import check_regular
+from segeval.reading.folders import class_files, same_place
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +29,10 @@ if TYPE_CHECKING:
 KEYS = ("probabilities", "softmax")
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".hdr.gz")
 ARRAY_SUFFIXES = (".npy", ".npz")
+SOFT_SUFFIXES = (*NIFTI_SUFFIXES, *ARRAY_SUFFIXES)  # of files that hold probabilities or labels; a PNG is ambiguous
+PICTURE_SUFFIX = ".png"
+BACKGROUND = "background"
+MOST_DIGITS = 10  # of a label's number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -43,6 +51,8 @@ class RawProbabilities:
         The file.
     stored
         How the file holds them, in words.
+    classes
+        What the channels are called, which then come first; empty where a file does not call them anything.
     """
 
     values: NDArray[Any]
@@ -50,6 +60,7 @@ class RawProbabilities:
     names: Mapping[int, str]
     source: str
     stored: str
+    classes: tuple[str, ...] = ()
 
 
 def read_probabilities(path: str | os.PathLike[str]) -> RawProbabilities:
@@ -58,8 +69,8 @@ def read_probabilities(path: str | os.PathLike[str]) -> RawProbabilities:
     Parameters
     ----------
     path
-        A NIfTI file, or a NumPy file (.npy, .npz). Of an archive with several arrays it is ``probabilities``, or
-        ``softmax``.
+        A NIfTI file, a NumPy file (.npy, .npz), a 16-bit grey PNG, or a folder with such a file for each class. Of an
+        archive with several arrays it is ``probabilities``, or ``softmax``.
 
     Raises
     ------
@@ -74,11 +85,13 @@ def read_probabilities(path: str | os.PathLike[str]) -> RawProbabilities:
     segeval.errors.InputError: missing.npz: no such file
     """
     name = os.fspath(path)
+    if os.path.isdir(name):  # noqa: PTH112 - a Path of any text may raise
+        return _read_folder(name)
     lower = name.lower()
-    if not lower.endswith((*NIFTI_SUFFIXES, *ARRAY_SUFFIXES)):
+    if not lower.endswith((*SOFT_SUFFIXES, PICTURE_SUFFIX)):
         check_regular(name)
         raise InputError(
-            f"probability maps are read from {', '.join((*NIFTI_SUFFIXES, *ARRAY_SUFFIXES))}",
+            f"probability maps are read from {', '.join((*SOFT_SUFFIXES, PICTURE_SUFFIX))}",
             source=name,
             hint="a label map is scored without --probabilities",
         )
@@ -88,9 +101,80 @@ def read_probabilities(path: str | os.PathLike[str]) -> RawProbabilities:
 
             values, stored = arrays.read_array(file, source=name, keys=KEYS, ranks=(2, 3, 4, 5))
             return RawProbabilities(values=values, grid=None, names={}, source=name, stored=stored)
+        if lower.endswith(PICTURE_SUFFIX):
+            from segeval.reading import picture
+
+            values, stored = picture.read_shares(file, source=name)
+            return RawProbabilities(values=values, grid=None, names={}, source=name, stored=stored)
         from segeval.reading import nifti
 
         volume = nifti.read_volumes(file, source=name)
         return RawProbabilities(
             values=volume.values, grid=volume.grid, names=volume.names, source=name, stored=volume.stored
         )
+
+
+def _read_folder(folder: str) -> RawProbabilities:
+    """The maps of one channel in a folder, one after the other."""
+    files = class_files(folder)
+    first: RawProbabilities | None = None
+    stacked: NDArray[Any] | None = None
+    for place, path in enumerate(files.values()):
+        channel = read_probabilities(path)
+        first = first or channel
+        if channel.values.shape != first.values.shape:
+            sizes = [" x ".join(map(str, each.values.shape)) for each in (first, channel)]
+            raise InputError(f"expected the shape of {shown(first.source)}, {sizes[0]}, found {sizes[1]}", source=path)
+        if first.grid is not None and (channel.grid is None or not same_place(channel.grid, first.grid)):
+            raise InputError(f"it lies on another grid than {shown(first.source)}", source=path)
+        if stacked is None:
+            stacked = np.empty((len(files), *first.values.shape), channel.values.dtype)
+        stacked[place] = channel.values
+    if first is None or stacked is None:
+        raise ValueError("a folder without classes is refused before")
+    stored = f"{len(files)} files, {first.stored}"
+    return RawProbabilities(
+        values=stacked, grid=first.grid, names={}, source=folder, stored=stored, classes=tuple(files)
+    )
+
+
+def labels_of_channels(raw: RawProbabilities, names: Mapping[int, str]) -> tuple[int, ...]:
+    """The label that each file of a folder is about, by its name.
+
+    Parameters
+    ----------
+    raw
+        From a folder.
+    names
+        Label -> name.
+
+    Returns
+    -------
+    tuple of int
+        In the order of the channels; none for a map whose channels have no names.
+
+    Raises
+    ------
+    InputError
+        A name that is of no label, two files for one, or none for the background beside those of several classes.
+    """
+    numbers = {plain_name(name): number for number, name in sorted(names.items(), reverse=True)} | {BACKGROUND: 0}
+    found: dict[int, str] = {}
+    for called in raw.classes:
+        number = int(called) if called.isdecimal() and len(called) < MOST_DIGITS else numbers.get(plain_name(called))
+        if number is None:
+            raise InputError(
+                f"which label the class {shown(called)} is, is not known",
+                source=raw.source,
+                hint=f"call the file by the label's number, or say --labels N={shown(called)}",
+            )
+        if number in found:
+            raise InputError(
+                f"two files for the label {number}: {shown(found[number])} and {shown(called)}", source=raw.source
+            )
+        found[number] = called
+    if raw.classes and (0 in found) != (len(found) > 1):
+        expected = "a class besides the background" if 0 in found else f"the background too, called 0 or {BACKGROUND}"
+        called = ", ".join(map(shown, raw.classes))
+        raise InputError(f"expected a file for {expected}, found only {called}", source=raw.source)
+    return tuple(found)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
-from segeval.metrics import Direction, Metric, Quantity
+from segeval.metrics import Direction, Metric, Quantity, parse
 from segeval.reports.layout import GAP, KEY, PROSE, Column, Layout, Line
 from segeval.reports.overview import MARGIN, Head, Table, overview
 from segeval.reports.sheets import UNITS, Alphabet, Sheet, asked, decimals, found, grid_line, number, sheets
@@ -23,6 +23,7 @@ from segeval.results import Results
 if TYPE_CHECKING:
     from segeval.explaining import Explanation, LabelExplanation
     from segeval.factors import Pivot
+    from segeval.gradients import LossTable
     from segeval.inspection import InspectedFile
     from segeval.pairing import Pairing
     from segeval.reports.pivot import CellTemplate
@@ -385,6 +386,58 @@ def _tools(each: LabelExplanation, explanation: Explanation, alphabet: Alphabet,
     if any(notes):
         columns.append(Column(head=("note", ""), cells=notes, prose=True, style="yellow"))
     return _layout(width).blocks([Column(head=("tool", ""), cells=[row.tool for row in rows])], columns)
+
+
+def print_losses(table: LossTable, *, stream: TextIO, color: bool | None = None, width: int | None = None) -> None:
+    """Print the losses of a probability map, a row for each.
+
+    Parameters
+    ----------
+    table
+        Of one map.
+    stream, color, width
+        See `print_scores`.
+    """
+    alphabet = Alphabet.of(stream.encoding)
+    width = _width(stream) if width is None else width
+    facts = [("probability", table.prediction), ("reference", table.reference)]
+    facts.append(("foreground", f"{_share(table.imbalance)} of {table.voxels:,} voxels"))
+    lines = [*_facts((title, alphabet.text(text)) for title, text in facts), []]
+
+    def cells(values: Iterable[float | None]) -> list[str]:
+        return [alphabet.dash if value is None else f"{value:.4g}" for value in values]
+
+    rows = table.rows
+    cards = [parse(row.metric).card for row in rows]
+    keys = [Column(head=("loss or score", ""), cells=[row.metric for row in rows])]
+    columns = [
+        Column(head=("better", ""), cells=[_better(card) for card in cards], style="dim"),
+        Column(head=("all", ""), cells=cells(row.value for row in rows), right=True),
+        Column(head=("largest", "gradient"), cells=cells(row.largest for row in rows), right=True),
+        Column(
+            head=("gradient", "on foreground"),
+            cells=[alphabet.dash if row.on_foreground is None else _share(row.on_foreground) for row in rows],
+            right=True,
+        ),
+    ]
+    for label, share in table.shares.items():
+        name = alphabet.text(table.names.get(label, ""))
+        head = (f"{label} {name}".strip(), _share(share))
+        columns.append(Column(head=head, cells=cells(row.by_label.get(label) for row in rows), right=True))
+    for block in _layout(width).blocks(keys, columns):
+        lines += [*block, []]
+    notes = dict.fromkeys(
+        f"{row.metric if row.metric == 'dl2' else 'scores'} of {label}: {note}"
+        for row in rows
+        for label, note in row.notes.items()
+    )
+    lines += _notes((alphabet.text(note) for note in (*notes, table.signature)), width, "dim")
+    _print(lines, stream, color)
+
+
+def _share(value: float) -> str:
+    """A share of voxels in percent, small ones with as many digits as tell something."""
+    return f"{100 * value:.3g} %"
 
 
 def print_metrics_table(

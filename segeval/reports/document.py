@@ -34,10 +34,12 @@ from segeval.records import (
     typed,
 )
 from segeval.results import Results, Shard, Summary, Verdict
+from segeval.scoring import ALL
 from segeval.version import __version__
 
 if TYPE_CHECKING:
     from segeval.explaining import Explanation
+    from segeval.gradients import LossRow, LossTable
     from segeval.inspection import InspectedFile
 
 FORMAT = 1
@@ -149,6 +151,23 @@ def explanation_json(explanation: Explanation) -> str:
         label["rows"] = [_without_infinities(row) for row in label["rows"]]
     tool = {"name": "segeval", "version": __version__}
     return f"{_dumped({'format': FORMAT, 'tool': tool} | record)}\n"
+
+
+def losses_json(table: LossTable) -> str:
+    """The losses of a map, as JSON; a number that is infinite is null with the note ``infinite`` under ``all``."""
+    record = asdict(table) | {"rows": [_loss_row(row) for row in table.rows]}
+    return f"{_dumped({'format': FORMAT, 'tool': {'name': 'segeval', 'version': __version__}} | record)}\n"
+
+
+def _loss_row(row: LossRow) -> dict[str, Any]:
+    record: dict[str, Any] = asdict(row)
+    infinite = [key for key in ("value", "largest") if record[key] is not None and math.isinf(record[key])]
+    lost = [label for label, value in row.by_label.items() if value is not None and math.isinf(value)]
+    notes: dict[str, str] = {str(label): note for label, note in row.notes.items()}
+    notes |= {str(label): INFINITE for label in lost}
+    if infinite:
+        notes[ALL] = f"{', '.join(infinite)}: {INFINITE}"
+    return {**record, **dict.fromkeys(infinite), "by_label": {**row.by_label, **dict.fromkeys(lost)}, "notes": notes}
 
 
 def _without_infinities(row: dict[str, Any]) -> dict[str, Any]:

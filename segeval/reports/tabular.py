@@ -13,13 +13,17 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from segeval.cases import CaseRecord
 from segeval.counts import ContingencyTable
 from segeval.errors import shown
 from segeval.metrics import Quantity, find
 from segeval.results import Results, Summary
-from segeval.scoring import Score
+from segeval.scoring import ALL, Score
+
+if TYPE_CHECKING:
+    from segeval.gradients import LossTable
 
 SUMMARY_COLUMNS = tuple(field.name for field in fields(Summary))
 MATRIX_LABELS = 2000  # a square of more is mostly zeros, and more than a spreadsheet takes
@@ -124,6 +128,24 @@ def _text(value: str | float | None) -> str:
 def _number(score: Score) -> str:
     """The shortest text that reads back as the same float; a count without a fraction."""
     return "" if score.value is None else repr(whole_if_counted(float(score.value), score.metric))
+
+
+def losses_csv(table: LossTable) -> str:
+    """The losses of a map: a row for each over all classes, then one for each class that has a value.
+
+    Columns: metric, label, name, share (of the label in the reference; that of all foreground over all classes), value,
+    largest_gradient, gradient_on_foreground, note.
+    """
+    lines: list[list[str]] = [
+        ["metric", "label", "name", "share", "value", "largest_gradient", "gradient_on_foreground", "note"]
+    ]
+    for row in table.rows:
+        figures = (table.imbalance, row.value, row.largest, row.on_foreground)
+        lines.append([row.metric, ALL, "", *map(_text, figures), ""])
+        for label, value in row.by_label.items():
+            facts = [row.metric, str(label), defused(table.names.get(label, "")), _text(table.shares.get(label))]
+            lines.append([*facts, _text(value), "", "", defused(row.notes.get(label, ""))])
+    return "".join(csv_lines(lines))
 
 
 def confusion_csv(table: ContingencyTable, names: Mapping[int, str] | None = None) -> str:

@@ -37,7 +37,7 @@ def heatmap(results: tuple[str, ...], *, no_color: bool, **options: Any) -> None
     from segeval.reports import figures
     from segeval.reports.files import write_bytes
 
-    inputs = [*results, *([options["metadata"]] if options["metadata"] else [])]
+    inputs = [*results, *options["metadata"]]
     suffix = check_figure(options, inputs=inputs)
     check_metric(options["metric"])
     facet = [] if options["facet"] is None else [options["facet"]]

@@ -1,0 +1,75 @@
+"""`segeval losses`: the losses of a probability map and their gradients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from segeval.cli.options import (
+    absent_class_option,
+    complete_file,
+    label_table_option,
+    look_options,
+    loss_plan,
+    normalise_option,
+    relabelling_options,
+    remark_labels,
+    weight_option,
+)
+from segeval.cli.streams import data_stream, remark, write_document
+from segeval.errors import shown
+
+
+@click.command(
+    short_help="Show the losses of a probability map, and their gradients.",
+    epilog="\b\nExample:\n"
+    "  segeval losses sample_data/street/probabilities sample_data/street/reference.png --ignore-label 255",
+)
+@click.argument("probability", shell_complete=complete_file)
+@click.argument("reference", shell_complete=complete_file)
+@label_table_option
+@relabelling_options
+@absent_class_option
+@weight_option
+@normalise_option
+@click.option(
+    "-f",
+    "--format",
+    "kind",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="What stdout carries.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
+@look_options
+def losses(probability: str, reference: str, **options: Any) -> None:
+    """Show every loss and soft score of a PROBABILITY map, over all classes and for each.
+
+    With each goes the largest magnitude in its gradient with respect to the probabilities, and how much of all the
+    gradient falls on the foreground, to be held against how much of the image that is.
+    """
+    from segeval.api import losses_of_files, plan_of
+
+    configuration = click.get_current_context().obj
+    if configuration is not None:
+        remark(f"options from {shown(configuration)}", quiet=options["quiet"])
+    asked = loss_plan(options)
+    remark_labels(asked["labels"], quiet=options["quiet"])
+    found = losses_of_files(probability, reference, plan_of(**asked))
+    if options["kind"] == "json":
+        from segeval.reports.document import losses_json
+
+        write_document([losses_json(found)])
+    elif options["kind"] == "csv":
+        from segeval.reports.tabular import losses_csv
+
+        write_document([losses_csv(found)])
+    else:
+        from segeval.reports.console import print_losses
+
+        with data_stream() as stream:
+            print_losses(found, stream=stream, color=False if options["no_color"] else None)
+    for warning in found.warnings:
+        remark(f"warning: {warning}", quiet=options["quiet"])
