@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segeval.metrics import Quantity, parse
-from segeval.reports.overview import MARGIN, Head, Table
+from segeval.reports.overview import MARGIN, Head, Table, counted
 from segeval.reports.sheets import Alphabet, Heading, decimals, number
 from segeval.series import LIMITS, Series, Sizes, agreement_of
 from segeval.summary import quantile
@@ -35,7 +35,7 @@ def score_table(rows: Sequence[Series], alphabet: Alphabet) -> Table:
         statistics = [quantile(ordered, share) for share in QUARTILES.values()] if len(ordered) else []
         numbers = [number(each, quantity, decimals=decimals(quantity)) for each in statistics]
         lost = ((row.undefined, "undefined"), (row.absent, "absent"), *((n, why) for why, n in row.unscored.items()))
-        kept = ((int(row.missed.sum()), "missed"), (int(row.false_alarm.sum()), "false alarm"))
+        kept = _kept(int(row.missed.sum()), int(row.false_alarm.sum()))
         cells.append(
             (
                 alphabet.text(row.name),
@@ -43,7 +43,7 @@ def score_table(rows: Sequence[Series], alphabet: Alphabet) -> Table:
                 _share(len(ordered), len(row.values)),
                 *(numbers or [alphabet.dash] * len(QUARTILES)),
                 _counted(lost),
-                _counted(kept),
+                kept,
             )
         )
     heads = [Head(title=each, right=True) for each in QUARTILES]
@@ -69,9 +69,9 @@ def agreement_table(rows: Sequence[Sizes], alphabet: Alphabet) -> Table:
             for value in (found.bias, found.sd, found.low, found.high)
         ]
         lost = ((row.absent, "absent"), *((count, why) for why, count in row.unscored.items()))
-        kept = ((int((row.prediction == 0).sum()), "missed"), (int((row.reference == 0).sum()), "false alarm"))
+        kept = _kept(int((row.prediction == 0).sum()), int((row.reference == 0).sum()))
         n = _share(found.n, len(row.reference))
-        cells.append((alphabet.text(row.name), alphabet.text(row.run), n, *numbers, _counted(lost), _counted(kept)))
+        cells.append((alphabet.text(row.name), alphabet.text(row.run), n, *numbers, _counted(lost), kept))
     heads = [Head(title=each, right=True) for each in ("bias", "sd", "low", "high")]
     note = f"predicted minus reference; low, high: limits of agreement, bias - {LIMITS} sd and bias + {LIMITS} sd"
     return _table(f"difference {alphabet.text(rows[0].unit)}", heads, cells, note)
@@ -88,6 +88,10 @@ def _table(title: str, heads: Sequence[Head], cells: Sequence[tuple[str, ...]], 
 
 def _share(n: int, cases: int) -> str:
     return str(n) if n == cases else f"{n}/{cases}"
+
+
+def _kept(missed: int, alarms: int) -> str:
+    return ", ".join([f"{missed} missed"] * bool(missed) + [counted(alarms, "false alarm")] * bool(alarms))
 
 
 def _counted(counts: Sequence[tuple[int, str]]) -> str:

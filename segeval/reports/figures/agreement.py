@@ -13,13 +13,13 @@ from segeval.errors import UsageError
 from segeval.reports.figures.parts import (
     FALSE_ALARM,
     GRID,
-    IN_WORDS,
     LOOKS,
     MISSED,
     NAME_LENGTH,
     Look,
     blank,
     by_label,
+    explained,
     limits,
     names_of_labels,
     names_of_runs,
@@ -116,7 +116,13 @@ def _title(row: Sizes, names: Mapping[Key, str], called: Mapping[str, str], each
     whose = names[row.label] if len(called) == 1 else f"{names[row.label]}\n{called[row.run]}"
     if each.bias is None:
         return f"{whose}\nno case"
-    return f"{whose}\n{each.bias:+.3g}" + ("" if each.sd is None else f" ± {LIMITS * each.sd:.3g}")
+    spread = "" if each.sd is None else f" ± {_short(LIMITS * each.sd)}"
+    return f"{whose}\n{'+' if each.bias > 0 else ''}{_short(each.bias)}{spread}"
+
+
+def _short(value: float) -> str:
+    """Three digits, or as many as stand before the point."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _lines(rows: Sequence[Sizes]) -> list[str]:
@@ -126,8 +132,8 @@ def _lines(rows: Sequence[Sizes]) -> list[str]:
     lines = [
         f"difference: predicted minus reference; mean: of both; lines: bias and limits of agreement, ± {LIMITS} sd"
     ]
-    lines += [f"{IN_WORDS[MISSED]} {missed} missed (prediction empty)"] if missed else []
-    lines += [f"{IN_WORDS[FALSE_ALARM]} {alarms} false alarm (reference empty)"] if alarms else []
+    lines += [explained(MISSED, missed)] if missed else []
+    lines += [explained(FALSE_ALARM, alarms)] if alarms else []
     return ["; ".join(lines)]
 
 

@@ -127,7 +127,9 @@ def _box(panel: Axes, row: Series, y: float, look: Look, *, edges: tuple[float, 
     if math.isfinite(q1) and math.isfinite(q3):
         reach = WHISKER * (q3 - q1)
         inside = ordered[(ordered >= q1 - reach) & (ordered <= q3 + reach)]
-    left, q1, median, q3, right = np.clip([inside[0], q1, median, q3, inside[-1]], *edges).tolist()
+    left, median, right = np.clip([inside[0], median, inside[-1]], *edges).tolist()
+    span = edges[1] - edges[0]  # a quartile beyond an edge leaves the box open there
+    q1, q3 = np.clip([q1, q3], edges[0] - span, edges[1] + span).tolist()
     panel.hlines([y, y], [left, q3], [q1, right], color=look.dark, linewidth=0.8, zorder=3)
     panel.barh(y, q3 - q1, left=q1, height=0.72, facecolor="none", edgecolor=look.dark, linewidth=0.8, zorder=3)
     panel.vlines(median, y - 0.36, y + 0.36, color="black", linewidth=1.2, zorder=4)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_POINTS = 1000  # of a figure: more are drawn as pixels, which take less room than as many elements
+FEW_POINTS = 100  # of a figure: they are drawn larger
 MOST_RUNS = 8
 NAME_LENGTH = {"single": 22, "double": 40}  # characters
 LEGEND_LENGTH = {"single": 66, "double": 140}  # characters of a line of the legend
@@ -152,18 +153,23 @@ def not_drawn(rows: Sequence[Series | Sizes], called: Mapping[str, str]) -> list
 
 def marked(rows: Sequence[Series], edges: tuple[float, float]) -> list[str]:
     """The line that says what crosses and triangles are, and how many of them belong beyond the edges."""
-    words = {
-        MISSED: "missed (prediction empty)",
-        FALSE_ALARM: "false alarm (reference empty)",
-        INFINITE: "infinite",
-    }
     found = []
-    for marker, said in words.items():
+    for marker in IN_WORDS:
         values = np.concatenate([row.values[kinds_of(row)[marker]] for row in rows])
         beyond = int(((values < edges[0]) | (values > edges[1])).sum())
         where = "" if not beyond else ", at the edge" if beyond == len(values) else f", {beyond} of them at the edge"
-        found += [f"{IN_WORDS[marker]} {len(values)} {said}{where}"] if len(values) else []
+        found += [f"{explained(marker, len(values))}{where}"] if len(values) else []
     return ["; ".join(found)] if found else []
+
+
+def explained(marker: str, count: int) -> str:
+    """How many of a marker there are, and what it is."""
+    said = {
+        MISSED: f"{count} missed (prediction empty)",
+        FALSE_ALARM: f"{counted(count, 'false alarm')} (reference empty)",
+        INFINITE: f"{count} infinite",
+    }
+    return f"{IN_WORDS[marker]} {said[marker]}"
 
 
 def kinds_of(row: Series) -> dict[str, Mask]:
@@ -201,7 +207,7 @@ def points(panel: Axes, x: Values, y: Values, *, look: Look, crowd: int, marker:
         y,
         linestyle="none",
         marker=marker or look.marker,
-        markersize=3 if cross else 1.8 if many else 2.4,
+        markersize=3 if cross else 1.8 if many else 2.4 if crowd > FEW_POINTS else 3,
         color=look.color,
         alpha=1 if cross else max(0.06, 0.3 * min(1, 10 * MOST_POINTS / crowd) ** 0.5) if many else 0.6,
         markeredgewidth=0.7 if cross else 0,

@@ -12,7 +12,6 @@ import numpy as np
 from segeval.comparison import Key
 from segeval.errors import UsageError
 from segeval.reports.figures.parts import (
-    INFINITE,
     LOOKS,
     NAME_LENGTH,
     Look,
@@ -196,7 +195,7 @@ class _Scene:
                 np.clip(row.values[there], *self.edges),
                 look=self.looks[row.label],
                 crowd=self.crowd,
-                marker="^" if marker == INFINITE else marker,
+                marker=marker,
             )
 
 
