@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+from click.core import ParameterSource
 
 from segeval.cli.options import complete_file, decorated
 from segeval.cli.streams import complain, data_stream, remark, talk_stream, write_document
@@ -114,6 +115,9 @@ def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bo
 
     inputs = list(inputs)
     check_images(options["images"])
+    typed = click.get_current_context().get_parameter_source("images") is ParameterSource.COMMANDLINE
+    if typed and not any(path.lower().endswith(".html") for path in options["outputs"]):
+        raise UsageError("--images is for a page", hint="add -o report.html")
     for path in options["outputs"]:
         check_report_path(path, inputs=inputs, with_summary=several)
     others = [path for _, path in map(_export, options["exports"])]

@@ -222,6 +222,11 @@ class Desk:
             object.__setattr__(self, name, value)
 
     @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric once, those that labels have first."""
+        return tuple(dict.fromkeys((*self.tokens, *self.overall)))
+
+    @property
     def most(self) -> int:
         """How many rows a table shows."""
         return SHOWN_ROWS if self.folded else len(self.results.summary)

@@ -146,7 +146,7 @@ def page_of(results: Results, *, title: str | None, worst: int, overlays: bool, 
     closing = overview(results, alphabet, failures=MOST_FAILURES, folded=False)
     rows = registered(desk)
     sheet = sheets(results, alphabet)[0] if len(results.cases) == 1 else None
-    ranking = {metric: worst_cases(desk, metric, most=worst) for metric in (*desk.tokens, *desk.overall)}
+    ranking = {metric: worst_cases(desk, metric, most=worst) for metric in desk.metrics}
     drawn, not_drawn = _overlays(desk, _to_draw(ranking, most=MOST_OVERLAYS if overlays else 0), rows, images)
     entry = partial(_entry, desk, rows=rows, drawn=drawn, names=label_names(desk))
     lost = [rows.of(record.case) for record in unscored(results.cases)]
@@ -211,7 +211,7 @@ def _gate(results: Results, rows: Register, alphabet: Alphabet) -> Grid:
 
 def _panels(desk: Desk, rows: Register) -> list[Panel]:
     panels: list[Panel] = []
-    for metric in (*desk.tokens, *desk.overall):
+    for metric in desk.metrics:
         table = over_cases(desk, metric, rows)
         if table is not None:
             card, anchor = parse(metric).card, f"m{len(panels) + 1}"

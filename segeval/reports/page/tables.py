@@ -20,7 +20,7 @@ from segeval.reports.overview import MARGIN, Desk, Head, Table, expected, includ
 from segeval.reports.sheets import UNDEFINED, WORDS
 from segeval.reports.tabular import label_rows, reason
 from segeval.results import Results, Summary
-from segeval.scoring import Score
+from segeval.scoring import ALL, Score
 from segeval.summary import badness
 
 MOST_ROWS = 10_000
@@ -125,7 +125,7 @@ class Register:
 def registered(desk: Desk) -> Register:
     """Every score, a row for each case and label; of too many, the worst ones."""
     results = desk.results
-    metrics = [*desk.tokens, *desk.overall]
+    metrics = desk.metrics
     places, names = _label_places(desk), label_names(desk)
     most = min(MOST_ROWS, MOST_CELLS // max(1, len(metrics)))
     groups = list(label_rows(results))
@@ -343,7 +343,10 @@ def worst_cases(desk: Desk, metric: str, *, most: int) -> list[Worst]:
     perfect = _perfect(metric)
     if code is None or perfect is None:
         return []
-    at: NDArray[np.intp] = np.flatnonzero((scores.metric_codes == code) & ~np.isnan(scores.values))
+    among = (scores.metric_codes == code) & ~np.isnan(scores.values)
+    if metric in desk.tokens and ALL in scores.labels.values:  # what is over all labels is none of them
+        among &= scores.label_codes != scores.labels.find(ALL)
+    at: NDArray[np.intp] = np.flatnonzero(among)
     bad = badness(scores.values[at], card)
     alone = len(desk.results.cases) == 1
     found: dict[Key, Worst] = {}
