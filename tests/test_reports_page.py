@@ -22,8 +22,11 @@ import pytest
 
 from segeval.api import batch, score_files
 from segeval.cli import run
+from segeval.cli.report import report
 from segeval.reports.document import read_json, to_json
 from segeval.reports.overview import Desk
+from segeval.reports.page import MOST_OVERLAYS, WORST
+from segeval.reports.page.contents import MOST_DRAWN
 from segeval.reports.page.drawings import inlined
 from segeval.reports.page.tables import MOST_ROWS, worst_cases
 from segeval.reports.sheets import Alphabet
@@ -54,7 +57,7 @@ def samples(**options: object) -> Results:
 @cache
 def known(name: str) -> tuple[str, Element]:
     """One of `PAGES`, made once."""
-    return page_of(PAGES[name]())
+    return page_of(PAGES[name](), worst=14 if name.startswith("many") else WORST)
 
 
 @pytest.fixture(autouse=True)
@@ -91,8 +94,10 @@ def test_the_page_of_the_samples_is_the_golden_file() -> None:
     assert found == golden.read_text("utf-8")
 
 
+MANY = "dice,iou,sensitivity,precision,mcc,kappa,hd,assd,volume_error"
 PAGES: dict[str, Callable[[], Results]] = {
     "samples": lambda: samples(metrics="dice,hd,volume_error,generalized_dice"),
+    "many metrics": lambda: samples(metrics=MANY),
     "hostile": hostile,
     "awkward": awkward_batch,
     "one": lambda: score_files(*case(4), metrics="dice,hd@95"),
@@ -282,6 +287,21 @@ def test_options_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert not [each for each in page.all("div") if each.attributes.get("class") == "overlays"]
     assert call(capsys, "report", path, "-o", made, "--worst", "0").code == 0
     assert "Worst cases" not in taken_apart(made.read_text("utf-8")).text
+
+
+def test_the_command_shows_as_many_as_the_library() -> None:
+    (option,) = [each for each in report.params if each.name == "worst"]
+    assert option.default == WORST
+
+
+def test_a_page_says_what_it_has_no_room_for() -> None:
+    page = known("many metrics")[1]
+    panels = [each for each in page.all("section") if each.attributes.get("class") == "panel"]
+    assert [bool(panel.all("svg")) for panel in panels] == [True] * MOST_DRAWN + [False] + [True]
+    assert "figures: of the first 8 metrics; segeval plot draws the others" in page.text
+    (overlays,) = [each for each in page.all("div") if each.attributes.get("class") == "overlays"]
+    assert len(overlays.all("figure")) == MOST_OVERLAYS
+    assert re.search(r"not drawn: \d+ more, since a page has 24 overlays", page.text)
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,33 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What every section says; a section that has nothing to say is None or empty."""
+    """What every section says; a section that has nothing to say is None or empty.
+
+    Parameters
+    ----------
+    title, headline
+        What it is about, and how many cases became what.
+    verdict, passed
+        Whether the requirements are met, in words and as a fact.
+    gate
+        A row for each requirement.
+    lost, unscored, warnings
+        How many cases were not scored, which and why; and what a reader should know.
+    facts
+        Of a single case, its files and grid.
+    means, groups, notes
+        The means by label, over all labels and by group, and what holds for all of them.
+    panels
+        One for each metric, and one for sizes.
+    worst_of, worst
+        What the worst ones are, cases or labels, and those by each metric.
+    overlays, not_drawn
+        The worst cases as drawings, and why some are none.
+    register
+        Every score.
+    signature, footnote, settings
+        What the numbers rest on.
+    """
 
     title: str
     headline: str
@@ -147,7 +173,7 @@ def page_of(results: Results, *, title: str | None, worst: int, overlays: bool, 
     rows = registered(desk)
     sheet = sheets(results, alphabet)[0] if len(results.cases) == 1 else None
     ranking = {metric: worst_cases(desk, metric, most=worst) for metric in desk.metrics}
-    drawn, not_drawn = _overlays(desk, _to_draw(ranking, most=MOST_OVERLAYS if overlays else 0), rows, images)
+    drawn, not_drawn = _overlays(desk, _to_draw(ranking) if overlays else [], rows, images)
     entry = partial(_entry, desk, rows=rows, drawn=drawn, names=label_names(desk))
     lost = [rows.of(record.case) for record in unscored(results.cases)]
     return Page(
@@ -161,7 +187,7 @@ def page_of(results: Results, *, title: str | None, worst: int, overlays: bool, 
         warnings=closing.warnings,
         facts=sheet.facts if sheet else (),
         means=() if sheet else tuple(linked(table) for table in (closing.summary, closing.overall) if table),
-        notes=sheet.footnotes if sheet else closing.notes,
+        notes=sheet.footnotes if sheet else (*closing.notes, *_few_drawn(desk)),
         groups=tuple(map(linked, closing.groups)),
         panels=() if sheet else tuple(_panels(desk, rows)),
         worst_of="labels" if sheet else "cases",
@@ -200,13 +226,16 @@ def _gate(results: Results, rows: Register, alphabet: Alphabet) -> Grid:
             Cell(alphabet.text(verdict.requirement), is_head=True),
             Cell(found(verdict)),
             Cell("passed" if verdict.passed else "FAILED"),
-            Cell(
-                alphabet.text(verdict.worst_case or ""), anchor=rows.anchors.get((verdict.worst_case or "", None), "")
-            ),
+            Cell(alphabet.text(verdict.worst_case or ""), anchor=rows.of(verdict.worst_case)),
         )
         for verdict in results.gate
     ]
     return Grid(heads=tuple(Head(title=head, right=head == "found") for head in heads), rows=tuple(lines))
+
+
+def _few_drawn(desk: Desk) -> list[str]:
+    more = len(desk.metrics) - MOST_DRAWN
+    return [f"figures: of the first {MOST_DRAWN} metrics; segeval plot draws the others"] if more > 0 else []
 
 
 def _panels(desk: Desk, rows: Register) -> list[Panel]:
@@ -240,11 +269,11 @@ def _panels(desk: Desk, rows: Register) -> list[Panel]:
     return panels
 
 
-def _to_draw(ranking: Mapping[str, Sequence[Worst]], *, most: int) -> list[tuple[str, Key]]:
+def _to_draw(ranking: Mapping[str, Sequence[Worst]]) -> list[tuple[str, Key]]:
     """The cases and labels that are drawn, each once: the worst of every metric first."""
     longest = max(map(len, ranking.values()), default=0)
     by_rank = [each for rank in range(longest) for cases in ranking.values() for each in cases[rank : rank + 1]]
-    return list(dict.fromkeys((each.case, each.label) for each in by_rank if each.label != ALL))[:most]
+    return list(dict.fromkeys((each.case, each.label) for each in by_rank if each.label != ALL))
 
 
 def _entry(
@@ -277,7 +306,7 @@ def _overlays(
     studio = Studio(desk.results, images=images)
     drawn: dict[tuple[str, Key], Overlay] = {}
     reasons: list[str] = []
-    for case, label in wanted:
+    for case, label in wanted[:MOST_OVERLAYS]:
         anchor, called = f"o{len(drawn) + 1}", desk.alphabet.text(case)
         drawing, reason = studio.drawn(case, label, key=anchor, title=f"{names[label]} of {called}: where it is wrong")
         if reason:
@@ -291,6 +320,8 @@ def _overlays(
             drawing=drawing,
             row=rows.of(case, label),
         )
+    if len(wanted) > MOST_OVERLAYS:
+        reasons.append(f"not drawn: {len(wanted) - MOST_OVERLAYS} more, since a page has {MOST_OVERLAYS} overlays")
     if studio.bare:
         which = desk.alphabet.text(studio.bare[0]) + (f" and {len(studio.bare) - 1} more" if studio.bare[1:] else "")
         reasons.append(f"drawn without a scan, since none in {desk.alphabet.text(images)} is called like it: {which}")
