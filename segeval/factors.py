@@ -24,6 +24,7 @@ from segeval.metrics import find, parse
 from segeval.reading.folders import natural_order
 from segeval.results import Results
 from segeval.scoring import ALL
+from segeval.sources import Source, asked_for, check_metrics, rank, sources_of
 from segeval.summary import quantile
 
 FILE, LABEL, NAME, METRIC = OWN = ("file", "label", "name", "metric")
@@ -182,16 +183,13 @@ def pivot(
     factors = (*rows, *columns)
     of_runs = {path: _of_run(path, list(files), runs) for path in files}
     _check_factors(factors, files, metadata, of_runs)
-    tokens = _tokens(files, metrics)
+    called = names_of(list(files))
+    sources = sources_of({called[path]: results for path, results in files.items()})
+    tokens = _tokens(sources, list(files), metrics)
     if METRIC not in factors and len(tokens) > 1:
         raise UsageError(
             f"there are several metrics: {', '.join(tokens)}", hint="choose one with --metric, or make metric a factor"
         )
-    called = names_of(list(files))
-    sources = [_Source.of(called[path], results) for path, results in files.items()]
-    for source in sources:  # a file that does not name a label has the name of another
-        for other in sources:
-            source.names |= {label: name for label, name in other.names.items() if label not in source.names}
     found = _Gathered()
     chosen = _chosen(sources, tokens, labels, found, by_label=not {LABEL, NAME}.isdisjoint(factors))
     for source, of_run in zip(sources, of_runs.values(), strict=True):
@@ -296,82 +294,19 @@ def _check_factors(
         )
 
 
-def _tokens(files: Mapping[str, Results], metrics: Sequence[str]) -> list[str]:
+def _tokens(sources: Sequence[Source], paths: Sequence[str], metrics: Sequence[str]) -> list[str]:
     """The metrics that are asked for, or all there are."""
     if not metrics:
-        return list(dict.fromkeys(token for results in files.values() for token in _metrics_in(results)))
+        return list(dict.fromkeys(token for source in sources for token in source.metrics))
     tokens = list(dict.fromkeys(parse(metric).token for metric in metrics))
-    for path, results in files.items():
-        there = _metrics_in(results)
-        lacking = [token for token in tokens if token not in there]
-        if lacking:
-            known = f"there are {enumerated(there)}" if there else "there is none at all"
-            raise UsageError(f"no score of {', '.join(lacking)}", source=path, hint=known)
+    for path, source in zip(paths, sources, strict=True):
+        check_metrics(source, tokens, path=path)
     return tokens
-
-
-def _metrics_in(results: Results) -> list[str]:
-    return list(dict.fromkeys([*results.metrics, *results.scores.metrics.values]))
-
-
-@dataclass(slots=True, kw_only=True)
-class _Source:
-    """One file: its values and codes of their notes as matrices, a row for each case (-1: there is no such row)."""
-
-    called: str
-    results: Results
-    column_of: dict[tuple[Key, str], int]
-    values: Values
-    notes: NDArray[np.int16]
-    names: dict[Key, str]
-
-    @classmethod
-    def of(cls, called: str, results: Results) -> _Source:
-        scores = results.scores
-        rank = {record.case: place for place, record in enumerate(results.cases)}
-        ranks = np.array([rank.get(case, -1) for case in scores.cases.values], np.int64)
-        width = max(1, len(scores.metrics.values))
-        occurring, column_of = np.unique(
-            scores.label_codes.astype(np.int64) * width + scores.metric_codes, return_inverse=True
-        )
-        kinds = [
-            (scores.labels.values[code // width], scores.metrics.values[code % width]) for code in occurring.tolist()
-        ]
-        shape = (len(results.cases), len(kinds))
-        values, notes = np.full(shape, np.nan), np.full(shape, -1, np.int16)
-        of_rows = ranks[scores.case_codes] if len(scores) else np.zeros(0, np.int64)
-        kept = of_rows >= 0
-        where = of_rows[kept], column_of[kept]
-        values[where], notes[where] = scores.values[kept], scores.note_codes[kept]
-        return cls(
-            called=called,
-            results=results,
-            column_of={kind: place for place, kind in enumerate(kinds)},
-            values=values,
-            notes=notes,
-            names=_label_names(results),
-        )
-
-    def column(self, kind: tuple[Key, str], places: Sequence[int]) -> tuple[Values, NDArray[np.int16]]:
-        """Values and codes of notes of some cases."""
-        place = self.column_of.get(kind)
-        if place is None:
-            return np.full(len(places), np.nan), np.full(len(places), -1, np.int16)
-        return self.values[places, place], self.notes[places, place]
-
-    def units(self) -> dict[str, str | None]:
-        """Metric -> unit of its first value."""
-        scores = self.results.scores
-        codes, places = np.unique(scores.metric_codes, return_index=True)
-        return {
-            scores.metrics.values[code]: scores[place].unit
-            for code, place in zip(codes.tolist(), places.tolist(), strict=True)
-        }
 
 
 def _gather(
     found: _Gathered,
-    source: _Source,
+    source: Source,
     chosen: Sequence[tuple[Key, str]],
     factors: Sequence[str],
     metadata: Mapping[str, Mapping[str, str]] | None,
@@ -392,7 +327,7 @@ def _gather(
         if record.status != "scored":
             found.unscored[record.status] += 1
     scored = np.array([record.status == "scored" for record in results.cases], bool)
-    units, asked = source.units(), set(_metrics_in(results))
+    units, asked = source.units(), set(source.metrics)
     for levels, places in of_cases.items():
         of_factor = dict(zip(case_factors, levels, strict=True))
         for label, metric in chosen:
@@ -400,7 +335,8 @@ def _gather(
                 continue
             own = of_factor | {FILE: source.called, LABEL: str(label), NAME: source.names[label], METRIC: metric}
             key = tuple(own[factor] for factor in factors)
-            values, reasons = source.column((label, metric), places)
+            values, reasons = source.column((label, metric))
+            values, reasons = values[places], reasons[places]
             defined = ~np.isnan(values)
             found.values.setdefault(key, []).append(values[defined])
             found.expected[key] += len(places)
@@ -415,37 +351,15 @@ def _levels_of(known: Mapping[str, str], factors: Sequence[str]) -> Levels | Non
     return tuple(known[factor] for factor in factors) if all(factor in known for factor in factors) else None
 
 
-def _label_names(results: Results) -> dict[Key, str]:
-    """Label -> its name, the first that a case has for it, or its number."""
-    scores = results.scores
-    width = len(scores.names.values) + 1
-    names: dict[Key, str] = {}
-    for code in np.unique(scores.label_codes.astype(np.int64) * width + scores.name_codes).tolist():
-        label, name = scores.labels.values[code // width], scores.names.values[code % width]
-        if name is not None:
-            names.setdefault(label, name)
-    return names
-
-
 def _chosen(
-    sources: Sequence[_Source], tokens: Collection[str], labels: Collection[str], found: _Gathered, *, by_label: bool
+    sources: Sequence[Source], tokens: Collection[str], labels: Collection[str], found: _Gathered, *, by_label: bool
 ) -> list[tuple[Key, str]]:
     """Which labels and metrics the cells are of, by label, whichever file has them."""
     kinds = list(dict.fromkeys(kind for source in sources for kind in source.column_of if kind[1] in tokens))
-    kinds.sort(key=lambda kind: _rank(kind[0]))
-    called = {label: {str(label)} for label, _ in kinds}
-    for source in sources:
-        for label, texts in called.items():
-            texts.add(source.names.setdefault(label, str(label)))
+    kinds.sort(key=lambda kind: rank(kind[0]))
+    called = asked_for(sources, (label for label, _ in kinds), labels)
     if labels:
-        lacking = [wanted for wanted in labels if all(wanted not in texts for texts in called.values())]
-        if lacking:
-            known = [sources[0].names[label] for label in called]
-            raise UsageError(
-                f"no score for the label {', '.join(repr(shown(wanted)) for wanted in lacking)}",
-                hint=f"there are {enumerated(known)}" if known else "there is none at all",
-            )
-        kept = [kind for kind in kinds if not called[kind[0]].isdisjoint(labels)]
+        kept = [kind for kind in kinds if kind[0] in called]
     elif by_label:
         kept = kinds
     else:
@@ -456,11 +370,6 @@ def _chosen(
     found.labels |= {sources[0].names[label]: None for label, _ in kept}
     found.together = not by_label and max(Counter(metric for _, metric in kept).values(), default=0) > 1
     return kept
-
-
-def _rank(label: Key) -> tuple[int, int]:
-    """Labels by number, then regions, then what is over all labels."""
-    return (0, label) if isinstance(label, int) else (2 if label == ALL else 1, 0)
 
 
 def _cell(found: _Gathered, key: Levels) -> Cell:
@@ -489,13 +398,13 @@ def _cell(found: _Gathered, key: Levels) -> Cell:
 
 
 def _order_of(
-    factors: Sequence[str], sources: Sequence[_Source], tokens: Sequence[str]
+    factors: Sequence[str], sources: Sequence[Source], tokens: Sequence[str]
 ) -> list[Callable[[str], object]]:
     """For each factor the sort key of its levels: files and metrics as given, names by label, others by value."""
     names: dict[str, tuple[int, int, str]] = {}
     for source in sources:
         for label, name in source.names.items():
-            names[name] = min(names.get(name, (9, 0, "")), (*_rank(label), name))
+            names[name] = min(names.get(name, (9, 0, "")), (*rank(label), name))
     files = {source.called: place for place, source in enumerate(sources)}
     metrics = {token: place for place, token in enumerate(tokens)}
     keys: dict[str, Callable[[str], object]] = {FILE: files.__getitem__, METRIC: metrics.__getitem__}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMANDS = ["score", "batch", "merge", "explain", "losses", "table", "plot", "metrics", "inspect", "rasterize"]
-PLOTS = ["heatmap", "overlay"]
+PLOTS = ["box", "volume", "bland-altman", "cumulative", "heatmap", "overlay"]
 EVERY = [*COMMANDS, *(f"plot {kind}" for kind in PLOTS)]
 WITH_EXAMPLE = [name for name in EVERY if name != "plot"]
 HEAVY = {"numpy", "SimpleITK", "scipy", "pandas", "nibabel", "rich", "PIL", "isal", "matplotlib"}
@@ -122,13 +122,18 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
         "merge": [f"--{name}" for name in f"{results} github {talk}".split()],
         "table": [f"--{name}" for name in f"{table} cell best format output quiet no-color help".split()],
         "plot": ["--help"],
+        **{
+            f"plot {kind}": ["--metric", "--label", "--width", "--output", "--no-color", "--help"]
+            for kind in ("box", "volume", "cumulative")
+        },
+        "plot bland-altman": ["--label", "--width", "--output", "--no-color", "--help"],
         "plot heatmap": [f"--{name}" for name in f"{figure} width output no-color help".split()],
         "plot overlay": ["--case", "--label", "--images", "--width", "--output", "--help"],
         "metrics": ["--format", "--no-color", "--help"],
         "inspect": ["--labels", "--format", "--no-color", "--help"],
         "rasterize": ["--output", "--labels", "--force", "--help"],
     }
-    kinds = r"html|dicom|dask|bland"
+    kinds = r"html|dicom|dask"
     assert not any(re.search(kinds, text) for text in texts.values())
 
 

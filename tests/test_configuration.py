@@ -12,6 +12,7 @@ import pytest
 from segeval.cli import run
 from segeval.cli import segeval as group
 from segeval.cli.configuration import by_name, configure, defaults_of, find_configuration
+from segeval.cli.plot import plot
 from segeval.cli.score import score
 
 TOP = Path(__file__).resolve().parent.parent
@@ -206,7 +207,7 @@ def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
         "losses": {"kind": "json", "no_color": True},
         "merge": {"kind": "json", "no_color": True},
         "table": {"no_color": True},
-        "plot heatmap": {"no_color": True},
+        **{f"plot {kind}": {"no_color": True} for kind in plot.commands if kind != "overlay"},
         "plot overlay": {},
         "metrics": {"no_color": True},
         "inspect": {"kind": "json", "no_color": True},
@@ -296,6 +297,7 @@ def test_a_key_reaches_a_command_of_a_group(
             "batch": {"metadata": str(folder / "none.csv")},
             "table": {"metadata": [str(folder / "none.csv")]},
             "plot": {
+                **{kind: {"width": "double"} for kind in ("box", "volume", "bland-altman", "cumulative")},
                 "heatmap": {"metadata": [str(folder / "none.csv")], "width": "double"},
                 "overlay": {"width": "double"},
             },

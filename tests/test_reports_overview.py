@@ -85,11 +85,11 @@ def test_mean_over_another_n_than_its_row_is_marked() -> None:
 def test_spread_has_statistics_by_their_names_and_the_worst_case() -> None:
     found = overview(three_of_five(), Alphabet())
     dice, sensitivity, hd = found.spread
-    assert dice.rows[0][3:] == ("0.5000", "0.5000", "0.0000 c")  # sd of 1, 1/2, 0; their median
-    assert dice.rows[1] == ("2", DASH, DASH, DASH, "0.0000", "0.0000 b")
+    assert dice.rows[0][3:] == ("0.5000", "0.5000", "█····█···█", "0.0000 c")  # sd of 1, 1/2, 0; their median
+    assert dice.rows[1] == ("2", DASH, DASH, DASH, "0.0000", "█·········", "0.0000 b")
     assert hd.heads[0].title == "hd ↓ mm"
     assert hd.rows[0][-1] == f"{math.sqrt(26):.2f} c"
-    assert [head.title for head in sensitivity.heads[1:]] == ["ci_low", "ci_high", "sd", "median", "worst"]
+    assert [head.title for head in sensitivity.heads[1:]] == ["ci_low", "ci_high", "sd", "median", "0 to 1", "worst"]
     assert "intervals from 3 cases may be too narrow" in found.notes
     assert f"{DASH} no interval, no sd: of fewer than two values, or with an infinite one" in found.notes
 

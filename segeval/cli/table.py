@@ -14,6 +14,7 @@ from segeval.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from segeval.factors import Pivot
+    from segeval.results import Results
 
 SUFFIXES = {".csv": "csv", ".md": "markdown", ".tex": "latex"}
 
@@ -169,16 +170,22 @@ def pivot_of(
     from segeval.factors import OWN, pivot
     from segeval.metadata import read_factors
     from segeval.metrics import parse_all
-    from segeval.reports.document import read_results
 
     tokens = [request.token for request in parse_all(metrics)] if list(metrics) else []
+    wanted = [factor for factor in (*rows, *columns) if factor not in OWN]
+    cases, runs = read_factors(metadata, columns=wanted) if metadata else (None, None)
+    files = read_runs(paths)
+    return pivot(files, rows=rows, columns=columns, metrics=tokens, labels=labels, metadata=cases, runs=runs)
+
+
+def read_runs(paths: Sequence[str]) -> dict[str, Results]:
+    """Read results files, each of which is given once."""
+    from segeval.reports.document import read_results
+
     twice = [path for path in paths if paths.count(path) > 1]
     if twice:
         raise UsageError("it is given twice", source=twice[0])
-    wanted = [factor for factor in (*rows, *columns) if factor not in OWN]
-    cases, runs = read_factors(metadata, columns=wanted) if metadata else (None, None)
-    files = {path: read_results(path) for path in paths}
-    return pivot(files, rows=rows, columns=columns, metrics=tokens, labels=labels, metadata=cases, runs=runs)
+    return {path: read_results(path) for path in paths}
 
 
 def _check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:

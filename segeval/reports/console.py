@@ -129,7 +129,7 @@ def print_overview(
     width = _width(stream) if width is None else width
     found = overview(results, alphabet)
     lines: list[Line] = [*_notes([found.headline], width, "bold"), []]
-    tables = [found.summary, found.overall, *found.groups, *_aligned(found.spread), *found.tables]
+    tables = [found.summary, found.overall, *found.groups, *_fitting(found.spread, width), *found.tables]
     for table in tables:
         lines += _overview_table(table, width) if table is not None else []
     if found.notes:
@@ -140,6 +140,19 @@ def print_overview(
         lines += [*_notes([f"warning: {warning}" for warning in found.warnings], width, "yellow"), []]
     lines += [[(alphabet.text(results.signature), "dim")]] if signature else []
     _print(lines, stream, color)
+
+
+def print_table(table: Table, *, stream: TextIO, color: bool | None = None, width: int | None = None) -> None:
+    """Print a table and its notes.
+
+    Parameters
+    ----------
+    table
+        With a row at least.
+    stream, color, width
+        See `print_scores`. Where it is too wide, it is continued below.
+    """
+    _print(_overview_table(table, _width(stream) if width is None else width)[:-1], stream, color)
 
 
 def _notes(notes: Iterable[str], width: int | None, style: str) -> list[Line]:
@@ -189,6 +202,19 @@ def _aligned(tables: Sequence[Table]) -> list[Table]:
         replace(table, heads=tuple(_padded(head, most) for head, most in zip(table.heads, widest, strict=True)))
         for table in tables
     ]
+
+
+def _fitting(tables: Sequence[Table], width: int | None) -> list[Table]:
+    """Tables of the same columns, aligned, without those that are optional where not all would fit."""
+    aligned = _aligned(tables)
+    if width is None or all(_width_of(table) <= width for table in aligned):
+        return aligned
+    return _aligned([table.needed() for table in tables])
+
+
+def _width_of(table: Table) -> int:
+    columns = zip(table.heads, zip(*table.rows, strict=True), strict=True)
+    return sum(max(map(text_width, (head.title, head.unit, *cells))) + GAP for head, cells in columns) - GAP
 
 
 def _padded(head: Head, width: int) -> Head:

@@ -56,7 +56,7 @@ def _several(results: Results) -> Iterator[str]:
     if details:
         yield f"<details><summary>{'Spread, worst cases' if found.spread else 'Worst cases'}</summary>"
         for table in details:
-            yield from _overview_table(table)
+            yield from _overview_table(table.needed())
         yield "</details>"
     if found.notes:
         yield bullets(found.notes)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from segeval.cases import CaseRecord, Status
 from segeval.metrics import Direction, Quantity, parse
 from segeval.reports.sheets import UNDEFINED, Alphabet, decimals, number
+from segeval.reports.sparklines import Sparklines
 from segeval.results import Aggregate, Results, Summary
 from segeval.scoring import ALL
 from segeval.summary import FEW_CASES
@@ -48,6 +49,8 @@ class Head:
         Whether its cells end flush.
     prose
         Whether its cells may be wrapped.
+    optional
+        Whether the column is left out where there is no room for it.
     """
 
     title: str
@@ -55,6 +58,7 @@ class Head:
     key: bool = False
     right: bool = False
     prose: bool = False
+    optional: bool = False
 
 
 MARGIN = (Head(title="without", prose=True), Head(title="with", prose=True))
@@ -77,6 +81,12 @@ class Table:
     heads: tuple[Head, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+
+    def needed(self) -> Table:
+        """The table without columns that are optional."""
+        kept = [place for place, head in enumerate(self.heads) if not head.optional]
+        rows = tuple(tuple(row[place] for place in kept) for row in self.rows)
+        return replace(self, heads=tuple(self.heads[place] for place in kept), rows=rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -435,7 +445,7 @@ def _worst_of(desk: _Desk, row: Summary, *, width: int = 0) -> str:
 
 def _spread(desk: _Desk, labels: Sequence[Summary]) -> tuple[Table, ...]:
     """A table per metric with a row per label; of a single label, one table with a row per metric."""
-    names = desk.names(labels)
+    names, sparks = desk.names(labels), Sparklines.of(desk.results, desk.alphabet)
     alone = len(names) == 1
     groups = [list(labels)] if alone else [[row for row in labels if row.metric == token] for token in desk.tokens]
     groups = [rows for rows in groups if any(row.n for row in rows)]
@@ -448,13 +458,20 @@ def _spread(desk: _Desk, labels: Sequence[Summary]) -> tuple[Table, ...]:
             (
                 key,
                 *(desk.cell(getattr(row, statistic), row.metric) for statistic in STATISTICS),
+                _spark(row, sparks, alone=alone),
                 _worst_of(desk, row, width=widest),
             )
             for key, row in zip(keys, rows, strict=True)
         ]
         heads = [Head(title=title, key=True), *(Head(title=each, right=True) for each in STATISTICS)]
+        heads.append(Head(title="cases" if alone else sparks.ranges[rows[0].metric], optional=True))
         tables.append(Table(heads=(*heads, Head(title="worst", prose=True)), rows=tuple(cells)))
     return tuple(tables)
+
+
+def _spark(row: Summary, sparks: Sparklines, *, alone: bool) -> str:
+    line = sparks.lines.get((row.label, row.metric), "") if row.label is not None else ""
+    return f"{line} {sparks.ranges[row.metric]}" if line and alone else line
 
 
 def _pooled(desk: _Desk) -> list[Table]:

@@ -36,6 +36,8 @@ class Alphabet:
         Mark a metric that is better so.
     dash
         Stands for an undefined score.
+    blocks
+        For no case at all, then from few to many.
     encoding
         What the reader's end understands; other characters are escaped.
     """
@@ -43,6 +45,7 @@ class Alphabet:
     higher: str = "↑"
     lower: str = "↓"
     dash: str = "–"  # noqa: RUF001  (longer than the minus of a number)
+    blocks: str = "·▁▂▃▄▅▆▇█"
     encoding: str = "utf-8"
 
     @classmethod
@@ -51,7 +54,7 @@ class Alphabet:
         plain = (encoding or "utf-8").lower().replace("-", "").replace("_", "")
         if plain in ("utf8", "utf8sig", "utf16", "utf32", "cp65001"):
             return cls()
-        return cls(higher="^", lower="v", dash="-", encoding=encoding or "ascii")
+        return cls(higher="^", lower="v", dash="-", blocks=".:-=+*%@#", encoding=encoding or "ascii")
 
     def text(self, value: object) -> str:
         """Text from outside as it may stand in a table: on one line, without control characters."""

@@ -7,6 +7,7 @@ import click
 from segeval.cli.options import help_option
 from segeval.cli.plot.heatmap import heatmap
 from segeval.cli.plot.overlay import overlay
+from segeval.cli.plot.scores import bland_altman, box, cumulative, volume
 
 
 @click.group(short_help="Draw scores, for a paper.")
@@ -18,5 +19,5 @@ def plot() -> None:
     """
 
 
-for command in (heatmap, overlay):
+for command in (box, volume, bland_altman, cumulative, heatmap, overlay):
     plot.add_command(command)

@@ -6,11 +6,10 @@ from typing import Any
 
 import click
 
-from segeval.cli.options import complete_file, complete_metric, look_options
-from segeval.cli.plot.outputs import check_figure, figure_options
+from segeval.cli.options import complete_file, look_options
+from segeval.cli.plot.outputs import check_figure, check_metric, figure_options, metric_option
 from segeval.cli.streams import data_stream
 from segeval.cli.table import factor_options, pivot_of
-from segeval.errors import UsageError
 
 
 @click.command(
@@ -23,14 +22,7 @@ from segeval.errors import UsageError
 @click.argument("results", metavar="RESULTS...", nargs=-1, required=True, shell_complete=complete_file)
 @click.option("--x", metavar="FACTOR", required=True, help="What runs to the right; its levels are numbers.")
 @click.option("--y", metavar="FACTOR", required=True, help="What runs upwards; its levels are numbers.")
-@click.option(
-    "-m",
-    "--metric",
-    metavar="NAME[@NUMBER]",
-    required=True,
-    shell_complete=complete_metric,
-    help="Whose median is drawn.",
-)
+@metric_option
 @factor_options
 @click.option("--facet", metavar="FACTOR", help="A panel for each level of this.")
 @figure_options
@@ -47,8 +39,7 @@ def heatmap(results: tuple[str, ...], *, no_color: bool, **options: Any) -> None
 
     inputs = [*results, *options["metadata"]]
     suffix = check_figure(options, inputs=inputs)
-    if "," in options["metric"]:
-        raise UsageError("--metric takes one metric to draw")
+    check_metric(options["metric"])
     facet = [] if options["facet"] is None else [options["facet"]]
     chosen = {"metrics": [options["metric"]], "labels": options["labels"], "metadata": options["metadata"]}
     pivot = pivot_of(results, rows=[options["y"]], columns=[*facet, options["x"]], **chosen)

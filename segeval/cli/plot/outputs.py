@@ -1,4 +1,4 @@
-"""Where a figure goes, and how wide it is: what all kinds of figure share."""
+"""Where a figure goes, how wide it is, and of which metric: what kinds of figure share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,17 @@ from typing import Any
 
 import click
 
-from segeval.cli.options import complete_file, decorated
+from segeval.cli.options import complete_file, complete_metric, decorated
+from segeval.errors import UsageError
+
+metric_option = click.option(
+    "-m",
+    "--metric",
+    metavar="NAME[@NUMBER]",
+    required=True,
+    shell_complete=complete_metric,
+    help="The metric that is drawn.",
+)
 
 
 def figure_options(command: Callable[..., Any], *, width: str = "single") -> Callable[..., Any]:
@@ -32,6 +42,18 @@ def figure_options(command: Callable[..., Any], *, width: str = "single") -> Cal
             ),
         ],
     )
+
+
+def check_metric(metric: str) -> None:
+    """See that it is one.
+
+    Raises
+    ------
+    UsageError
+        They are several.
+    """
+    if "," in metric:
+        raise UsageError("--metric takes one metric to draw")
 
 
 def check_figure(options: dict[str, Any], *, inputs: Iterable[str]) -> str:

@@ -1,7 +1,23 @@
 """Figures for a paper, as SVG, PDF or PNG (home of matplotlib): a module for each kind, and the `style` they share."""
 
+from segeval.reports.figures.agreement import bland_altman
+from segeval.reports.figures.boxes import box
+from segeval.reports.figures.curves import cumulative
 from segeval.reports.figures.heatmap import heatmap
 from segeval.reports.figures.overlay import overlay
 from segeval.reports.figures.style import DPI, SUFFIXES, WIDTHS, check_installed, suffix_of
+from segeval.reports.figures.volumes import volume
 
-__all__ = ["DPI", "SUFFIXES", "WIDTHS", "check_installed", "heatmap", "overlay", "suffix_of"]
+__all__ = [
+    "DPI",
+    "SUFFIXES",
+    "WIDTHS",
+    "bland_altman",
+    "box",
+    "check_installed",
+    "cumulative",
+    "heatmap",
+    "overlay",
+    "suffix_of",
+    "volume",
+]

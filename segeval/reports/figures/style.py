@@ -1,8 +1,9 @@
 """What all figures share: the kinds of file, widths, the look, and bytes that are the same each time.
 
 Nothing is taken from the user's matplotlib settings, nothing from a clock, and identifiers in an SVG are salted alike.
-Text in an SVG or a PDF stays text. A name from outside is never read as a formula. matplotlib is loaded only when a
-figure is drawn, and only in this package.
+Text in an SVG or a PDF stays text. A name from outside is never read as a formula. An SVG has no background, so that it
+stands on whatever page it is put in; PNG and PDF are white. matplotlib is loaded only when a figure is drawn, and only
+in this package.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".svg", ".pdf", ".png")
 WIDTHS = {"single": 3.5, "double": 7.2}  # inches: one column of a journal, or two
 DPI = 300
+PIXELS_DPI = 200  # of what is pixels inside an SVG or a PDF
 
 _INSTALL = "pip install 'segeval-cli[report]'"
 _STYLE: dict[str, Any] = {
@@ -31,6 +33,7 @@ _STYLE: dict[str, Any] = {
     "axes.labelsize": 7,
     "axes.titlesize": 7,
     "axes.linewidth": 0.6,
+    "axes.facecolor": "none",
     "xtick.labelsize": 6.5,
     "ytick.labelsize": 6.5,
     "xtick.major.width": 0.6,
@@ -105,5 +108,11 @@ def styled() -> Iterator[None]:
 def file_of(figure: Figure, suffix: str) -> bytes:
     """The bytes of a figure's file, one of `SUFFIXES`."""
     drawn = io.BytesIO()
-    figure.savefig(drawn, format=suffix.removeprefix("."), dpi=DPI, metadata=_METADATA[suffix])
+    figure.savefig(
+        drawn,
+        format=suffix.removeprefix("."),
+        dpi=DPI if suffix == ".png" else PIXELS_DPI,
+        metadata=_METADATA[suffix],
+        facecolor="none" if suffix == ".svg" else "white",
+    )
     return drawn.getvalue()

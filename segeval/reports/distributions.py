@@ -1,0 +1,98 @@
+"""The numbers behind figures as tables: quartiles by label and run, bias and limits of agreement.
+
+A row says how many values it is of, what it is without and why, and what is in it that was not measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from segeval.metrics import Quantity, parse
+from segeval.reports.overview import MARGIN, Head, Table, counted
+from segeval.reports.sheets import Alphabet, Heading, decimals, number
+from segeval.series import LIMITS, Series, Sizes, agreement_of
+from segeval.summary import quantile
+
+QUARTILES = {"median": 0.5, "q1": 0.25, "q3": 0.75}
+
+
+def score_table(rows: Sequence[Series], alphabet: Alphabet) -> Table:
+    """Median and quartiles of a metric: a row for each label and run.
+
+    Parameters
+    ----------
+    rows
+        One at least.
+    alphabet
+        What it is written with.
+    """
+    first = rows[0]
+    heading = Heading(token=first.metric, arrow=alphabet.arrow(first.better), unit=first.unit or "")
+    quantity = parse(first.metric).card.quantity
+    cells = []
+    for row in rows:
+        ordered = row.ordered
+        statistics = [quantile(ordered, share) for share in QUARTILES.values()] if len(ordered) else []
+        numbers = [number(each, quantity, decimals=decimals(quantity)) for each in statistics]
+        lost = ((row.undefined, "undefined"), (row.absent, "absent"), *((n, why) for why, n in row.unscored.items()))
+        kept = _kept(int(row.missed.sum()), int(row.false_alarm.sum()))
+        cells.append(
+            (
+                alphabet.text(row.name),
+                alphabet.text(row.run),
+                _share(len(ordered), len(row.values)),
+                *(numbers or [alphabet.dash] * len(QUARTILES)),
+                _counted(lost),
+                kept,
+            )
+        )
+    heads = [Head(title=each, right=True) for each in QUARTILES]
+    return _table(f"{heading.title} {heading.unit}".rstrip(), heads, cells)
+
+
+def agreement_table(rows: Sequence[Sizes], alphabet: Alphabet) -> Table:
+    """Bias and limits of agreement of predicted sizes: a row for each label and run.
+
+    Parameters
+    ----------
+    rows
+        One at least.
+    alphabet
+        What it is written with.
+    """
+    places = 3 if rows[0].unit == "ml" else 1
+    cells = []
+    for row in rows:
+        found = agreement_of(row)
+        numbers = [
+            alphabet.dash if value is None else number(value, Quantity.VOLUME, decimals=places)
+            for value in (found.bias, found.sd, found.low, found.high)
+        ]
+        lost = ((row.absent, "absent"), *((count, why) for why, count in row.unscored.items()))
+        kept = _kept(int((row.prediction == 0).sum()), int((row.reference == 0).sum()))
+        n = _share(found.n, len(row.reference))
+        cells.append((alphabet.text(row.name), alphabet.text(row.run), n, *numbers, _counted(lost), kept))
+    heads = [Head(title=each, right=True) for each in ("bias", "sd", "low", "high")]
+    note = f"predicted minus reference; low, high: limits of agreement, bias - {LIMITS} sd and bias + {LIMITS} sd"
+    return _table(f"difference {alphabet.text(rows[0].unit)}", heads, cells, note)
+
+
+def _table(title: str, heads: Sequence[Head], cells: Sequence[tuple[str, ...]], *notes: str) -> Table:
+    """The table, without the column of runs where there is one."""
+    keys = [Head(title=title, key=True), Head(title="run", key=True), Head(title="n", key=True, right=True)]
+    if len({row[1] for row in cells}) == 1:
+        del keys[1]
+        cells = [(row[0], *row[2:]) for row in cells]
+    return Table(heads=(*keys, *heads, *MARGIN), rows=tuple(cells), notes=notes)
+
+
+def _share(n: int, cases: int) -> str:
+    return str(n) if n == cases else f"{n}/{cases}"
+
+
+def _kept(missed: int, alarms: int) -> str:
+    return ", ".join([f"{missed} missed"] * bool(missed) + [counted(alarms, "false alarm")] * bool(alarms))
+
+
+def _counted(counts: Sequence[tuple[int, str]]) -> str:
+    return ", ".join(f"{count} {what}" for count, what in counts if count)

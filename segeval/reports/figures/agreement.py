@@ -1,0 +1,182 @@
+"""Predicted sizes against the reference's: their difference over their mean, with bias and limits of agreement."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segeval.comparison import Key
+from segeval.errors import UsageError
+from segeval.reports.figures.parts import (
+    FALSE_ALARM,
+    GRID,
+    LOOKS,
+    MISSED,
+    NAME_LENGTH,
+    Look,
+    blank,
+    by_label,
+    explained,
+    limits,
+    names_of_labels,
+    names_of_runs,
+    not_drawn,
+    plain_ticks,
+    points,
+)
+from segeval.reports.figures.style import WIDTHS, check_installed, file_of, styled
+from segeval.results import Results
+from segeval.series import LIMITS, Agreement, Sizes, agreement_of, sizes_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST_PANELS = {"single": 9, "double": 15}
+MOST_COLUMNS = {"single": 3, "double": 5}
+LETTERS = 14  # of a title, in an inch
+_HEIGHTS = {1: 2.5, 2: 1.8, 3: 1.6}  # inches of a panel, by how many stand side by side
+
+
+def bland_altman(
+    runs: Mapping[str, Results], *, labels: Sequence[str] = (), suffix: str, width: str = "single"
+) -> bytes:
+    """Draw predicted minus reference size over the mean of both: a panel for each label and run.
+
+    Lines are the bias and the limits of agreement, 1.96 standard deviations on either side of it (Bland & Altman 1986).
+    The runs of a label have the same axes. Of more labels than there is room for, those are drawn whose limits are
+    widest for their size.
+
+    Parameters
+    ----------
+    runs, labels, suffix, width
+        See `box`.
+
+    Returns
+    -------
+    bytes
+        The file. Cases in which one map lacks the label are in it, with a size of 0 there; those in which both do, and
+        those that were not scored, are counted below.
+
+    Raises
+    ------
+    UsageError
+        See `box`; or sizes have different units.
+    """
+    check_installed()
+    rows = sizes_of(runs, labels=labels)
+    found = {(row.label, row.run): agreement_of(row) for row in rows}
+    if not any(each.n for each in found.values()):
+        raise UsageError("no case has a label with a size", hint="there is nothing to draw")
+    groups = by_label(rows)
+    shown = _widest(groups, found, max(1, MOST_PANELS[width] // len(runs)))
+    flat = [row for group in shown for row in group]
+    columns = _columns(len(shown), len(runs), width)
+    length = min(NAME_LENGTH[width], int(WIDTHS[width] / columns * LETTERS))
+    names, called = names_of_labels(rows, length), names_of_runs(rows, length)
+    lines = _lines(flat)
+    if len(shown) < len(groups):
+        lines.append(f"{len(shown)} of {len(groups)} labels: those whose limits are widest for their size")
+    lines += not_drawn(flat, called)
+    down = -(-len(flat) // columns)
+    with styled():
+        figure = blank(width, down * _HEIGHTS[min(columns, 3)] + 0.2, lines)
+        panels = figure.subplots(down, columns, squeeze=False).ravel().tolist()
+        crowd = sum(found[row.label, row.run].n for row in flat)
+        looks = dict(zip(called, LOOKS, strict=False))
+        for place, row in enumerate(flat):
+            group = next(each for each in shown if each[0].label == row.label)
+            panel, ends = panels[place], _edges(group, found)
+            panel.set_xlim(*ends[0])
+            panel.set_ylim(*ends[1])
+            _panel(panel, row, found[row.label, row.run], looks[row.run], crowd=crowd)
+            plain_ticks(panel.xaxis, 7 - 2 * min(columns, 2) if width == "single" else 5)
+            plain_ticks(panel.yaxis, 5)
+            panel.set_title(_title(row, names, called, found[row.label, row.run]), pad=3)
+            if place % columns == 0:
+                panel.set_ylabel(f"{'predicted - reference' if columns == 1 else 'difference'}, {row.unit}")
+            if place + columns >= len(flat):
+                panel.set_xlabel(f"{'mean of both' if columns == 1 else 'mean'}, {row.unit}")
+        for panel in panels[len(flat) :]:
+            panel.set_visible(False)
+        return file_of(figure, suffix)
+
+
+def _columns(labels: int, runs: int, width: str) -> int:
+    """How many panels stand side by side: the runs of a label, where there is room for them."""
+    if 1 < runs <= MOST_COLUMNS[width]:
+        return runs
+    return min(labels * runs, MOST_COLUMNS[width])
+
+
+def _title(row: Sizes, names: Mapping[Key, str], called: Mapping[str, str], each: Agreement) -> str:
+    """Whose panel it is, and below that the bias and what the limits are off it."""
+    whose = names[row.label] if len(called) == 1 else f"{names[row.label]}\n{called[row.run]}"
+    if each.bias is None:
+        return f"{whose}\nno case"
+    spread = "" if each.sd is None else f" ± {_short(LIMITS * each.sd)}"
+    return f"{whose}\n{'+' if each.bias > 0 else ''}{_short(each.bias)}{spread}"
+
+
+def _short(value: float) -> str:
+    """Three digits, or as many as stand before the point."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _lines(rows: Sequence[Sizes]) -> list[str]:
+    """What lines and crosses are."""
+    missed = sum(int((row.prediction == 0).sum()) for row in rows)
+    alarms = sum(int((row.reference == 0).sum()) for row in rows)
+    lines = [
+        f"difference: predicted minus reference; mean: of both; lines: bias and limits of agreement, ± {LIMITS} sd"
+    ]
+    lines += [explained(MISSED, missed)] if missed else []
+    lines += [explained(FALSE_ALARM, alarms)] if alarms else []
+    return ["; ".join(lines)]
+
+
+def _widest(groups: Sequence[list[Sizes]], found: Mapping[tuple[Key, str], Agreement], most: int) -> list[list[Sizes]]:
+    """As many labels as that, those whose limits are widest for their size, in their own order."""
+
+    def spread(group: Sequence[Sizes]) -> float:
+        shares = []
+        for row in group:
+            sd, sizes = found[row.label, row.run].sd, row.reference[row.reference > 0]
+            if sd is not None and len(sizes):
+                shares.append(sd / float(np.median(sizes)))
+        return max(shares, default=-math.inf)
+
+    order = sorted(range(len(groups)), key=lambda place: (-spread(groups[place]), place))
+    return [groups[place] for place in sorted(order[:most])]
+
+
+def _edges(
+    group: Sequence[Sizes], found: Mapping[tuple[Key, str], Agreement]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The ends of both axes for all runs of a label."""
+    means = np.concatenate([(row.prediction + row.reference) / 2 for row in group])
+    differences = np.concatenate([row.prediction - row.reference for row in group])
+    lines = [value for row in group for value in _lines_of(found[row.label, row.run])]
+    return limits(means[~np.isnan(means)]), limits(np.array([0.0, *lines, *differences[~np.isnan(differences)]]))
+
+
+def _lines_of(each: Agreement) -> list[float]:
+    return [value for value in (each.bias, each.low, each.high) if value is not None]
+
+
+def _panel(panel: Axes, row: Sizes, each: Agreement, look: Look, *, crowd: int) -> None:
+    mean, difference = (row.prediction + row.reference) / 2, row.prediction - row.reference
+    kinds = {
+        "": (row.prediction > 0) & (row.reference > 0),
+        MISSED: row.prediction == 0,
+        FALSE_ALARM: row.reference == 0,
+    }
+    panel.axhline(0, color=GRID, linewidth=0.5, zorder=0)
+    for marker, chosen in kinds.items():
+        points(panel, mean[chosen], difference[chosen], look=look, crowd=crowd, marker=marker)
+    for value, style in ((each.bias, "-"), (each.low, (0, (4, 2))), (each.high, (0, (4, 2)))):
+        if value is not None:
+            panel.axhline(value, color="black", linestyle=style, linewidth=0.8, zorder=3)
+    panel.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,339 @@
+"""What the figures of scores have in common: looks, names, titles of axes, and the lines below that leave nothing out.
+
+Colours are told apart by colour-blind readers (Okabe & Ito 2008, and two of Tol's), and each goes with a marker and a
+line style of its own. A value that stands for a label that one map lacks is a cross, an infinite one a triangle at the
+edge. What a figure does not show is counted below it. Points beyond `MOST_POINTS` are pixels inside an SVG or a PDF.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segeval.comparison import Key
+from segeval.errors import UsageError
+from segeval.metrics import Quantity, parse
+from segeval.reports.figures.style import DPI, WIDTHS
+from segeval.reports.overview import counted
+from segeval.reports.sheets import Alphabet, Heading
+from segeval.series import Series, Sizes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_POINTS = 1000  # of a figure: more are drawn as pixels, which take less room than as many elements
+FEW_POINTS = 100  # of a figure: they are drawn larger
+MOST_RUNS = 8
+NAME_LENGTH = {"single": 22, "double": 40}  # characters
+LEGEND_LENGTH = {"single": 66, "double": 140}  # characters of a line of the legend
+SMALL = 5.5  # points
+LINE_HEIGHT, MARGIN = 0.11, 0.07  # inches: of a small line, and to its left and right
+MISSED, FALSE_ALARM, INFINITE = "x", "+", ">"
+IN_WORDS = {MISSED: "×", FALSE_ALARM: "+", INFINITE: "▷"}  # noqa: RUF001  (the sign of multiplication)
+
+Values = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Kind = TypeVar("Kind", Series, Sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a label or a run is told from others.
+
+    Parameters
+    ----------
+    color, marker, line
+        As matplotlib takes them.
+    """
+
+    color: str
+    marker: str
+    line: Any
+
+    @property
+    def dark(self) -> str:
+        """The colour for what stands on points of it."""
+        return "#" + "".join(f"{int(self.color[at : at + 2], 16) * 5 // 9:02X}" for at in (1, 3, 5))
+
+
+LOOKS = (
+    Look("#0072B2", "o", "-"),
+    Look("#D55E00", "s", (0, (4, 1.5))),
+    Look("#009E73", "^", (0, (1, 1))),
+    Look("#CC79A7", "D", (0, (5, 1, 1, 1))),
+    Look("#E69F00", "v", (0, (8, 2))),
+    Look("#56B4E9", "P", (0, (3, 1, 1, 1, 1, 1))),
+    Look("#882255", "X", (0, (2, 1))),
+    Look("#332288", "<", (0, (6, 1, 2, 1))),
+)
+STEPS = [1, 2, 2.5, 5, 10]  # between ticks
+GREY, GRID = "#AAAAAA", "#CCCCCC"
+
+
+def by_label(rows: Iterable[Kind]) -> list[list[Kind]]:
+    """The runs of each label.
+
+    Raises
+    ------
+    UsageError
+        There are more than `MOST_RUNS`.
+    """
+    found: dict[Key, list[Kind]] = {}
+    for row in rows:
+        found.setdefault(row.label, []).append(row)
+    labels = list(found.values())
+    if labels and len(labels[0]) > MOST_RUNS:
+        raise UsageError(
+            f"a figure shows {MOST_RUNS} runs side by side, found {len(labels[0])}", hint="draw several figures"
+        )
+    return labels
+
+
+def check_values(rows: Iterable[Series], metric: str) -> None:
+    """See that there is something to draw.
+
+    Raises
+    ------
+    UsageError
+        No case has a value.
+    """
+    if not any(len(row.ordered) for row in rows):
+        raise UsageError(f"no case has a value of {metric}", hint="there is nothing to draw")
+
+
+def names_of_labels(rows: Iterable[Series | Sizes], length: int) -> dict[Key, str]:
+    """Label -> its name as it stands in a figure, short, and with the number where two would read the same."""
+    names = {row.label: shortened(row.name, length) for row in rows}
+    often = Counter(names.values())
+    return {label: name if often[name] == 1 else f"{name} ({label})" for label, name in names.items()}
+
+
+def names_of_runs(rows: Iterable[Series | Sizes], length: int) -> dict[str, str]:
+    """Run -> what it is called in a figure, short, and numbered where two would read the same."""
+    names = {row.run: shortened(row.run, length) for row in rows}
+    often = Counter(names.values())
+    return {
+        run: name if often[name] == 1 else f"{name} ({place})" for place, (run, name) in enumerate(names.items(), 1)
+    }
+
+
+def shortened(text: str, length: int) -> str:
+    """Text from outside on one line, its middle left out where it is long."""
+    text = Alphabet().text(text)
+    if len(text) <= length:
+        return text
+    tail = length // 3
+    return f"{text[: length - tail - 1]}…{text[-tail:]}"
+
+
+def title_of(row: Series) -> str:
+    """What an axis of scores is called: ``"hd@95 ↓, mm"``."""
+    heading = Heading(token=row.metric, arrow=Alphabet().arrow(row.better), unit=row.unit or "")
+    return Alphabet().text(f"{heading.title}, {heading.unit}" if heading.unit else heading.title)
+
+
+def not_drawn(rows: Sequence[Series | Sizes], called: Mapping[str, str]) -> list[str]:
+    """The line about what has no point: undefined scores, labels that neither map has, cases that were not scored."""
+    undefined = sum(row.undefined for row in rows if isinstance(row, Series))
+    absent = sum(row.absent for row in rows)
+    lost = [f"{undefined} undefined"] if undefined else []
+    lost += [f"{absent} absent in both maps"] if absent else []
+    for run, unscored in {row.run: row.unscored for row in rows}.items():
+        counts = ", ".join(f"{counted(count, 'case')} {status}" for status, count in sorted(unscored.items()))
+        if counts:
+            lost.append(counts if len(called) == 1 else f"{called[run]}: {counts}")
+    return [f"not drawn: {'; '.join(lost)}"] if lost else []
+
+
+def marked(rows: Sequence[Series], edges: tuple[float, float]) -> list[str]:
+    """The line that says what crosses and triangles are, and how many of them belong beyond the edges."""
+    found = []
+    for marker in IN_WORDS:
+        values = np.concatenate([row.values[kinds_of(row)[marker]] for row in rows])
+        beyond = int(((values < edges[0]) | (values > edges[1])).sum())
+        where = "" if not beyond else ", at the edge" if beyond == len(values) else f", {beyond} of them at the edge"
+        found += [f"{explained(marker, len(values))}{where}"] if len(values) else []
+    return ["; ".join(found)] if found else []
+
+
+def explained(marker: str, count: int) -> str:
+    """How many of a marker there are, and what it is."""
+    said = {
+        MISSED: f"{count} missed (prediction empty)",
+        FALSE_ALARM: f"{counted(count, 'false alarm')} (reference empty)",
+        INFINITE: f"{count} infinite",
+    }
+    return f"{IN_WORDS[marker]} {said[marker]}"
+
+
+def kinds_of(row: Series) -> dict[str, Mask]:
+    """Marker -> the cases that have it; empty for what was measured."""
+    there, infinite = ~np.isnan(row.values), np.isinf(row.values)
+    return {
+        "": there & ~infinite & ~row.missed & ~row.false_alarm,
+        MISSED: row.missed & ~infinite,
+        FALSE_ALARM: row.false_alarm & ~infinite,
+        INFINITE: infinite,
+    }
+
+
+def score_edges(rows: Sequence[Series], *, distance: bool = False) -> tuple[float, float]:
+    """The ends of an axis of scores, or with `distance` of how far they are from 0.
+
+    The penalty for a label that one map lacks is a length too, but no distance: it does not stretch the axis.
+    """
+    chosen = [row.values[np.isfinite(row.values)] for row in rows]
+    if parse(rows[0].metric).card.quantity is Quantity.LENGTH:
+        measured = [row.values[kinds_of(row)[""]] for row in rows]
+        chosen = measured if any(map(len, measured)) else chosen
+    values = np.concatenate(chosen)
+    return limits(np.abs(values), low=0.0) if distance else limits(values)
+
+
+def points(panel: Axes, x: Values, y: Values, *, look: Look, crowd: int, marker: str = "") -> None:
+    """Draw points, with that marker or the look's; as pixels where the figure has `crowd` of them and that are many."""
+    if not len(x):
+        return
+    cross = marker in (MISSED, FALSE_ALARM)
+    many = crowd > MOST_POINTS
+    panel.plot(
+        x,
+        y,
+        linestyle="none",
+        marker=marker or look.marker,
+        markersize=3 if cross else 1.8 if many else 2.4 if crowd > FEW_POINTS else 3,
+        color=look.color,
+        alpha=1 if cross else max(0.06, 0.3 * min(1, 10 * MOST_POINTS / crowd) ** 0.5) if many else 0.6,
+        markeredgewidth=0.7 if cross else 0,
+        rasterized=many and (not cross or crowd > 10 * MOST_POINTS),
+        clip_on=False,
+        zorder=2.5 if cross else 2,
+    )
+
+
+def plain_ticks(axis: Any, most: int) -> None:
+    """At most so many ticks or a few more, on a logarithmic axis too, and numbers in plain digits.
+
+    Parameters
+    ----------
+    axis
+        With its limits.
+    most
+        About how many there is room for.
+    """
+    from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    if axis.get_scale() != "log":
+        axis.set_major_locator(MaxNLocator(nbins=most, steps=STEPS))
+        return
+    low, high = axis.get_view_interval()
+    linear = MaxNLocator(nbins=most, steps=STEPS)
+    for locator in (LogLocator(numticks=most), LogLocator(subs=(1, 2, 5)), LogLocator(subs=(1, 2, 3, 5, 7)), linear):
+        ticks = [tick for tick in locator.tick_values(low, high) if low <= tick <= high]
+        if len(ticks) > 2:
+            break
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def blank(width: str, height: float, lines: Sequence[str]) -> Figure:
+    """A figure of that height in inches, and below it the lines, in small letters."""
+    from matplotlib.figure import Figure
+
+    inches = WIDTHS[width]
+    wrapped = [part for line in lines for part in _wrapped(line, inches - 2 * MARGIN)]
+    below = len(wrapped) * LINE_HEIGHT + (0.05 if wrapped else 0)
+    figure = Figure(figsize=(inches, height + below), dpi=DPI, layout="constrained")
+    engine: Any = figure.get_layout_engine()
+    share = below / (height + below)
+    engine.set(rect=(0, share, 1, 1 - share), wspace=0.06, hspace=0.05)
+    for place, line in enumerate(reversed(wrapped)):
+        bottom = (place * LINE_HEIGHT + 0.03) / (height + below)
+        figure.text(MARGIN / inches, bottom, line, fontsize=SMALL, va="bottom", ha="left")
+    return figure
+
+
+def _wrapped(line: str, inches: float) -> list[str]:
+    """A small line in parts that are so wide at most, broken between words."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextToPath
+
+    font, ruler = FontProperties(size=SMALL), TextToPath()
+    parts = [""]
+    for word in line.split():
+        longer = f"{parts[-1]} {word}".strip()
+        if parts[-1] and ruler.get_text_width_height_descent(longer, font, ismath=False)[0] > inches * 72:
+            parts.append(word)
+        else:
+            parts[-1] = longer
+    return parts
+
+
+def legend(figure: Figure, entries: Sequence[tuple[str, Look]], *, width: str, points: bool, lines: bool) -> None:
+    """Say above the panels what looks are."""
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D(
+            [], [], color=look.color, linestyle=look.line if lines else "none",
+            marker=look.marker if points else "", markersize=3, linewidth=1, label=name,
+        )
+        for name, look in entries
+    ]  # fmt: skip
+    columns = legend_columns([name for name, _ in entries], width)
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=columns,
+        frameon=False,
+        fontsize=6,
+        handlelength=2.6 if lines else 1,
+        columnspacing=1.2,
+        borderaxespad=0.1,
+        borderpad=0.1,
+    )
+
+
+def legend_columns(names: Sequence[str], width: str) -> int:
+    """How many entries stand side by side."""
+    return max(1, min(len(names), LEGEND_LENGTH[width] // (max(map(len, names), default=0) + 8)))
+
+
+def legend_height(names: Sequence[str], width: str) -> float:
+    """How many inches the legend takes."""
+    return -(-len(names) // legend_columns(names, width)) * 0.13
+
+
+def limits(values: Values, *, low: float = -np.inf) -> tuple[float, float]:
+    """The ends of an axis for finite values, with some room about them, but not below `low`."""
+    least, most = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
+    room = 0.04 * (most - least) or 0.05 * (abs(most) or 1)
+    return max(least - room, low), most + room
+
+
+def spread_out(values: Values) -> Values:
+    """A place from -1/2 to 1/2 for each value, so that neighbours in value lie apart: van der Corput's by rank."""
+    ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable") + 1
+    found, step = np.zeros(len(values)), 0.5
+    while ranks.any():
+        found += (ranks & 1) * step
+        ranks, step = ranks >> 1, step / 2
+    return found - 0.5
+
+
+def across(panels: int, width: str) -> int:
+    """How many panels stand side by side."""
+    return min(panels, {"single": 2, "double": 3}[width])
+
+
+def worst_of(groups: Sequence[list[Series]], most: int) -> list[list[Series]]:
+    """As many labels as that, those with the worst medians, in their own order."""
+    worst = sorted(range(len(groups)), key=lambda place: (-max(row.badness for row in groups[place]), place))
+    return [groups[place] for place in sorted(worst[:most])]
