@@ -40,6 +40,7 @@ from segeval.summary import summarised
 from segeval.version import __version__
 
 if TYPE_CHECKING:
+    from segeval.errormaps import ErrorMaps
     from segeval.explaining import Explanation
     from segeval.gradients import LossTable
     from segeval.journal import Journal
@@ -289,7 +290,11 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
 
 
 def score_files(
-    prediction: str | os.PathLike[str], reference: str | os.PathLike[str], **options: Unpack[Options]
+    prediction: str | os.PathLike[str],
+    reference: str | os.PathLike[str],
+    *,
+    error_maps: str | os.PathLike[str] | None = None,
+    **options: Unpack[Options],
 ) -> Results:
     """Compare two files.
 
@@ -298,6 +303,8 @@ def score_files(
     prediction, reference
         Label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF. With `probabilities` the prediction is
         a probability map: NIfTI or NumPy.
+    error_maps
+        A folder for maps of what is right (1), false (2) and missed (3), one for each label, in a folder of its own.
     **options
         See `plan_of`.
 
@@ -311,15 +318,21 @@ def score_files(
     InputError
         A file that cannot be used, or two that do not fit together.
     UsageError
-        An option that is not what it should be.
+        An option that is not what it should be, or a folder that cannot be written to.
     """
-    return results_of_files(os.fspath(prediction), os.fspath(reference), plan_of(**options))
+    plan, paths = plan_of(**options), (os.fspath(prediction), os.fspath(reference))
+    maps = None
+    if error_maps is not None:
+        from segeval.errormaps import ErrorMaps
+
+        maps = ErrorMaps.at(error_maps, cases=[case_name(paths[1])], inputs=paths)
+    return results_of_files(*paths, plan, error_maps=maps)
 
 
-def results_of_files(prediction: str, reference: str, plan: Plan) -> Results:
+def results_of_files(prediction: str, reference: str, plan: Plan, *, error_maps: ErrorMaps | None = None) -> Results:
     """Compare two files as a plan says; see `score_files`."""
     case = Case(name=case_name(reference), prediction=prediction, reference=reference)
-    return summarised(collect([score_case(case, plan, threads=_threads())], plan))
+    return summarised(collect([score_case(case, plan, threads=_threads(), error_maps=error_maps)], plan))
 
 
 def explanation_of_files(prediction: str, reference: str, plan: Plan) -> Explanation:
@@ -351,6 +364,7 @@ def batch(
     by: str | Iterable[str] = (),
     jobs: int | None = None,
     timeout: float | None = None,
+    error_maps: str | os.PathLike[str] | None = None,
     **options: Unpack[Options],
 ) -> Results:
     """Compare a folder of predictions with a folder of references, case by case.
@@ -374,6 +388,8 @@ def batch(
         How many cases are scored at once, each in a process of its own; all processors by default.
     timeout
         Seconds after which a case is given up.
+    error_maps
+        See `score_files`.
     **options
         See `plan_of`.
 
@@ -416,7 +432,16 @@ def batch(
         by=_entries("by", by),
         jobs=processors() if jobs is None else jobs,
         timeout=timeout,
+        error_maps=None if error_maps is None else error_maps_of(pairing, error_maps),
     )
+
+
+def error_maps_of(pairing: Pairing, folder: str | os.PathLike[str], *, inputs: Iterable[str] = ()) -> ErrorMaps:
+    """The folder for the error maps of all cases, made ready; see `segeval.errormaps.ErrorMaps.at`."""
+    from segeval.errormaps import ErrorMaps
+
+    files = [path for case in pairing.cases for path in (case.prediction, case.reference) if path is not None]
+    return ErrorMaps.at(folder, cases=[case.name for case in pairing.cases], inputs=[*inputs, *files])
 
 
 def pair(
@@ -461,6 +486,7 @@ def evaluate(
     fail_fast: bool = False,
     journal: Journal | None = None,
     with_tables: bool = False,
+    error_maps: ErrorMaps | None = None,
     told: Callable[[Finished], None] | None = None,
 ) -> Results:
     """Score cases and sum them up: what the command line and `batch` have in common.
@@ -473,7 +499,7 @@ def evaluate(
         Those of them that are scored, and which part of the whole that is; all of them if not given.
     told
         Called with each case as it is finished.
-    plan, jobs, missing, metadata, by, timeout, fail_fast, journal, with_tables
+    plan, jobs, missing, metadata, by, timeout, fail_fast, journal, with_tables, error_maps
         See `batch` and `segeval.running.run`.
     """
     from segeval.running import Missing, run
@@ -495,6 +521,7 @@ def evaluate(
             fail_fast=fail_fast,
             journal=journal,
             with_tables=with_tables,
+            error_maps=error_maps,
         )
         with closing(finished_cases):
             for finished in finished_cases:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -25,7 +25,10 @@ from segeval.reading import SUFFIXES, file_behind
 from segeval.reading.bids import read_named_label_map
 from segeval.reading.folders import read_class_folder, read_class_folders
 from segeval.reading.probabilities import SOFT_SUFFIXES, RawProbabilities, labels_of_channels, read_probabilities
-from segeval.scoring import LabelCounts, Score, compare, counted, score
+from segeval.scoring import LabelCounts, Pair, Score, compare, counted, score
+
+if TYPE_CHECKING:
+    from segeval.errormaps import ErrorMaps
 
 Status = Literal["scored", "failed", "missing", "skipped"]
 
@@ -144,7 +147,7 @@ def case_name(path: str) -> str:
     return inside.name.removesuffix(inside.name[len(inside.name) - len(suffix) :]) or inside.name
 
 
-def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Outcome:
+def score_case(case: Case, plan: Plan, *, threads: int = 1, error_maps: ErrorMaps | None = None) -> Outcome:
     """Read a case's two files and score them.
 
     Parameters
@@ -155,19 +158,38 @@ def score_case(case: Case, plan: Plan, *, threads: int = 1) -> Outcome:
         What is asked for.
     threads
         How many threads may work at once; the scores do not depend on it.
+    error_maps
+        Where the case's error maps go, if they are wanted.
 
     Raises
     ------
     InputError
         A file that cannot be used, or two that do not fit together.
     UsageError
-        A label or region that the plan names wrongly.
+        A label or region that the plan names wrongly, or a map that cannot be written.
     """
+    prediction, reference, plan, soft = _read(case, plan, threads=threads)
+    return score_maps(prediction, reference, plan, case=case, threads=threads, soft=soft, error_maps=error_maps)
+
+
+def pair_of(case: Case, plan: Plan, *, threads: int = 1) -> tuple[Pair, Mapping[int, str]]:
+    """Read a case's two files and bring them together, as they are scored: the pair, and label -> name.
+
+    See `score_case`.
+    """
+    prediction, reference, plan, soft = _read(case, plan, threads=threads)
+    try:
+        pair, names, _ = compare(prediction, reference, plan, threads=threads, soft=soft)
+    except MemoryError:
+        raise OutOfMemoryError("there is not enough memory to compare it", source=case.reference) from None
+    return pair, names
+
+
+def _read(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, LabelMap, Plan, SoftMaps | None]:
     if plan.probabilities:
-        soft, predicted, reference, plan = read_soft_case(case, plan, threads=threads)
-        return score_maps(predicted, reference, plan, case=case, threads=threads, soft=soft)
-    prediction, reference, plan = read_case(case, plan, threads=threads)
-    return score_maps(prediction, reference, plan, case=case, threads=threads)
+        soft, prediction, reference, plan = read_soft_case(case, plan, threads=threads)
+        return prediction, reference, plan, soft
+    return *read_case(case, plan, threads=threads), None
 
 
 def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMaps, LabelMap, LabelMap, Plan]:
@@ -196,7 +218,7 @@ def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMap
         probabilities = arranged(
             raw.values,
             reference.grid,
-            grid=None if raw.grid is None else _plane_of(raw.grid),
+            grid=None if raw.grid is None else plane_of(raw.grid),
             labels=labels_of_channels(raw, {**reference.names, **plan.names}),
             names=raw.names,
             normalise=plan.normalise,
@@ -220,7 +242,7 @@ def _read_soft_reference(path: str, plan: Plan) -> tuple[LabelMap, ProbabilityMa
         if raw.values.dtype.kind != "f":
             raise
     labels = labels_of_channels(raw, plan.names)
-    grid = None if raw.grid is None else _plane_of(raw.grid)
+    grid = None if raw.grid is None else plane_of(raw.grid)
     shares = arranged_reference(raw.values, grid=grid, labels=labels, normalise=plan.normalise, source=raw.source)
     return hardened(shares, threshold=plan.threshold), shares
 
@@ -263,12 +285,17 @@ def score_maps(
     case: Case,
     threads: int = 1,
     soft: SoftMaps | None = None,
+    error_maps: ErrorMaps | None = None,
 ) -> Outcome:
     """Score two label maps, and the probabilities behind the prediction if there are some; see `score_case`."""
     try:
         comparison, names, warnings = compare(prediction, reference, plan, threads=threads, soft=soft)
         rows = score(comparison, names, plan, case=case.name)
         counts = counted(comparison, case=case.name)
+        if error_maps is not None:
+            files = [path for path in (case.prediction, case.reference) if path is not None]
+            signature = plan.signature({(comparison.grid.ndim, comparison.grid.unit)})
+            error_maps.write(comparison, counts, names, case=case.name, signature=signature, inputs=files)
     except MemoryError:
         raise OutOfMemoryError("there is not enough memory to score it", source=case.reference) from None
     record = CaseRecord(
@@ -339,7 +366,7 @@ def _refuse_numbers(plan: Plan) -> None:
 
 def _in_plane(label_map: LabelMap) -> LabelMap:
     """A file with one axis of length 1 is one slice, and scored in 2-D."""
-    grid = _plane_of(label_map.grid)
+    grid = plane_of(label_map.grid)
     return (
         label_map
         if grid is label_map.grid
@@ -347,6 +374,6 @@ def _in_plane(label_map: LabelMap) -> LabelMap:
     )
 
 
-def _plane_of(grid: Grid) -> Grid:
+def plane_of(grid: Grid) -> Grid:
     """The grid without its axis of length 1, if it has three and one such."""
     return grid.without_axis(grid.shape.index(1)) if grid.ndim == 3 and 1 in grid.shape else grid

@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from segeval.conventions import SLACK, WEIGHTED, Conventions
 from segeval.counts import ContingencyTable, Counts, LabelTotals, count_pairs
 from segeval.labelmap import Grid, LabelMap
-from segeval.matching import number_of
+from segeval.matching import mask_of, number_of
 from segeval.probabilities import ProbabilityMap
 from segeval.rims import Bands, Rims, rims
 from segeval.sums import ClassSums, ProbabilitySums, ProbabilityTotals, sum_up
@@ -40,6 +43,23 @@ class SoftMaps:
     prediction: ProbabilityMap
     reference: ProbabilityMap | None = None
     bins: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Masks:
+    """Where a label or region is, in both maps or in a part of them.
+
+    Parameters
+    ----------
+    prediction, reference
+        The voxels that count as it: those of which `Counts` are.
+    ignored
+        The voxels that count nowhere; None where none are left out.
+    """
+
+    prediction: NDArray[np.bool_]
+    reference: NDArray[np.bool_]
+    ignored: NDArray[np.bool_] | None = None
 
 
 class SurfaceEngine(Protocol):
@@ -180,6 +200,19 @@ class Comparison:
         """The counts of a label or region."""
         members = self.regions[key] if isinstance(key, str) else {key}
         return self.table.counts(members, voxel_volume_mm3=self.grid.voxel_volume_mm3)
+
+    def masks(self, key: Key, part: slice = slice(None)) -> Masks:
+        """Where a label or region is, in the whole maps or a part of their first axis."""
+        members = self.regions[key] if isinstance(key, str) else {key}
+        prediction, reference = self.prediction.labels[part], self.reference.labels[part]
+        found, true = mask_of(prediction, members), mask_of(reference, members)
+        left_out = self.conventions.ignore_label
+        if left_out is None:
+            return Masks(prediction=found, reference=true)
+        if 0 in members:  # where only the prediction has the ignored label, that is background
+            found |= np.equal(prediction, left_out)
+        ignored = np.equal(reference, left_out)
+        return Masks(prediction=found & ~ignored, reference=true, ignored=ignored)
 
     def surfaces(self, key: Key) -> SurfaceDistances:
         """The surface distances of a label or region."""

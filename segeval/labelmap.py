@@ -20,6 +20,7 @@ from segeval.errors import InputError
 
 Labels = NDArray[np.unsignedinteger[Any]]
 Unit = Literal["mm", "px"]
+Axis = tuple[int, float, tuple[float, float, float]]  # which one, spacing, direction
 
 SHEARED = 1e-3  # cosine between two axes: headers round
 SLAB_VOXELS = 1 << 19  # a slab of labels and its temporaries stay in a processor's cache
@@ -41,6 +42,8 @@ class Grid:
         For each array axis, the world unit vector (x, y, z) that it runs along. Axes need not be orthogonal.
     unit
         ``"mm"``, or ``"px"`` where an image has no physical spacing.
+    lacking
+        The axis that a slice of a volume is across and has no more: which one it was, its spacing and its direction.
     """
 
     shape: tuple[int, ...]
@@ -48,6 +51,7 @@ class Grid:
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     direction: tuple[tuple[float, float, float], ...] = ()
     unit: Unit = "mm"
+    lacking: Axis | None = None
 
     def __post_init__(self) -> None:
         if not self.direction:
@@ -94,7 +98,30 @@ class Grid:
         def rest(values: tuple[Any, ...]) -> tuple[Any, ...]:
             return values[:axis] + values[axis + 1 :]
 
-        return replace(self, shape=rest(self.shape), spacing=rest(self.spacing), direction=rest(self.direction))
+        return replace(
+            self,
+            shape=rest(self.shape),
+            spacing=rest(self.spacing),
+            direction=rest(self.direction),
+            lacking=(axis, self.spacing[axis], self.direction[axis]),
+        )
+
+    def with_all_axes(self) -> Grid:
+        """The grid with the axis that was taken away."""
+        if self.lacking is None:
+            return self
+        axis, step, along = self.lacking
+
+        def whole(values: tuple[Any, ...], value: object) -> tuple[Any, ...]:
+            return (*values[:axis], value, *values[axis:])
+
+        return replace(
+            self,
+            shape=whole(self.shape, 1),
+            spacing=whole(self.spacing, step),
+            direction=whole(self.direction, along),
+            lacking=None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -15,12 +15,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.comparison import Comparison, Key
+from segeval.comparison import Comparison, Key, Masks
 from segeval.conventions import Conventions
 from segeval.counts import Counts, LabelTotals
 from segeval.errors import InputError
 from segeval.labelmap import Grid, LabelMap
-from segeval.matching import number_of, present_labels
+from segeval.matching import mask_of, number_of, present_labels
 from segeval.rims import Bands
 from segeval.surfaces import SurfaceDistances
 
@@ -112,6 +112,11 @@ class LayeredComparison:
         pair, label = self.of(key)
         return pair.counts(label)
 
+    def masks(self, key: Key, part: slice = slice(None)) -> Masks:
+        """Where a label or region is, in the whole maps or a part of their first axis."""
+        members = self.regions[key] if isinstance(key, str) else {key}
+        return Masks(prediction=_mask(self.prediction, members, part), reference=_mask(self.reference, members, part))
+
     def surfaces(self, key: Key) -> SurfaceDistances:
         """The surface distances of a label or region."""
         pair, label = self.of(key)
@@ -172,12 +177,11 @@ def _layer_of_label(label_map: LabelMap) -> dict[int, int]:
     return {label: place for place, layer in enumerate(_layers(label_map)) for label in present_labels(layer) if label}
 
 
-def _mask(label_map: LabelMap, labels: Collection[int]) -> NDArray[np.bool_]:
+def _mask(label_map: LabelMap, labels: Collection[int], part: slice = slice(None)) -> NDArray[np.bool_]:
     """Where any layer has any of the labels."""
-    members = np.array(sorted(labels), np.uint64)
-    mask = np.zeros(label_map.labels.shape, bool)
+    mask = np.zeros(label_map.labels[part].shape, bool)
     for layer in _layers(label_map):
-        mask |= np.isin(layer.labels, members)
+        mask |= mask_of(layer.labels[part], labels)
     return mask
 
 

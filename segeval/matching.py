@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
 from segeval.labelmap import LabelMap, Labels, layerwise, slabs
@@ -71,6 +72,14 @@ def _changed(labels: Labels, new: Mapping[int, int]) -> Labels:
     return changed
 
 
+def mask_of(labels: Labels, members: Collection[int]) -> NDArray[np.bool_]:
+    """Where there is any of the members; of the shape of the labels."""
+    if len(members) == 1:
+        (member,) = members
+        return np.equal(labels, member)
+    return np.isin(labels, np.array(sorted(members), np.uint64))
+
+
 def plain_name(name: str) -> str:
     """The name by which two spellings are the same label: case, and how words are joined, do not matter.
 
@@ -94,10 +103,15 @@ def present_labels(label_map: LabelMap) -> list[int]:
     """The labels that the map holds in any layer, in increasing order."""
     found = {label for layer in label_map.overlays for label in present_labels(layer)}
     for part in slabs(label_map.labels.shape):
-        slab = label_map.labels[part].ravel()
-        changes = np.flatnonzero(slab[1:] != slab[:-1]) + 1
-        found.update(np.unique(slab[changes]).tolist(), slab[:1].tolist())
+        found |= labels_in(label_map.labels[part])
     return sorted(found)
+
+
+def labels_in(part: Labels) -> set[int]:
+    """The labels in a part of a map, which is best small enough for a processor's cache."""
+    flat = part.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    return {*np.unique(flat[changes]).tolist(), *flat[:1].tolist()}
 
 
 def check_names(prediction: LabelMap, reference: LabelMap, *, present: Collection[int]) -> None:

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from segeval.columns import CaseCounts, Scores
 from segeval.errors import InputError, UsageError, shown
-from segeval.plans import Plan
 from segeval.reading.folders import natural_order
-from segeval.results import Results, Shard, grids_of, signature_of
+from segeval.results import Results, Shard, grids_of, plan_behind, signature_of
 from segeval.running import parse_shard
 
 
@@ -46,10 +45,7 @@ def merge(parts: Mapping[str, Results]) -> Results:
         key=lambda record: (natural_order(record.case), record.case),
     )
     names = [record.case for record in cases]
-    try:
-        plan = Plan.of_settings(first.settings)
-    except (KeyError, TypeError, ValueError, UsageError) as error:
-        raise InputError(f"its settings are damaged: {shown(error)}", source=next(iter(parts))) from None
+    plan = plan_behind(first, source=next(iter(parts)))
     return Results(
         version=first.version,
         signature=signature_of(plan, cases, first.settings),

@@ -77,8 +77,9 @@ class Plan:
     normalise: bool = False
 
     def __post_init__(self) -> None:
-        if not all(isinstance(name, str) for name in (*self.names.values(), *self.regions)):
-            raise UsageError("names of labels and regions are texts")
+        texts = (*self.names.values(), *self.skipped, *self.only, *self.regions, *self.regions.values())
+        if not all(isinstance(text, str) for text in texts):
+            raise UsageError("labels, regions and their names are texts")
         for name in self.regions:
             if not name.strip() or plain_name(name) in RESERVED or name.lstrip("-").isdecimal():
                 raise UsageError(f"a region cannot be called {shown(name)!r}", hint="take a word of its own")

@@ -15,7 +15,7 @@ from segeval.cases import CaseRecord, Outcome
 from segeval.columns import CaseCounts, Scores
 from segeval.comparison import Key
 from segeval.counts import ContingencyTable
-from segeval.errors import UsageError
+from segeval.errors import InputError, UsageError, shown
 from segeval.metrics import parse
 from segeval.plans import Plan
 from segeval.version import __version__
@@ -285,6 +285,27 @@ def collect(
         confusion=ContingencyTable.from_pairs(pairs) if tables and not layered else None,
         names={label: name for label, (_, name) in sorted(names.items())},
     )
+
+
+def plan_behind(results: Results, *, source: str) -> Plan:
+    """The plan by which results were scored.
+
+    Parameters
+    ----------
+    results
+        As they were found, or read from a file.
+    source
+        The file, for a message.
+
+    Raises
+    ------
+    InputError
+        Their settings are no plan's.
+    """
+    try:
+        return Plan.of_settings(results.settings)
+    except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
+        raise InputError(f"its settings are damaged: {shown(error)}", source=source) from None
 
 
 def grids_of(cases: Iterable[CaseRecord]) -> set[tuple[int, str]]:

@@ -8,12 +8,12 @@ is scored is written to the journal before it is told of.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from segeval.cases import Case, CaseRecord, Outcome, Status, score_case
 from segeval.errors import InputError, OutOfMemoryError, SegevalError, UsageError, shown
@@ -21,6 +21,9 @@ from segeval.executors import Ended, check_startable, run_in_processes
 from segeval.journal import Input, Journal, inputs_of
 from segeval.plans import Plan
 from segeval.reading.files import watched
+
+if TYPE_CHECKING:
+    from segeval.errormaps import ErrorMaps
 
 Missing = Literal["error", "empty", "skip"]
 
@@ -80,6 +83,7 @@ def run(
     fail_fast: bool = False,
     journal: Journal | None = None,
     with_tables: bool = False,
+    error_maps: ErrorMaps | None = None,
 ) -> Generator[Finished, None, None]:
     """Score cases.
 
@@ -102,6 +106,9 @@ def run(
         Where scored cases are written, and taken over from.
     with_tables
         Whether outcomes carry their contingency tables.
+    error_maps
+        Where error maps go, if they are wanted. A case whose maps cannot be written is not scored; one whose maps are
+        not there is not taken over.
 
     Yields
     ------
@@ -125,6 +132,7 @@ def run(
         fail_fast=fail_fast,
         journal=journal,
         with_tables=with_tables,
+        error_maps=error_maps,
     )
 
 
@@ -138,13 +146,23 @@ def _run(
     fail_fast: bool,
     journal: Journal | None,
     with_tables: bool,
+    error_maps: ErrorMaps | None,
 ) -> Generator[Finished, None, None]:
     waiting: dict[str, Case] = {case.name: case for case in cases}
     try:
         if journal is not None:
             journal.begin()
         with closing(
-            _all(cases, plan, jobs=jobs, missing=missing, timeout=timeout, journal=journal, with_tables=with_tables)
+            _all(
+                cases,
+                plan,
+                jobs=jobs,
+                missing=missing,
+                timeout=timeout,
+                journal=journal,
+                with_tables=with_tables,
+                error_maps=error_maps,
+            )
         ) as ends:
             for finished in ends:
                 del waiting[finished.outcome.record.case]
@@ -167,6 +185,7 @@ def _all(
     timeout: float | None,
     journal: Journal | None,
     with_tables: bool,
+    error_maps: ErrorMaps | None,
 ) -> Generator[Finished, None, None]:
     to_score: dict[str, Case] = {}
     for case in cases:
@@ -176,10 +195,12 @@ def _all(
         else:
             to_score[case.name] = case
     if journal is not None:
-        for case, outcome in journal.taken_over(list(to_score.values())):
+        for case, outcome in taken_over(journal, list(to_score.values()), plan, error_maps):
             del to_score[case.name]
             yield Finished(outcome=outcome, taken_over=True)
-    function = partial(attempt, plan=plan, with_table=with_tables, with_inputs=journal is not None)
+    function = partial(
+        attempt, plan=plan, with_table=with_tables, with_inputs=journal is not None, error_maps=error_maps
+    )
     again: list[Case] = []
     for alone in (False, True):
         chosen = again if alone else list(to_score.values())
@@ -193,6 +214,19 @@ def _all(
                 if journal is not None and found.outcome.record.status == "scored":
                     journal.add(found.outcome, found.inputs)
                 yield Finished(outcome=found.outcome, defect=found.defect)
+
+
+def taken_over(
+    journal: Journal, cases: Iterable[Case], plan: Plan, error_maps: ErrorMaps | None
+) -> Iterator[tuple[Case, Outcome]]:
+    """What the journal has of cases that have not changed since, and whose error maps are there if they are wanted."""
+    for case, outcome in journal.taken_over(cases):
+        record = outcome.record
+        signature = plan.signature({(len(record.shape or ()), record.unit or "")})
+        if error_maps is None or error_maps.are_there(
+            outcome.counts, outcome.names, case=case.name, signature=signature
+        ):
+            yield case, outcome
 
 
 def scorable(cases: Iterable[Case], missing: Missing) -> list[Case]:
@@ -225,11 +259,13 @@ def _judged(ended: Ended[Case, Attempt]) -> Attempt:
     return Attempt(outcome=_lost(ended.item, "failed", cause or ""))
 
 
-def attempt(case: Case, *, plan: Plan, with_table: bool, with_inputs: bool) -> Attempt:
+def attempt(
+    case: Case, *, plan: Plan, with_table: bool, with_inputs: bool, error_maps: ErrorMaps | None = None
+) -> Attempt:
     """Score a case; what goes wrong is returned, not raised."""
     try:
         with watched() as seen:
-            outcome = score_case(case, plan)
+            outcome = score_case(case, plan, error_maps=error_maps)
         if not with_table:
             outcome = Outcome(record=outcome.record, scores=outcome.scores, counts=outcome.counts, names=outcome.names)
         folders = [path for path in (case.prediction, case.reference) if path is not None and Path(path).is_dir()]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMANDS = ["score", "batch", "merge", "explain", "losses", "table", "plot", "metrics", "inspect", "rasterize"]
-PLOTS = ["box", "volume", "bland-altman", "cumulative", "heatmap"]
+PLOTS = ["box", "volume", "bland-altman", "cumulative", "heatmap", "overlay"]
 EVERY = [*COMMANDS, *(f"plot {kind}" for kind in PLOTS)]
 WITH_EXAMPLE = [name for name in EVERY if name != "plot"]
 HEAVY = {"numpy", "SimpleITK", "scipy", "pandas", "nibabel", "rich", "PIL", "isal", "matplotlib"}
@@ -113,8 +113,10 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
     results, talk = "require format output export", "quiet verbose no-color help"
     assert options == {
         "": ["--version", "--help"],
-        "score": [f"--{name}" for name in f"{scoring} {results} confusion {talk}".split()],
-        "batch": [f"--{name}" for name in f"{cases} {scoring} {running} {results} confusion github {talk}".split()],
+        "score": [f"--{name}" for name in f"{scoring} {results} confusion error-maps {talk}".split()],
+        "batch": [
+            f"--{name}" for name in f"{cases} {scoring} {running} {results} confusion error-maps github {talk}".split()
+        ],
         "explain": [f"--{name}" for name in f"{maps} {grids} format quiet no-color help".split()],
         "losses": [f"--{name}" for name in f"{losses} format quiet no-color help".split()],
         "merge": [f"--{name}" for name in f"{results} github {talk}".split()],
@@ -126,6 +128,7 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
         },
         "plot bland-altman": ["--label", "--width", "--output", "--no-color", "--help"],
         "plot heatmap": [f"--{name}" for name in f"{figure} width output no-color help".split()],
+        "plot overlay": ["--case", "--label", "--images", "--width", "--output", "--help"],
         "metrics": ["--format", "--no-color", "--help"],
         "inspect": ["--labels", "--format", "--no-color", "--help"],
         "rasterize": ["--output", "--labels", "--force", "--help"],

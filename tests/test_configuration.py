@@ -49,6 +49,7 @@ WRITTEN: dict[str, tuple[str, list[str]]] = {
     "normalise": ("true", []),
     "require": ('["dice=0"]', ["dice=0"]),
     "confusion": ('"confusion.csv"', ["{folder}/confusion.csv"]),
+    "error-maps": ('"maps"', ["{folder}/maps"]),
     "format": ('"csv"', ["csv"]),
     "output": ('["a.csv", "b.json"]', ["{folder}/a.csv", "{folder}/b.json"]),
     "export": ('"nnunet:summary.json"', ["nnunet:{folder}/summary.json"]),
@@ -194,7 +195,7 @@ def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.C
     for name, words in arguments.items():
         assert run([name, *words]) == 0, capsys.readouterr().err
     made = {path.name for path in folder.iterdir()}
-    assert made == {"segeval.toml", "a.csv", "b.json", "confusion.csv", "summary.json", "pictures"}
+    assert made == {"segeval.toml", "a.csv", "b.json", "confusion.csv", "summary.json", "pictures", "maps"}
 
 
 def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
@@ -206,7 +207,8 @@ def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
         "losses": {"kind": "json", "no_color": True},
         "merge": {"kind": "json", "no_color": True},
         "table": {"no_color": True},
-        **{f"plot {kind}": {"no_color": True} for kind in plot.commands},
+        **{f"plot {kind}": {"no_color": True} for kind in plot.commands if kind != "overlay"},
+        "plot overlay": {},
         "metrics": {"no_color": True},
         "inspect": {"kind": "json", "no_color": True},
         "rasterize": {},
@@ -297,5 +299,6 @@ def test_a_key_reaches_a_command_of_a_group(
             "plot": {
                 **{kind: {"width": "double"} for kind in ("box", "volume", "bland-altman", "cumulative")},
                 "heatmap": {"metadata": [str(folder / "none.csv")], "width": "double"},
+                "overlay": {"width": "double"},
             },
         }

@@ -23,6 +23,7 @@ from segeval.cli.outputs import (
     check_outputs,
     confusion_option,
     ended,
+    error_maps_option,
     github_option,
     judged,
     result_options,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from segeval.cases import Case
+    from segeval.errormaps import ErrorMaps
     from segeval.journal import Journal
     from segeval.pairing import Pairing
     from segeval.plans import Plan
@@ -134,6 +136,7 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_run_options
 @result_options
 @confusion_option
+@error_maps_option
 @github_option
 @talk_options
 @look_options
@@ -144,7 +147,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     is missing, damaged or on another grid is in the results with its reason, and the exit code is then 3, after all
     other cases were scored.
     """
-    from segeval.api import evaluate, pair, plan_of
+    from segeval.api import error_maps_of, evaluate, pair, plan_of
     from segeval.executors import processors
     from segeval.gate import parse_requirement
     from segeval.running import shard_of
@@ -176,7 +179,9 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
         return _show_pairing(replace(pairing, cases=tuple(cases)), options)
     inputs = _inputs(cases, options)
     check_outputs(options, inputs=inputs, several=True)
-    journal = _journal(plan, options, cases)
+    folder = options["error_maps"]
+    error_maps = None if folder is None else error_maps_of(pairing, folder, inputs=inputs)
+    journal = _journal(plan, options, cases, error_maps)
     watch = _Watch(len(cases), options)
     try:
         with watch.progress:
@@ -193,6 +198,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
                 fail_fast=options["fail_fast"],
                 journal=journal,
                 with_tables=options["confusion"] is not None,
+                error_maps=error_maps,
                 told=watch.told,
             )
     except KeyboardInterrupt:
@@ -255,11 +261,11 @@ def _inputs(cases: list[Case], options: dict[str, Any]) -> list[str]:
     return [path for path in (*tables, *files) if path is not None]
 
 
-def _journal(plan: Plan, options: dict[str, Any], cases: list[Case]) -> Journal | None:
+def _journal(plan: Plan, options: dict[str, Any], cases: list[Case], error_maps: ErrorMaps | None) -> Journal | None:
     """The journal beside the first output, if there is one; what --resume takes over from it is told."""
     from segeval.api import journal_settings
     from segeval.journal import Journal
-    from segeval.running import scorable
+    from segeval.running import scorable, taken_over
 
     if not options["outputs"]:
         return None
@@ -267,7 +273,8 @@ def _journal(plan: Plan, options: dict[str, Any], cases: list[Case]) -> Journal 
     settings = journal_settings(plan, missing=options["missing"], with_tables=options["confusion"] is not None)
     journal = Journal(path, settings=settings, resume=options["resume"], shard=options["shard"])
     if journal.exists:
-        count = len(journal.unchanged(scorable(cases, options["missing"])))
+        known = journal.unchanged(scorable(cases, options["missing"]))
+        count = len(known) if error_maps is None else sum(1 for _ in taken_over(journal, known, plan, error_maps))
         remark(f"{count} of {len(cases)} cases are taken over from {shown(path)}", quiet=options["quiet"])
     elif options["resume"]:
         remark(f"there is no journal at {shown(path)}; all cases are scored", quiet=options["quiet"])

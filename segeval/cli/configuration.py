@@ -28,9 +28,11 @@ PATHS = (
     "labels",
     "output",
     "confusion",
+    "error-maps",
     "export",
     "pairs",
     "metadata",
+    "images",
 )  # relative to the folder of the file that names them
 
 

@@ -74,6 +74,14 @@ confusion_option = click.option(
     help="Write the label-by-label confusion matrix as CSV.",
 )
 
+error_maps_option = click.option(
+    "--error-maps",
+    metavar="FOLDER",
+    shell_complete=complete_file,
+    help="Write where each label is right (1), false (2) and missed (3), as NIfTI or PNG with a label table for "
+    "ITK-SNAP, into a folder for each case.",
+)
+
 github_option = click.option(
     "--github",
     is_flag=True,

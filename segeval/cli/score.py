@@ -16,7 +16,16 @@ from segeval.cli.options import (
     scoring_options,
     talk_options,
 )
-from segeval.cli.outputs import check_outputs, confusion_option, ended, judged, result_options, show, write
+from segeval.cli.outputs import (
+    check_outputs,
+    confusion_option,
+    ended,
+    error_maps_option,
+    judged,
+    result_options,
+    show,
+    write,
+)
 from segeval.cli.streams import remark
 from segeval.errors import shown
 
@@ -30,6 +39,7 @@ from segeval.errors import shown
 @scoring_options
 @result_options
 @confusion_option
+@error_maps_option
 @talk_options
 @look_options
 def score(prediction: str, reference: str, **options: Any) -> int:
@@ -40,6 +50,7 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     which lacks it. With --probabilities the prediction is a probability map.
     """
     from segeval.api import plan_of, results_of_files
+    from segeval.cases import case_name
     from segeval.gate import parse_requirement
 
     started = time.perf_counter()
@@ -54,7 +65,12 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     remark_left_out(plan, quiet=quiet)
     inputs = (prediction, reference, *([options["labels"]] if options["labels"] else []))
     check_outputs(options, inputs=inputs, several=False)
-    results = results_of_files(prediction, reference, plan)
+    error_maps = None
+    if options["error_maps"] is not None:
+        from segeval.errormaps import ErrorMaps
+
+        error_maps = ErrorMaps.at(options["error_maps"], cases=[case_name(reference)], inputs=inputs)
+    results = results_of_files(prediction, reference, plan, error_maps=error_maps)
     if options["verbose"]:
         remark(f"scored in {time.perf_counter() - started:.2f} s")
     results, problems = judged(requirements, results)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import BmpImagePlugin, Image, PngImagePlugin, TiffImagePlugin
+from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from segeval.errors import InputError
 from segeval.labelmap import Grid, LabelMap, as_labels
@@ -41,6 +41,7 @@ MOST_16_BIT = 65535
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _BMP = b"BM"
+_JPEG = b"\xff\xd8\xff"
 _FAILURES = (  # all that Pillow's parsers were seen to raise on damaged files
     OSError,
     SyntaxError,
@@ -55,6 +56,7 @@ _FAILURES = (  # all that Pillow's parsers were seen to raise on damaged files
     UserWarning,
     Image.DecompressionBombError,
 )
+_COLOURS = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 _warnings_lock = threading.Lock()  # warning filters belong to the process, not to a thread
 
 
@@ -78,12 +80,56 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     InputError
         The file is damaged, is no picture of a known kind, or does not hold labels.
     """
-    head = file.read(HEAD_BYTES)
-    _check_signature(head, source)
+    _check_signature(file.read(HEAD_BYTES), source)
+    return decoded(_all_of(file, source), source=source)
+
+
+def _all_of(file: io.FileIO, source: str) -> bytes:
     if (size := os.fstat(file.fileno()).st_size) > MAX_FILE_BYTES:
         raise InputError(f"expected at most {MAX_FILE_BYTES:,} bytes, found {size:,}", source=source)
     file.seek(0)
-    return decoded(file.readall(), source=source)
+    return file.readall()
+
+
+def read_shades(file: io.FileIO, *, source: str) -> NDArray[Any]:
+    """Read a picture for what it looks like: its grey values, or its colours.
+
+    Parameters
+    ----------
+    file, source
+        See `read`. A JPEG picture will do too.
+
+    Returns
+    -------
+    numpy.ndarray
+        Axes (y, x), or (y, x, colour) with red, green and blue as uint8. Transparency is left out.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or is no picture of a known kind.
+    """
+    head = file.read(HEAD_BYTES)
+    if not head.startswith((_PNG, _BMP, _JPEG, *tiff.SIGNATURES)):
+        raise unexpected(head, expected="a PNG, JPEG, BMP or TIFF picture", source=source)
+    data = _all_of(file, source)
+    if data.startswith(tiff.SIGNATURES):
+        shades = _loaded_tiff(data, source)[0]
+    else:
+        kind: type[ImageFile] = JpegImagePlugin.JpegImageFile
+        if data.startswith(_PNG):
+            kind, data = PngImagePlugin.PngImageFile, _checked_png(data, source)[1]
+        elif data.startswith(_BMP):
+            kind, _ = BmpImagePlugin.BmpImageFile, _checked_bmp(data, source)
+        try:
+            picture = kind(io.BytesIO(data))
+        except _FAILURES as error:
+            raise damaged(f"{error}", source) from error
+        _check_size(*picture.size, source)
+        shades = _pixels(picture, source, as_seen=True)
+    if shades.ndim == 2:
+        return shades
+    return np.ascontiguousarray(shades[..., :3] if shades.shape[2] > 2 else shades[..., 0])
 
 
 def decoded(data: bytes, *, source: str) -> LabelMap:
@@ -147,15 +193,19 @@ def _check_size(width: int, height: int, source: str) -> None:
         )
 
 
-def _pixels(picture: ImageFile, source: str) -> NDArray[Any]:
-    """Decode the picture as Pillow has it, and copy it band by band: as a whole it would stand in memory four times."""
+def _pixels(picture: ImageFile, source: str, *, as_seen: bool = False) -> NDArray[Any]:
+    """Decode the picture as Pillow has it, and copy it band by band: as a whole it would stand in memory four times.
+
+    Numbers that stand for colours become red, green and blue where the picture is wanted `as_seen`.
+    """
     width, height = picture.size
     rows = max(1, BAND_BYTES // (4 * width))
     try:
         picture.load()
         values: NDArray[Any] | None = None
         for y in range(0, height, rows):
-            band = np.asarray(picture.crop((0, y, width, min(height, y + rows))))
+            part = picture.crop((0, y, width, min(height, y + rows)))
+            band = np.asarray(part.convert("RGB") if as_seen and picture.mode in _COLOURS else part)
             if values is None:
                 values = np.empty((height, *band.shape[1:]), band.dtype)
             values[y : y + rows] = band
@@ -373,6 +423,12 @@ _TIFF_MODES = {"1": "grey", "L": "grey", "I;16": "grey", "I;16B": "grey", "I": "
 
 
 def _read_tiff(data: bytes, source: str) -> tuple[NDArray[Any], str]:
+    values, mode, tags = _loaded_tiff(data, source)
+    described = ["TIFF", tags.compression_name, _TIFF_MODES.get(mode, mode), f"{tags.bits}-bit"]
+    return _tiff_values(values, mode, tags, source), ", ".join(filter(None, described))
+
+
+def _loaded_tiff(data: bytes, source: str) -> tuple[NDArray[Any], str, tiff.Tags]:
     """Read a TIFF picture; of one that is damaged libtiff may say so on stderr as well, which nothing can stop."""
     directory = tiff.Directory(data, source)
     tags = tiff.tags_of(directory, source=source)
@@ -390,8 +446,7 @@ def _read_tiff(data: bytes, source: str) -> tuple[NDArray[Any], str]:
         values = _pixels(picture, source)
     if values.shape[:2] != (tags.height, tags.width):
         raise damaged(f"expected {tags.height} rows of {tags.width} pixels, found {values.shape}", source)
-    described = ["TIFF", tags.compression_name, _TIFF_MODES.get(mode, mode), f"{tags.bits}-bit"]
-    return _tiff_values(values, mode, tags, source), ", ".join(filter(None, described))
+    return values, mode, tags
 
 
 def _check_tiff_mode(mode: str, tags: tiff.Tags, source: str) -> None:

@@ -73,9 +73,7 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     InputError
         The file is damaged, is no volume of a known kind, or does not hold labels.
     """
-    header = next(parse for suffix, parse in _PARSERS.items() if source.lower().endswith(suffix))(file, source=source)
-    values, compression = _values(file, header, source)
-    grid = _grid(header, source)
+    header, values, compression, grid = _parts(file, source)
     stored = ", ".join(
         [
             header.kind,
@@ -95,6 +93,25 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
         for layer in range(header.layers)
     ]
     return _named(layers, header.segments, source)
+
+
+def read_shades(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
+    """Read the numbers in a volume, of the first layer if it has several: axes (z, y, x), and where they are.
+
+    Raises
+    ------
+    InputError
+        The file is damaged, or is no volume of a known kind.
+    """
+    _, values, _, grid = _parts(file, source)
+    return values[..., 0].reshape(grid.shape), grid
+
+
+def _parts(file: io.FileIO, source: str) -> tuple[VolumeHeader, NDArray[Any], str | None, Grid]:
+    """The header, the values with axes (z, y, x, layer), how they were compressed, and where they are."""
+    header = next(parse for suffix, parse in _PARSERS.items() if source.lower().endswith(suffix))(file, source=source)
+    values, compression = _values(file, header, source)
+    return header, values, compression, _grid(header, source)
 
 
 def _values(file: io.FileIO, header: VolumeHeader, source: str) -> tuple[NDArray[Any], str | None]:

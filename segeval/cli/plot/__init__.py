@@ -6,17 +6,18 @@ import click
 
 from segeval.cli.options import help_option
 from segeval.cli.plot.heatmap import heatmap
+from segeval.cli.plot.overlay import overlay
 from segeval.cli.plot.scores import bland_altman, box, cumulative, volume
 
 
 @click.group(short_help="Draw scores, for a paper.")
 @help_option
 def plot() -> None:
-    """Draw the scores of results files that score, batch or merge wrote, for a paper.
+    """Draw what results files that score, batch or merge wrote are about, for a paper.
 
     It takes matplotlib: pip install 'segeval-cli[report]'.
     """
 
 
-for command in (box, volume, bland_altman, cumulative, heatmap):
+for command in (box, volume, bland_altman, cumulative, heatmap, overlay):
     plot.add_command(command)

@@ -20,15 +20,15 @@ metric_option = click.option(
 )
 
 
-def figure_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The width of a figure, and its file."""
+def figure_options(command: Callable[..., Any], *, width: str = "single") -> Callable[..., Any]:
+    """The width of a figure, as it is by default, and its file."""
     return decorated(
         command,
         [
             click.option(
                 "--width",
                 type=click.Choice(["single", "double"]),
-                default="single",
+                default=width,
                 show_default=True,
                 help="Of a column of a journal, 3.5 in, or of two, 7.2 in.",
             ),

@@ -4,6 +4,7 @@ from segeval.reports.figures.agreement import bland_altman
 from segeval.reports.figures.boxes import box
 from segeval.reports.figures.curves import cumulative
 from segeval.reports.figures.heatmap import heatmap
+from segeval.reports.figures.overlay import overlay
 from segeval.reports.figures.style import DPI, SUFFIXES, WIDTHS, check_installed, suffix_of
 from segeval.reports.figures.volumes import volume
 
@@ -16,6 +17,7 @@ __all__ = [
     "check_installed",
     "cumulative",
     "heatmap",
+    "overlay",
     "suffix_of",
     "volume",
 ]
