@@ -488,7 +488,8 @@ def unsteady() -> str:
 
 A prediction that is off by one voxel is hardly a failure. Over the nine ways to be off by at most one
 voxel along each axis, Dice of {TINY} voxels runs from {number(min(nine_shifts(TINY)))} to
-{number(max(nine_shifts(TINY)))} with a standard deviation of {number(pstdev(nine_shifts(TINY)))}; of {HALF:,} voxels
+{number(max(nine_shifts(TINY)))} with a standard deviation (of just these nine) of
+{number(pstdev(nine_shifts(TINY)))}; of {HALF:,} voxels
 from {number(min(nine_shifts(HALF)))} to {number(max(nine_shifts(HALF)))}. The Hausdorff distance of the shift
 is {off_by_one} px at every size. So do not compare the Dice of structures of different size; put a distance (`hd@95`,
 `nsd`) beside it; and look at medians and intervals.
@@ -669,7 +670,8 @@ With all at 0.5; "share" is the part of the total that falls on the object:
   the total is its share of the picture, {magnitude(at_half[TINY][ce][2])} for {TINY} voxels: nearly all of the
   gradient is about the background.
 - **Soft Dice** gives the object's voxels together as much as the background, {number(at_half[TINY][dice][2])} of the
-  total for {TINY} voxels. This is how it does without class weights; so does `gdl`, and nearly so `vnet_dice`. `dl2`
+  total for {TINY} voxels. This is how it does without class weights; so does `gdl`, and `vnet_dice` gives it a
+  third. `dl2`
   does not: it adds the background's own share, and the object of {TINY} voxels has
   {magnitude(at_half[TINY]["dl2"][2])}.
 - **It spreads.** The probabilities of the whole picture are in soft Dice's denominator. So the total shrinks with the

@@ -422,6 +422,7 @@ def batch(
         pattern=pattern,
         prediction_pattern=prediction_pattern,
         reference_pattern=reference_pattern,
+        probabilities=plan.probabilities,
     )
     return evaluate(
         pairing,
@@ -451,6 +452,7 @@ def pair(
     pattern: str | None = None,
     prediction_pattern: str | None = None,
     reference_pattern: str | None = None,
+    probabilities: bool = False,
 ) -> Pairing:
     """The cases of two folders, or of a table of pairs; see `batch`."""
     from segeval.pairing import pair_folders, read_pairs
@@ -466,6 +468,7 @@ def pair(
         references,
         prediction_pattern=prediction_pattern or pattern,
         reference_pattern=reference_pattern or pattern,
+        probabilities=probabilities,
     )
 
 

@@ -236,13 +236,14 @@ def _read_soft_reference(path: str, plan: Plan) -> tuple[LabelMap, ProbabilityMa
     except OutOfMemoryError:
         raise
     except InputError:
-        if Path(path).is_dir() or not path.lower().endswith(SOFT_SUFFIXES):
+        if not (Path(path).is_dir() or path.lower().endswith(SOFT_SUFFIXES)):
             raise
         raw = read_probabilities(path)
         if raw.values.dtype.kind != "f":
             raise
+    labels = labels_of_channels(raw, plan.names)
     grid = None if raw.grid is None else plane_of(raw.grid)
-    shares = arranged_reference(raw.values, grid=grid, normalise=plan.normalise, source=raw.source)
+    shares = arranged_reference(raw.values, grid=grid, labels=labels, normalise=plan.normalise, source=raw.source)
     return hardened(shares, threshold=plan.threshold), shares
 
 

@@ -21,8 +21,12 @@ from segeval.labelmap import as_labels
 Array = NDArray[np.float64]
 
 BEYOND = 1e-3  # how far a probability may lie outside [0, 1]
+FAR = 1.0  # from there on it is something else, such as a percentage, which clipping would not mend
 OFF = 1e-2  # how far the channels of a voxel may be from a sum of 1
+CLIP = 1e-7  # how near to 0 or 1 a logarithm sees a probability
+LABELS = 99  # whole numbers up to here are taken for labels, greater ones for percentages or grey values
 FOREGROUND = 0.5  # one channel labels a voxel foreground from here up
+NO_LABELS = "these are labels, not probabilities"
 MEND = "normalise=True clips to [0, 1] and divides by the sum over channels"
 
 
@@ -187,12 +191,10 @@ def _soft(channels: NDArray[Any], source: str, *, normalise: bool) -> _Soft:
         return _Soft(values=channels)
     low, high = float(channels.min()), float(channels.max())
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise InputError("expected values from 0 to 1, found some that are NaN or infinite", source=source)
-    outside = low < -BEYOND or high > 1 + BEYOND
-    whole = outside and (channels.dtype.kind in "iu" or bool((np.rint(channels) == channels).all()))
-    if outside and (whole or not normalise):
-        problem = f"expected values from 0 to 1, found {low:.6g} to {high:.6g}"
-        raise InputError(problem, source=source, hint="these are labels, not probabilities" if whole else MEND)
+        raise InputError("expected probabilities, found some that are NaN or infinite", source=source)
+    if low < -BEYOND or high > 1 + BEYOND:
+        whole = channels.dtype.kind in "iu" or bool((np.rint(channels) == channels).all())
+        refuse_range(low, high, whole=whole, normalise=normalise, source=source, mend=MEND)
     if len(channels) == 1:
         return _Soft(values=channels, clipped=normalise)
     sums = np.zeros(channels.shape[1:])
@@ -208,3 +210,43 @@ def _soft(channels: NDArray[Any], source: str, *, normalise: bool) -> _Soft:
         problem = f"expected channels that sum to 1, found sums from {least:.6g} to {most:.6g}"
         raise InputError(problem, source=source, hint=MEND)
     return _Soft(values=channels)
+
+
+def refuse_range(
+    low: float, high: float, *, whole: bool, normalise: bool, source: str, mend: str, labels: str = NO_LABELS
+) -> None:
+    """Raise an error for values that reach outside of [0, 1], unless clipping was asked for and can mend them.
+
+    Parameters
+    ----------
+    low, high
+        The least and the greatest value.
+    whole
+        Whether all are whole numbers.
+    normalise
+        Whether clipping was asked for.
+    source
+        What to call them in a message.
+    mend
+        How to ask for it.
+    labels
+        What to say of labels.
+
+    Raises
+    ------
+    InputError
+        Whole numbers are labels or grey values; others are refused unless `normalise`, and always where they lie so far
+        outside that they must be something else.
+    """
+    far = low < -FAR or high > 1 + FAR
+    if normalise and not (whole or far):
+        return
+    if whole and low >= 0 and high <= LABELS:
+        hint = labels
+    elif far or whole:
+        hint = "divide percentages and grey values by the greatest possible value, and take the softmax of logits"
+    else:
+        hint = mend
+    raise InputError(
+        f"expected probabilities from 0 to 1, found values from {low:.6g} to {high:.6g}", source=source, hint=hint
+    )

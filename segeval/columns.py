@@ -173,6 +173,10 @@ class Scores(_Rows[Score]):
             note=self.notes.values[self._note[place]],
         )
 
+    def codes_of(self, note: str) -> list[int]:
+        """Codes of the notes that say this, alone or with more behind a semicolon."""
+        return [code for code, text in enumerate(self.notes.values) if text and text.partition("; ")[0] == note]
+
     @property
     def name_codes(self) -> NDArray[np.int32]:
         """Code of each row's name in `names`; shape (rows,)."""

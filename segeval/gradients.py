@@ -70,9 +70,9 @@ class LossTable:
     voxels
         How many are counted.
     imbalance
-        Foreground of the reference / all voxels.
+        Foreground of the reference / all voxels; None where no voxel is counted.
     shares
-        Label -> voxels of it in the reference / all voxels, of every class but the background.
+        Label -> voxels of it in the reference / all voxels, of every class that is scored.
     names
         Label -> name.
     rows
@@ -87,8 +87,8 @@ class LossTable:
     reference: str
     shape: tuple[int, ...]
     voxels: int
-    imbalance: float
-    shares: Mapping[int, float]
+    imbalance: float | None
+    shares: Mapping[int, float | None]
     names: Mapping[int, str]
     rows: tuple[LossRow, ...]
     signature: str
@@ -141,7 +141,11 @@ def _table(case: Case, plan: Plan, soft: SoftMaps, maps: tuple[LabelMap, LabelMa
         values["reference"] = _indices(held, labels)
     else:
         values["reference"] = _stacked(soft.reference, kept)
-    weights = {place: pair.weight_of(label) for place, label in _places(labels).items() if label}
+    weights = {
+        place: pair.weight_of(label) if label in pair.scored else 0.0
+        for place, label in _places(labels).items()
+        if label
+    }
     foreground = held != 0
     rows = []
     for request in plan.metrics:
@@ -171,8 +175,8 @@ def _table(case: Case, plan: Plan, soft: SoftMaps, maps: tuple[LabelMap, LabelMa
         reference=case.reference,
         shape=pair.grid.shape,
         voxels=voxels,
-        imbalance=sum(totals.values()) / voxels if voxels else math.nan,
-        shares={label: totals.get(label, 0) / voxels if voxels else math.nan for label in labels if label},
+        imbalance=sum(totals.values()) / voxels if voxels else None,
+        shares={label: totals.get(label, 0) / voxels if voxels else None for label in labels if label in pair.scored},
         names=names,
         rows=tuple(rows),
         signature=plan.signature([(pair.grid.ndim, pair.grid.unit)]),

@@ -275,7 +275,8 @@ class _Faults:
                 f"expected integer labels, found {self._fractional:,} voxels with fractions such as {seen} "
                 f"(values from {self._lowest:.6g} to {self._highest:.6g})",
                 source=source,
-                hint="threshold or round it to labels first",
+                hint="threshold or round it to labels first"
+                + ("; --probabilities reads it as a probability map" if 0 <= self._lowest <= self._highest < 2 else ""),
             )
         if self._lowest < 0:
             raise InputError(

@@ -18,14 +18,13 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from segeval.channels import Array, Channels, paired
+from segeval.channels import CLIP, Array, Channels, paired
 from segeval.conventions import AbsentClass, Conventions
 from segeval.errors import UsageError
 from segeval.labelmap import as_labels
 
 __all__ = ["LOSSES", "cross_entropy", "dl2", "gdl", "imbalance", "soft_dice", "ss", "vnet_dice", "wce"]
 
-CLIP = 1e-7  # how near to 0 or 1 a logarithm sees a probability
 NOTHING = 1e-150  # a sum below it: its inverse squared is beyond float64
 
 Scored = tuple[float, NDArray[np.float64]]

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segeval.channels import BEYOND, OFF, refuse_range
 from segeval.errors import GeometryError, InputError
 from segeval.labelmap import Grid, LabelMap, Labels
 
-OUTSIDE = 1e-3  # a probability may be that far outside of 0 to 1
-UNEVEN = 1e-2  # the probabilities of a voxel may sum up to 1 within that
+MEND = "--normalise clips and renormalises them"
+UNANNOUNCED = "a label map is scored without --probabilities"
 STRETCH_VOXELS = 1 << 15  # a few float64 arrays of a stretch stay in a processor's cache
 
 
@@ -55,17 +56,25 @@ class ProbabilityMap:
 
     def stretches(self) -> Iterator[tuple[slice, NDArray[Any]]]:
         """The voxels, a few at a time, and their values: float32 or float64, shape (channels, voxels)."""
+        return ((part, self.normalised(block)) for part, block in self.stored_stretches())
+
+    def stored_stretches(self) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """The same with the values as they came."""
         wide = self.normalise or self.values.dtype.kind != "f" or self.values.dtype.itemsize > 4
         dtype = np.float64 if wide else np.float32
         for start in range(0, self.values.shape[1], STRETCH_VOXELS):
             part = slice(start, start + STRETCH_VOXELS)
-            block = np.ascontiguousarray(self.values[:, part], dtype)
-            if self.normalise:
-                block = np.clip(block, 0.0, 1.0)
-                if len(block) > 1:
-                    with np.errstate(invalid="ignore"):  # a voxel of zeros is refused
-                        block /= block.sum(axis=0)
-            yield part, block
+            yield part, np.ascontiguousarray(self.values[:, part], dtype)
+
+    def normalised(self, block: NDArray[Any]) -> NDArray[Any]:
+        """The values of some voxels, clipped and divided by their sums if that was asked for."""
+        if not self.normalise:
+            return block
+        block = np.clip(block, 0.0, 1.0)
+        if len(block) > 1:
+            with np.errstate(invalid="ignore"):  # a voxel of zeros is refused
+                block /= block.sum(axis=0)
+        return block
 
 
 def arranged(
@@ -88,7 +97,8 @@ def arranged(
     reference
         The grid that the map is for.
     grid
-        Where the voxels are if the channels come first or there are none, as a file says; None where it says nothing.
+        Where the voxels are if the channels come first or there are none, as a file says; None for an array by itself,
+        which is taken to be where the reference is.
     labels
         The label of each channel, where that is known; channels come first then. Otherwise they are 0, 1, 2 and so on,
         and one channel is 1.
@@ -105,11 +115,12 @@ def arranged(
     kind, shape = _fitting(values.shape, reference.shape, labels, source), values.shape
     wanted = _long_axes(reference.shape)
     channels = {"without channels": 1, "channels first": shape[0], "channels last": shape[-1]}[kind]
+    if grid is None:  # an array by itself: it is where the reference is
+        grid = reference
+    elif kind == "channels last" or _long_axes(grid.shape) != wanted:  # its geometry is about other axes
+        grid = Grid(shape=reference.shape, spacing=(1.0,) * reference.ndim, unit="px")
     if kind == "channels last":
         values = np.moveaxis(values, -1, 0)
-        grid = None  # the axes of its geometry are not those of space
-    if grid is None or _long_axes(grid.shape) != wanted:
-        grid = Grid(shape=reference.shape, spacing=(1.0,) * reference.ndim, unit="px")
     values = values.reshape(channels, -1)
     if not labels:
         labels = (1,) if channels == 1 else range(channels)
@@ -154,23 +165,37 @@ def _fitting(shape: Sequence[int], reference: Sequence[int], labels: Sequence[in
 
 
 def arranged_reference(
-    values: NDArray[Any], *, grid: Grid | None = None, normalise: bool = False, source: str
+    values: NDArray[Any],
+    *,
+    grid: Grid | None = None,
+    labels: Sequence[int] = (),
+    normalise: bool = False,
+    source: str,
 ) -> ProbabilityMap:
-    """The shares of classes that an array holds: of one class, or of several where it has four axes, channels first.
+    """The shares of classes that an array holds: of one class, or of several with the channels first.
 
     Parameters
     ----------
     values
-        Axes (z, y, x), (y, x) or (channel, z, y, x).
+        Axes (z, y, x), (y, x), (channel, z, y, x) or (channel, y, x). Of three axes the first is that of the channels
+        if the shares sum up to 1 along it and no file says that it is one of space.
     grid
         Where the voxels are, as a file says.
+    labels
+        The label of each channel, where that is known.
     normalise, source
         See `ProbabilityMap`.
     """
-    shape = values.shape[1:] if values.ndim == 4 else values.shape
+    stacked = values.ndim == 4 or len(labels) > 1
+    if values.ndim == 3 and len(values) > 1 and not labels and grid is None:
+        sums = values.sum(axis=0, dtype=np.float64)
+        stacked = bool((np.abs(sums - 1) <= OFF).all())
+    shape = values.shape[1:] if stacked else values.shape
+    if not labels:
+        labels = range(len(values)) if stacked else (1,)
     if grid is None:
-        grid = Grid(shape=shape, spacing=(1.0,) * len(shape), unit="px")
-    return arranged(values, grid, grid=grid, normalise=normalise, source=source)
+        grid = Grid(shape=shape[-3:], spacing=(1.0,) * len(shape[-3:]), unit="px")
+    return arranged(values, grid, grid=grid, labels=labels, normalise=normalise, source=source)
 
 
 def _long_axes(shape: Sequence[int]) -> tuple[int, ...]:
@@ -213,8 +238,9 @@ def hardened(probabilities: ProbabilityMap, *, threshold: float = 0.5) -> LabelM
     kind = np.min_scalar_type(max(probabilities.labels))
     labels: Labels = np.empty(probabilities.values.shape[1], kind)
     ranges = _Ranges(probabilities)
-    for part, block in probabilities.stretches():
-        ranges.add(block)
+    for part, stored in probabilities.stored_stretches():
+        block = probabilities.normalised(stored)
+        ranges.add(stored, block)
         here = labels[part]
         if len(block) == 1:
             here[:] = np.where(block[0] >= threshold, probabilities.labels[0], 0)
@@ -241,45 +267,46 @@ class _Ranges:
         self._map = probabilities
         self._values = [math.inf, -math.inf]
         self._sums = [math.inf, -math.inf]
-        self._not_finite = 0
+        self._not_finite = self._nothing = 0
 
-    def add(self, block: NDArray[Any]) -> None:
-        """Take in some voxels."""
-        total = block.sum(axis=0)
-        seen = [*_span(block), *_span(total)]
-        if not all(map(math.isfinite, seen)):
-            self._not_finite += int(np.count_nonzero(~np.isfinite(total)))
-            return
-        for known, (low, high) in ((self._values, seen[:2]), (self._sums, seen[2:])):
+    def add(self, stored: NDArray[Any], block: NDArray[Any]) -> None:
+        """Take in some voxels, as they came and as they are used."""
+        values, sums = _span(stored), _span(total := block.sum(axis=0))
+        if not all(map(math.isfinite, values)):
+            self._not_finite += int(np.count_nonzero(~np.isfinite(stored).all(axis=0)))
+        elif not all(map(math.isfinite, sums)):
+            self._nothing += int(np.count_nonzero(~np.isfinite(total)))
+        for known, (low, high) in ((self._values, values), (self._sums, sums)):
             known[:] = min(known[0], low), max(known[1], high)
 
     def refuse(self) -> None:
         """Raise an error for what is wrong, if anything is."""
-        source = self._map.source
+        source, normalise = self._map.source, self._map.normalise
         if self._not_finite:
-            kind = "NaN, or 0 in all channels," if self._map.normalise else "NaN or infinite"
-            raise InputError(
-                f"expected probabilities, found {self._not_finite:,} voxels that are {kind}".removesuffix(","),
-                source=source,
-                hint="export it again, or write the background's probability as 1 there",
-            )
+            raise _found(self._not_finite, "NaN or infinite", source)
         low, high = self._values
-        if low < -OUTSIDE or high > 1 + OUTSIDE:
-            hint = "--normalise clips and renormalises them"
-            if self._map.values.dtype.kind in "iu" and len(self._map.labels) == 1:
-                hint = "a label map is scored without --probabilities"
-            raise InputError(
-                f"expected probabilities from 0 to 1, found values from {low:.6g} to {high:.6g}",
-                source=source,
-                hint=hint,
-            )
+        if low < -BEYOND or high > 1 + BEYOND:
+            whole = self._is_whole()
+            refuse_range(low, high, whole=whole, normalise=normalise, source=source, mend=MEND, labels=UNANNOUNCED)
+        if self._nothing:
+            raise _found(self._nothing, "0 in all channels", source)
         least, most = self._sums
-        if len(self._map.labels) > 1 and (least < 1 - UNEVEN or most > 1 + UNEVEN):
+        if len(self._map.labels) > 1 and (least < 1 - OFF or most > 1 + OFF):
             raise InputError(
                 f"expected channels that sum up to 1 in every voxel, found sums from {least:.6g} to {most:.6g}",
                 source=source,
-                hint="--normalise clips and renormalises them",
+                hint=MEND,
             )
+
+    def _is_whole(self) -> bool:
+        """Whether all values are whole numbers."""
+        return all((np.rint(stored) == stored).all() for _, stored in self._map.stored_stretches())
+
+
+def _found(voxels: int, what: str, source: str) -> InputError:
+    found = f"1 voxel that is {what}" if voxels == 1 else f"{voxels:,} voxels that are {what}"
+    hint = "export it again, or write the background's probability as 1 there"
+    return InputError(f"expected probabilities, found {found}", source=source, hint=hint)
 
 
 def _span(values: NDArray[Any]) -> tuple[float, float]:

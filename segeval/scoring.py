@@ -35,7 +35,7 @@ REFERENCE_EMPTY = "reference empty"
 ABSENT = "absent in both"
 NO_CHANNEL = "undefined: the probability map has no channel for it"
 NO_UNION = "undefined: it is for single classes"
-NO_FOREGROUND = "no foreground in the reference: a perfect map has -1/2, one wrong voxel makes about 1/2 of it"
+NO_FOREGROUND = "a perfect map has -1/2 here, and one wrong voxel makes about 1/2 of it"
 SHEARED_AXES = "the axes of the grid are not at right angles; distances are taken as if they were"
 SMALLEST_SPACING = 1e-6  # mm: beyond that and its reciprocal, squares lose their digits
 INSTANCE_LABELS = 12  # that few labels can disagree by accident
@@ -186,11 +186,13 @@ def _soft_adapted(soft: SoftMaps, prediction: LabelMap, reference: LabelMap, pla
     if found is not None and plan.geometry == "resample":
         raise GeometryError(found.text, source=prediction.source, hint="a probability map cannot be resampled")
     if soft.reference is not None:
-        if plan.relabel_reference:
+        if plan.relabel_reference or plan.relabel_prediction:
             raise UsageError("a soft reference has channels, which take no other numbers", hint="save it as labels")
         if soft.reference.labels != soft.prediction.labels:
             counts = f"{len(soft.reference.labels)}, the prediction {len(soft.prediction.labels)}"
             raise InputError(f"a soft reference has the prediction's channels, found {counts}", source=reference.source)
+    if 0 in {*plan.relabel_prediction, *plan.relabel_prediction.values()}:
+        raise UsageError("the background of a probability map stays 0, and no other channel becomes it")
     labels = tuple(plan.relabel_prediction.get(label, label) for label in soft.prediction.labels)
     if len(set(labels)) < len(labels):
         raise UsageError("two channels of a probability map cannot become one label", hint="--region scores a union")
@@ -400,8 +402,8 @@ def score(comparison: Pair, names: Mapping[int, str], plan: Plan, *, case: str) 
 
 def _without_foreground(request: Request, rows: Iterable[Score]) -> str | None:
     """What is to be known of a mean that holds a value over a class which the reference lacks, for dl2 alone."""
-    notes = {row.note for row in rows if row.metric == request.token}
-    return NO_FOREGROUND if NO_FOREGROUND in notes else None
+    notes = [row.note or "" for row in rows if row.metric == request.token]
+    return next((note for note in notes if note.endswith(NO_FOREGROUND)), None)
 
 
 def _over_all(request: Request, comparison: Pair) -> object:
@@ -492,8 +494,8 @@ def _softly_scored(request: Request, key: Key, comparison: Pair) -> tuple[float 
         note = REFERENCE_EMPTY if sums.p else ABSENT
     elif not sums.p:
         note = PREDICTION_EMPTY
-    if request.name == "dl2" and not sums.r:
-        note = NO_FOREGROUND
+    if request.name == "dl2" and not sums.r and number is not None:
+        note = f"{note}; {NO_FOREGROUND}"
     if number is None and note is None:
         note = f"undefined: {request.card.undefined}"
     return number, note

@@ -246,10 +246,9 @@ def _unscored(results: Results) -> Mapping[str, int]:
 def _series(source: Source, label: Key, *, name: str, metric: str, unit: str | None, better: Direction) -> Series:
     values, notes = source.column((label, metric))
     there = ~np.isnan(values)
-    vocabulary = source.results.scores.notes
+    scores = source.results.scores
     missed, false_alarm = (
-        np.zeros(len(values), bool) if code is None else (notes == code) & there
-        for code in (vocabulary.find(PREDICTION_EMPTY), vocabulary.find(REFERENCE_EMPTY))
+        np.isin(notes, scores.codes_of(note)) & there for note in (PREDICTION_EMPTY, REFERENCE_EMPTY)
     )
     unscored = _unscored(source.results)
     return Series(

@@ -135,7 +135,7 @@ class _Evidence:
 
     def columns(self, rows: NDArray[np.intp]) -> list[_Column]:
         """The columns of some cases, without those that none of them has."""
-        missed, false_alarm = (self.scores.notes.find(note) for note in (PREDICTION_EMPTY, REFERENCE_EMPTY))
+        missed, false_alarm = (self.scores.codes_of(note) for note in (PREDICTION_EMPTY, REFERENCE_EMPTY))
         found = []
         for place, (label, metric) in enumerate(self.kinds):
             notes, values = self.notes[rows, place], self.values[rows, place]
@@ -150,8 +150,8 @@ class _Evidence:
                     unit=" or ".join(sorted(set(_met(self.units[rows, place], self.scores.units.values)))) or None,
                     values=values,
                     present=notes >= 0,
-                    missed=0 if missed is None else int(np.count_nonzero((notes == missed) & defined)),
-                    false_alarm=0 if false_alarm is None else int(np.count_nonzero((notes == false_alarm) & defined)),
+                    missed=int(np.count_nonzero(np.isin(notes, missed) & defined)),
+                    false_alarm=int(np.count_nonzero(np.isin(notes, false_alarm) & defined)),
                 )
             )
         return found

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segeval.channels import CLIP
 from segeval.labelmap import Labels
 from segeval.probabilities import ProbabilityMap
 
 Floats = NDArray[np.float64]
 
-CLIP = 1e-7  # inside of logarithms, probabilities are at least that far from 0 and 1
 FACTORS = 32  # probabilities multiplied before a logarithm is taken of the product: 1e-7 ** 32 is no underflow
 
 

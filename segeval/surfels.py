@@ -251,7 +251,8 @@ def find_corners(
             zone = _laid_out(reference[voxels] == coding.ignored, part, frame=frame, beyond=np.False_)
             ignored = _patterns(zone.take(around))
             ignored[ignored != 0] |= _beyond(frame, index[ignored != 0], whole=whole)
-        for values, more in zip(lists, _surfels(index, block.take(around), ignored), strict=True):
+        columns: tuple[NDArray[Any], ...] = _surfels(index, block.take(around), ignored)
+        for values, more in zip(lists, columns, strict=True):
             values.append(more)
     index, codes, patterns, counted = (np.concatenate(values) for values in lists)
     return Corners.of(

@@ -222,7 +222,7 @@ def test_not_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         answer,
         3,
         f"{soft}: expected integer labels, found 64 voxels with fractions such as 0.5 (values from 0 to 0.5); "
-        "threshold or round it to labels first",
+        "threshold or round it to labels first; --probabilities reads it as a probability map",
     )
     four = tmp_path / "four.nii"
     save(four, np.zeros((2, 8, 8, 8), np.uint8))

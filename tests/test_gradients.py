@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import segeval
 from segeval.api import losses_of_files, plan_of
+from segeval.conventions import AbsentClass
 from segeval.gradients import LossTable
 from segeval.losses import LOSSES
 from segeval.metrics import METRICS
@@ -94,6 +95,41 @@ def test_ignored_voxels_are_nowhere(tmp_path: Path) -> None:
         if row.largest is not None:
             assert row.largest == pytest.approx(other.largest, rel=1e-12)
             assert row.on_foreground == pytest.approx(other.on_foreground, rel=1e-12)
+
+
+def test_an_ignored_channel_is_in_no_mean(tmp_path: Path) -> None:
+    values, reference = made(3)
+    found = {row.metric: row for row in table_of(tmp_path, values, reference, ignore_label=2).rows}
+    kept = reference != 2
+    value, gradient = LOSSES["soft_dice"](
+        probabilities=values[:, None, kept], reference=reference[None, kept], weights={2: 0}
+    )
+    assert found["soft_dice"].value == pytest.approx(value, rel=1e-12)
+    assert found["soft_dice"].largest == pytest.approx(np.abs(gradient).max(), rel=1e-12)
+    assert list(found["soft_dice"].by_label) == [1]
+
+
+@pytest.mark.parametrize("rule", ["max", "ignore", "penalise"])
+def test_a_class_that_the_reference_lacks(rule: AbsentClass, tmp_path: Path) -> None:
+    values, reference = made(3)
+    reference[reference == 2] = 0
+    found = {row.metric: row for row in table_of(tmp_path, values, reference, absent_class=rule).rows}
+    value, gradient = LOSSES["gdl"](probabilities=values, reference=reference, absent_class=rule)
+    assert found["gdl"].value == pytest.approx(value)
+    assert found["gdl"].largest == np.abs(gradient).max()
+
+
+def test_nothing_to_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values, reference = made(2)
+    found = table_of(tmp_path, values, np.zeros_like(reference), ignore_label=0)
+    assert (found.voxels, found.imbalance, dict(found.shares)) == (0, None, {1: None})
+    assert {(row.value, row.largest) for row in found.rows} == {(None, None)}
+    words = ["losses", tmp_path / "p.npy", tmp_path / "r.npy", "--ignore-label", "0"]
+    for kind in ("json", "csv", "table"):
+        answer = call(capsys, *words, "-f", kind)
+        assert answer.code == 0
+        assert "nan" not in answer.out.lower()
+    assert "foreground   0 voxels" in answer.out
 
 
 def test_relabelled_channels_and_weights(tmp_path: Path) -> None:

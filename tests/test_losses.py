@@ -450,7 +450,9 @@ def test_normalise(name: str, layout: str) -> None:
 
 def test_a_soft_reference_is_normalised_too() -> None:
     p, soft = np.array([[0.2, 1.06]]), np.array([[-0.02, 1.06]])
-    with pytest.raises(InputError, match=r"reference: expected values from 0 to 1, found -0.02 to 1.06; norm"):
+    with pytest.raises(
+        InputError, match=r"reference: expected probabilities from 0 to 1, found values from -0.02 to 1.06; norm"
+    ):
         soft_dice(probabilities=np.clip(p, 0, 1), reference=soft)
     assert soft_dice(probabilities=p, reference=soft, normalise=True)[0] == pytest.approx(2 / 2.2)
 
@@ -461,16 +463,20 @@ CHANNELS = np.full((2, 2, 2), 0.5)
 @pytest.mark.parametrize(
     ("p", "r", "message"),
     [
-        ([[0.2, 1.06]], [[0, 1]], r"probabilities: expected values from 0 to 1, found 0.2 to 1.06; normalise=True"),
-        ([[-0.002, 0.5]], [[0, 1]], r"found -0.002 to 0.5"),
+        (
+            [[0.2, 1.06]],
+            [[0, 1]],
+            r"probabilities: expected probabilities from 0 to 1, found values from 0.2 to 1.06; normalise=True",
+        ),
+        ([[-0.002, 0.5]], [[0, 1]], r"found values from -0.002 to 0.5"),
         ([[0.2, math.nan]], [[0, 1]], r"NaN or infinite"),
         ([[0.2, math.inf]], [[0, 1]], r"NaN or infinite"),
-        ([[0, 7]], [[0, 1]], r"found 0 to 7; these are labels"),
+        ([[0, 7]], [[0, 1]], r"found values from 0 to 7; these are labels"),
         (CHANNELS * 0.9, R, r"expected channels that sum to 1, found sums from 0.9 to 0.9; normalise=True"),
         (CHANNELS, R + 1, r"reference: expected labels below 2, one for each channel, found 2; relabel"),
         (CHANNELS, R - 1, r"reference: expected labels from 0 up"),
         (CHANNELS, R + 0.5, r"reference: expected integer labels"),
-        (P, R + 1, r"reference: expected values from 0 to 1, found 1 to 2; these are labels"),
+        (P, R + 1, r"reference: expected probabilities from 0 to 1, found values from 1 to 2; these are labels"),
         (P, (R + 1).astype(float), r"these are labels"),
         (P, [["a", "b"], ["c", "d"]], r"reference: expected numbers, found values of type <U1"),
         (P.astype(complex), R, r"probabilities: expected numbers"),

@@ -291,6 +291,60 @@ def test_a_soft_reference_has_the_channels_of_the_prediction() -> None:
         scored(made(3)[0], made(3)[0], map_reference={2: 1})
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_ignored_voxels_of_a_soft_reference(channels: int) -> None:
+    values, other = made(channels, shape=(6, 9))[0], made(channels, shape=(6, 9), seed=1)[0]
+    ignored = 0 if channels == 1 else 2
+    labels = (other >= 0.5).astype(int) if channels == 1 else other.argmax(axis=0)
+    kept = labels != ignored
+    found = scored(values, other, ignore_label=ignored)
+    whole, shares = (each if channels > 1 else np.stack([1 - each, each]) for each in (values, other))
+    for name, value in one_class(whole[1][kept], shares[1][kept]).items():
+        assert found[name, 1] == pytest.approx(value, rel=1e-9), name
+    assert found["brier", "all"] == pytest.approx(all_classes(whole[:, kept], shares[:, kept])["brier"], rel=1e-9)
+
+
+def test_a_soft_reference_of_a_picture_in_files(tmp_path: Path) -> None:
+    values, shares = made(3, shape=(11, 13))[0], made(3, shape=(11, 13), seed=1)[0]
+    np.save(tmp_path / "p.npy", values)
+    np.save(tmp_path / "r.npy", shares)
+    found = soft_rows(tmp_path / "p.npy", tmp_path / "r.npy")
+    assert found == pytest.approx(scored(values, shares), rel=1e-12)
+    pictured(tmp_path / "r", shares, ["0", "1", "2"])
+    whole = np.rint(shares * 65535) / 65535
+    assert soft_rows(tmp_path / "p.npy", tmp_path / "r") == pytest.approx(scored(values, whole), rel=1e-9)
+    folder = pictured(tmp_path / "p", values, ["0", "1", "2"])
+    assert soft_rows(folder, tmp_path / "r")["soft_dice", 1] == pytest.approx(found["soft_dice", 1], rel=1e-3)
+
+
+def test_integers_with_four_axes_are_no_reference(tmp_path: Path) -> None:
+    values, reference = made(3)
+    path = nifti(tmp_path / "p.nii", values)
+    held = nifti(tmp_path / "r.nii", np.stack([reference == label for label in range(3)]).astype(np.uint8))
+    with pytest.raises(InputError, match=r"r\.nii: "):
+        soft_rows(path, held)
+
+
+def test_the_background_of_a_map_stays_the_background() -> None:
+    values, reference = made(3)
+    for change in ({0: 3}, {0: 1, 1: 0}, {1: 0}):
+        with pytest.raises(UsageError, match="the background of a probability map stays 0"):
+            scored(values, reference, map_prediction=change)
+    with pytest.raises(UsageError, match="take no other numbers"):
+        scored(values, made(3, seed=1)[0], map_prediction={1: 2, 2: 1})
+
+
+def test_false_alarms_of_dl2_are_counted_like_those_of_others(tmp_path: Path) -> None:
+    values, reference = made(2, shape=(8, 9))
+    np.save(tmp_path / "p.npy", values)
+    for name, labels in (("r", reference), ("e", np.zeros_like(reference))):
+        np.save(tmp_path / f"{name}.npy", labels)
+    (tmp_path / "pairs.csv").write_text("case,prediction,reference\na,p.npy,r.npy\nb,p.npy,e.npy\n")
+    results = segeval.batch(pairs=tmp_path / "pairs.csv", probabilities=True, metrics="dice,soft_dice,dl2")
+    alarms = {row.metric: row.n_false_alarm for row in results.summary if row.label == 1 and row.aggregate == "cases"}
+    assert alarms == {"dice": 1, "soft_dice": 1, "dl2": 1}
+
+
 def test_soft_references_in_files(tmp_path: Path) -> None:
     for channels in (1, 3):
         values, shares = made(channels)[0], made(channels, seed=1)[0]
@@ -346,10 +400,33 @@ def test_normalising_clips_and_divides(channels: int) -> None:
     assert scored(wrong, reference, normalise=True) == pytest.approx(expected(mended, reference), rel=1e-9, abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda p: np.where(p == p.max(), np.inf, p), "infinite"),
+        (lambda p: np.where(p == p.max(), -np.inf, p), "infinite"),
+        (lambda p: np.rint(p * 2).astype(int), "a label map is scored without --probabilities"),
+        (lambda p: np.rint(p * 255).astype(np.uint8), "divide percentages and grey values"),
+        (lambda p: p * 100, "found values from 0 to 100; divide percentages"),
+        (lambda p: np.log(p + 1e-3), "take the softmax of logits"),
+    ],
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_what_clipping_does_not_mend_is_refused(change: Callable[[Array], Array], said: str, channels: int) -> None:
+    values, reference = made(channels)
+    for normalise in (True, False):
+        with pytest.raises(InputError) as caught:
+            scored(change(values), reference, normalise=normalise)
+        assert said in str(caught.value)
+        assert normalise is False or "--normalise" not in str(caught.value)
+    with pytest.raises(InputError):
+        LOSSES["soft_dice"](probabilities=change(values), reference=reference, normalise=True)
+
+
 def test_a_voxel_of_zeros_cannot_be_normalised() -> None:
     values, reference = made(3)
     values[:, 0, 0, 0] = 0
-    with pytest.raises(InputError, match="found 1 voxels that are NaN, or 0 in all channels"):
+    with pytest.raises(InputError, match="found 1 voxel that is 0 in all channels"):
         scored(values, reference, normalise=True)
 
 
@@ -691,6 +768,45 @@ def test_pictures_of_another_kind_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((11, 14), np.uint16)).save(folder / "1.png")
     with pytest.raises(InputError, match=r"1\.png: expected the shape of .*0\.png, 11 x 13, found 11 x 14"):
         soft_rows(folder, tmp_path / "r.png")
+
+
+def test_files_of_several_types_lose_nothing(tmp_path: Path, reference_file: Path) -> None:
+    values, reference = made(3)
+    values = values.astype(np.float16)
+    (tmp_path / "p").mkdir()
+    exact = np.concatenate([values[:1].astype(np.float64), values[1:].astype(np.float64)])
+    exact[1] += (1 - exact.sum(axis=0)) / 2
+    for label, kind in enumerate((np.float16, np.float64, np.float64)):
+        np.save(tmp_path / "p" / f"{label}.npy", exact[label].astype(kind))
+    assert soft_rows(tmp_path / "p", reference_file) == pytest.approx(expected(exact, reference), rel=1e-12)
+
+
+def test_of_equals_the_smaller_label_is_taken_whatever_the_files_are_called(tmp_path: Path) -> None:
+    values = np.full((3, 4, 4), 1 / 3)
+    np.save(tmp_path / "r.npy", np.ones((4, 4), np.uint8))
+    (tmp_path / "p").mkdir()
+    for name, channel in zip(("a", "b", "c"), values, strict=True):
+        np.save(tmp_path / "p" / f"{name}.npy", channel)
+    names = {2: "a", 1: "b", 0: "c"}
+    found = soft_rows(tmp_path / "p", tmp_path / "r.npy", labels=names, metrics="prediction_volume,tp,fn")
+    assert found["fn", 1] == 16  # all of it is background
+    assert found["tp", 1] == 0
+
+
+def test_nnunet_folders_hold_probabilities_beside_labels(tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
+    (tmp_path / "p").mkdir()
+    values, reference = made(3)
+    nifti(tmp_path / "r" / "a.nii.gz", reference.astype(np.uint8))
+    nifti(tmp_path / "p" / "a.nii.gz", values.argmax(axis=0).astype(np.uint8))
+    np.savez(tmp_path / "p" / "a.npz", probabilities=values)
+    (tmp_path / "p" / "a.pkl").write_bytes(b"")
+    hard = segeval.batch(tmp_path / "p", tmp_path / "r", metrics="dice")
+    soft = segeval.batch(tmp_path / "p", tmp_path / "r", metrics="dice,soft_dice", probabilities=True)
+    assert [Path(results.cases[0].prediction or "").name for results in (hard, soft)] == ["a.nii.gz", "a.npz"]
+    assert soft.value("soft_dice", label=1) == pytest.approx(expected(values, reference)["soft_dice", 1])
+    assert soft.value("dice", label=1) == hard.value("dice", label=1)
+    assert soft.cases[0].warnings == ()
 
 
 def test_volumes_of_one_map_lie_on_one_grid(tmp_path: Path, reference_file: Path) -> None:

@@ -170,6 +170,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
         pattern=options["pattern"],
         prediction_pattern=options["prediction_pattern"],
         reference_pattern=options["reference_pattern"],
+        probabilities=plan.probabilities,
     )
     for text in pairing.remarks:
         remark(text, quiet=quiet)

@@ -214,7 +214,8 @@ def probability_options(command: Command) -> Command:
                 "--probabilities",
                 is_flag=True,
                 help="The prediction is a probability map (NIfTI with a volume for each class or one channel, .npz, "
-                ".npy): adds the soft scores, and scores its most probable labels.",
+                ".npy, a folder with a file for each class, 16-bit PNG): adds the soft scores, and scores its most "
+                "probable labels.",
             ),
             click.option(
                 "--threshold",

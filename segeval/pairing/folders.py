@@ -25,7 +25,12 @@ from segeval.reading import POLYGON_SUFFIX, SUFFIXES
 
 
 def pair_folders(
-    predictions: str, references: str, *, prediction_pattern: str | None = None, reference_pattern: str | None = None
+    predictions: str,
+    references: str,
+    *,
+    prediction_pattern: str | None = None,
+    reference_pattern: str | None = None,
+    probabilities: bool = False,
 ) -> Pairing:
     """Find the prediction of each reference in two folders.
 
@@ -38,6 +43,8 @@ def pair_folders(
         What the paths below the folder look like: ``{case}_pred.nii.gz``. ``{case}`` is the case's name, which may hold
         a "/"; ``*`` is anything but a "/". One that ends in "/" names folders with a file for each class. One without
         a suffix of label maps matches whatever the suffix.
+    probabilities
+        Whether predictions are probability maps.
 
     Returns
     -------
@@ -68,7 +75,9 @@ def pair_folders(
             source=predictions,
             hint="give two folders, or tell the files apart by --prediction-pattern and --reference-pattern",
         )
-    predicted = Side(predictions, "prediction", files_below(predictions, without=references), patterns[0])
+    predicted = Side(
+        predictions, "prediction", files_below(predictions, without=references), patterns[0], probabilities
+    )
     given = Side(references, "reference", files_below(references, without=predictions), patterns[1])
     remarks: list[str] = []
     reference_items, of_folders = find_references(given, predicted, remarks)

@@ -75,12 +75,15 @@ class Side:
         Their paths below it, in order.
     pattern
         What these look like; None where nobody said.
+    soft
+        Whether they are probability maps.
     """
 
     folder: str
     kind: str
     files: Sequence[str]
     pattern: Pattern | None
+    soft: bool = False
 
     @cached_property
     def label_files(self) -> list[str]:
@@ -88,18 +91,19 @@ class Side:
         return [name for name in self.files if name.lower().endswith(SUFFIXES)]
 
     @cached_property
-    def probabilities(self) -> list[str]:
-        """The arrays that nnU-Net writes beside a label map, with a file of Python objects for each."""
-        pickled = {name.removesuffix(".pkl") for name in self.files if name.endswith(".pkl")}
-        found = [name for name in self.label_files if stem_of(name) in pickled]
-        mapped = {stem_of(name) for name in found if not name.lower().endswith(".npz")}
-        return [name for name in found if name.lower().endswith(".npz") and stem_of(name) in mapped]
-
-    @cached_property
     def maps(self) -> list[str]:
-        """The label maps, without polygons and without the probabilities that nnU-Net writes beside its label maps."""
-        beside = set(self.probabilities)
-        return [name for name in self.label_files if name not in beside]
+        """The maps that are asked for, without polygons.
+
+        nnU-Net writes a label map, its probabilities as an array and a file of Python objects for each case: of these
+        it is the array or the label map, by what predictions are.
+        """
+        pickled = {name.removesuffix(".pkl") for name in self.files if name.endswith(".pkl")}
+        arrays = {stem_of(name) for name in self.label_files if name.lower().endswith(".npz")}
+        mapped = {stem_of(name) for name in self.label_files if not name.lower().endswith(".npz")}
+        both = pickled & arrays & mapped
+        return [
+            name for name in self.label_files if stem_of(name) not in both or name.lower().endswith(".npz") == self.soft
+        ]
 
     @cached_property
     def polygons(self) -> list[str]:

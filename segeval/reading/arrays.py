@@ -160,11 +160,9 @@ def _data_type(descr: str, source: str) -> np.dtype[Any]:
     if found and (found[2] != "b" or found[3] == "1") and found[2] + found[3] != "f1":
         return np.dtype(descr.strip("'"))
     if "O" in descr and not descr.startswith("["):
-        raise InputError(
-            "expected integer labels, found Python objects", source=source, hint="save the array as integers"
-        )
+        raise InputError("expected numbers, found Python objects", source=source, hint="save the array as numbers")
     kind = "records of several values" if descr.startswith("[") else f"values of type {shown(descr)}"
-    raise InputError(f"expected integer labels, found {kind}", source=source, hint="save the array as integers")
+    raise InputError(f"expected numbers, found {kind}", source=source, hint="save the array as integers or floats")
 
 
 def _shape(text: str, ranks: tuple[int, ...], source: str) -> tuple[int, ...]:

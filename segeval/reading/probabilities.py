@@ -117,24 +117,23 @@ def read_probabilities(path: str | os.PathLike[str]) -> RawProbabilities:
 def _read_folder(folder: str) -> RawProbabilities:
     """The maps of one channel in a folder, one after the other."""
     files = class_files(folder)
-    first: RawProbabilities | None = None
-    stacked: NDArray[Any] | None = None
-    for place, path in enumerate(files.values()):
+    channels: list[RawProbabilities] = []
+    for path in files.values():
         channel = read_probabilities(path)
-        first = first or channel
+        channels.append(channel)
+        first = channels[0]
         if channel.values.shape != first.values.shape:
             sizes = [" x ".join(map(str, each.values.shape)) for each in (first, channel)]
             raise InputError(f"expected the shape of {shown(first.source)}, {sizes[0]}, found {sizes[1]}", source=path)
         if first.grid is not None and (channel.grid is None or not same_place(channel.grid, first.grid)):
             raise InputError(f"it lies on another grid than {shown(first.source)}", source=path)
-        if stacked is None:
-            stacked = np.empty((len(files), *first.values.shape), channel.values.dtype)
-        stacked[place] = channel.values
-    if first is None or stacked is None:
-        raise ValueError("a folder without classes is refused before")
-    stored = f"{len(files)} files, {first.stored}"
     return RawProbabilities(
-        values=stacked, grid=first.grid, names={}, source=folder, stored=stored, classes=tuple(files)
+        values=np.stack([channel.values for channel in channels]),
+        grid=channels[0].grid,
+        names={},
+        source=folder,
+        stored=f"{len(files)} files, {channels[0].stored}",
+        classes=tuple(files),
     )
 
 

@@ -401,7 +401,8 @@ def print_losses(table: LossTable, *, stream: TextIO, color: bool | None = None,
     alphabet = Alphabet.of(stream.encoding)
     width = _width(stream) if width is None else width
     facts = [("probability", table.prediction), ("reference", table.reference)]
-    facts.append(("foreground", f"{_share(table.imbalance)} of {table.voxels:,} voxels"))
+    part = "" if table.imbalance is None else f"{_share(table.imbalance)} of "
+    facts.append(("foreground", f"{part}{table.voxels:,} voxels"))
     lines = [*_facts((title, alphabet.text(text)) for title, text in facts), []]
 
     def cells(values: Iterable[float | None]) -> list[str]:
@@ -422,7 +423,7 @@ def print_losses(table: LossTable, *, stream: TextIO, color: bool | None = None,
     ]
     for label, share in table.shares.items():
         name = alphabet.text(table.names.get(label, ""))
-        head = (f"{label} {name}".strip(), _share(share))
+        head = (f"{label} {name}".strip(), alphabet.dash if share is None else _share(share))
         columns.append(Column(head=head, cells=cells(row.by_label.get(label) for row in rows), right=True))
     for block in _layout(width).blocks(keys, columns):
         lines += [*block, []]

@@ -48,8 +48,7 @@ class Sparklines:
         for label, metric in source.column_of:
             if label != ALL:
                 kinds.setdefault(metric, []).append(label)
-        notes = results.scores.notes
-        penalties = [code for note in (PREDICTION_EMPTY, REFERENCE_EMPTY) if (code := notes.find(note)) is not None]
+        penalties = [code for note in (PREDICTION_EMPTY, REFERENCE_EMPTY) for code in results.scores.codes_of(note)]
         lines: dict[tuple[Key, str], str] = {}
         ranges: dict[str, str] = {}
         for metric, labels in kinds.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ LEVELS = 8  # isolines, at most
 ABREAST = {"single": 2, "double": 3}  # panels
 MOST_TICKS = 8
 LABEL_LENGTH = 18.0  # points: about that of an isoline's label
+CHARACTER = 4.2  # points: about how much of a line one takes
+NO_ISOLINES = "no isolines: they run between\nfour neighbouring medians"
 DECADES = 2  # from which an axis is logarithmic
 
 
@@ -176,6 +179,8 @@ def _drawn(
             filled = panel.contourf(x.places, y.places, masked, levels=steps, cmap=light, extend="neither")
             lines = panel.contour(x.places, y.places, masked, levels=steps, colors="black", linewidths=0.6)
             isolines.append((panel, lines, grid))
+        else:
+            panel.text(0.5, 0.5, NO_ISOLINES, transform=panel.transAxes, ha="center", va="center", color="0.35")
         rows, columns = np.nonzero(np.isfinite(grid))
         points = {"marker": "o", "linestyle": "none", "markersize": 2.8, "clip_on": False, "zorder": 5}
         panel.plot(
@@ -186,7 +191,7 @@ def _drawn(
         panel.set_visible(False)
     if filled is not None:
         bar = figure.colorbar(filled, ax=panels, pad=0.02, aspect=25, format=f"%.{decimals}f")
-        bar.set_label(_quantity(pivot))
+        bar.set_label(textwrap.fill(_quantity(pivot), max(16, int(72 * height / CHARACTER))))
         bar.outline.set_linewidth(0.6)
     figure.draw_without_rendering()  # labels stand along their lines, so the panels must have their size
     figure.set_layout_engine("none")

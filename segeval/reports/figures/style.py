@@ -34,6 +34,7 @@ _STYLE: dict[str, Any] = {
     "axes.titlesize": 7,
     "axes.linewidth": 0.6,
     "axes.facecolor": "none",
+    "figure.facecolor": "none",
     "xtick.labelsize": 6.5,
     "ytick.labelsize": 6.5,
     "xtick.major.width": 0.6,
@@ -106,13 +107,13 @@ def styled() -> Iterator[None]:
 
 
 def file_of(figure: Figure, suffix: str) -> bytes:
-    """The bytes of a figure's file, one of `SUFFIXES`."""
+    """The bytes of a figure's file, one of `SUFFIXES`; an SVG has a background only if the figure was given one."""
     drawn = io.BytesIO()
     figure.savefig(
         drawn,
         format=suffix.removeprefix("."),
         dpi=DPI if suffix == ".png" else PIXELS_DPI,
         metadata=_METADATA[suffix],
-        facecolor="none" if suffix == ".svg" else "white",
+        facecolor="auto" if suffix == ".svg" else "white",
     )
     return drawn.getvalue()
