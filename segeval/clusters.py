@@ -258,7 +258,7 @@ class Cluster:
             while pending or flight:
                 self._look()
                 if self._problem is not None:
-                    for item in [*(item for _, batch in flight.values() for item in batch), *pending]:
+                    for item in (*(item for _, batch in flight.values() for item in batch), *pending):
                         yield Ended(item=item, cause=self._problem.problem, is_final=True)
                     return
                 threads = sum(self._threads.values())
@@ -275,22 +275,28 @@ class Cluster:
                     done.add(future)
                     del future  # what nobody refers to, the workers forget
                 for key, status, answer in _next(done, flight):
-                    _, batch = flight.pop(key, (None, []))
-                    if status == "finished" and isinstance(answer, _Answer):
-                        if answer.version is None:
-                            yield from self._unpacked(batch, answer)
-                        else:
-                            self._told(self._bar(answer.worker, answer.host, answer.version))
-                            pending.extendleft(reversed(batch))
-                    elif not self._is_cut_off(answer):
-                        for item in batch:
-                            yield Ended(item=item, cause=_cause(answer))
-                    else:
-                        pending.extendleft(reversed(batch))
+                    _, batch = flight.pop(key)
+                    yield from self._ends(status, answer, batch, pending)
         finally:
             done.clear()
             flight.clear()
             self._dismiss(run)
+
+    def _ends(
+        self, status: str, answer: object, batch: Batch[Item], pending: deque[Item]
+    ) -> Iterator[Ended[Item, Any]]:
+        """What became of the items of a batch; those of which nothing became are pending again."""
+        if status == "finished" and isinstance(answer, _Answer):
+            if answer.version is None:
+                yield from self._unpacked(batch, answer)
+                return
+            if answer.worker not in self._barred:
+                self._told(f"{self._bar(answer.worker, answer.host, answer.version)}; it is not used")
+        elif not self._is_cut_off(answer):
+            for item in batch:
+                yield Ended(item=item, cause=_cause(answer))
+            return
+        pending.extendleft(reversed(batch))
 
     def _batch_size(self, pending: int, threads: int) -> int:
         """How many items make a batch: about a second's work, and no more than leaves some for every thread."""

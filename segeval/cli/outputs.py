@@ -54,7 +54,7 @@ def result_options(command: Command) -> Command:
                 metavar="FILE",
                 multiple=True,
                 shell_complete=complete_file,
-                help="Also write .csv, .json, .jsonl, .md, .xlsx or .xml (JUnit); repeatable.",
+                help="Also write .csv, .json, .jsonl, .md, .parquet, .xlsx or .xml (JUnit); repeatable.",
             ),
             click.option(
                 "--export",
