@@ -106,14 +106,16 @@ class _Evidence:
         scores = results.scores.of(rank)
         ranks = np.array([rank.get(case, -1) for case in scores.cases.values], np.int64)
         width = max(1, len(scores.metrics.values))
-        codes = scores.label_codes.astype(np.int64) * width + scores.metric_codes
-        occurring, column_of = np.unique(codes, return_inverse=True)
+        codes = scores.label_codes * np.int64(width) + scores.metric_codes
+        occurring = np.flatnonzero(np.bincount(codes))
         kinds = [
             (scores.labels.values[code // width], scores.metrics.values[code % width]) for code in occurring.tolist()
         ]
         order = sorted(range(len(kinds)), key=lambda place: _order(results)(*kinds[place]))
+        column_of = np.zeros(len(scores.labels.values) * width, np.intp)
+        column_of[occurring[order]] = np.arange(len(kinds))
         shape = (len(scored), len(kinds))
-        where = ranks[scores.case_codes], np.argsort(order)[column_of] if order else column_of
+        where = ranks[scores.case_codes], column_of[codes]
         values, notes = np.full(shape, np.nan), np.full(shape, -1, np.int16)
         names, units = np.full(shape, -1, np.int32), np.full(shape, -1, np.int16)
         values[where], notes[where] = scores.values, scores.note_codes
