@@ -214,6 +214,7 @@ class Cluster:
         UsageError
             See `connected`.
         """
+        sign = self._client.submit(int, pure=False)  # of work to do, without which an adaptive cluster stays empty
         try:
             self._client.wait_for_workers(1, timeout=self._patience)
             present: dict[str, int] = self._client.nthreads(callback_timeout=ANSWER_SECONDS)
@@ -225,6 +226,8 @@ class Cluster:
             ) from None
         except OSError:
             raise UsageError("the scheduler does not answer any more", source=self._place) from None
+        finally:
+            sign.release()
         problems = self._admit(present)
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -485,3 +486,58 @@ def test_without_distributed(
         2,
         "error: a Dask cluster needs the package distributed; pip install 'segeval-cli[dask]'",
     )
+
+
+SESSION = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def test_the_sessions_on_the_page_are_real(cluster: Machines, tmp_path: Path) -> None:
+    """Each command of docs/clusters.md, one after the other in one folder, with what it prints."""
+    (tmp_path / "sample_data").symlink_to(TOP / "sample_data")
+    (tmp_path / "scheduler.json").symlink_to(cluster.file)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "segeval").write_text(f'#!/bin/sh\nexec {sys.executable} -m segeval "$@"\n')
+    (programs / "segeval").chmod(0o755)
+    environment = plain_environment() | {"PYTHONPATH": str(TOP), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    page = (TOP / "docs" / "clusters.md").read_text(encoding="utf-8")
+    for session in SESSION.findall(page):
+        for part in re.split(r"^\$ ", session, flags=re.MULTILINE)[1:]:
+            line, _, shown = part.partition("\n")
+            done = subprocess.run(  # noqa: S603  (our own page)
+                ["bash", "-c", line],  # noqa: S607
+                cwd=tmp_path,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=60,
+                check=False,
+                text=True,
+            )
+            assert done.stdout == shown, line
+
+
+def test_an_adaptive_cluster_that_is_empty(folders: tuple[Path, Path]) -> None:
+    """It starts a worker when there is something to do, and not before."""
+    script = """
+import sys
+import segeval
+from distributed import LocalCluster
+
+if __name__ == "__main__":
+    with LocalCluster(n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+        cluster.adapt(minimum=0, maximum=1, interval="100ms")
+        results = segeval.batch(*sys.argv[1:], metrics="dice", dask=cluster.scheduler_address, worker_timeout=40)
+        print(sum(record.status == "scored" for record in results.cases))
+"""
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", script, *map(str, folders)],
+        env=plain_environment() | {"PYTHONPATH": str(TOP)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+        text=True,
+    )
+    assert done.stdout == f"{CASES - 2}\n", done.stderr
