@@ -11,6 +11,7 @@ distributed is loaded when a cluster is connected to. This module knows nothing 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.metadata
 import json
@@ -25,6 +26,7 @@ import time
 import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -157,12 +159,36 @@ def _client(place: str, patience: float) -> Client:
     from distributed.versions import VersionMismatchWarning
 
     try:
+        with ThreadPoolExecutor(1) as elsewhere:  # a notebook has an event loop of its own
+            elsewhere.submit(asyncio.run, _greet(place, patience)).result()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VersionMismatchWarning)  # we say so ourselves
             return Client(place, timeout=patience, set_as_default=False, name="segeval")
-    except (OSError, ValueError, TypeError, RuntimeError, ImportError) as error:
-        why = f"no scheduler answers within {patience:g} s" if isinstance(error, OSError) else f"{shown(error)}"
-        raise UsageError(why, source=place, hint="is it running, and can this machine reach it?") from None
+    except OSError:
+        problem, hint = f"no scheduler answers within {patience:g} s", "is it running, and can this machine reach it?"
+    except (ValueError, TypeError, RuntimeError, ImportError) as error:
+        problem, hint = f"this leads to no scheduler: {shown(error)}", "an address is tcp://HOST:8786"
+    raise UsageError(problem, source=place, hint=hint)
+
+
+async def _greet(place: str, patience: float) -> None:
+    """See that somebody answers who speaks Dask's language: a client that finds nobody would not take it well.
+
+    Raises
+    ------
+    OSError
+        Nobody does.
+    ValueError
+        This is no address, or it asks for TLS, of which Dask's configuration knows nothing.
+    """
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    known = Security().get_connection_args("client")
+    if place.startswith(("tls:", "wss:")) and known.get("ssl_context") is None:
+        raise ValueError("there is no distributed.comm.tls in Dask's configuration")
+    comm = await asyncio.wait_for(connect(place, timeout=patience, **known), patience + 1)
+    await comm.close()
 
 
 @contextlib.contextmanager

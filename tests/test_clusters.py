@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -475,6 +476,31 @@ def test_options_for_here_and_for_a_cluster(
     assert "tcp://127.0.0.1:9: no scheduler answers within 0.2 s" in call(capsys, "batch", *folders).cause
     assert call(capsys, "batch", *folders, "-j", 1, "-m", "dice", "-q").code == 3
     assert "worker timeout is for the workers" in call(capsys, "batch", *folders, "-j", 1, "--worker-timeout", 1).cause
+
+
+@pytest.mark.parametrize(
+    ("address", "problem"),
+    [
+        ("P", "missing port number in address 'P'"),
+        ("foo://x:1", "unknown address scheme 'foo'"),
+        ("tls://127.0.0.1:9", "there is no distributed.comm.tls in Dask's configuration"),
+    ],
+)
+def test_what_is_no_address(folders: tuple[Path, Path], tmp_path: Path, address: str, problem: str) -> None:
+    answer = spawn("batch", *folders, f"--dask={address}", folder=tmp_path)
+    assert answer.code == 2
+    assert answer.err.startswith(f"error: {address}: this leads to no scheduler: {problem}")
+    assert answer.err.count("\n") == 1
+
+
+def test_one_who_listens_and_says_nothing(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = "tcp://{}:{}".format(*silent.getsockname())
+        answer = spawn("batch", *folders, "--dask", address, "--worker-timeout", 0.5, folder=tmp_path)
+    assert answer.code == 2
+    assert answer.err == (
+        f"error: {address}: no scheduler answers within 0.5 s; is it running, and can this machine reach it?\n"
+    )
 
 
 def test_without_distributed(
