@@ -24,7 +24,8 @@ COMMANDS = ["score", "batch", "merge", "explain", "losses", "table", "plot", "me
 PLOTS = ["box", "volume", "bland-altman", "cumulative", "heatmap", "overlay"]
 EVERY = [*COMMANDS, *(f"plot {kind}" for kind in PLOTS)]
 WITH_EXAMPLE = [name for name in EVERY if name != "plot"]
-HEAVY = set("numpy SimpleITK scipy pandas nibabel rich PIL isal matplotlib dask distributed pyarrow".split())
+LIBRARIES = "numpy SimpleITK scipy pandas nibabel rich PIL isal matplotlib dask distributed pyarrow"
+HEAVY = {*LIBRARIES.split(" ")}
 STREET = SAMPLES / "street"
 
 
