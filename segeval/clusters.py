@@ -24,11 +24,11 @@ import socket
 import threading
 import time
 import warnings
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -223,6 +223,7 @@ class Cluster:
         self._threads: dict[str, int] = {}  # of workers that can be used
         self._known: set[str] = set()
         self._barred: set[str] = set()
+        self._said: set[str] = set()
         self._looked = self._last_seen = time.monotonic()
         self._seconds: float | None = None  # for an item
         self._problem: InputError | None = None
@@ -254,7 +255,8 @@ class Cluster:
             raise UsageError("the scheduler does not answer any more", source=self._place) from None
         finally:
             sign.release()
-        problems = self._admit(present)
+        self._threads = dict(present)
+        problems = self._met(present)
         if problems:
             more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
             raise UsageError(f"{problems[0]}{more}", hint="install the same version everywhere")
@@ -276,6 +278,8 @@ class Cluster:
         from distributed.client import as_completed
 
         pending = deque(items)
+        if not pending:
+            return
         run = os.urandom(8).hex()
         submit = partial(
             self._client.submit, _work, run, __version__, pickle.dumps(function), timeout, tuple(preload), pure=False
@@ -316,11 +320,12 @@ class Cluster:
     ) -> Iterator[Ended[Item, Any]]:
         """What became of the items of a batch; those of which nothing became are pending again."""
         if status == "finished" and isinstance(answer, _Answer):
-            if answer.version is None:
+            problems = self._judged(answer.worker, answer.facts)
+            if answer.ends is not None:
                 yield from self._unpacked(batch, answer)
                 return
-            if answer.worker not in self._barred:
-                self._told(f"{self._bar(answer.worker, answer.host, answer.version)}; it is not used")
+            for problem in problems:
+                self._told(f"{problem}; it is not used")
         elif not self._is_cut_off(answer):
             for item in batch:
                 yield Ended(item=item, cause=_cause(answer))
@@ -338,8 +343,8 @@ class Cluster:
         """What became of the items of a batch."""
         each = answer.seconds / max(1, len(batch))
         self._seconds = each if self._seconds is None else 0.8 * self._seconds + 0.2 * each
-        for item, (message, cause, is_final) in zip(batch, answer.ends, strict=True):
-            ended: Ended[Item, Any] = Ended(item=item, cause=cause, is_final=is_final, host=answer.host)
+        for item, (message, cause, is_final) in zip(batch, answer.ends or (), strict=True):
+            ended: Ended[Item, Any] = Ended(item=item, cause=cause, is_final=is_final, host=answer.facts["host"])
             if message is not None:
                 try:
                     ended = replace(ended, result=pickle.loads(message))  # noqa: S301 - from a process of ours
@@ -367,39 +372,41 @@ class Cluster:
             if not self._is_cut_off(None):
                 self._problem = InputError(f"the scheduler at {self._place} does not answer any more")
             return
-        for problem in self._admit(present):
-            self._told(f"{problem}; it is not used")
+        self._threads = {address: threads for address, threads in present.items() if address not in self._barred}
         if self._threads:
             self._last_seen = time.monotonic()
         elif time.monotonic() - self._last_seen > self._patience:
             self._problem = InputError(f"there has been no worker at {self._place} for {self._patience:g} s")
 
-    def _admit(self, present: Mapping[str, int]) -> list[str]:
-        """Take note of the workers that there are; why some that are new cannot be used."""
-        new = [address for address in present if address not in self._known]
-        problems = []
-        if new:
-            facts = self._ask(_facts, new)
-            differing: Counter[str] = Counter()
-            for address, found in facts.items():
-                if isinstance(found, Mapping) and found["segeval"] == __version__:
-                    differing.update(_differences(found))
-                elif isinstance(found, Mapping):
-                    problems.append(self._bar(address, found["host"], found["segeval"]))
-                elif isinstance(found, ImportError):
-                    version = self._ask(partial(importlib.metadata.version, _OURS), [address]).get(address)
-                    problems.append(self._bar(address, address, version if isinstance(version, str) else None))
-                else:
-                    continue  # it has left meanwhile, or does not answer: there will be another look
-                self._known.add(address)
-            for text, often in sorted(differing.items()):
-                self._told(f"{often} of {len(present)} workers have {text}")
-        self._threads = {
-            address: max(1, threads)
-            for address, threads in present.items()
-            if address in self._known and address not in self._barred
-        }
-        return problems
+    def _met(self, workers: Iterable[str]) -> list[str]:
+        """Ask workers what they are; why some of them cannot be used."""
+        return [
+            problem
+            for address, found in self._ask(_facts, list(workers)).items()
+            for problem in self._judged(address, found)
+        ]
+
+    def _judged(self, address: str, found: object) -> list[str]:
+        """Why a worker that is new cannot be used, if so, by what it is or why it cannot say."""
+        if address in self._known:
+            return []
+        if isinstance(found, Exception) and not isinstance(
+            found, OSError
+        ):  # segeval is not there, or is older than this
+            version = self._ask(partial(importlib.metadata.version, _OURS), [address]).get(address)
+            if version == __version__:
+                return [f"the worker {shown(address)} cannot load segeval: {shown(found)}"]
+            return [self._bar(address, address, version if isinstance(version, str) else None)]
+        if not isinstance(found, Mapping):
+            return []  # it has left meanwhile, or does not answer
+        if found["segeval"] != __version__:
+            return [self._bar(address, found["host"], found["segeval"])]
+        self._known.add(address)
+        for text in _differences(found):
+            if text not in self._said:
+                self._said.add(text)
+                self._told(f"the worker on {shown(found['host'])} has {text}")
+        return []
 
     def _ask(self, question: Callable[[], object], workers: list[str]) -> dict[str, object]:
         """What some workers answer, an exception among them."""
@@ -462,13 +469,12 @@ def _cause(answer: object) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What became of a batch, and where; a version if it is not that of the client, and nothing was done."""
+    """What became of a batch, and where; nothing, where segeval has another version than the client's."""
 
     worker: str
-    host: str
-    version: str | None = None
+    facts: Mapping[str, str]
     seconds: float = 0.0
-    ends: tuple[tuple[bytes | None, str | None, bool], ...] = ()
+    ends: tuple[tuple[bytes | None, str | None, bool], ...] | None = None
 
 
 _Waiting = tuple[SupervisedProcess[bytes, bytes], threading.Timer]  # and what ends it if nobody wants it
@@ -545,9 +551,9 @@ def _work(
     """Work on a batch. Functions, items and results are passed on as bytes, and only unpacked where they are used."""
     from distributed import get_worker
 
-    answer = partial(_Answer, worker=get_worker().address, host=socket.gethostname())
+    answer = partial(_Answer, worker=get_worker().address, facts=_facts())
     if version != __version__:
-        return answer(version=__version__)
+        return answer()
     started = time.perf_counter()
     ends: list[tuple[bytes | None, str | None, bool]] = []
     begun = partial(SupervisedProcess, partial(_applied, function=function), timeout=timeout, preload=preload)
@@ -569,7 +575,8 @@ def _leave(run: str) -> None:
     _bench.leave(run)
 
 
-def _facts() -> dict[str, str]:
+@cache
+def _facts() -> Mapping[str, str]:
     """What the results of a machine may depend on."""
     versions = {"host": socket.gethostname(), "segeval": __version__, "python": _python()}
     for name in _COMPARED:

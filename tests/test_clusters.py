@@ -39,6 +39,7 @@ from tests.test_batch_interrupted import (
     finished,
     folders,
     outputs,
+    started,
     until,
 )
 from tests.test_executors import act, descendants, is_zombie
@@ -90,7 +91,7 @@ class Machines:
 
     def _start(self, kind: str, *options: str, environment: dict[str, str], before: list[str] | None = None) -> Started:
         with (self.folder / f"{kind}.log").open("ab") as log:
-            started = subprocess.Popen(  # noqa: S603
+            running = subprocess.Popen(  # noqa: S603
                 [*(before or []), sys.executable, "-m", "dask", kind, "--host", "127.0.0.1", *options],
                 cwd=self.folder,
                 env=plain_environment() | {"PYTHONPATH": str(TOP)} | environment,
@@ -99,15 +100,15 @@ class Machines:
                 stderr=log,
                 start_new_session=True,
             )
-        self._all.append(started)
-        return started
+        self._all.append(running)
+        return running
 
     def end(self) -> None:
-        for started in self._all:
-            for pid in [started.pid, *(descendants(started.pid) if started.poll() is None else [])]:
+        for each in self._all:
+            for pid in [each.pid, *(descendants(each.pid) if each.poll() is None else [])]:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            started.wait(30)
+            each.wait(30)
         self._all.clear()
 
 
@@ -317,7 +318,7 @@ def test_a_worker_that_is_killed(
 def test_no_worker_any_more(
     folders: tuple[Path, Path], expected: dict[str, bytes], machines: Callable[..., Machines], tmp_path: Path
 ) -> None:
-    """What is finished is kept, the rest is reported; a worker that comes late is welcome to another run."""
+    """What is finished is kept, the rest is reported; another run waits for a worker that comes after it."""
     made = machines()
     worker = made.add(nanny=False)
     with begun(folders, tmp_path, "--dask", made.address, "--worker-timeout", 1.5) as running:
@@ -328,15 +329,11 @@ def test_no_worker_any_more(
     assert f"error: {problem}; the same command with --resume goes on from there\n" in answer.err
     clean(answer)
     assert f'"message": "{problem}"'.encode() in outputs(tmp_path)["r.json"]
-    late = spawn_later(folders, tmp_path, made)
-    assert late.code == 3, late.err
+    with started(folders, tmp_path, "--dask", made.address, "--resume") as running:
+        made.add()
+        answer = finished(running)
+    assert answer.code == 3, answer.err
     assert outputs(tmp_path) == expected
-
-
-def spawn_later(folders: tuple[Path, Path], folder: Path, made: Machines) -> Answer:
-    """A run that is there before its worker."""
-    threading.Timer(0.5, made.add).start()
-    return spawn(*command(folders, "--dask", made.address, "--resume"), folder=folder)
 
 
 def test_the_scheduler_stops(
@@ -417,6 +414,13 @@ def other_version(folder: Path) -> Path:
     return other
 
 
+def no_version(folder: Path) -> Path:
+    other = folder / "none"
+    other.mkdir()
+    (other / "segeval.py").write_text("# something else of this name\n")
+    return other
+
+
 def test_a_worker_with_another_version(
     folders: tuple[Path, Path], machines: Callable[..., Machines], tmp_path: Path
 ) -> None:
@@ -427,6 +431,20 @@ def test_a_worker_with_another_version(
     assert (answer.code, answer.cause) == (2, f"error: {what}; install the same version everywhere")
     clean(answer)
     assert not (tmp_path / "r.journal").exists()
+
+
+def test_a_worker_without_segeval(
+    folders: tuple[Path, Path], machines: Callable[..., Machines], tmp_path: Path
+) -> None:
+    """Where it is installed all the same, as in a checkout, the message says that it cannot be loaded."""
+    made = machines()
+    made.add(path=no_version(tmp_path))
+    answer = spawn(*command(folders, "--dask", made.address), folder=tmp_path)
+    assert answer.code == 2
+    assert re.match(
+        r"error: the worker (on )?tcp://127\.0\.0\.1:\d+ (has no segeval, |cannot load segeval: )", answer.cause
+    )
+    clean(answer)
 
 
 def test_a_late_worker_with_another_version(
