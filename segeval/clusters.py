@@ -3,8 +3,7 @@
 Items go to the workers in batches of about a second, small results come back, and a bounded number of batches is on its
 way for each thread of a worker. There each item is worked on in a supervised process of segeval's own, as on one
 machine, so that one that hangs, crashes or runs out of memory takes nothing with it, whatever a worker's threads share.
-What is lost with a worker is given to another one by Dask itself, as often as its scheduler allows. Nothing is written
-on workers.
+What is lost with a worker is given to another one by Dask itself, as often as its scheduler allows.
 
 distributed is loaded when a cluster is connected to. This module knows nothing of cases.
 """

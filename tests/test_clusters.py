@@ -179,13 +179,20 @@ def test_relative_paths_are_kept_as_given(folders: tuple[Path, Path], cluster: M
     """The workers have another folder of their own; messages name files as the user does."""
     for name, folder in zip("pr", folders, strict=True):
         (tmp_path / name).symlink_to(folder)
-    assert spawn(*command(("p", "r"), "-j", 1), folder=tmp_path).code == 3
+    assert spawn(*command(("p", "r"), "-j", 1, "--error-maps", "here"), folder=tmp_path).code == 3
     wanted = outputs(tmp_path)
     assert b'"p/case_7.nii: ' in wanted["r.json"]
     environment = {"DASK_SCHEDULER_ADDRESS": cluster.address}
-    answer = spawn(*command(("p", "r"), "--dask"), folder=tmp_path, environment=environment)
+    options = ["--error-maps", "there", "--dask"]
+    answer = spawn(*command(("p", "r"), *options), folder=tmp_path, environment=environment)
     assert answer.code == 3, answer.err
     assert outputs(tmp_path) == wanted
+    here, there = (
+        {path.relative_to(tmp_path / side): path.read_bytes() for path in (tmp_path / side).rglob("*.*")}
+        for side in ("here", "there")
+    )
+    assert len(here) >= CASES - 2
+    assert here == there
 
 
 @pytest.mark.parametrize("first", [True, False])
