@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import operator
 import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypedDict, Unpack, get_args
 
@@ -41,6 +42,7 @@ from segeval.version import __version__
 
 if TYPE_CHECKING:
     from segeval.errormaps import ErrorMaps
+    from segeval.executors import Executor
     from segeval.explaining import Explanation
     from segeval.gradients import LossTable
     from segeval.journal import Journal
@@ -363,6 +365,9 @@ def batch(
     metadata: str | os.PathLike[str] | None = None,
     by: str | Iterable[str] = (),
     jobs: int | None = None,
+    dask: str | None = None,
+    scheduler_file: str | os.PathLike[str] | None = None,
+    worker_timeout: float | None = None,
     timeout: float | None = None,
     error_maps: str | os.PathLike[str] | None = None,
     **options: Unpack[Options],
@@ -386,6 +391,11 @@ def batch(
         A table with the column case, and those of its columns by which the summary is grouped too.
     jobs
         How many cases are scored at once, each in a process of its own; all processors by default.
+    dask, scheduler_file
+        The address of a Dask scheduler, ``"tcp://host:8786"``, or the file that it has written: cases are scored on its
+        workers, which see the same files. An empty address is that of Dask's configuration.
+    worker_timeout
+        Seconds without any worker after which what is left is given up; 60 by default.
     timeout
         Seconds after which a case is given up.
     error_maps
@@ -411,9 +421,8 @@ def batch(
     >>> len(results.cases)
     14
     """
-    from segeval.executors import processors
-
     plan = plan_of(**options)
+    executor = executor_of(jobs=jobs, dask=dask, scheduler_file=scheduler_file, worker_timeout=worker_timeout)
     given = [None if each is None else os.fspath(each) for each in (predictions, references, pairs, metadata)]
     pairing = pair(
         given[0],
@@ -424,16 +433,55 @@ def batch(
         reference_pattern=reference_pattern,
         probabilities=plan.probabilities,
     )
-    return evaluate(
-        pairing,
-        plan,
-        missing=missing,
-        metadata=given[3],
-        by=_entries("by", by),
-        jobs=processors() if jobs is None else jobs,
-        timeout=timeout,
-        error_maps=None if error_maps is None else error_maps_of(pairing, error_maps),
-    )
+    with executor as chosen:
+        return evaluate(
+            pairing,
+            plan,
+            missing=missing,
+            metadata=given[3],
+            by=_entries("by", by),
+            executor=chosen,
+            timeout=timeout,
+            error_maps=None if error_maps is None else error_maps_of(pairing, error_maps),
+        )
+
+
+def executor_of(
+    *,
+    jobs: int | None = None,
+    dask: str | None = None,
+    scheduler_file: str | os.PathLike[str] | None = None,
+    worker_timeout: float | None = None,
+    told: Callable[[str], None] = warnings.warn,
+) -> AbstractContextManager[Executor]:
+    """What scores many cases, for as long as it is needed: processes of this machine, or the workers of a cluster.
+
+    Parameters
+    ----------
+    jobs, dask, scheduler_file, worker_timeout
+        See `batch`.
+    told
+        Called with what a user should know of the workers.
+
+    Raises
+    ------
+    UsageError
+        Options of both; see `segeval.clusters.connected` for the rest.
+    """
+    if dask is None and scheduler_file is None:
+        if worker_timeout is not None:
+            raise UsageError(
+                "a worker timeout is for the workers of a cluster", hint="name its scheduler, or leave it out"
+            )
+        from segeval.executors import Processes, processors
+
+        return nullcontext(Processes(processors() if jobs is None else jobs))
+    if jobs is not None:
+        raise UsageError("jobs are for this machine: a cluster has as many as its workers have threads")
+    from segeval.clusters import WORKER_TIMEOUT, connected
+
+    patience = WORKER_TIMEOUT if worker_timeout is None else worker_timeout
+    return connected(dask, scheduler_file=scheduler_file, worker_timeout=patience, told=told)
 
 
 def error_maps_of(pairing: Pairing, folder: str | os.PathLike[str], *, inputs: Iterable[str] = ()) -> ErrorMaps:
@@ -476,7 +524,7 @@ def evaluate(
     pairing: Pairing,
     plan: Plan,
     *,
-    jobs: int,
+    executor: Executor,
     cases: Sequence[Case] | None = None,
     shard: str | None = None,
     missing: Missing = "error",
@@ -499,23 +547,21 @@ def evaluate(
         Those of them that are scored, and which part of the whole that is; all of them if not given.
     told
         Called with each case as it is finished.
-    plan, jobs, missing, metadata, by, timeout, fail_fast, journal, with_tables, error_maps
+    plan, executor, missing, metadata, by, timeout, fail_fast, journal, with_tables, error_maps
         See `batch` and `segeval.running.run`.
     """
     from segeval.running import Missing, run
 
     if missing not in get_args(Missing):
         raise UsageError(f"missing is one of {', '.join(get_args(Missing))}, not {shown(missing)}")
-    if jobs < 1:
-        raise UsageError(f"jobs are 1 or more, not {jobs}")
     chosen = list(pairing.cases if cases is None else cases)
-    groups, warnings = _groups(metadata, by, pairing.cases)
+    groups, remarks = _groups(metadata, by, pairing.cases)
 
     def outcomes() -> Iterator[Outcome]:
         finished_cases = run(
             chosen,
             plan,
-            jobs=min(jobs, max(1, len(chosen))),
+            executor=executor,
             missing=missing,
             timeout=timeout,
             fail_fast=fail_fast,
@@ -533,7 +579,7 @@ def evaluate(
     settings = {"missing": missing, "by": list(by)}
     results = collect(outcomes(), plan, order=[case.name for case in chosen], settings=settings)
     results = replace(
-        results, warnings=(*pairing.remarks, *stray_warnings(pairing), *warnings), shard=_part(shard, pairing)
+        results, warnings=(*pairing.remarks, *stray_warnings(pairing), *remarks), shard=_part(shard, pairing)
     )
     return summarised(results)
 

@@ -55,8 +55,10 @@ class _Rows(Sequence[Record]):
         self._case, self._label = array("i"), array("i")
 
     def of(self, cases: Iterable[str]) -> Self:
-        """The rows of some cases, in the order of those."""
+        """The rows of some cases, in the order of those; these rows themselves where that changes nothing."""
         places = _places(self._case, self.cases, Vocabulary(cases))
+        if places is None:
+            return self
         chosen = type(self)()
         for part in self._VOCABULARIES:
             setattr(chosen, part, getattr(self, part))
@@ -108,16 +110,21 @@ class _Rows(Sequence[Record]):
         """The record of a row."""
 
 
-def _places(cases: array[int], order: Vocabulary[str], names: Vocabulary[str]) -> NDArray[np.intp]:
-    """Where the rows of the cases `names` stand, in the order of those cases, each case's rows in their own order."""
-    rank = np.full(len(order.values) + 1, len(names.values), np.int64)
+def _places(cases: array[int], order: Vocabulary[str], names: Vocabulary[str]) -> NDArray[np.intp] | None:
+    """Where the rows of the cases `names` stand, in the order of those cases, each case's rows in their own order.
+
+    None if that is where they stand already, all of them.
+    """
+    rank = np.full(len(order.values) + 1, len(names.values), np.int32)
     for place, name in enumerate(names.values):
         code = order.find(name)
         if code is not None:
             rank[code] = place
-    of_rows = rank[np.frombuffer(cases, np.int32)] if cases else np.zeros(0, np.int64)
+    of_rows = rank[np.frombuffer(cases, np.int32)] if cases else np.zeros(0, np.int32)
+    if (of_rows < len(names.values)).all() and (of_rows[:-1] <= of_rows[1:]).all():
+        return None
     places = np.argsort(of_rows, kind="stable")
-    return places[of_rows[places] < len(names.values)]
+    return places[: np.count_nonzero(of_rows < len(names.values))]
 
 
 def _taken(column: array[int], places: NDArray[np.intp]) -> array[int]:

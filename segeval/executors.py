@@ -1,5 +1,6 @@
 """Run a function on many items in supervised processes: one unordered map.
 
+What does so is an `Executor`; that of this machine is `Processes`, and another may do it elsewhere.
 Each worker has a pipe of its own and no lock, so that one that is killed takes nothing with it but the item it was
 working on; that item comes back with the cause, a new worker takes its place, and the map goes on. An item that takes
 longer than the timeout is ended with its worker. Workers are processes that are started afresh, so that no thread or
@@ -25,9 +26,9 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from segeval.errors import UsageError, shown
+from segeval.errors import InputError, UsageError, shown
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess, SpawnProcess
@@ -61,14 +62,74 @@ class Ended(Generic[Item, Result]):
         What the function returned; None where it did not come to that.
     cause
         Why it did not: ``"it took longer than 60 s"``.
-    timed_out
-        Whether that was the timeout.
+    is_final
+        Whether there is no point in another try: it was the timeout, or nobody is left to try.
+    host
+        The machine that it was done on, if that is not this one.
     """
 
     item: Item
     result: Result | None = None
     cause: str | None = None
-    timed_out: bool = False
+    is_final: bool = False
+    host: str | None = None
+
+
+class Executor(Protocol):
+    """What applies a function to many items: processes of this machine, or something elsewhere."""
+
+    @property
+    def problem(self) -> InputError | None:
+        """Why it could not go on to the end, if it could not."""
+
+    def run(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        timeout: float | None = None,
+        alone: bool = False,
+        preload: Sequence[str] = (),
+    ) -> Generator[Ended[Item, Result], None, None]:
+        """Apply the function to each item; `alone` is one at a time, the others see `run_in_processes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Processes of this machine, so many at once; an `Executor`.
+
+    Raises
+    ------
+    UsageError
+        Fewer than one.
+
+    Examples
+    --------
+    >>> sorted(ended.result for ended in Processes(2).run(abs, [-1, 2, -3]))
+    [1, 2, 3]
+    """
+
+    jobs: int
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise UsageError(f"jobs are 1 or more, not {self.jobs}")
+
+    @property
+    def problem(self) -> None:
+        """There is none: what happens to a process costs its own item."""
+
+    def run(
+        self,
+        function: Callable[[Item], Result],
+        items: Iterable[Item],
+        *,
+        timeout: float | None = None,
+        alone: bool = False,
+        preload: Sequence[str] = (),
+    ) -> Generator[Ended[Item, Result], None, None]:
+        """See `run_in_processes`."""
+        return run_in_processes(function, items, jobs=1 if alone else self.jobs, timeout=timeout, preload=preload)
 
 
 def processors() -> int:
@@ -109,21 +170,6 @@ def _quota(*files: Path) -> list[float]:
     return [time_per / period] if time_per > 0 and period > 0 else []
 
 
-def check_startable() -> None:
-    """Refuse to go on where no worker can be started.
-
-    Raises
-    ------
-    UsageError
-        This process is a daemonic one of `multiprocessing`, which must not have children.
-    """
-    if multiprocessing.current_process().daemon:
-        raise UsageError(
-            "cases are scored in processes of their own, which a daemonic process of multiprocessing cannot start",
-            hint="start it with daemon=False, or use concurrent.futures",
-        )
-
-
 def run_in_processes(
     function: Callable[[Item], Result],
     items: Iterable[Item],
@@ -151,13 +197,7 @@ def run_in_processes(
     ------
     Ended
         In the order in which they end. When the caller stops asking, the workers are ended too.
-
-    Raises
-    ------
-    UsageError
-        See `check_startable`.
     """
-    check_startable()
     pending = iter(items)
     crew: list[_Worker[Item, Result]] = []
     idle: list[_Worker[Item, Result]] = []
@@ -188,6 +228,53 @@ def run_in_processes(
         with _undisturbed():
             for worker in crew:
                 worker.kill()
+
+
+class SupervisedProcess(Generic[Item, Result]):
+    """One worker that is handed items one by one, for as long as its owner likes.
+
+    It is begun with its first item, and anew when it has ended. One thread at a time may use it, and any may `kill` it.
+
+    Parameters
+    ----------
+    function, timeout, preload
+        See `run_in_processes`.
+
+    Examples
+    --------
+    >>> process = SupervisedProcess(len)
+    >>> process.work_on("abc").result
+    3
+    >>> process.end()
+    """
+
+    def __init__(
+        self, function: Callable[[Item], Result], *, timeout: float | None = None, preload: Sequence[str] = ()
+    ) -> None:
+        self._function, self._timeout, self._preload = function, timeout, preload
+        self._worker: _Worker[Item, Result] | None = None
+
+    def work_on(self, item: Item) -> Ended[Item, Result]:
+        """Apply the function to an item, which can be pickled, and wait for what comes of it."""
+        message = pickle.dumps(item)
+        worker = self._worker
+        if worker is None or not worker.is_alive or not worker.begin(item, message, self._timeout):
+            self.end()
+            worker = self._worker = _started(self._function, self._preload, [])
+            worker.begin(item, message, self._timeout)
+        while True:
+            for ended in _next({worker.connection: worker}, []):
+                return ended
+
+    def kill(self) -> None:
+        """End the process now; who waits for it is told so."""
+        if self._worker is not None:
+            self._worker.shoot()
+
+    def end(self) -> None:
+        """Let the process go, which has nothing to do."""
+        if self._worker is not None and self._worker.is_alive:
+            self._worker.end()
 
 
 class _Worker(Generic[Item, Result]):
@@ -240,7 +327,7 @@ class _Worker(Generic[Item, Result]):
         """End the process that took too long."""
         item = self._item()
         self.kill()
-        return Ended(item=item, cause=f"it took longer than {self._timeout:g} s", timed_out=True)
+        return Ended(item=item, cause=f"it took longer than {self._timeout:g} s", is_final=True)
 
     def dismiss(self) -> None:
         """Tell the process, which has nothing to do, that there is nothing more."""
@@ -254,12 +341,16 @@ class _Worker(Generic[Item, Result]):
         self.kill()
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once, and forget it."""
         self.is_alive = False
-        with contextlib.suppress(OSError):
-            self._process.kill()
+        self.shoot()
         self._process.join(PATIENCE)  # no longer: what waits for a disk cannot be killed
         self.connection.close()
+
+    def shoot(self) -> None:
+        """End the process at once."""
+        with contextlib.suppress(OSError, ValueError):  # it has ended, or has been forgotten
+            self._process.kill()
 
     def _lost(self) -> Ended[Item, Result]:
         """The pipe has ended, and with it the process, as a rule."""
@@ -357,16 +448,23 @@ def _blocked(number: signal.Signals) -> Iterator[None]:
 def _fresh_start() -> Iterator[None]:
     """Start processes with one native thread, and without running the caller's script in them.
 
-    Python would import the main module in each of them, and a script without a guard would begin anew there. What is
+    Python would import the main module in each of them, and a script without a guard would begin anew there. It also
+    refuses to start any from a daemonic process, which might leave them behind; ours never outlive theirs. What is
     changed belongs to the whole process, so that one thread at a time may do this.
     """
+    starting = multiprocessing.current_process()
+    is_daemon = starting.daemon
     environment = {name: os.environ.get(name) for name in ONE_THREAD}
     main = sys.modules["__main__"]
     os.environ |= ONE_THREAD
     sys.modules["__main__"] = ModuleType("__main__")
+    if is_daemon:
+        starting.daemon = False
     try:
         yield
     finally:
+        if is_daemon:
+            starting.daemon = True
         sys.modules["__main__"] = main
         for name, value in environment.items():
             if value is None:

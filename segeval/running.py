@@ -1,12 +1,14 @@
 """Many cases: each is scored in a process of its own, and comes back scored or with the reason why not.
 
-Nothing that happens to one case touches another. A case whose process is killed or runs out of memory is tried once
+Where the processes are is the executor's business: here, or on machines that see the same files. Nothing that happens
+to one case touches another. A case whose process is killed or runs out of memory is tried once
 more when all others are done, with the machine to itself; a case that takes longer than the timeout is given up. What
 is scored is written to the journal before it is told of.
 """
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -17,9 +19,10 @@ from typing import TYPE_CHECKING, Literal
 
 from segeval.cases import Case, CaseRecord, Outcome, Status, score_case
 from segeval.errors import InputError, OutOfMemoryError, SegevalError, UsageError, shown
-from segeval.executors import Ended, check_startable, run_in_processes
+from segeval.executors import Ended, Executor
 from segeval.journal import Input, Journal, inputs_of
 from segeval.plans import Plan
+from segeval.reading import file_behind
 from segeval.reading.files import watched
 
 if TYPE_CHECKING:
@@ -46,12 +49,15 @@ class Attempt:
         The traceback of a defect.
     exhausted
         Whether there was not enough memory.
+    unseen
+        Those of the case's files that were not there.
     """
 
     outcome: Outcome
     inputs: tuple[Input, ...] = ()
     defect: str | None = None
     exhausted: bool = False
+    unseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +83,7 @@ def run(
     cases: Sequence[Case],
     plan: Plan,
     *,
-    jobs: int,
+    executor: Executor,
     missing: Missing = "error",
     timeout: float | None = None,
     fail_fast: bool = False,
@@ -93,8 +99,8 @@ def run(
         Their names are different.
     plan
         What is asked for.
-    jobs
-        How many are scored at once.
+    executor
+        What applies a function to many items: `segeval.executors.Processes`, for instance.
     missing
         What becomes of a case without a prediction: ``"error"`` it is not scored, which is an error; ``"empty"`` it
         is scored as if nothing had been found; ``"skip"`` it is left out.
@@ -118,15 +124,14 @@ def run(
     Raises
     ------
     UsageError
-        Such a timeout, a process that may not start others, or a journal that cannot be written.
+        Such a timeout, or a journal that cannot be written.
     """
     if timeout is not None and not timeout > 0:
         raise UsageError(f"timeout is a number of seconds above 0, not {timeout}")
-    check_startable()
     return _run(
         cases,
         plan,
-        jobs=jobs,
+        executor=executor,
         missing=missing,
         timeout=timeout,
         fail_fast=fail_fast,
@@ -140,7 +145,7 @@ def _run(
     cases: Sequence[Case],
     plan: Plan,
     *,
-    jobs: int,
+    executor: Executor,
     missing: Missing,
     timeout: float | None,
     fail_fast: bool,
@@ -156,7 +161,7 @@ def _run(
             _all(
                 cases,
                 plan,
-                jobs=jobs,
+                executor=executor,
                 missing=missing,
                 timeout=timeout,
                 journal=journal,
@@ -180,7 +185,7 @@ def _all(
     cases: Sequence[Case],
     plan: Plan,
     *,
-    jobs: int,
+    executor: Executor,
     missing: Missing,
     timeout: float | None,
     journal: Journal | None,
@@ -199,13 +204,17 @@ def _all(
             del to_score[case.name]
             yield Finished(outcome=outcome, taken_over=True)
     function = partial(
-        attempt, plan=plan, with_table=with_tables, with_inputs=journal is not None, error_maps=error_maps
+        attempt,
+        plan=plan,
+        with_table=with_tables,
+        with_inputs=journal is not None,
+        folder=_folder_of(to_score.values()),
+        error_maps=error_maps,
     )
     again: list[Case] = []
     for alone in (False, True):
         chosen = again if alone else list(to_score.values())
-        jobs = 1 if alone else jobs
-        with closing(run_in_processes(function, chosen, jobs=jobs, timeout=timeout, preload=PRELOADED)) as ends:
+        with closing(executor.run(function, chosen, timeout=timeout, alone=alone, preload=PRELOADED)) as ends:
             for ended in ends:
                 if not alone and _is_worth_another_try(ended):
                     again.append(ended.item)
@@ -248,27 +257,76 @@ def _unscorable(case: Case, missing: Missing) -> Finished | None:
 def _is_worth_another_try(ended: Ended[Case, Attempt]) -> bool:
     """Whether a case fared so badly that it may have been the other cases' fault."""
     if ended.result is None:
-        return not ended.timed_out
+        return not ended.is_final
     return ended.result.exhausted
 
 
 def _judged(ended: Ended[Case, Attempt]) -> Attempt:
     if ended.result is not None:
-        return ended.result
-    cause = ended.cause if ended.timed_out else f"{ended.cause} (tried twice, the second time alone)"
+        return _told_apart(ended.item, ended.result, ended.host)
+    cause = ended.cause if ended.is_final else f"{ended.cause} (tried twice, the second time alone)"
     return Attempt(outcome=_lost(ended.item, "failed", cause or ""))
 
 
+def _told_apart(case: Case, attempt: Attempt, host: str | None) -> Attempt:
+    """The attempt, and where its machine did not find a file that this one sees, that instead."""
+    seen = [path for path in attempt.unseen if os.path.exists(file_behind(path))]  # noqa: PTH110 - the name as it is
+    if host is None or not seen:
+        return attempt
+    problem = InputError(
+        f"this machine sees it, the worker on {shown(host)} does not", source=seen[0], hint="is the folder shared?"
+    )
+    return Attempt(outcome=_lost(case, "failed", str(problem)))
+
+
+def _folder_of(cases: Iterable[Case]) -> str | None:
+    """Where relative paths begin, if there are any."""
+    return os.getcwd() if any(map(_relative, cases)) else None  # noqa: PTH109 - it goes to the system as it is
+
+
+def _relative(case: Case) -> list[str]:
+    return [path for path in _paths(case) if not os.path.isabs(path)]  # noqa: PTH117 - the name as it is
+
+
+def _paths(case: Case) -> list[str]:
+    return [path for path in (case.prediction, case.reference) if path is not None]
+
+
 def attempt(
-    case: Case, *, plan: Plan, with_table: bool, with_inputs: bool, error_maps: ErrorMaps | None = None
+    case: Case,
+    *,
+    plan: Plan,
+    with_table: bool,
+    with_inputs: bool,
+    folder: str | None,
+    error_maps: ErrorMaps | None = None,
 ) -> Attempt:
-    """Score a case; what goes wrong is returned, not raised."""
+    """Score a case; what goes wrong is returned, not raised.
+
+    Parameters
+    ----------
+    case, plan
+        The case and what is asked for.
+    with_table, with_inputs
+        Whether its contingency table is wanted, and what was read.
+    folder
+        Where relative paths begin; this process goes there. A machine that does not have it sees none of their files,
+        whatever lies under the same names in another place.
+    error_maps
+        See `run`.
+    """
+    if folder is not None and (relative := _relative(case)):
+        try:
+            os.chdir(folder)
+        except OSError:
+            nowhere = InputError("no such folder", source=folder)
+            return Attempt(outcome=_lost(case, "failed", str(nowhere)), unseen=tuple(relative))
     try:
         with watched() as seen:
             outcome = score_case(case, plan, error_maps=error_maps)
         if not with_table:
             outcome = Outcome(record=outcome.record, scores=outcome.scores, counts=outcome.counts, names=outcome.names)
-        folders = [path for path in (case.prediction, case.reference) if path is not None and Path(path).is_dir()]
+        folders = [path for path in _paths(case) if Path(path).is_dir()]
         inputs = inputs_of(seen, folders) if with_inputs else ()
     except MemoryError:
         lost = _lost(case, "failed", "there is not enough memory to score it")
@@ -276,7 +334,8 @@ def attempt(
     except SegevalError as error:
         exhausted = isinstance(error, OutOfMemoryError)
         lost = _lost(case, "failed", str(error), exit_code=error.exit_code)
-        return Attempt(outcome=lost, exhausted=exhausted)
+        unseen = tuple(path for path in _paths(case) if not os.path.exists(file_behind(path)))  # noqa: PTH110
+        return Attempt(outcome=lost, exhausted=exhausted, unseen=unseen)
     except Exception as error:  # noqa: BLE001 - a defect costs its own case, and is told with its traceback
         cause = f"a defect in segeval: {type(error).__name__}: {shown(error)}"
         return Attempt(outcome=_lost(case, "failed", cause, exit_code=DEFECT), defect=traceback.format_exc())

@@ -31,7 +31,8 @@ from segeval.results import Aggregate, Results, Summary
 from segeval.scoring import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY
 
 DRAWS = 2000
-DRAWN_AT_ONCE = 1 << 20  # draws times cases, so that the weights take a few MB however many cases there are
+DRAWN_AT_ONCE = 1 << 20  # draws times cases, so that they take a few MB however many cases there are
+DRAWS_TOGETHER = 64  # at least, in a matrix product: one of a few would read all the values again and again
 COLUMNS_AT_ONCE = 512  # so that the draws of them take a few MB, however many labels there are
 FEW_CASES = 20  # below that an interval may be too narrow
 CONFIDENCE = 0.95
@@ -106,14 +107,16 @@ class _Evidence:
         scores = results.scores.of(rank)
         ranks = np.array([rank.get(case, -1) for case in scores.cases.values], np.int64)
         width = max(1, len(scores.metrics.values))
-        codes = scores.label_codes.astype(np.int64) * width + scores.metric_codes
-        occurring, column_of = np.unique(codes, return_inverse=True)
+        codes = scores.label_codes * np.int64(width) + scores.metric_codes
+        occurring = np.flatnonzero(np.bincount(codes))
         kinds = [
             (scores.labels.values[code // width], scores.metrics.values[code % width]) for code in occurring.tolist()
         ]
         order = sorted(range(len(kinds)), key=lambda place: _order(results)(*kinds[place]))
+        column_of = np.zeros(len(scores.labels.values) * width, np.intp)
+        column_of[occurring[order]] = np.arange(len(kinds))
         shape = (len(scored), len(kinds))
-        where = ranks[scores.case_codes], np.argsort(order)[column_of] if order else column_of
+        where = ranks[scores.case_codes], column_of[codes]
         values, notes = np.full(shape, np.nan), np.full(shape, -1, np.int16)
         names, units = np.full(shape, -1, np.int32), np.full(shape, -1, np.int16)
         values[where], notes[where] = scores.values, scores.note_codes
@@ -312,11 +315,15 @@ def _weights(n: int) -> Iterator[Values]:
     """How often each of n cases is drawn, a few draws at a time; shape (draws, n)."""
     random = np.random.RandomState(n)  # its stream never changes (NEP 19), that of a Generator may
     at_once = max(1, min(DRAWS, DRAWN_AT_ONCE // n))
-    for done in range(0, DRAWS, at_once):
-        number = min(at_once, DRAWS - done)
-        drawn = random.randint(n, size=(number, n))
-        drawn += np.arange(number)[:, None] * n
-        yield np.bincount(drawn.ravel(), minlength=number * n).reshape(number, n).astype(np.float64)
+    together = max(at_once, DRAWS_TOGETHER)
+    for done in range(0, DRAWS, together):
+        weights = np.empty((min(together, DRAWS - done), n))
+        for first in range(0, len(weights), at_once):
+            some = weights[first : first + at_once]
+            drawn = random.randint(n, size=some.shape)
+            drawn += np.arange(len(some))[:, None] * n
+            some[:] = np.bincount(drawn.ravel(), minlength=some.size).reshape(some.shape)
+        yield weights
 
 
 def _interval(means: Values) -> tuple[float, float] | None:

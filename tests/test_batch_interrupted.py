@@ -24,7 +24,7 @@ from tests.test_executors import descendants, is_zombie
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="POSIX signals, and /proc")
 
-REPORTS = ("r.json", "r.csv", "r.jsonl", "r.xml", "r.md", "r.xlsx")
+REPORTS = ("r.json", "r.csv", "r.jsonl", "r.xml", "r.md", "r.xlsx", "r.parquet")
 EXPORTS = {"nnunet": "summary.json", "grand-challenge": "metrics.json"}
 NAMED = [
     *(part for name in REPORTS for part in ("-o", name)),

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,9 @@ from segeval.errors import UsageError
 from segeval.results import Results
 from segeval.running import attempt, parse_shard
 from tests.command import SAMPLES, SEGEVAL, TOP, Answer, box, call, plain_environment, save, spawn
+
+if TYPE_CHECKING:
+    from segeval.plans import Plan
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits and shells")
 FOLDERS = (SAMPLES / "predictions", SAMPLES / "references")
@@ -312,7 +315,8 @@ def test_an_input_is_never_overwritten(
 
 def test_a_defect_costs_its_own_case(tmp_path: Path) -> None:
     path = str(save(tmp_path / "a.nii", box((6, 6, 6))))
-    found = attempt(Case(name="a", prediction=path, reference=path), plan=None, with_table=False, with_inputs=False)  # type: ignore[arg-type]
+    case, nothing = Case(name="a", prediction=path, reference=path), cast("Plan", None)
+    found = attempt(case, plan=nothing, with_table=False, with_inputs=False, folder=None)
     assert (found.outcome.record.exit_code, found.outcome.record.status) == (1, "failed")
     assert found.outcome.record.message is not None
     assert found.outcome.record.message.startswith("a defect in segeval: AttributeError")

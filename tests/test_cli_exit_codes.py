@@ -98,7 +98,7 @@ WRONG = [
     (
         ["-o", "scores.pdf"],
         "scores.pdf: the kind of report is told by the suffix, and this ends in .pdf; "
-        "known are .csv, .json, .jsonl, .md, .xlsx, .html, .xml",
+        "known are .csv, .json, .jsonl, .md, .parquet, .xlsx, .html, .xml",
     ),
 ]
 WRONG_TO_CLICK = [

@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 from segeval import executors
-from segeval.errors import UsageError
-from segeval.executors import Ended, processors, run_in_processes
+from segeval.executors import Ended, SupervisedProcess, processors, run_in_processes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 HERE = Path(__file__).resolve().parent.parent
@@ -32,6 +31,11 @@ def act(item: str) -> str:
     if item.startswith("hang"):
         threading.Event().wait()
     return item.upper()
+
+
+def pid_of(item: str) -> int:
+    act(item)
+    return os.getpid()
 
 
 def large(size: int) -> bytes:
@@ -103,13 +107,13 @@ def test_a_killed_worker_costs_its_own_item(jobs: int) -> None:
     assert {item: each.result for item, each in found.items() if each.cause is None} == {"a": "A", "b": "B", "c": "C"}
     for item in ("kill 1", "kill 2"):
         assert found[item].cause == "its process was killed by SIGKILL; out of memory is the usual reason"
-        assert not found[item].timed_out
+        assert not found[item].is_final
     assert found["exit"].cause == "its process ended with exit code 7"
 
 
 def test_what_hangs_is_ended() -> None:
     found = ended(["a", "hang", "b", "c", "d"], jobs=2, timeout=0.5)
-    assert found["hang"].timed_out
+    assert found["hang"].is_final
     assert found["hang"].cause == "it took longer than 0.5 s"
     assert sum(each.result is not None for each in found.values()) == 4
 
@@ -139,7 +143,7 @@ def test_a_worker_that_stops_in_the_middle_of_its_result_is_ended_in_time() -> N
     sizes = [10, 1 << 29, 20, 30]
     found = {each.item: each for each in run_in_processes(stopped_while_sending, sizes, jobs=2, timeout=3)}
     assert time.monotonic() - began < 20
-    assert found[1 << 29].timed_out
+    assert found[1 << 29].is_final
     assert [len(found[size].result or b"") for size in (10, 20, 30)] == [10, 20, 30]
 
 
@@ -158,7 +162,7 @@ def test_what_goes_wrong_in_a_function_or_its_result_costs_its_own_item() -> Non
         "unreadable": "its result cannot be read: RuntimeError: who am I?",
         "mute": "its process has let go of its pipe",
     }
-    assert not any(each.timed_out for each in found.values())
+    assert not any(each.is_final for each in found.values())
 
 
 def test_an_item_that_cannot_be_handed_over_costs_itself() -> None:
@@ -223,19 +227,69 @@ def test_an_interrupt_waits_until_a_worker_is_started(monkeypatch: pytest.Monkey
 
 
 def start_from_a_daemon(answer: str) -> None:
-    try:
-        list(run_in_processes(act, ["a"], jobs=1))
-    except UsageError as error:
-        Path(answer).write_text(str(error))
+    found = [each.result for each in run_in_processes(act, ["a"], jobs=1)]
+    Path(answer).write_text(f"{found} {multiprocessing.current_process().daemon}")
 
 
-def test_a_daemonic_process_is_told_that_it_cannot_start_workers(tmp_path: Path) -> None:
+def test_a_daemonic_process_can_start_workers(tmp_path: Path) -> None:
+    """As the worker processes of Dask and of multiprocessing's pools are."""
     process = multiprocessing.get_context("spawn").Process(
         target=start_from_a_daemon, args=(str(tmp_path / "answer"),), daemon=True
     )
     process.start()
     process.join(60)
-    assert "which a daemonic process of multiprocessing cannot start" in (tmp_path / "answer").read_text()
+    assert (tmp_path / "answer").read_text() == "['A'] True"
+
+
+def leave_behind(answer: str) -> None:
+    running = run_in_processes(act, ["a", "hang"], jobs=2)
+    next(running)
+    Path(answer).write_text(" ".join(map(str, descendants(os.getpid()))))
+    threading.Event().wait()
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
+def test_a_daemonic_process_leaves_no_worker_behind(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("spawn").Process(
+        target=leave_behind, args=(str(tmp_path / "answer"),), daemon=True
+    )
+    process.start()
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "answer").exists() or not (family := (tmp_path / "answer").read_text().split()):
+        assert time.monotonic() < deadline, "it never began"
+        time.sleep(0.01)
+    process.terminate()
+    while any(Path(f"/proc/{pid}").is_dir() and not is_zombie(int(pid)) for pid in family):
+        assert time.monotonic() < deadline, "workers outlive their caller"
+        time.sleep(0.01)
+    process.join(30)
+
+
+def test_one_process_is_handed_items_one_by_one() -> None:
+    process = SupervisedProcess(pid_of)
+    first, second = process.work_on("a"), process.work_on("b")
+    assert first.result == second.result
+    assert process.work_on("kill").cause == "its process was killed by SIGKILL; out of memory is the usual reason"
+    third = process.work_on("c")
+    assert third.result not in (None, first.result)
+    os.kill(third.result, signal.SIGKILL)  # while it has nothing to do
+    assert process._worker is not None
+    process._worker._process.join(30)
+    assert process.work_on("d").result not in (None, third.result)
+    process.end()
+    assert process.work_on("e").result is not None
+    process.end()
+
+
+def test_one_process_is_given_up_after_the_timeout_or_killed() -> None:
+    process = SupervisedProcess(act, timeout=0.5)
+    assert process.work_on("a").result == "A"
+    late = process.work_on("hang")
+    assert (late.cause, late.is_final) == ("it took longer than 0.5 s", True)
+    waiting = SupervisedProcess(act)
+    waiting.work_on("a")
+    threading.Timer(0.1, waiting.kill).start()
+    assert str(waiting.work_on("hang").cause).startswith("its process was killed by SIGKILL")
 
 
 def test_nothing_is_started_for_nothing() -> None:

@@ -12,6 +12,7 @@ import pytest
 from segeval.api import plan_of
 from segeval.cases import Case, CaseRecord, Outcome
 from segeval.errors import UsageError
+from segeval.executors import Processes
 from segeval.journal import Journal
 from segeval.running import Finished, run
 from segeval.scoring import LabelCounts, Score
@@ -38,7 +39,7 @@ def journal(
 
 def scored(cases: list[Case], kept: Journal, **options: object) -> dict[str, Finished]:
     plan = plan_of(**{"metrics": ["dice", "hd"], "penalty": "inf", "labels": {1: "liver"}, **options})  # type: ignore[arg-type]
-    found = run(cases, plan, jobs=2, journal=kept, with_tables=True)
+    found = run(cases, plan, executor=Processes(2), journal=kept, with_tables=True)
     return {each.outcome.record.case: each for each in found}
 
 
@@ -222,12 +223,14 @@ def test_one_damaged_byte_is_found(tmp_path: Path, cases: list[Case]) -> None:
 @pytest.mark.parametrize("timeout", [0, -1, float("nan")])
 def test_a_timeout_is_more_than_nothing(tmp_path: Path, cases: list[Case], timeout: float) -> None:
     with pytest.raises(UsageError, match="timeout is a number of seconds above 0"):
-        run(cases, plan_of(), jobs=1, timeout=timeout, journal=journal(tmp_path))
+        run(cases, plan_of(), executor=Processes(1), timeout=timeout, journal=journal(tmp_path))
     assert not (tmp_path / "results.journal").exists()
 
 
 def test_a_timeout_may_be_endless(cases: list[Case]) -> None:
-    assert [each.outcome.record.exit_code for each in run(cases[:1], plan_of(), jobs=1, timeout=float("inf"))] == [0]
+    assert [
+        each.outcome.record.exit_code for each in run(cases[:1], plan_of(), executor=Processes(1), timeout=float("inf"))
+    ] == [0]
 
 
 def test_a_changed_file_is_scored_again(tmp_path: Path, cases: list[Case]) -> None:

@@ -45,7 +45,9 @@ def test_suffix_names_the_format(tmp_path: Path, suffix: str, writer: Callable[[
 
 @pytest.mark.parametrize("name", ["out.txt", "out", "out.csv.gz", ".csv"])
 def test_other_suffix_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UsageError, match=r"known are \.csv, \.json, \.jsonl, \.md, \.xlsx, \.html, \.xml") as caught:
+    with pytest.raises(
+        UsageError, match=r"known are \.csv, \.json, \.jsonl, \.md, \.parquet, \.xlsx, \.html, \.xml"
+    ) as caught:
         write_report(awkward(), tmp_path / name)
     assert caught.value.exit_code == 2
     assert names_in(tmp_path) == []

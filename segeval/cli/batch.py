@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,19 +33,35 @@ from segeval.cli.outputs import (
     write,
 )
 from segeval.cli.streams import complain, data_stream, remark, write_document
-from segeval.errors import InputError, UsageError, shown
+from segeval.errors import InputError, SegevalError, UsageError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from segeval.cases import Case
     from segeval.errormaps import ErrorMaps
+    from segeval.executors import Executor
     from segeval.journal import Journal
     from segeval.pairing import Pairing
     from segeval.plans import Plan
     from segeval.running import Finished
 
 NOTHING_TO_DO = 5
+_ADDRESS = re.compile(r"\w+://|[^/\\]+:\d+$")
+
+
+class _Command(click.Command):
+    """A command whose --dask takes the next word for an address only if it looks like one, and no folder for one."""
+
+    def parse_args(self, context: click.Context, words: list[str]) -> list[str]:
+        """Say that there is no address where there is none."""
+        following = [*words[1:], ""]
+        said = [
+            "--dask=" if word == "--dask" and not _ADDRESS.match(then) else word
+            for word, then in zip(words, following, strict=True)
+        ]
+        return super().parse_args(context, said)
 
 
 def _case_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -102,6 +119,24 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 help="How many cases are scored at once; all processors by default.",
             ),
             click.option(
+                "--dask",
+                metavar="[ADDRESS]",
+                help="Score on the workers of a Dask cluster, by the address of its scheduler (tcp://HOST:8786); "
+                "without one, that of DASK_SCHEDULER_ADDRESS.",
+            ),
+            click.option(
+                "--scheduler-file",
+                metavar="FILE",
+                shell_complete=complete_file,
+                help="The same, by the file that the scheduler has written.",
+            ),
+            click.option(
+                "--worker-timeout",
+                metavar="SECONDS",
+                type=click.FloatRange(min=0, min_open=True),
+                help="Give up when the cluster has had no worker for so long.  [default: 60]",
+            ),
+            click.option(
                 "--timeout",
                 metavar="SECONDS",
                 type=click.FloatRange(min=0, min_open=True),
@@ -125,9 +160,10 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command(
+    cls=_Command,
     epilog="\b\nExample:\n"
     "  segeval batch sample_data/predictions sample_data/references -m dice,hd@95 --require macro:dice=0.7\n"
-    "  segeval batch sample_data/predictions sample_data/references -o scores.csv -o scores.xlsx -o junit.xml"
+    "  segeval batch sample_data/predictions sample_data/references -o scores.csv -o scores.xlsx -o junit.xml",
 )
 @click.argument("predictions", required=False, shell_complete=complete_file)
 @click.argument("references", required=False, shell_complete=complete_file)
@@ -148,7 +184,6 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     other cases were scored.
     """
     from segeval.api import error_maps_of, evaluate, pair, plan_of
-    from segeval.executors import processors
     from segeval.gate import parse_requirement
     from segeval.running import shard_of
 
@@ -184,7 +219,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     journal = _journal(plan, options, cases, error_maps)
     watch = _Watch(len(cases), options)
     try:
-        with watch.progress:
+        with _executor(options) as executor, watch.progress:
             results = evaluate(
                 pairing,
                 plan,
@@ -193,7 +228,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
                 missing=options["missing"],
                 metadata=options["metadata"],
                 by=options["by"],
-                jobs=options["jobs"] or processors(),
+                executor=executor,
                 timeout=options["timeout"],
                 fail_fast=options["fail_fast"],
                 journal=journal,
@@ -209,7 +244,11 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     if options["verbose"]:
         seconds = time.perf_counter() - started
         remark(f"{len(cases)} cases in {seconds:.2f} s, {1000 * seconds / len(cases):.1f} ms each")
-    results, problems = judged(requirements, results)
+    results, unjudged = judged(requirements, results)
+    problems: list[SegevalError] = [*unjudged]
+    if executor.problem is not None:
+        hint = "the same command with --resume goes on from there" if options["outputs"] else None
+        problems.append(InputError(executor.problem.problem, hint=hint))
     problems += write(results, options, inputs=inputs, several=True)
     show(results, options, several=True)
     _warn([text for text in results.warnings if text not in pairing.remarks], quiet=quiet)
@@ -227,6 +266,21 @@ def _check_together(options: dict[str, Any]) -> None:
         raise UsageError("--metadata takes --by COLUMN: the column to group by")
     if options["resume"] and not options["outputs"]:
         raise UsageError("--resume takes -o FILE: the journal lies beside it")
+
+
+def _executor(options: dict[str, Any]) -> AbstractContextManager[Executor]:
+    """What scores the cases: where the command line says where, a configured place does not count."""
+    from segeval.api import executor_of
+
+    context = click.get_current_context()
+    places = ("jobs", "dask", "scheduler_file")
+    chosen = {name: options[name] for name in (*places, "worker_timeout")}
+    said = {name for name in chosen if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+    if said.intersection(places):
+        chosen |= dict.fromkeys(set(places) - said)
+    if chosen["dask"] is None and chosen["scheduler_file"] is None and "worker_timeout" not in said:
+        chosen["worker_timeout"] = None
+    return executor_of(**chosen, told=lambda text: remark(f"warning: {shown(text)}", quiet=options["quiet"]))
 
 
 class _Watch:

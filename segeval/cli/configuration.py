@@ -34,6 +34,7 @@ PATHS = (
     "pairs",
     "metadata",
     "images",
+    "scheduler-file",
 )  # relative to the folder of the file that names them
 
 

@@ -63,7 +63,7 @@ def result_options(command: Command) -> Command:
                 metavar="FILE",
                 multiple=True,
                 shell_complete=complete_file,
-                help="Also write .csv, .json, .jsonl, .md, .xlsx, .html or .xml (JUnit); repeatable.",
+                help="Also write .csv, .json, .jsonl, .md, .parquet, .xlsx, .html or .xml (JUnit); repeatable.",
             ),
             click.option(
                 "--export",

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 # lone bytes of a file name are no UTF-8, control characters drive a terminal, some readers end lines at the others
 _TO_ESCAPE = re.compile("[\ud800-\udfff\x7f-\x9f\u2028\u2029]")
+_encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # json.dumps would make one for each record
 
 
 def to_json(results: Results) -> Iterator[str]:
@@ -129,7 +130,7 @@ def _lines(records: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _dumped(value: object) -> str:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    text = _encoded(value)
     return _TO_ESCAPE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 

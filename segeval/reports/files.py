@@ -32,7 +32,7 @@ FORMATS: dict[str, Callable[[Results], Iterable[str]]] = {
     "jsonl": to_jsonl,
     "markdown": to_markdown,
 }
-SUFFIXES = (".csv", ".json", ".jsonl", ".md", ".xlsx", ".html", ".xml")
+SUFFIXES = (".csv", ".json", ".jsonl", ".md", ".parquet", ".xlsx", ".html", ".xml")
 _TEXTS = {".csv": to_csv, ".json": to_json, ".jsonl": to_jsonl, ".md": to_markdown}
 
 
@@ -51,8 +51,8 @@ def write_report(
     results
         What was found.
     path
-        ``.csv``, ``.json``, ``.jsonl``, ``.md``, ``.xlsx``, ``.html`` or ``.xml``. A file that is there is replaced, a
-        link followed.
+        ``.csv``, ``.json``, ``.jsonl``, ``.md``, ``.parquet``, ``.xlsx``, ``.html`` or ``.xml``. A file that is
+        there is replaced, a link followed.
     inputs
         Files that must not be overwritten, besides those of the cases.
     with_summary
@@ -77,6 +77,10 @@ def write_report(
         from segeval.reports.page import to_html
 
         write_text(path, to_html(results, images=images), inputs=inputs)
+    elif _suffix(path) == ".parquet":
+        from segeval.reports.parquet import to_parquet
+
+        write_bytes(path, to_parquet(results), inputs=inputs)
     else:
         from segeval.reports.workbook import to_xlsx
 
@@ -107,13 +111,17 @@ def check_report_path(path: StrPath, *, inputs: Iterable[StrPath] = (), with_sum
             hint=f"known are {', '.join(SUFFIXES)}",
         )
     if _suffix(path) == ".xlsx":
-        from segeval.reports.workbook import check_installed
+        from segeval.reports import workbook
 
-        check_installed()
+        workbook.check_installed()
     if _suffix(path) == ".html":
         from segeval.reports import page
 
         page.check_installed()
+    if _suffix(path) == ".parquet":
+        from segeval.reports import parquet
+
+        parquet.check_installed()
     check_output_path(path, inputs=inputs)
     if with_summary and _suffix(path) == ".csv":
         check_output_path(summary_path(path), inputs=inputs)
