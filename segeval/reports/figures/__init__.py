@@ -4,7 +4,7 @@ from segeval.reports.figures.agreement import bland_altman
 from segeval.reports.figures.boxes import box
 from segeval.reports.figures.curves import cumulative
 from segeval.reports.figures.heatmap import heatmap
-from segeval.reports.figures.overlay import overlay
+from segeval.reports.figures.overlay import has_ignored, overlay, overlay_legend
 from segeval.reports.figures.style import DPI, SUFFIXES, WIDTHS, check_installed, suffix_of
 from segeval.reports.figures.volumes import volume
 
@@ -16,8 +16,10 @@ __all__ = [
     "box",
     "check_installed",
     "cumulative",
+    "has_ignored",
     "heatmap",
     "overlay",
+    "overlay_legend",
     "suffix_of",
     "volume",
 ]

@@ -34,6 +34,7 @@ GREYS = 32  # so many shades of an image are told apart: the file stays small
 GAP, SIDE = 0.24, 0.16  # inches between slices, and beside them
 LINE = 0.17  # inches that a line of text takes
 TALLEST, TALLEST_ALONE = 2.6, 4.5  # inches that a slice may be high, one of several beside each other or not
+ABREAST = {"single": 1, "double": 2}  # entries of a legend
 BAR_SHARE = 0.3  # of the widest slice, at most, for the scale bar
 
 _TRUE, _FALSE, _MISSED = COLORS
@@ -42,7 +43,9 @@ _COMMAND = re.compile(r"([MLz])(?:\s*(-?[\d.]+)\s+(-?[\d.]+))?")
 _PATH_DATA = re.compile(r' d="([MLz\d\s.-]+)"')
 
 
-def overlay(rows: Mapping[str, Sequence[Slice]], *, suffix: str, width: str = "double", title: str = "") -> bytes:
+def overlay(
+    rows: Mapping[str, Sequence[Slice]], *, suffix: str, width: str = "double", title: str = "", legend: bool = True
+) -> bytes:
     """Draw slices of a case.
 
     Parameters
@@ -56,6 +59,8 @@ def overlay(rows: Mapping[str, Sequence[Slice]], *, suffix: str, width: str = "d
         One of `style.WIDTHS`.
     title
         What stands above all, such as the case and the label.
+    legend
+        Whether it says what each look stands for; see `overlay_legend`.
 
     Returns
     -------
@@ -72,8 +77,40 @@ def overlay(rows: Mapping[str, Sequence[Slice]], *, suffix: str, width: str = "d
         import matplotlib as mpl
 
         mpl.rcParams["hatch.linewidth"] = 0.5
-        drawn = file_of(_figure(rows, width=width, title=title)[0], suffix)
+        drawn = file_of(_figure(rows, width=width, title=title, legend=legend)[0], suffix)
     return _smaller(drawn) if suffix == ".svg" else drawn
+
+
+def overlay_legend(*, ignoring: bool, suffix: str, width: str = "double") -> bytes:
+    """Draw what each look of an overlay stands for, where several have one legend.
+
+    Parameters
+    ----------
+    ignoring
+        Whether some voxels are ignored.
+    suffix, width
+        See `overlay`.
+
+    Returns
+    -------
+    bytes
+        The file.
+
+    Raises
+    ------
+    UsageError
+        matplotlib is not installed.
+    """
+    with styled():
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+
+        mpl.rcParams["hatch.linewidth"] = 0.5
+        inches, entries = WIDTHS[width], _legend(ignoring=ignoring)
+        total = LINE * _lines(entries, width)
+        figure = Figure(figsize=(inches, total), dpi=DPI)
+        _draw_legend(figure, entries, top=total, total=total, inches=inches, abreast=ABREAST[width])
+        return file_of(figure, suffix)
 
 
 def _drawable(each: Slice) -> Slice:
@@ -96,7 +133,7 @@ def _drawable(each: Slice) -> Slice:
 
 
 def _figure(
-    rows: Mapping[str, Sequence[Slice]], *, width: str, title: str
+    rows: Mapping[str, Sequence[Slice]], *, width: str, title: str, legend: bool = True
 ) -> tuple[Figure, dict[tuple[str, int], Axes]]:
     """The figure, and where each slice of each row is drawn: a pixel's edges are whole numbers there."""
     from matplotlib.figure import Figure
@@ -110,9 +147,8 @@ def _figure(
     scale = min([scale, *(tallest / h for row in sizes.values() for _, h in row)])
     heads = [(LINE if name else 0) + max(map(_head, slices)) for name, slices in rows.items()]
     heights = [scale * max(h for _, h in row) + SIDE for row in sizes.values()]
-    legend = _legend(rows)
-    lines = len(legend) if width == "single" else -(-len(legend) // 2)
-    total = (LINE if title else 0) + sum(heads) + sum(heights) + LINE * (lines + 1) + 0.06
+    entries = _legend(ignoring=has_ignored(rows)) if legend else []
+    total = (LINE if title else 0) + sum(heads) + sum(heights) + LINE * (_lines(entries, width) + 1) + 0.06
     figure = Figure(figsize=(inches, total), dpi=DPI)
     alphabet = Alphabet()
     top = total
@@ -133,7 +169,7 @@ def _figure(
             left += scale * w + GAP
         top -= height
     _scale_bar(figure, rows, scale, top=top, total=total, inches=inches)
-    _draw_legend(figure, legend, top=top - LINE, total=total, inches=inches, abreast=1 if width == "single" else 2)
+    _draw_legend(figure, entries, top=top - LINE, total=total, inches=inches, abreast=ABREAST[width])
     return figure, places
 
 
@@ -310,7 +346,16 @@ def _round_length(most: float) -> float:
     return max(step * power for step in (1, 2, 5) if step * power <= most * (1 + 1e-9))
 
 
-def _legend(rows: Mapping[str, Sequence[Slice]]) -> list[tuple[str, dict[str, Any]]]:
+def has_ignored(rows: Mapping[str, Sequence[Slice]]) -> bool:
+    """Whether some voxels of some slices are ignored."""
+    return any(each.ignored is not None and bool(each.ignored.any()) for slices in rows.values() for each in slices)
+
+
+def _lines(entries: Sequence[object], width: str) -> int:
+    return -(-len(entries) // ABREAST[width])
+
+
+def _legend(*, ignoring: bool) -> list[tuple[str, dict[str, Any]]]:
     """What each look stands for."""
     fill: dict[str, Any] = {"linewidth": 0.7}
     entries = [
@@ -331,7 +376,7 @@ def _legend(rows: Mapping[str, Sequence[Slice]]) -> list[tuple[str, dict[str, An
         ),
         ("outline of the reference", {"facecolor": "none", "edgecolor": "black", "linewidth": 0.6}),
     ]
-    if any(each.ignored is not None and each.ignored.any() for slices in rows.values() for each in slices):
+    if ignoring:
         entries.append(("ignored", fill | {"facecolor": _faded(IGNORED, FAINT), "edgecolor": "none"}))
     return entries
 

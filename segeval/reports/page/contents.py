@@ -134,8 +134,8 @@ class Page:
         One for each metric, and one for sizes.
     worst_of, worst
         What the worst ones are, cases or labels, and those by each metric.
-    overlays, not_drawn
-        The worst cases as drawings, and why some are none.
+    overlays, legend, not_drawn
+        The worst cases as drawings, what their looks stand for, and why some are none.
     register
         Every score.
     signature, footnote, settings
@@ -158,6 +158,7 @@ class Page:
     worst_of: str
     worst: tuple[tuple[str, tuple[Entry, ...]], ...]
     overlays: tuple[Overlay, ...]
+    legend: str
     not_drawn: tuple[str, ...]
     register: Register
     signature: str
@@ -173,7 +174,7 @@ def page_of(results: Results, *, title: str | None, worst: int, overlays: bool, 
     rows = registered(desk)
     sheet = sheets(results, alphabet)[0] if len(results.cases) == 1 else None
     ranking = {metric: worst_cases(desk, metric, most=worst) for metric in desk.metrics}
-    drawn, not_drawn = _overlays(desk, _to_draw(ranking) if overlays else [], rows, images)
+    drawn, legend, not_drawn = _overlays(desk, _to_draw(ranking) if overlays else [], rows, images)
     entry = partial(_entry, desk, rows=rows, drawn=drawn, names=label_names(desk))
     lost = [rows.of(record.case) for record in unscored(results.cases)]
     return Page(
@@ -197,6 +198,7 @@ def page_of(results: Results, *, title: str | None, worst: int, overlays: bool, 
             if cases
         ),
         overlays=tuple(drawn.values()),
+        legend=legend,
         not_drawn=tuple(not_drawn),
         register=rows,
         signature=alphabet.text(results.signature),
@@ -300,8 +302,8 @@ def _entry(
 
 def _overlays(
     desk: Desk, wanted: Sequence[tuple[str, Key]], rows: Register, images: str | None
-) -> tuple[dict[tuple[str, Key], Overlay], list[str]]:
-    """Each case and label as a drawing, and why some are none."""
+) -> tuple[dict[tuple[str, Key], Overlay], str, list[str]]:
+    """Each case and label as a drawing, what their looks stand for, and why some are none."""
     names = label_names(desk)
     studio = Studio(desk.results, images=images)
     drawn: dict[tuple[str, Key], Overlay] = {}
@@ -325,4 +327,4 @@ def _overlays(
     if studio.bare:
         which = desk.alphabet.text(studio.bare[0]) + (f" and {len(studio.bare) - 1} more" if studio.bare[1:] else "")
         reasons.append(f"drawn without a scan, since none in {desk.alphabet.text(images)} is called like it: {which}")
-    return drawn, reasons
+    return drawn, studio.legend(key="ol") if drawn else "", reasons

@@ -106,6 +106,7 @@ class Studio:
         self.bare: list[str] = []  # cases that are drawn without a scan, though there is a folder of them
         self.records: Mapping[str, CaseRecord] = {record.case: record for record in results.cases}
         self.counts = results.counts
+        self.ignoring = False  # whether some drawing has ignored voxels
         self.problem = ""
         try:
             self.plan = Plan.of_settings(results.settings)
@@ -125,8 +126,15 @@ class Studio:
             return "", str(error)
         if self.images is not None and image is None and name not in self.bare:
             self.bare.append(name)
-        svg = figures.overlay({_RUN: slices}, suffix=".svg", width="single")
+        self.ignoring |= figures.has_ignored({_RUN: slices})
+        svg = figures.overlay({_RUN: slices}, suffix=".svg", width="single", legend=False)
         return inlined(svg, key=key, title=title, description=_described(slices)), ""
+
+    def legend(self, *, key: str) -> str:
+        """What the looks in the drawings stand for, as an SVG element."""
+        svg = figures.overlay_legend(ignoring=self.ignoring, suffix=".svg", width="single")
+        looks = "filled: in both; dashed: only in the prediction; hatched: only in the reference; line: the reference"
+        return inlined(svg, key=key, title="what the looks of the overlays stand for", description=looks)
 
 
 def _described(slices: Sequence[Slice]) -> str:
