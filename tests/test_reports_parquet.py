@@ -99,6 +99,15 @@ def test_the_same_bytes_each_time() -> None:
     assert file_of(awkward_batch()).getvalue() == file_of(awkward_batch()).getvalue()
 
 
+def test_the_order_in_which_cases_were_scored_does_not_matter() -> None:
+    results = awkward_batch()
+    names = [record.case for record in results.cases]
+    backwards = Scores(row for name in reversed(names) for row in results.scores if row.case == name).of(names)
+    assert list(backwards) == list(results.scores)
+    assert backwards.notes.values != results.scores.notes.values
+    assert file_of(replace(results, scores=backwards)).getvalue() == file_of(results).getvalue()
+
+
 def test_of_nothing() -> None:
     table = parquet.read_table(file_of(replace(awkward_batch(), cases=(), scores=Scores())))
     assert table.num_rows == 0

@@ -177,10 +177,14 @@ def _columns(
 
 
 def _coded(codes: NDArray[np.int32], values: Sequence[object]) -> tuple[NDArray[np.int32], list[str | None]]:
-    """Codes and texts, with -1 for the code of None."""
+    """Codes, -1 for None, and texts: both in the order in which they come, not in that in which cases were scored."""
     if None in values:
         codes[codes == list(values).index(None)] = -1
-    return codes, _texts("" if value is None else str(value) for value in values)
+    found, first, places = np.unique(codes, return_index=True, return_inverse=True)
+    order = [int(place) for place in np.argsort(first) if found[place] >= 0]
+    renumbered = np.full(len(found), -1, np.int32)
+    renumbered[order] = np.arange(len(order), dtype=np.int32)
+    return renumbered[places], _texts(str(values[found[place]]) for place in order)
 
 
 def _texts(texts: Iterable[str]) -> list[str | None]:
