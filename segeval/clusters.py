@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from segeval.errors import InputError, UsageError, shown
 from segeval.executors import Ended, SupervisedProcess
+from segeval.extras import check_extra
 from segeval.version import __version__
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ AHEAD = 6  # batches for each thread: an adaptive cluster grows when some second
 IDLE_SECONDS = 20.0  # that a process on a worker waits for the next batch
 RUNS_REMEMBERED = 1000
 
-_INSTALL = "pip install 'segeval-cli[dask]'"
 _THREE_WAYS = "give --dask tcp://HOST:8786 or --scheduler-file FILE, or set DASK_SCHEDULER_ADDRESS"
 _COMPARED = ("numpy", "scipy", "distributed")  # on whose versions a digit, or the conversation, may depend
 _TALKATIVE = ("distributed", "tornado", "asyncio")
@@ -69,10 +69,7 @@ def check_installed() -> None:
     UsageError
         It is not installed.
     """
-    try:
-        import distributed  # noqa: F401
-    except ImportError:
-        raise UsageError("a Dask cluster needs the package distributed", hint=_INSTALL) from None
+    check_extra("distributed", extra="dask", what="a Dask cluster")
 
 
 @contextlib.contextmanager

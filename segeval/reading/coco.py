@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segeval.errors import InputError, UsageError, shown
+from segeval.errors import InputError, shown
+from segeval.extras import check_extra
 from segeval.reading.drawings import Drawing, Shape, json_kind, shown_number
 from segeval.reading.painting import paint_mask
 from segeval.reading.tables import quoted
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 LONGEST_OUTLINE_PX = 1 << 22  # pycocotools keeps each fifth of a pixel of it
 MOST_DIGITS = 7  # of 5 bits, in a compressed run length
 WINDOW_COLUMNS = 64  # a cache line of each row
-
-_INSTALL = "pip install 'segeval-cli[coco]'"
 
 
 def drawings(content: Entry, image: str | None) -> Iterator[Drawing]:
@@ -150,10 +149,9 @@ def _of_polygons(entry: Entry, parts: object, size: tuple[int, int]) -> NDArray[
 
 
 def _pycocotools() -> Any:
-    try:
-        from pycocotools import mask
-    except ImportError:
-        raise UsageError("COCO polygons need the package pycocotools", hint=_INSTALL) from None
+    check_extra("pycocotools", extra="coco", what="a COCO file")
+    from pycocotools import mask
+
     return mask
 
 

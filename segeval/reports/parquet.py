@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from segeval.cases import CaseRecord
 from segeval.columns import Scores
-from segeval.errors import UsageError
+from segeval.extras import check_extra
 from segeval.reports.tabular import reason
 from segeval.results import Results
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("case", "label", "name", "metric", "value", "unit", "note", "status")
 GROUP_ROWS = 1 << 18
-
-_INSTALL = "pip install 'segeval-cli[parquet]'"
 
 
 def check_installed() -> None:
@@ -41,10 +39,7 @@ def check_installed() -> None:
     UsageError
         It is not installed.
     """
-    try:
-        import pyarrow.parquet  # noqa: F401
-    except ImportError:
-        raise UsageError("a .parquet file needs the package pyarrow", hint=_INSTALL) from None
+    check_extra("pyarrow.parquet", extra="parquet", what="a .parquet file")
 
 
 def to_parquet(results: Results, *, group_rows: int = GROUP_ROWS) -> Iterator[bytes]:

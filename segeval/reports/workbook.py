@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from segeval.errors import UsageError, shown
+from segeval.errors import shown
+from segeval.extras import check_extra
 from segeval.metrics import Quantity
 from segeval.reports.tabular import (
     SUMMARY_COLUMNS,
@@ -38,7 +39,6 @@ CUT = " [cut]"
 LARGEST = 10**15  # Excel keeps 15 digits of a whole number, so one of more is a text
 NARROWEST, WIDEST = 8, 60  # characters
 
-_INSTALL = "pip install 'segeval-cli[excel]'"
 _CREATED = datetime(2000, 1, 1)  # no clock
 _SHOWN_AS = {Quantity.RATIO: "0.0000", Quantity.LENGTH: "0.00", Quantity.VOLUME: "0.000", Quantity.COUNT: "0.00"}
 
@@ -69,10 +69,7 @@ def check_installed() -> None:
     UsageError
         It is not installed.
     """
-    try:
-        import xlsxwriter  # noqa: F401
-    except ImportError:
-        raise UsageError("an .xlsx file needs the package XlsxWriter", hint=_INSTALL) from None
+    check_extra("xlsxwriter", extra="excel", what="an .xlsx file")
 
 
 def to_xlsx(results: Results, *, sheet_rows: int = SHEET_ROWS) -> Iterator[bytes]:

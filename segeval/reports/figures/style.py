@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segeval.errors import UsageError, shown
+from segeval.extras import check_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,7 +26,6 @@ WIDTHS = {"single": 3.5, "double": 7.2}  # inches: one column of a journal, or t
 DPI = 300
 PIXELS_DPI = 200  # of what is pixels inside an SVG or a PDF
 
-_INSTALL = "pip install 'segeval-cli[report]'"
 _STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans", "Arial", "Helvetica"],
@@ -61,10 +61,7 @@ def check_installed() -> None:
     UsageError
         It is not installed.
     """
-    try:
-        import matplotlib as mpl  # noqa: F401
-    except ImportError:
-        raise UsageError("a figure needs the package matplotlib", hint=_INSTALL) from None
+    check_extra("matplotlib", extra="report", what="a figure")
 
 
 def suffix_of(path: str) -> str:

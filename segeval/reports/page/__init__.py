@@ -14,13 +14,11 @@ import hashlib
 from collections.abc import Iterator
 from importlib.resources import files
 
-from segeval.errors import UsageError
+from segeval.extras import check_extra
 from segeval.reports.page.contents import MOST_OVERLAYS, WORST, page_of
 from segeval.results import Results
 
 __all__ = ["MOST_OVERLAYS", "WORST", "check_installed", "to_html"]
-
-_INSTALL = "pip install 'segeval-cli[report]'"
 
 
 def check_installed() -> None:
@@ -31,11 +29,7 @@ def check_installed() -> None:
     UsageError
         Jinja2 or matplotlib is not installed.
     """
-    for module, package in (("jinja2", "Jinja2"), ("matplotlib", "matplotlib")):
-        try:
-            __import__(module)
-        except ImportError:
-            raise UsageError(f"an .html file needs the package {package}", hint=_INSTALL) from None
+    check_extra("jinja2", "matplotlib", extra="report", what="an .html file")
 
 
 def to_html(
