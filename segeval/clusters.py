@@ -24,15 +24,15 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future as FutureResult
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from segeval.errors import InputError, UsageError, shown
-from segeval.executors import Ended, SupervisedProcess
+from segeval.executors import Ended, SupervisedProcess, UnstartableError
 from segeval.extras import check_extra
 from segeval.version import __version__
 
@@ -54,7 +54,9 @@ LARGEST_BATCH = 64
 AHEAD = 6  # batches for each thread: an adaptive cluster grows when some seconds of work wait
 IDLE_SECONDS = 20.0  # that a process on a worker waits for the next batch
 RUNS_REMEMBERED = 1000
+LAST_PORT = 65535
 
+_ADDRESS = "an address is tcp://HOST:8786"
 _THREE_WAYS = "give --dask tcp://HOST:8786 or --scheduler-file FILE, or set DASK_SCHEDULER_ADDRESS"
 _COMPARED = ("numpy", "scipy", "distributed")  # on whose versions a digit, or the conversation, may depend
 _TALKATIVE = ("distributed", "tornado", "asyncio")
@@ -106,7 +108,7 @@ def connected(
     if not worker_timeout > 0:
         raise UsageError(f"worker_timeout is a number of seconds above 0, not {worker_timeout}")
     place = _place(address, scheduler_file, worker_timeout)
-    with _silenced():
+    with _silence:
         client = _client(place, min(worker_timeout, CONNECT_SECONDS))
         try:
             cluster = Cluster(client, worker_timeout=worker_timeout, told=told)
@@ -125,10 +127,13 @@ def _place(address: str | None, scheduler_file: str | os.PathLike[str] | None, p
         if address:
             raise UsageError("an address and a scheduler file are two ways to say the same: leave one of them out")
         return _address_in(os.fspath(scheduler_file), patience)
-    place = address or dask.config.get("scheduler-address", None)
+    place = str(address or dask.config.get("scheduler-address", None) or "")
     if not place:
         raise UsageError("no scheduler is named", hint=_THREE_WAYS)
-    return str(place)
+    port = place.rpartition(":")[2]
+    if port.isdecimal() and int(port) > LAST_PORT:
+        raise UsageError(f"there is no port {port}", source=place, hint=_ADDRESS)
+    return place
 
 
 def _address_in(path: str, patience: float) -> str:
@@ -136,13 +141,17 @@ def _address_in(path: str, patience: float) -> str:
     deadline = time.monotonic() + patience
     while True:
         try:
-            return str(json.loads(Path(path).read_text(encoding="utf-8"))["address"])
+            address = json.loads(Path(path).read_text(encoding="utf-8"))["address"]
         except FileNotFoundError:
             problem, hint = "no such scheduler file", f"dask scheduler --scheduler-file {shown(path)} writes it"
         except OSError as error:
             problem, hint = f"it cannot be read: {(error.strerror or str(error)).lower()}", None
             break
         except (ValueError, KeyError, TypeError):  # perhaps not all of it has been written
+            problem, hint = "this is no scheduler file of Dask", None
+        else:
+            if isinstance(address, str):
+                return address
             problem, hint = "this is no scheduler file of Dask", None
         if time.monotonic() >= deadline:
             break
@@ -155,16 +164,29 @@ def _client(place: str, patience: float) -> Client:
     from distributed.versions import VersionMismatchWarning
 
     try:
-        with ThreadPoolExecutor(1) as elsewhere:  # a notebook has an event loop of its own
-            elsewhere.submit(asyncio.run, _greet(place, patience)).result()
+        _elsewhere(partial(_greet, place, patience))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VersionMismatchWarning)  # we say so ourselves
             return Client(place, timeout=patience, set_as_default=False, name="segeval")
     except OSError:
         problem, hint = f"no scheduler answers within {patience:g} s", "is it running, and can this machine reach it?"
     except (ValueError, TypeError, RuntimeError, ImportError) as error:
-        problem, hint = f"this leads to no scheduler: {shown(error)}", "an address is tcp://HOST:8786"
+        problem, hint = f"this leads to no scheduler: {shown(error)}", _ADDRESS
     raise UsageError(problem, source=place, hint=hint)
+
+
+def _elsewhere(conversation: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run it in a thread, since a notebook has an event loop of its own; an interrupt does not wait for its end."""
+    outcome: FutureResult[None] = FutureResult()
+
+    def run() -> None:
+        try:
+            outcome.set_result(asyncio.run(conversation()))
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    outcome.result()
 
 
 async def _greet(place: str, patience: float) -> None:
@@ -187,19 +209,35 @@ async def _greet(place: str, patience: float) -> None:
     await comm.close()
 
 
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """Keep what Dask logs from stderr meanwhile: what matters of it is told as an error."""
-    named = logging.root.manager.loggerDict
-    loggers = [logging.getLogger(name) for name in [*named, *_TALKATIVE] if name.partition(".")[0] in _TALKATIVE]
-    levels = [(logger, logger.level) for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for logger, level in levels:
-            logger.setLevel(level)
+class _Silence:
+    """Keeps what Dask logs from stderr while somebody wants that: what matters of it is told as an error.
+
+    Levels of loggers belong to the whole process, and are put back when the last one leaves.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._wanted = 0
+        self._levels: dict[logging.Logger, int] = {}
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self._wanted += 1
+            named = [*logging.root.manager.loggerDict, *_TALKATIVE]
+            for logger in {logging.getLogger(name) for name in named if name.partition(".")[0] in _TALKATIVE}:
+                self._levels.setdefault(logger, logger.level)
+                logger.setLevel(logging.CRITICAL + 1)
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._wanted -= 1
+            if not self._wanted:
+                for logger, level in self._levels.items():
+                    logger.setLevel(level)
+                self._levels.clear()
+
+
+_silence = _Silence()
 
 
 class Cluster:
@@ -220,6 +258,7 @@ class Cluster:
         self._known: set[str] = set()
         self._barred: set[str] = set()
         self._said: set[str] = set()
+        self._refusal = ""  # why the last one was barred
         self._looked = self._last_seen = time.monotonic()
         self._seconds: float | None = None  # for an item
         self._problem: InputError | None = None
@@ -291,7 +330,7 @@ class Cluster:
                         yield Ended(item=item, cause=self._problem.problem, is_final=True)
                     return
                 threads = sum(self._threads.values())
-                while pending and len(flight) < (1 if alone else AHEAD * threads):
+                while pending and threads and len(flight) < (1 if alone else AHEAD * threads):
                     size = 1 if alone else self._batch_size(len(pending), threads)
                     batch = [pending.popleft() for _ in range(size)]
                     number += 1
@@ -317,10 +356,14 @@ class Cluster:
         """What became of the items of a batch; those of which nothing became are pending again."""
         if status == "finished" and isinstance(answer, _Answer):
             problems = self._judged(answer.worker, answer.facts)
+            if answer.problem is not None and answer.worker not in self._barred:
+                self._bar(answer.worker)
+                problems = [f"on the worker on {shown(answer.facts['host'])}, {answer.problem}"]
             if answer.ends is not None:
                 yield from self._unpacked(batch, answer)
                 return
             for problem in problems:
+                self._refusal = problem
                 self._told(f"{problem}; it is not used")
         elif not self._is_cut_off(answer):
             for item in batch:
@@ -371,6 +414,8 @@ class Cluster:
         self._threads = {address: threads for address, threads in present.items() if address not in self._barred}
         if self._threads:
             self._last_seen = time.monotonic()
+        elif present and self._refusal:
+            self._problem = InputError(f"no worker at {self._place} can be used: {self._refusal}")
         elif time.monotonic() - self._last_seen > self._patience:
             self._problem = InputError(f"there has been no worker at {self._place} for {self._patience:g} s")
 
@@ -392,11 +437,11 @@ class Cluster:
             version = self._ask(partial(importlib.metadata.version, _OURS), [address]).get(address)
             if version == __version__:
                 return [f"the worker {shown(address)} cannot load segeval: {shown(found)}"]
-            return [self._bar(address, address, version if isinstance(version, str) else None)]
+            return [self._other(address, address, version if isinstance(version, str) else None)]
         if not isinstance(found, Mapping):
             return []  # it has left meanwhile, or does not answer
         if found["segeval"] != __version__:
-            return [self._bar(address, found["host"], found["segeval"])]
+            return [self._other(address, found["host"], found["segeval"])]
         self._known.add(address)
         for text in _differences(found):
             if text not in self._said:
@@ -414,11 +459,15 @@ class Cluster:
             return {}
         return answers
 
-    def _bar(self, address: str, host: str, version: str | None) -> str:
-        """Use a worker no more; why."""
+    def _bar(self, address: str) -> None:
+        """Use a worker no more."""
         self._known.add(address)
         self._barred.add(address)
         self._threads.pop(address, None)
+
+    def _other(self, address: str, host: str, version: str | None) -> str:
+        """Use a worker of another version no more; why."""
+        self._bar(address)
         found = "no segeval" if version is None else f"segeval {shown(version)}"
         return f"the worker on {shown(host)} has {found}, this machine has {__version__}"
 
@@ -465,12 +514,16 @@ def _cause(answer: object) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What became of a batch, and where; nothing, where segeval has another version than the client's."""
+    """What became of a batch, and where.
+
+    There are no ends where segeval has another version than the client's, or the worker has a problem of its own.
+    """
 
     worker: str
     facts: Mapping[str, str]
     seconds: float = 0.0
     ends: tuple[tuple[bytes | None, str | None, bool], ...] | None = None
+    problem: str | None = None
 
 
 _Waiting = tuple[SupervisedProcess[bytes, bytes], threading.Timer]  # and what ends it if nobody wants it
@@ -557,7 +610,10 @@ def _work(
         for message in messages:
             if _bench.is_over(run):
                 break
-            ended = process.work_on(message)
+            try:
+                ended = process.work_on(message)
+            except UnstartableError as error:
+                return answer(problem=error.problem)
             ends.append((ended.result, ended.cause, ended.is_final))
     return answer(seconds=time.perf_counter() - started, ends=tuple(ends))
 

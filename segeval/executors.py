@@ -75,6 +75,10 @@ class Ended(Generic[Item, Result]):
     host: str | None = None
 
 
+class UnstartableError(UsageError):
+    """No process can be started."""
+
+
 class Executor(Protocol):
     """What applies a function to many items: processes of this machine, or something elsewhere."""
 
@@ -197,6 +201,11 @@ def run_in_processes(
     ------
     Ended
         In the order in which they end. When the caller stops asking, the workers are ended too.
+
+    Raises
+    ------
+    UnstartableError
+        A worker cannot be started.
     """
     pending = iter(items)
     crew: list[_Worker[Item, Result]] = []
@@ -233,7 +242,8 @@ def run_in_processes(
 class SupervisedProcess(Generic[Item, Result]):
     """One worker that is handed items one by one, for as long as its owner likes.
 
-    It is begun with its first item, and anew when it has ended. One thread at a time may use it, and any may `kill` it.
+    It is begun with its first item, and anew when it has ended, until it is killed. One thread at a time may use it,
+    and any may `kill` it.
 
     Parameters
     ----------
@@ -253,21 +263,31 @@ class SupervisedProcess(Generic[Item, Result]):
     ) -> None:
         self._function, self._timeout, self._preload = function, timeout, preload
         self._worker: _Worker[Item, Result] | None = None
+        self._is_killed = False
 
     def work_on(self, item: Item) -> Ended[Item, Result]:
-        """Apply the function to an item, which can be pickled, and wait for what comes of it."""
+        """Apply the function to an item, which can be pickled, and wait for what comes of it.
+
+        Raises
+        ------
+        UnstartableError
+            See `run_in_processes`.
+        """
         message = pickle.dumps(item)
         worker = self._worker
         if worker is None or not worker.is_alive or not worker.begin(item, message, self._timeout):
             self.end()
             worker = self._worker = _started(self._function, self._preload, [])
             worker.begin(item, message, self._timeout)
+        if self._is_killed:  # while it was started
+            worker.shoot()
         while True:
             for ended in _next({worker.connection: worker}, []):
                 return ended
 
     def kill(self) -> None:
-        """End the process now; who waits for it is told so."""
+        """End the process now, and any that is begun later; who waits for it is told so."""
+        self._is_killed = True
         if self._worker is not None:
             self._worker.shoot()
 
@@ -371,7 +391,10 @@ def _started(
 ) -> _Worker[Item, Result]:
     """A new worker, which belongs to the crew before anything can go wrong."""
     with _starting, _undisturbed(), _blocked(signal.SIGINT), _fresh_start():
-        worker = _Worker(function, preload)
+        try:
+            worker = _Worker(function, preload)
+        except (EOFError, OSError) as error:  # the server of processes is gone, or there is no memory or no number left
+            raise UnstartableError(f"no process can be started: {_named(error)}") from None
         crew.append(worker)
     return worker
 

@@ -270,13 +270,19 @@ def _judged(ended: Ended[Case, Attempt]) -> Attempt:
 
 def _told_apart(case: Case, attempt: Attempt, host: str | None) -> Attempt:
     """The attempt, and where its machine did not find a file that this one sees, that instead."""
-    seen = [path for path in attempt.unseen if os.path.exists(file_behind(path))]  # noqa: PTH110 - the name as it is
+    seen = list(filter(_is_readable, attempt.unseen))
     if host is None or not seen:
         return attempt
     problem = InputError(
-        f"this machine sees it, the worker on {shown(host)} does not", source=seen[0], hint="is the folder shared?"
+        f"this machine sees it, the worker on {shown(host)} does not",
+        source=seen[0],
+        hint="is the folder shared, with the same rights?",
     )
     return Attempt(outcome=_lost(case, "failed", str(problem)))
+
+
+def _is_readable(path: str) -> bool:
+    return os.access(file_behind(path), os.R_OK)
 
 
 def _folder_of(cases: Iterable[Case]) -> str | None:
@@ -334,7 +340,7 @@ def attempt(
     except SegevalError as error:
         exhausted = isinstance(error, OutOfMemoryError)
         lost = _lost(case, "failed", str(error), exit_code=error.exit_code)
-        unseen = tuple(path for path in _paths(case) if not os.path.exists(file_behind(path)))  # noqa: PTH110
+        unseen = tuple(path for path in _paths(case) if not _is_readable(path))
         return Attempt(outcome=lost, exhausted=exhausted, unseen=unseen)
     except Exception as error:  # noqa: BLE001 - a defect costs its own case, and is told with its traceback
         cause = f"a defect in segeval: {type(error).__name__}: {shown(error)}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -30,7 +31,7 @@ from segeval.errors import UsageError
 from segeval.executors import Ended
 from segeval.running import run
 from segeval.version import __version__
-from tests.command import SEGEVAL, TOP, Answer, box, call, plain_environment, save, spawn
+from tests.command import SAMPLES, SEGEVAL, TOP, Answer, box, call, plain_environment, save, spawn
 from tests.test_batch_interrupted import (
     CASES,
     begun,
@@ -406,7 +407,8 @@ def test_a_worker_that_sees_other_files(machines: Callable[..., Machines], tmp_p
         answer = spawn("batch", *sides, "-m", "dice", "--dask", made.address, folder=folder)
         assert answer.code == 3
         assert (
-            f"failed: a: {prediction}: this machine sees it, the worker on {host} does not; is the folder shared?\n"
+            f"failed: a: {prediction}: this machine sees it, the worker on {host} does not; "
+            "is the folder shared, with the same rights?\n"
         ) in answer.err
     gone = Case(name="gone", prediction=str(data / "p" / "b.nii"), reference=str(data / "r" / "b.nii"))
     with connected(made.address) as executor:
@@ -452,6 +454,60 @@ def test_a_worker_without_segeval(
         r"error: the worker (on )?tcp://127\.0\.0\.1:\d+ (has no segeval, |cannot load segeval: )", answer.cause
     )
     clean(answer)
+
+
+def startless(folder: Path) -> Path:
+    """A place for PYTHONPATH with which no process can be started."""
+    broken = folder / "startless"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text(
+        "import os, sys\nif 'forkserver' in ' '.join(sys.orig_argv):\n    os._exit(1)\n"
+    )
+    return Path(f"{broken}{os.pathsep}{TOP}")
+
+
+def test_a_worker_that_starts_no_process(
+    folders: tuple[Path, Path], expected: dict[str, bytes], machines: Callable[..., Machines], tmp_path: Path
+) -> None:
+    made = machines()
+    broken = startless(tmp_path)
+    made.add(path=broken)
+    words = [each for each in command(folders, "--dask", made.address) if each != "-q"]
+    answer = spawn(*words, folder=tmp_path)
+    what = f"on the worker on {os.uname().nodename}, no process can be started: "
+    assert answer.code == 3
+    assert f"no worker at {made.address} can be used: {what}" in answer.err
+    clean(answer)
+    made.add(threads=2)
+    with connected(made.address) as executor:
+        until(lambda: len(executor._client.nthreads()) == 2)
+    answer = spawn(*words, folder=tmp_path)
+    assert (answer.code, outputs(tmp_path)) == (3, expected)
+    assert answer.err.count(what) == 1
+    answer = spawn(*command(folders, "-j", "1"), folder=tmp_path, environment={"PYTHONPATH": str(broken)})
+    assert answer.code == 2
+    assert answer.cause.startswith("error: no process can be started: ")
+
+
+def test_two_clusters_at_once_leave_the_logs_as_they_were(cluster: Machines) -> None:
+    logger = logging.getLogger("distributed")
+    before = logger.level
+    first, second = connected(cluster.address), connected(cluster.address)
+    first.__enter__()
+    second.__enter__()
+    assert logger.level > logging.CRITICAL
+    first.__exit__(None, None, None)
+    assert logger.level > logging.CRITICAL
+    second.__exit__(None, None, None)
+    assert logger.level == before
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:99999", "127.0.0.1:65536"])
+def test_a_port_that_there_cannot_be(address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = call(capsys, "batch", *(SAMPLES / side for side in ("predictions", "references")), "--dask", address)
+    port = address.rpartition(":")[2]
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.cause == f"error: {address}: there is no port {port}; an address is tcp://HOST:8786"
 
 
 def test_a_late_worker_with_another_version(

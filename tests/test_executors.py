@@ -412,3 +412,12 @@ def test_a_quota_is_rounded_up(monkeypatch: pytest.MonkeyPatch, quota: list[floa
     monkeypatch.setattr(os, "process_cpu_count", lambda: 4, raising=False)
     monkeypatch.setattr(executors, "_quotas", lambda: iter(quota))
     assert processors() == expected
+
+
+def test_what_is_killed_before_it_began_does_not_begin() -> None:
+    process: SupervisedProcess[str, int] = SupervisedProcess(len)
+    process.kill()
+    ended = process.work_on("abc")
+    assert ended.result is None
+    assert "SIGKILL" in (ended.cause or "")
+    process.end()

@@ -180,6 +180,9 @@ def write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], s
     ]
 
     def write_confusion() -> None:
+        if not any(record.status == "scored" for record in results.cases):
+            remark("there is no confusion matrix, because no case was scored")
+            return
         if results.confusion is None:
             raise UsageError("there is no confusion matrix where labels overlap", hint="leave out --confusion")
         write_text(options["confusion"], [confusion_csv(results.confusion, results.names)], inputs=inputs)
