@@ -328,7 +328,10 @@ def score_files(
         from segeval.errormaps import ErrorMaps
 
         maps = ErrorMaps.at(error_maps, cases=[case_name(paths[1])], inputs=paths)
-    return results_of_files(*paths, plan, error_maps=maps)
+    results = results_of_files(*paths, plan, error_maps=maps)
+    if results.exit_code:
+        raise UsageError(results.cases[0].warnings[-1])
+    return results
 
 
 def results_of_files(prediction: str, reference: str, plan: Plan, *, error_maps: ErrorMaps | None = None) -> Results:

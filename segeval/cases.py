@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 Status = Literal["scored", "failed", "missing", "skipped"]
 
+WITHOUT_MAPS = "its error maps are not all there"
 NO_PREDICTION = "there is no prediction; it counts as empty"
 THREADED_BYTES = 1 << 16  # below that, a second thread costs more than it saves
 
@@ -82,7 +83,8 @@ class CaseRecord:
     message
         Why it was not scored.
     exit_code
-        What it asks a run to end with: 0, or 1 for a defect, 2 for an option and 3 for an input that is wrong.
+        What it asks a run to end with: 0, or 1 for a defect, 2 for an option, such as error maps of a scored case that
+        cannot be written, and 3 for an input that is wrong.
     warnings
         What a reader of its scores should know.
     groups
@@ -292,10 +294,15 @@ def score_maps(
         comparison, names, warnings = compare(prediction, reference, plan, threads=threads, soft=soft)
         rows = score(comparison, names, plan, case=case.name)
         counts = counted(comparison, case=case.name)
+        problem = None
         if error_maps is not None:
             files = [path for path in (case.prediction, case.reference) if path is not None]
             signature = plan.signature({(comparison.grid.ndim, comparison.grid.unit)})
-            error_maps.write(comparison, counts, names, case=case.name, signature=signature, inputs=files)
+            try:
+                error_maps.write(comparison, counts, names, case=case.name, signature=signature, inputs=files)
+            except UsageError as error:  # a full disk does not take the scores along
+                problem = error
+                warnings = [*warnings, f"{WITHOUT_MAPS}: {error}"]
     except MemoryError:
         raise OutOfMemoryError("there is not enough memory to score it", source=case.reference) from None
     record = CaseRecord(
@@ -308,6 +315,7 @@ def score_maps(
         unit=comparison.grid.unit,
         voxels=comparison.voxels,
         message=None if case.prediction is not None else NO_PREDICTION,
+        exit_code=0 if problem is None else problem.exit_code,
         warnings=tuple(warnings),
     )
     table = comparison.table if isinstance(comparison, Comparison) else None

@@ -158,9 +158,13 @@ class ErrorMaps:
                 there = (folder / TABLE).read_bytes() == text.encode("utf-8", "backslashreplace")
             except OSError:
                 return False
-            if there and all((folder / name).is_file() for name in files.values()):
+            if there and all(map(_holds_something, (folder / name for name in files.values()))):
                 return True
         return False
+
+
+def _holds_something(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
 
 
 def file_name(name: str, *, alike: Collection[str] = ()) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -117,7 +118,14 @@ def test_sheared_axes_stay_sheared(tmp_path: Path) -> None:
     affine[0, 2] += 0.8
     paths = [write(tmp_path / f"{name}.nii", labels, affine) for name, labels in zip("pr", volumes(), strict=True)]
     segeval.score_files(*paths, error_maps=tmp_path / "maps")
-    assert np.allclose(nib.load(tmp_path / "maps" / "r" / "1.nii.gz").affine, affine, atol=1e-6)
+    written = nib.load(tmp_path / "maps" / "r" / "1.nii.gz")
+    assert np.allclose(written.affine, affine, atol=1e-6)
+    assert int(written.header["qform_code"]) == 0  # a quaternion cannot say it
+    straight = [
+        write(tmp_path / f"s{name}.nii", labels, affine_of(LPS)) for name, labels in zip("pr", volumes(), strict=True)
+    ]
+    segeval.score_files(*straight, error_maps=tmp_path / "maps")
+    assert int(nib.load(tmp_path / "maps" / "sr" / "1.nii.gz").header["qform_code"]) == 1
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -391,8 +399,33 @@ def test_a_case_whose_maps_cannot_be_written_costs_no_other(tmp_path: Path, caps
     (tmp_path / "maps" / "b").write_text("a file where a folder should be")
     answer = call(capsys, "batch", *sides, "-m", "dice", "--error-maps", tmp_path / "maps", "-o", tmp_path / "r.json")
     assert answer.code == 2
-    assert "1 of 3 cases could not be scored: b (failed)" in answer.cause
+    assert answer.cause.startswith("error: 1 of 3 cases without all error maps: b; its error maps are not all there: ")
+    document = json.loads((tmp_path / "r.json").read_text())
+    assert [case["status"] for case in document["cases"]] == ["scored"] * 3
+    assert len({row["value"] for row in document["scores"] if row["label"] == 1}) == 1  # b has its score too
+    again = call(capsys, "merge", tmp_path / "r.json", "-o", tmp_path / "m.json")
+    assert again.code == 2
+    (tmp_path / "maps" / "b").unlink()
     assert set(maps_in(tmp_path / "maps" / "a")) == set(maps_in(tmp_path / "maps" / "c")) == {"1"}
+    words = [*sides, "-m", "dice", "--error-maps", tmp_path / "maps", "-o", tmp_path / "r.json", "--resume"]
+    assert call(capsys, "batch", *words).code == 0
+    assert set(maps_in(tmp_path / "maps" / "b")) == {"1"}
+
+
+def test_a_table_never_stands_beside_maps_that_are_not_whole(tmp_path: Path) -> None:
+    """Of an earlier run it is taken away before the first map is written anew."""
+    sides = folders(tmp_path)
+    paths = [side / "a.nii" for side in sides]
+    segeval.score_files(*paths, metrics="dice", error_maps=tmp_path / "maps")
+    folder = tmp_path / "maps" / "a"
+    table = folder / "itk-snap-labels.txt"
+    assert table.is_file()
+    (name,) = [path for path in folder.iterdir() if path != table]
+    name.unlink()
+    name.mkdir()
+    with pytest.raises(UsageError, match=r"its error maps are not all there: .*cannot be written"):
+        segeval.score_files(*paths, metrics="dice", error_maps=tmp_path / "maps")
+    assert not table.exists()
 
 
 def test_a_full_disk_leaves_no_map_that_is_cut(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import pickle
@@ -370,10 +371,14 @@ def is_zombie(pid: int) -> bool:
 
 def descendants(pid: int) -> list[int]:
     """The processes that a process has started, and those that they have."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += [int(child), *descendants(int(child))]
+    children: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir() if Path(f"/proc/{pid}").exists() else ():
+        with contextlib.suppress(OSError):  # a thread that has ended meanwhile
+            children += map(int, (task / "children").read_text().split())
+    found = list(children)
+    for child in children:
+        with contextlib.suppress(OSError):
+            found += descendants(child)
     return found
 
 

@@ -14,7 +14,8 @@ from segeval import batch
 from segeval.api import plan_of, results_of_files
 from segeval.cases import Case
 from segeval.errors import InputError, UsageError
-from segeval.overlays import MARGIN, Slice, compared, overlays
+from segeval.labelmap import Grid
+from segeval.overlays import MARGIN, Slice, _world_axes, compared, overlays
 from segeval.plans import Plan
 from segeval.scoring import LabelCounts
 from tests.command import save
@@ -317,3 +318,11 @@ def test_batch_results_hold_the_paths(tmp_path: Path) -> None:
     (record,) = results.cases
     case = Case(name=record.case, prediction=record.prediction, reference=record.reference)
     assert len(overlays(case, Plan.of_settings(results.settings), label=1)) == 3
+
+
+def test_each_axis_runs_along_a_world_axis_of_its_own() -> None:
+    """Two array axes have the same largest world axis here."""
+    direction = np.array([[2, -1, 2], [2, 2, -1], [-1, 2, 2]]) / 3
+    grid = Grid(shape=(4, 5, 6), spacing=(1, 1, 1), direction=tuple(map(tuple, direction.tolist())))
+    assert len({int(np.argmax(np.abs(axis))) for axis in direction}) == 2
+    assert sorted(_world_axes(grid)) == [0, 1, 2]

@@ -261,6 +261,11 @@ def tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
     return []
 
 
+def _few(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
+    return ", ".join(texts[:MOST_NAMED]) + more
+
+
 def ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
     """Say on stderr why the exit code is what it is, the gravest cause last, and return it.
 
@@ -277,18 +282,22 @@ def ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
     missed = [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]
     if missed:
         count = f"{len(missed)} of {len(results.gate)} requirements" if len(results.gate) > 1 else "requirement"
-        more = f" and {len(missed) - MOST_NAMED} more" if len(missed) > MOST_NAMED else ""
-        causes.append((NOT_MET, f"{count} not met: {', '.join(missed[:MOST_NAMED])}{more}"))
+        causes.append((NOT_MET, f"{count} not met: {_few(missed)}"))
     code = results.exit_code
     if code:
         lost = [record for record in results.cases if record.status in ("failed", "missing")]
-        named = ", ".join(f"{shown(record.case)} ({record.status})" for record in lost[:MOST_NAMED])
-        more = f" and {len(lost) - MOST_NAMED} more" if len(lost) > MOST_NAMED else ""
-        cases = "case" if len(results.cases) == 1 else "cases"
-        cause = f"{len(lost)} of {len(results.cases)} {cases} could not be scored: {named}{more}"
-        if code < InputError.exit_code and lost:  # all of them for one reason, most likely
-            cause += f"; {shown(lost[0].message or '')}"
-        causes.append((code, cause))
+        incomplete = [record for record in results.cases if record.status == "scored" and record.exit_code]
+        cases = f"{len(results.cases)} {'case' if len(results.cases) == 1 else 'cases'}"
+        if incomplete:
+            named = _few([shown(record.case) for record in incomplete])
+            why = f"; {shown(incomplete[0].warnings[-1])}" if incomplete[0].warnings else ""
+            causes.append((code, f"{len(incomplete)} of {cases} without all error maps: {named}{why}"))
+        if lost:
+            named = _few([f"{shown(record.case)} ({record.status})" for record in lost])
+            gravest = min(record.exit_code for record in lost)
+            # all of them for one reason, most likely, where it is no input's
+            why = f"; {shown(lost[0].message or '')}" if gravest < InputError.exit_code else ""
+            causes.append((gravest, f"{len(lost)} of {cases} could not be scored: {named}{why}"))
     for _, cause in sorted(causes, key=lambda cause: -cause[0]):
         complain(cause)
     return min((each for each, _ in causes), default=0)
