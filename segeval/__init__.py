@@ -12,7 +12,8 @@ from segeval.version import __version__
 
 if TYPE_CHECKING:
     from segeval import losses
-    from segeval.api import batch, score, score_files
+    from segeval.api import score, score_files
+    from segeval.batching import batch
     from segeval.errors import GeometryError, InputError, SegevalError, UsageError
     from segeval.results import Results
 
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "batch": "segeval.api",
+    "batch": "segeval.batching",
     "score": "segeval.api",
     "score_files": "segeval.api",
     "Results": "segeval.results",

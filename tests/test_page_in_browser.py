@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from segeval.api import batch
+from segeval.batching import batch
 from segeval.reports.page import to_html
 from tests.command import TOP
 from tests.pages import CASE, LABEL, hostile, large

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from segeval.api import batch, score_files
+from segeval.api import score_files
+from segeval.batching import batch
 from segeval.cli import run
 from segeval.cli.report import report
 from segeval.reports.document import read_json, to_json

@@ -183,7 +183,8 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     is missing, damaged or on another grid is in the results with its reason, and the exit code is then 3, after all
     other cases were scored.
     """
-    from segeval.api import error_maps_of, evaluate, pair, plan_of
+    from segeval.api import plan_of
+    from segeval.batching import error_maps_of, evaluate, pair
     from segeval.gate import parse_requirement
     from segeval.running import shard_of
 
@@ -270,7 +271,7 @@ def _check_together(options: dict[str, Any]) -> None:
 
 def _executor(options: dict[str, Any]) -> AbstractContextManager[Executor]:
     """What scores the cases: where the command line says where, a configured place does not count."""
-    from segeval.api import executor_of
+    from segeval.batching import executor_of
 
     context = click.get_current_context()
     places = ("jobs", "dask", "scheduler_file")
@@ -317,7 +318,7 @@ def _inputs(cases: list[Case], options: dict[str, Any]) -> list[str]:
 
 def _journal(plan: Plan, options: dict[str, Any], cases: list[Case], error_maps: ErrorMaps | None) -> Journal | None:
     """The journal beside the first output, if there is one; what --resume takes over from it is told."""
-    from segeval.api import journal_settings
+    from segeval.batching import journal_settings
     from segeval.journal import Journal
     from segeval.running import scorable, taken_over
 
@@ -342,7 +343,7 @@ def _warn(warnings: Iterable[str], *, quiet: bool) -> None:
 
 def _show_pairing(pairing: Pairing, options: dict[str, Any]) -> int:
     """Print which files belong together; the exit code says whether a reference is without a prediction."""
-    from segeval.api import stray_warnings
+    from segeval.batching import stray_warnings
     from segeval.reports.pairs import WRITERS
 
     if not pairing.cases:
