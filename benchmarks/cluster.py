@@ -119,7 +119,8 @@ def client(number: int, scheduler_file: str | None, folder: Path) -> dict[str, f
     import cluster  # this file, by the name that workers know it by
 
     from segeval import running
-    from segeval.api import executor_of, plan_of
+    from segeval.api import plan_of
+    from segeval.batching import executor_of
     from segeval.cases import Case
     from segeval.journal import Journal
     from segeval.reports.files import write_report
