@@ -14,11 +14,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextToPath
 from PIL import Image
 
 from segeval.cases import CaseRecord
@@ -338,6 +341,50 @@ def test_names_are_neither_formulas_nor_markup_nor_too_long(kind: str, name: str
     assert max(map(len, texts)) < 160
     assert any(text.startswith(shown(name)[:5]) for text in texts)
     assert FIGURES[kind]({name: results}, suffix=".png").startswith(b"\x89PNG")
+
+
+def boxes(svg: bytes) -> list[tuple[str, float, float, float, float]]:
+    """Each text with its left, top, right and bottom, in points, measured by the outlines of its letters."""
+    found = []
+    for element in ET.fromstring(svg).iter(f"{SVG}text"):  # noqa: S314
+        text, style = element.text or "", element.get("style", "")
+        size = float(re.findall(r"([\d.]+)px", style)[0])
+        width, up, down = TextToPath().get_text_width_height_descent(text, FontProperties(size=size), ismath=False)
+        place, turn = element.get("transform", ""), re.search(rf"rotate\(({NUMBER})", element.get("transform", ""))
+        moved = re.search(rf"translate\(({NUMBER}) ({NUMBER})\)", place)
+        x, y = (float(each or 0) for each in (moved.groups() if moved else (element.get("x"), element.get("y"))))
+        off = {"middle": width / 2, "end": width}.get((re.findall(r"text-anchor: (\w+)", style) or [""])[0], 0.0)
+        left, top, right, bottom = -off, down - up, width - off, down
+        if turn and float(turn[1]) == -90:
+            left, top, right, bottom = top, -right, bottom, -left
+        found.append((text, x + left, y + top, x + right, y + bottom))
+    return found
+
+
+@EVERY
+@pytest.mark.parametrize("width", ["single", "double"])
+@pytest.mark.parametrize(("labels", "runs"), [(1, 1), (1, 2), (1, 3), (1, 4), (3, 2), (8, 2)])
+def test_texts_are_within_the_figure_and_none_is_on_another(kind: str, width: str, labels: int, runs: int) -> None:
+    names = {label: f"lower lobe of the left lung, segment number {label}" for label in range(1, labels + 1)}
+    files = {}
+    for run in range(1, runs + 1):
+        found = many(12, labels, seed=run)
+        rows = [replace(row, name=names[int(row.label)]) for row in found.scores]
+        files[f"results/nnunet_residual_encoder_large_fold_{run}.json"] = replace(found, scores=Scores(rows))
+    svg = FIGURES[kind](files, suffix=".svg", width=width)
+    size = [float(each) for each in re.findall(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0]]
+    texts = boxes(svg)
+    assert any("lung" in text or "lower" in text for text, *_ in texts)
+    outside = [
+        text for text, left, top, right, bottom in texts if min(left, top) < 0 or right > size[0] or bottom > size[1]
+    ]
+    assert outside == []
+    on_another = [
+        (one[0], other[0])
+        for one, other in combinations(texts, 2)
+        if one[1] < other[3] and other[1] < one[3] and one[2] < other[4] - 0.5 and other[2] < one[4] - 0.5
+    ]
+    assert on_another == []
 
 
 def test_names_that_read_the_same_when_short_are_told_apart() -> None:

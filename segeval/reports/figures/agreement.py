@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 
 MOST_PANELS = {"single": 9, "double": 15}
 MOST_COLUMNS = {"single": 3, "double": 5}
-LETTERS = 14  # of a title, in an inch
+LETTERS = 12  # of a title, in an inch
+MINUS = "\N{MINUS SIGN}"  # as ticks have it
 _HEIGHTS = {1: 2.5, 2: 1.8, 3: 1.6}  # inches of a panel, by how many stand side by side
 
 
@@ -96,7 +97,7 @@ def bland_altman(
             plain_ticks(panel.yaxis, 5)
             panel.set_title(_title(row, names, called, found[row.label, row.run]), pad=3)
             if place % columns == 0:
-                panel.set_ylabel(f"{'predicted - reference' if columns == 1 else 'difference'}, {row.unit}")
+                panel.set_ylabel(f"{f'predicted {MINUS} reference' if columns == 1 else 'difference'}, {row.unit}")
             if place + columns >= len(flat):
                 panel.set_xlabel(f"{'mean of both' if columns == 1 else 'mean'}, {row.unit}")
         for panel in panels[len(flat) :]:
@@ -121,8 +122,8 @@ def _title(row: Sizes, names: Mapping[Key, str], called: Mapping[str, str], each
 
 
 def _short(value: float) -> str:
-    """Three digits, or as many as stand before the point."""
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    """Three digits, or as many as stand before the point, with the minus of the ticks."""
+    return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", MINUS)
 
 
 def _lines(rows: Sequence[Sizes]) -> list[str]:

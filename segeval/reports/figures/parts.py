@@ -31,9 +31,9 @@ MOST_POINTS = 1000  # of a figure: more are drawn as pixels, which take less roo
 FEW_POINTS = 100  # of a figure: they are drawn larger
 MOST_RUNS = 8
 NAME_LENGTH = {"single": 22, "double": 40}  # characters
-LEGEND_LENGTH = {"single": 66, "double": 140}  # characters of a line of the legend
-SMALL = 5.5  # points
-LINE_HEIGHT, MARGIN = 0.11, 0.07  # inches: of a small line, and to its left and right
+LEGEND_LENGTH = {"single": 60, "double": 130}  # characters of a line of the legend
+SMALL = 6.5  # points: on a phone a figure is shown with some 1.4 pixels to the point
+LINE_HEIGHT, MARGIN = 0.125, 0.07  # inches: of a small line, and to its left and right
 MISSED, FALSE_ALARM, INFINITE = "x", "+", ">"
 IN_WORDS = {MISSED: "×", FALSE_ALARM: "+", INFINITE: "▷"}  # noqa: RUF001  (the sign of multiplication)
 
@@ -119,7 +119,8 @@ def names_of_runs(rows: Iterable[Series | Sizes], length: int) -> dict[str, str]
     names = {row.run: shortened(row.run, length) for row in rows}
     often = Counter(names.values())
     return {
-        run: name if often[name] == 1 else f"{name} ({place})" for place, (run, name) in enumerate(names.items(), 1)
+        run: name if often[name] == 1 else f"{shortened(run, length - 4)} ({place})"
+        for place, (run, name) in enumerate(names.items(), 1)
     }
 
 
@@ -293,7 +294,7 @@ def legend(figure: Figure, entries: Sequence[tuple[str, Look]], *, width: str, p
         loc="outside upper center",
         ncols=columns,
         frameon=False,
-        fontsize=6,
+        fontsize=SMALL,
         handlelength=2.6 if lines else 1,
         columnspacing=1.2,
         borderaxespad=0.1,
@@ -308,7 +309,7 @@ def legend_columns(names: Sequence[str], width: str) -> int:
 
 def legend_height(names: Sequence[str], width: str) -> float:
     """How many inches the legend takes."""
-    return -(-len(names) // legend_columns(names, width)) * 0.13
+    return -(-len(names) // legend_columns(names, width)) * 0.14
 
 
 def limits(values: Values, *, low: float = -np.inf) -> tuple[float, float]:

@@ -136,6 +136,7 @@ class _Scene:
         rows = [row for row, _ in pairs]
         names, called = names_of_labels(rows, NAME_LENGTH[width]), names_of_runs(rows, NAME_LENGTH[width])
         together = len(names) > len(LOOKS)
+        named = len(names) == 1 and len(called) == 1  # by the axis, which has room for it in one panel
         looks = dict(zip(names, repeat(LOOKS[0]) if together else LOOKS, strict=False))
         medians = {
             run: list(_medians([pair for pair in pairs if pair[0].run == run], looks, together=together))
@@ -151,11 +152,11 @@ class _Scene:
             pairs=pairs,
             called=called,
             looks=looks,
-            entries=[] if together or len(names) == 1 else [(names[label], look) for label, look in looks.items()],
+            entries=[] if together or named else [(names[label], look) for label, look in looks.items()],
             medians=medians,
             edges=edges,
             size_edges=_size_edges(pairs),
-            titles=(_size_title(pairs[0][1].unit, names), title_of(rows[0])),
+            titles=(_size_title(pairs[0][1].unit, next(iter(names.values())) if named else ""), title_of(rows[0])),
             lines=[*marked(rows, edges), *(["; ".join(remarks)] if remarks else []), *not_drawn(rows, called)],
             crowd=sum(len(row.ordered) for row in rows),
         )
@@ -199,8 +200,8 @@ class _Scene:
             )
 
 
-def _size_title(unit: str, names: Mapping[Key, str]) -> str:
-    of = f" of {next(iter(names.values()))}" if len(names) == 1 else ""
+def _size_title(unit: str, name: str) -> str:
+    of = f" of {name}" if name else ""
     return f"reference {'area' if unit in ('mm²', 'px') else 'volume'}{of}, {unit}"
 
 
