@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from segeval.batching import batch
+from segeval.columns import CaseCounts, Scores
 from segeval.reports.page import to_html
+from segeval.summary import summarised
 from tests.command import TOP
 from tests.pages import CASE, LABEL, hostile, large
+from tests.test_reports_golden import awkward_batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -287,6 +290,77 @@ def test_what_things_are_called_is_never_run(browser: Browser, folder: Path) -> 
         assert opened.cases() == [CASE]
         assert opened.page.locator("main img, main script, header script").count() == 0
         assert (opened.requests, opened.complaints) == ([], [])
+
+
+@pytest.mark.parametrize("width", [1440, 768, 390])
+def test_scores_are_read_beside_a_long_name(browser: Browser, folder: Path, width: int) -> None:
+    names = {"case_00000": "n" * 300, "case_00001": "a name of words " * 18}
+    results = large(2, labels=2)
+    cases = tuple(replace(each, case=names[each.case]) for each in results.cases)
+    scores, counts = Scores(), CaseCounts()
+    scores.extend(replace(each, case=names[each.case]) for each in results.scores)
+    counts.extend(replace(each, case=names[each.case]) for each in results.counts)
+    long = summarised(replace(results, cases=cases, scores=scores, counts=counts))
+    path = write(folder / "long.html", long, overlays=False)
+    with Opened(browser, path, viewport={"width": width, "height": 900}) as opened:
+        found = opened.page.evaluate(
+            """() => {
+              const box = document.getElementById("all").parentElement;
+              box.scrollIntoView({ behavior: "instant", block: "start" });
+              box.scrollLeft = box.scrollWidth;
+              return [...document.querySelectorAll("#all tbody tr")].map((row) => {
+                const cell = row.cells[row.cells.length - 2];
+                row.scrollIntoView({ behavior: "instant", block: "center" });
+                box.scrollLeft = box.scrollWidth;
+                const place = cell.getBoundingClientRect();
+                const at = (x) => document.elementFromPoint(x, place.top + place.height / 2);
+                const head = row.cells[0].getBoundingClientRect();
+                return [at(place.left + 1) === cell && at(place.right - 1) === cell,
+                        head.width / box.clientWidth, row.cells[0].scrollWidth <= row.cells[0].clientWidth];
+              });
+            }"""
+        )
+        assert [seen for seen, _, _ in found] == [True] * 4
+        assert all(share < 0.5 for _, share, _ in found)
+        assert [inside for _, _, inside in found] == [True] * 4
+
+
+def test_what_has_no_score_stands_like_a_number(browser: Browser, folder: Path) -> None:
+    with Opened(browser, write(folder / "undefined.html", awkward_batch())) as opened:
+        found = opened.page.evaluate(
+            """() => [...document.querySelectorAll("#all tbody tr")].flatMap((row) =>
+              [...row.cells].slice(2, -1).filter((cell) => !cell.dataset.v && cell.textContent)
+                .map((cell) => getComputedStyle(cell).textAlign))"""
+        )
+        assert set(found) == {"right"}
+        ends = opened.page.evaluate(
+            """() => [1, -1].map((place) => getComputedStyle(document.querySelector("#all tbody tr").cells[
+              place < 0 ? document.querySelector("#all tbody tr").cells.length - 1 : place]).textAlign)"""
+        )
+        assert ends == ["left", "left"]
+
+
+def test_paper_has_more_rows_and_every_setting(browser: Browser, folder: Path) -> None:
+    path = write(folder / "printed.html", large(250), overlays=False)
+    with Opened(browser, path) as opened:
+        seen = """() => [document.querySelectorAll("#all tbody tr").length, document.querySelector("details").open,
+                         document.getElementById("more").firstChild.data]"""
+        before = opened.page.evaluate(seen)
+        assert before == [200, False, "The first 200 are shown. "]
+        opened.page.evaluate(f"addEventListener('beforeprint', () => {{ window.printed = ({seen})(); }})")
+        opened.page.pdf()
+        assert opened.page.evaluate("window.printed") == [2000, True, "The first 2,000 are shown. "]
+        assert opened.page.evaluate(seen) == before
+        opened.page.get_by_label("Find").fill("case_0001")  # on paper too
+        opened.page.pdf()
+        assert opened.page.evaluate("window.printed[0]") == 100
+        opened.page.get_by_label("Find").fill("")
+        opened.page.get_by_role("button", name="Show all").click()
+        opened.page.pdf()
+        assert opened.page.evaluate("window.printed[0]") == 2500
+        opened.page.emulate_media(media="print")
+        opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert opened.page.locator("details dl").is_visible()
 
 
 def test_the_policy_holds(browser: Browser, samples: Path) -> None:

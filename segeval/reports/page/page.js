@@ -3,6 +3,7 @@
 (() => {
   "use strict";
   const WINDOW = 200;
+  const PRINTED = 2000; // rows: some 30 sheets of paper
   const byId = (id) => document.getElementById(id);
   const made = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
@@ -87,6 +88,20 @@
   more.append(document.createTextNode(""), made("button", { type: "button", className: "plain", textContent: "Show all" }));
   more.lastChild.addEventListener("click", () => {
     most = Infinity;
+    show();
+  });
+  // paper has no buttons: more rows are on it, and what is folded is open
+  const settings = document.querySelector("details");
+  let before;
+  addEventListener("beforeprint", () => {
+    before = { most, open: settings.open };
+    most = Math.max(most, PRINTED);
+    settings.open = true;
+    show();
+  });
+  addEventListener("afterprint", () => {
+    most = before.most;
+    settings.open = before.open;
     show();
   });
   find.addEventListener("input", filter);
