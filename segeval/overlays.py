@@ -9,6 +9,7 @@ are shown beside each other. Nothing here knows how it is drawn.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
@@ -17,18 +18,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.cases import Case, pair_of, plane_of
+from segeval.cases import Case, CaseRecord, pair_of, plane_of
 from segeval.comparison import Key, Masks
 from segeval.errors import GeometryError, InputError, OutOfMemoryError, UsageError, shown
 from segeval.geometry import difference
 from segeval.labelmap import Grid, Unit
 from segeval.matching import plain_name
 from segeval.plans import Plan
+from segeval.reading import file_behind
 from segeval.reading.images import Image, read_image
 from segeval.scoring import LabelCounts, Pair
 
 Mask = NDArray[np.bool_]
 
+ELSEWHERE = "paths are relative to where the cases were scored: run it there, or put the results beside the data"
 MARGIN = 0.15  # of the longest side of what is shown, about it
 LEAST_STEPS = 24  # smallest spacings along each side, so that something small is seen where it lies
 DARKEST, LIGHTEST = 1.0, 99.0  # percentiles of what is shown that become black and white
@@ -92,6 +95,44 @@ class Slice:
     def false_negative(self) -> Mask:
         """Where only the reference has it."""
         return self.reference & ~self.prediction
+
+
+def case_of(record: CaseRecord, *, beside: str | None = None) -> Case:
+    """The files of a case, to be read again: where they were, or else beside its results.
+
+    Parameters
+    ----------
+    record
+        The case as it was scored.
+    beside
+        The file of the results, if there is one: a relative path that leads to nothing from here is tried from the
+        folder of that file, and stays as it is where that leads to nothing either.
+
+    Examples
+    --------
+    >>> case_of(CaseRecord(case="a", status="scored", prediction="no/p.png", reference="/r.png"), beside="out/r.json")
+    Case(name='a', prediction='no/p.png', reference='/r.png', problem=None, near=())
+    """
+
+    def found(path: str) -> str:
+        other = path if beside is None else os.path.join(os.path.dirname(beside), path)  # noqa: PTH118, PTH120
+        return other if _is_nowhere(path) and not _is_nowhere(other) else path
+
+    prediction = None if record.prediction is None else found(record.prediction)
+    return Case(name=record.case, prediction=prediction, reference=found(record.reference))
+
+
+def not_here(case: Case) -> str | None:
+    """The first relative path of it that leads to nothing, as where its results were taken to another place."""
+    paths = [path for path in (case.prediction, case.reference) if path is not None]
+    return next((path for path in paths if _is_nowhere(path) and not os.path.isabs(path)), None)  # noqa: PTH117
+
+
+def _is_nowhere(path: str) -> bool:
+    try:
+        return not os.path.exists(file_behind(path))  # noqa: PTH110 - a Path of any text may raise
+    except ValueError:
+        return True
 
 
 def overlays(

@@ -311,6 +311,12 @@ def test_what_plot_overlay_refuses(tmp_path: Path, capsys: pytest.CaptureFixture
 
     assert "no case is called 'q'" in cause(path, "--case", "q", "--label", 1, code=2)
     assert "no label or region is called '7'; there are 1" in cause(path, "--label", 7, code=2)
+    padded = json.loads(path.read_text())
+    for number, name in enumerate(["case_01", *(f"case_{place}" for place in range(10, 15))]):
+        padded["cases"][number:] = [padded["cases"][0] | {"case": name}]
+    other = tmp_path / "padded.json"
+    other.write_text(json.dumps(padded | {"scores": [], "counts": []}))
+    assert cause(other, "--case", "case_1", "--label", 1, code=2).endswith("'case_1'; did you mean case_01?")
     assert "no such folder" in cause(path, "--label", 1, "--images", tmp_path / "none", code=3)
     (tmp_path / "images").mkdir()
     assert "there is no image of r" in cause(path, "--label", 1, "--images", tmp_path / "images", code=3)

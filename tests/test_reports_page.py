@@ -415,6 +415,62 @@ def test_the_worst_cases_are_drawn_on_scans(tmp_path: Path, capsys: pytest.Captu
     assert f"drawn without a scan, since none in {tmp_path}/scans is called like it: b" in page.text
 
 
+def test_results_that_were_taken_elsewhere_are_drawn_beside_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where the cases were scored, beside the data, and nowhere: with the hint once, whatever the number of cases."""
+    for folder in ("elsewhere", "p", "r"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        save(tmp_path / f"p/{name}.nii", box((9, 9, 9), at=2))
+        save(tmp_path / f"r/{name}.nii", box((9, 9, 9), at=3))
+    assert call(capsys, "batch", "p", "r", "-q", "-m", "dice", "-o", "r.json").code == 0
+    shutil.copy("r.json", "elsewhere/r.json")
+    hint = "paths are relative to where the cases were scored"
+
+    def drawn(results: str) -> tuple[int, str]:
+        assert call(capsys, "report", results, "-o", tmp_path / "r.html").code == 0
+        page = taken_apart((tmp_path / "r.html").read_text("utf-8"))
+        return len([each for each in page.all("figure") if "id" in each.attributes]), page.text
+
+    assert drawn("elsewhere/r.json")[0] == 2  # as they are
+    monkeypatch.chdir("elsewhere")
+    assert drawn("../r.json")[0] == 2
+    assert hint not in drawn("../r.json")[1]
+    count, text = drawn("r.json")
+    assert (count, text.count(hint)) == (0, 1)
+    assert "not drawn: 1 of a, p/a.nii: no such file" in text
+    words = ["--case", "a", "--label", "1", "-o", tmp_path / "f.svg"]
+    answer = call(capsys, "plot", "overlay", "r.json", *words)
+    assert answer.code == 3
+    assert answer.cause.startswith(f"error: p/a.nii: no such file; {hint}")
+    assert call(capsys, "plot", "overlay", "../r.json", *words).code == 0
+    (tmp_path / "p/a.nii").rename(tmp_path / "p/a.html")
+    document = (tmp_path / "r.json").read_text("utf-8").replace("p/a.nii", "p/a.html")
+    (tmp_path / "r.json").write_text(document, "utf-8")
+    answer = call(capsys, "report", "../r.json", "-o", "../p/a.html")  # an input, by whichever path
+    assert answer.code == 2
+    assert "this is an input of the run" in answer.cause
+
+
+def test_of_a_single_case_every_row_is_shown_and_no_note_denies_it() -> None:
+    results = score_files(*case(1), metrics="dice", labels={number: f"organ {number}" for number in range(1, 40)})
+    page = page_of(results)[1]
+    assert len(rows_of_scores(page)) == 39
+    assert "not shown" not in page.text
+    assert "undefined: " in page.text  # the other notes are there
+
+
+def test_the_worst_case_over_all_labels_is_a_link() -> None:
+    page = known("samples")[1]
+    (row,) = [row for row in page.all("tr") if row.children[0].text == "generalized_dice"]
+    (link,) = row.all("a")
+    (found,) = [each for each in rows_of_scores(page) if each.attributes["id"] == link.attributes["href"][1:]]
+    assert [cell.text for cell in found.children[:2]] == [link.text.split()[1], "all"]
+    assert link.text.split()[0] in [cell.text for cell in found.children]
+
+
 def test_files_that_have_changed_are_not_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prediction = save(tmp_path / "p.nii", box((9, 9, 9), at=2))
     reference = save(tmp_path / "r.nii", box((9, 9, 9), at=3))

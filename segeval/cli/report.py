@@ -44,9 +44,11 @@ def report(results: str, *, output: str, images: str | None, worst: int, no_over
 
     The page holds the requirements, means with their intervals, figures, the worst cases drawn in the slices with most
     error, what was not scored and why, and every score in a table that sorts and filters. It needs no network and no
-    other file. The worst cases are drawn from the files that the results name; where these are gone, the page says so.
-    It takes pip install 'segeval-cli[report]'. stdout has the path of the page.
+    other file. The worst cases are drawn from the files that the results name: a relative path is tried
+    from here, then from the folder of RESULTS. Where they are gone, the page says so. It takes pip install
+    'segeval-cli[report]'. stdout has the path of the page.
     """
+    from segeval.overlays import case_of
     from segeval.reports.document import read_results
     from segeval.reports.files import check_report_path, write_text
     from segeval.reports.page import to_html
@@ -57,8 +59,9 @@ def report(results: str, *, output: str, images: str | None, worst: int, no_over
     check_report_path(output, inputs=[results])
     check_images(images)
     found = summarised(read_results(results))
-    files = (path for record in found.cases for path in (record.prediction, record.reference) if path)
-    page = to_html(found, title=title, worst=worst, overlays=not no_overlays, images=images)
+    cases = (case_of(record, beside=results) for record in found.cases)
+    files = (path for case in cases for path in (case.prediction, case.reference) if path)
+    page = to_html(found, title=title, worst=worst, overlays=not no_overlays, images=images, source=results)
     write_text(output, page, inputs=[results, *files])
     with data_stream() as stream:
         stream.write(f"{shown(output)}\n")

@@ -40,9 +40,9 @@ def overlay(results: tuple[str, ...], **options: Any) -> None:
     """Draw the slices of a case in which RESULTS are most in error about a label.
 
     One slice of each plane, with a row for each results file: all have the same slices, those with the most false
-    voxels in all files together. The files that were scored are read again, so they must still be where they were.
-    stdout says how many voxels of each slice are right, false and missed. It takes matplotlib: pip install
-    'segeval-cli[report]'.
+    voxels in all files together. The files that were scored are read again, so they must still be where they were; a
+    relative path is tried from here, then from the folder of RESULTS. stdout says how many voxels of each slice are
+    right, false and missed. It takes matplotlib: pip install 'segeval-cli[report]'.
     """
     from segeval.overlays import compared
     from segeval.reading.images import find_image
@@ -101,20 +101,23 @@ def _record(path: str, results: Results, name: str | None) -> CaseRecord:
     for record in results.cases:
         if name in (None, record.case):
             return record
-    import difflib
+    from segeval.pairing.near import Pool
 
-    near = difflib.get_close_matches(name or "", [record.case for record in results.cases], n=3, cutoff=0.5)
+    near = Pool((record.case, record.case) for record in results.cases).near(name or "")
     hint = f"did you mean {' or '.join(map(shown, near))}?" if near else None
     raise UsageError(f"no case is called {shown(name)!r}", source=path, hint=hint)
 
 
 def _case(record: CaseRecord, path: str) -> Case:
-    from segeval.cases import Case
+    from segeval.overlays import ELSEWHERE, case_of, not_here
 
     if record.status != "scored":
         why = "" if record.message is None else f": {shown(record.message)}"
         raise InputError(f"the case {shown(record.case)} was not scored{why}", source=path)
-    return Case(name=record.case, prediction=record.prediction, reference=record.reference)
+    case = case_of(record, beside=path)
+    if lost := not_here(case):
+        raise InputError("no such file", source=lost, hint=ELSEWHERE)
+    return case
 
 
 def _row_names(paths: tuple[str, ...]) -> list[str]:

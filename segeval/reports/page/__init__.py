@@ -39,6 +39,7 @@ def to_html(
     worst: int = WORST,
     overlays: bool = True,
     images: str | None = None,
+    source: str | None = None,
 ) -> Iterator[str]:
     """The results as one HTML page.
 
@@ -54,6 +55,9 @@ def to_html(
         Whether the worst cases are drawn; their files are read again.
     images
         The folder of the scans that are drawn beneath.
+    source
+        The file that the results were read from, if any: files of cases are looked for beside it where their relative
+        paths lead to nothing.
 
     Yields
     ------
@@ -75,7 +79,7 @@ def to_html(
         script=script,
         style_hash=_hash(style),
         script_hash=_hash(script),
-        page=page_of(results, title=title, worst=worst, overlays=overlays, images=images),
+        page=page_of(results, title=title, worst=worst, overlays=overlays, images=images, source=source),
     )
 
 

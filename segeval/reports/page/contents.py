@@ -9,7 +9,8 @@ from functools import partial
 
 from segeval.comparison import Key
 from segeval.metrics import Direction, parse
-from segeval.reports.overview import Desk, Head, counted, overview, unscored
+from segeval.overlays import ELSEWHERE
+from segeval.reports.overview import Desk, Head, Overview, counted, overview, unscored
 from segeval.reports.page.illustrations import Studio, metric_figures, size_figures
 from segeval.reports.page.tables import (
     Cell,
@@ -23,7 +24,7 @@ from segeval.reports.page.tables import (
     scores_of,
     worst_cases,
 )
-from segeval.reports.sheets import Alphabet, found, sheets
+from segeval.reports.sheets import Alphabet, Sheet, found, sheets
 from segeval.results import Results
 from segeval.scoring import ALL
 
@@ -166,7 +167,9 @@ class Page:
     settings: tuple[tuple[str, str], ...]
 
 
-def page_of(results: Results, *, title: str | None, worst: int, overlays: bool, images: str | None) -> Page:
+def page_of(
+    results: Results, *, title: str | None, worst: int, overlays: bool, images: str | None, source: str | None
+) -> Page:
     """Everything that the page of some results says; see `segeval.reports.page.to_html`."""
     alphabet = Alphabet()
     desk = Desk(results=results, alphabet=alphabet, folded=False)
@@ -174,7 +177,8 @@ def page_of(results: Results, *, title: str | None, worst: int, overlays: bool, 
     rows = registered(desk)
     sheet = sheets(results, alphabet)[0] if len(results.cases) == 1 else None
     ranking = {metric: worst_cases(desk, metric, most=worst) for metric in desk.metrics}
-    drawn, legend, not_drawn = _overlays(desk, _to_draw(ranking) if overlays else [], rows, images)
+    studio = Studio(results, images=images, source=source)
+    drawn, legend, not_drawn = _overlays(desk, _to_draw(ranking) if overlays else [], rows, studio)
     entry = partial(_entry, desk, rows=rows, drawn=drawn, names=label_names(desk))
     lost = [rows.of(record.case) for record in unscored(results.cases)]
     return Page(
@@ -187,8 +191,8 @@ def page_of(results: Results, *, title: str | None, worst: int, overlays: bool, 
         unscored=linked(closing.failures, lost[:MOST_FAILURES]) if closing.failures else None,
         warnings=closing.warnings,
         facts=sheet.facts if sheet else (),
-        means=() if sheet else tuple(linked(table) for table in (closing.summary, closing.overall) if table),
-        notes=sheet.footnotes if sheet else (*closing.notes, *_few_drawn(desk)),
+        means=() if sheet else tuple(_means(desk, closing, rows)),
+        notes=_footnotes(sheet) if sheet else (*closing.notes, *_few_drawn(desk)),
         groups=tuple(map(linked, closing.groups)),
         panels=() if sheet else tuple(_panels(desk, rows)),
         worst_of="labels" if sheet else "cases",
@@ -233,6 +237,20 @@ def _gate(results: Results, rows: Register, alphabet: Alphabet) -> Grid:
         for verdict in results.gate
     ]
     return Grid(heads=tuple(Head(title=head, right=head == "found") for head in heads), rows=tuple(lines))
+
+
+def _means(desk: Desk, closing: Overview, rows: Register) -> list[Grid]:
+    """The means by label, and those over all labels with links to the worst cases."""
+    found = [linked(closing.summary)] if closing.summary else []
+    if closing.overall:
+        worst = [rows.of(row.worst_case, ALL) for row in desk.rows("cases", over_labels=True)]
+        found.append(linked(closing.overall, worst, column="worst"))
+    return found
+
+
+def _footnotes(sheet: Sheet) -> tuple[str, ...]:
+    """Those of a single case, less the one about rows that a terminal has no room for: here they are shown."""
+    return tuple(line for line in sheet.footnotes if not line.startswith("not shown"))
 
 
 def _few_drawn(desk: Desk) -> list[str]:
@@ -301,11 +319,10 @@ def _entry(
 
 
 def _overlays(
-    desk: Desk, wanted: Sequence[tuple[str, Key]], rows: Register, images: str | None
+    desk: Desk, wanted: Sequence[tuple[str, Key]], rows: Register, studio: Studio
 ) -> tuple[dict[tuple[str, Key], Overlay], str, list[str]]:
     """Each case and label as a drawing, what their looks stand for, and why some are none."""
     names = label_names(desk)
-    studio = Studio(desk.results, images=images)
     drawn: dict[tuple[str, Key], Overlay] = {}
     reasons: list[str] = []
     for case, label in wanted[:MOST_OVERLAYS]:
@@ -322,9 +339,13 @@ def _overlays(
             drawing=drawing,
             row=rows.of(case, label),
         )
+    if studio.elsewhere:
+        reasons.append(ELSEWHERE)
     if len(wanted) > MOST_OVERLAYS:
         reasons.append(f"not drawn: {len(wanted) - MOST_OVERLAYS} more, since a page has {MOST_OVERLAYS} overlays")
     if studio.bare:
         which = desk.alphabet.text(studio.bare[0]) + (f" and {len(studio.bare) - 1} more" if studio.bare[1:] else "")
-        reasons.append(f"drawn without a scan, since none in {desk.alphabet.text(images)} is called like it: {which}")
+        reasons.append(
+            f"drawn without a scan, since none in {desk.alphabet.text(studio.images)} is called like it: {which}"
+        )
     return drawn, studio.legend(key="ol") if drawn else "", reasons

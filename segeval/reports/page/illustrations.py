@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from segeval.cases import Case, CaseRecord
+from segeval.cases import CaseRecord
 from segeval.comparison import Key
 from segeval.errors import SegevalError, UsageError
-from segeval.overlays import Slice, overlays
+from segeval.overlays import Slice, case_of, not_here, overlays
 from segeval.plans import Plan
 from segeval.reading.images import find_image
 from segeval.reports import figures
@@ -99,10 +99,14 @@ class Studio:
         What names the files.
     images
         The folder of the scans beneath; None for none.
+    source
+        The file of the results; see `segeval.overlays.case_of`.
     """
 
-    def __init__(self, results: Results, *, images: str | None) -> None:
+    def __init__(self, results: Results, *, images: str | None, source: str | None) -> None:
         self.images = images
+        self.source = source
+        self.elsewhere = False  # whether files were not found by a relative path
         self.bare: list[str] = []  # cases that are drawn without a scan, though there is a folder of them
         self.records: Mapping[str, CaseRecord] = {record.case: record for record in results.cases}
         self.counts = results.counts
@@ -118,11 +122,12 @@ class Studio:
         if self.problem:
             return "", self.problem
         record = self.records[name]
-        case = Case(name=name, prediction=record.prediction, reference=record.reference)
+        case = case_of(record, beside=self.source)
         try:
             image = None if self.images is None else find_image(self.images, name)
             slices = overlays(case, self.plan, label=label, image=image, counted=self.counts.of([name]))
         except SegevalError as error:
+            self.elsewhere |= not_here(case) is not None
             return "", str(error)
         if self.images is not None and image is None and name not in self.bare:
             self.bare.append(name)

@@ -276,16 +276,17 @@ def _worst_text(desk: Desk, row: Summary) -> str:
     return f"{desk.cell(worst_value(row), row.metric, exact=True)} {desk.alphabet.text(row.worst_case)}"
 
 
-def linked(table: Table, anchors: Iterable[str] = ()) -> Grid:
-    """A table of the overview, the heads of its rows linking to `anchors`, one for each row if there are any."""
+def linked(table: Table, anchors: Iterable[str] = (), *, column: str = "") -> Grid:
+    """A table of the overview: the heads of its rows, or that column, link to `anchors`, one for each row if any."""
     targets = list(anchors) or [""] * len(table.rows)
     keys = [place for place, head in enumerate(table.heads) if head.key]
     named = [place for place in keys if not table.heads[place].right and all(row[place] for row in table.rows)]
+    at = next((place for place, head in enumerate(table.heads) if column and head.title == column), None)
     rows = []
     for row, anchor in zip(table.rows, targets, strict=True):
         key = next((place for place in [*named, *keys] if row[place]), -1)
         cells = [
-            Cell(text.strip(), anchor=anchor if place == key else "", is_head=place == key)
+            Cell(text.strip(), anchor=anchor if place == (key if at is None else at) else "", is_head=place == key)
             for place, text in enumerate(row)
         ]
         rows.append(tuple(cells))
