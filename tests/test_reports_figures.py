@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
@@ -13,11 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segeval.columns import Scores
 from segeval.errors import UsageError
 from segeval.factors import pivot
 from segeval.reports.figures import SUFFIXES, heatmap
 from tests.command import TOP, call, plain_environment
 from tests.paper import of_values, paper, save, save_metadata
+from tests.test_reports_score_figures import boxes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,6 +107,19 @@ def test_a_png_is_drawn_at_300_dpi_in_the_width_of_a_column() -> None:
 def test_a_panel_for_each_level_of_a_facet() -> None:
     found = texts(heatmap(of_paper("loss"), suffix=".svg"))
     assert [text for text in found if text.startswith("loss ")] == ["loss dl2", "loss gdl", "loss ss", "loss wce"]
+
+
+@pytest.mark.parametrize("width", ["single", "double"])
+def test_texts_are_within_the_figure(width: str) -> None:
+    results, metadata = paper()
+    long = "lower lobe of the left lung, segment 10a"
+    results = replace(results, scores=Scores([replace(row, name=long) for row in results.scores]))
+    found = pivot({"r.json": results}, rows=["patch"], columns=["network", "learning_rate"], metadata=metadata)
+    svg = heatmap(found, suffix=".svg", width=width)
+    right, bottom = (float(each) for each in re.findall(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg)[0])
+    places = boxes(svg)
+    assert f"median dice of {long} (higher is better)" in " ".join(text for text, *_ in places)
+    assert [text for text, x0, y0, x1, y1 in places if min(x0, y0) < 0 or x1 > right or y1 > bottom] == []
 
 
 @pytest.mark.parametrize("name", ["$\\frac{", "<script>&", "肝臓", "a_b^c", "two\nlines"])

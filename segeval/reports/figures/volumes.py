@@ -12,6 +12,7 @@ import numpy as np
 from segeval.comparison import Key
 from segeval.errors import UsageError
 from segeval.reports.figures.parts import (
+    LEGEND_LENGTH,
     LOOKS,
     NAME_LENGTH,
     Look,
@@ -134,9 +135,11 @@ class _Scene:
     def of(cls, pairs: Sequence[Pair], width: str, *, lacking: int) -> _Scene:
         """The scene for some scores with sizes, where so many labels are lacking that have none."""
         rows = [row for row, _ in pairs]
-        names, called = names_of_labels(rows, NAME_LENGTH[width]), names_of_runs(rows, NAME_LENGTH[width])
+        called = names_of_runs(rows, NAME_LENGTH[width])
+        alone = len(by_label(rows)) == 1
+        named = alone and len(called) == 1  # by the axis, which has room for it in one panel; else by the legend
+        names = names_of_labels(rows, LEGEND_LENGTH[width] - 8 if alone and not named else NAME_LENGTH[width])
         together = len(names) > len(LOOKS)
-        named = len(names) == 1 and len(called) == 1  # by the axis, which has room for it in one panel
         looks = dict(zip(names, repeat(LOOKS[0]) if together else LOOKS, strict=False))
         medians = {
             run: list(_medians([pair for pair in pairs if pair[0].run == run], looks, together=together))
