@@ -29,6 +29,7 @@ SURFACES = ("voxel", "surfel", "smooth")  # those that can be asked for; the oth
 WEIGHTED = ("surfel", "smooth")  # by the area of each of their elements
 SMOOTH_RULE = 1  # of all that decides where the smooth surface lies: to be raised with any change of it
 
+LONGEST = 1e100  # beyond it, squares and sums of lengths may leave the range of a float64
 SLACK = 1e-4  # of the smallest spacing: NIfTI keeps spacing in float32, so that 1.2 is 1.2000000477
 
 
@@ -99,7 +100,9 @@ class Conventions:
         if isinstance(penalty, str) and penalty not in ("diagonal", "inf", "nan"):
             raise UsageError(f"penalty is diagonal, inf, nan or a length, not {shown(penalty)}")
         if not isinstance(penalty, str) and not is_length(penalty):
-            raise UsageError(f"a penalty is a length of 0 or more, not {penalty}", hint="or diagonal, inf, nan")
+            raise UsageError(
+                f"a penalty is a length of 0 or more, {found_length(penalty)}", hint="or diagonal, inf, nan"
+            )
         if self.absent_class not in get_args(AbsentClass):
             raise UsageError(f"absent class is one of {', '.join(get_args(AbsentClass))}, not {self.absent_class}")
         for option, found, kinds in (("surface", self.surface, Surface), ("percentile", self.percentile, Percentile)):
@@ -111,7 +114,7 @@ class Conventions:
         ):
             for value in values:
                 if not is_length(value):
-                    raise UsageError(f"{what} of 0 or more, not {value}")
+                    raise UsageError(f"{what} of 0 or more, {found_length(value)}")
         if self.ignore_label is not None and self.ignore_label < 0:
             raise UsageError(f"labels are 0 or more, so none is {self.ignore_label}")
 
@@ -156,8 +159,20 @@ class Conventions:
 
 
 def is_length(value: SupportsFloat) -> bool:
-    """Whether a value is a number from 0 up, and finite."""
+    """Whether a value is a number from 0 to `LONGEST`."""
     try:
-        return 0 <= float(value) < math.inf
-    except (TypeError, ValueError):
+        return 0 <= float(value) <= LONGEST
+    except (TypeError, ValueError, OverflowError):
         return False
+
+
+def found_length(value: object) -> str:
+    """What was found where `is_length` is not so, and the bound where that is why.
+
+    Examples
+    --------
+    >>> found_length(-1), found_length(1e300)
+    ('not -1', 'and at most 1e+100, not 1e+300')
+    """
+    too_long = isinstance(value, int | float) and LONGEST < value < math.inf
+    return f"{f'and at most {LONGEST:g}, ' if too_long else ''}not {shown(value)[:40]}"

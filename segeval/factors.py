@@ -24,7 +24,7 @@ from segeval.metrics import find, parse
 from segeval.reading.folders import natural_order
 from segeval.results import Results
 from segeval.scoring import ALL
-from segeval.sources import Source, asked_for, check_metrics, rank, sources_of
+from segeval.sources import Source, asked_for, check_metrics, metrics_of, rank, sources_of
 from segeval.summary import quantile
 
 FILE, LABEL, NAME, METRIC = OWN = ("file", "label", "name", "metric")
@@ -297,10 +297,10 @@ def _check_factors(
 def _tokens(sources: Sequence[Source], paths: Sequence[str], metrics: Sequence[str]) -> list[str]:
     """The metrics that are asked for, or all there are."""
     if not metrics:
-        return list(dict.fromkeys(token for source in sources for token in source.metrics))
+        return list(dict.fromkeys(token for source in sources for token in metrics_of(source.results)))
     tokens = list(dict.fromkeys(parse(metric).token for metric in metrics))
     for path, source in zip(paths, sources, strict=True):
-        check_metrics(source, tokens, path=path)
+        check_metrics(source.results, tokens, path=path)
     return tokens
 
 
@@ -327,7 +327,7 @@ def _gather(
         if record.status != "scored":
             found.unscored[record.status] += 1
     scored = np.array([record.status == "scored" for record in results.cases], bool)
-    units, asked = source.units(), set(source.metrics)
+    units, asked = source.units(), set(metrics_of(results))
     for levels, places in of_cases.items():
         of_factor = dict(zip(case_factors, levels, strict=True))
         for label, metric in chosen:

@@ -6,11 +6,11 @@ A plan is plain data: it crosses process boundaries, and two runs with one plan 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from segeval.conventions import Conventions, is_length
+from segeval.conventions import Conventions, found_length, is_length
 from segeval.errors import UsageError, shown
 from segeval.geometry import Policy
 from segeval.matching import plain_name
@@ -94,7 +94,7 @@ class Plan:
         if self.spacing is not None and not all(math.isfinite(step) and step > 0 for step in self.spacing):
             raise UsageError(f"spacing takes positive lengths, found {self.spacing}")
         if not is_length(self.geometry_tolerance):
-            raise UsageError(f"a geometry tolerance is 0 or more, not {self.geometry_tolerance}")
+            raise UsageError(f"a geometry tolerance is 0 or more, {found_length(self.geometry_tolerance)}")
 
         self._check_probabilities()
         self._check_preset()
@@ -208,10 +208,17 @@ class Plan:
 
         Raises
         ------
-        KeyError, TypeError, ValueError, UsageError
+        UsageError
             They are no plan's.
         """
+        check_settings(settings)
+        try:
+            return cls._restored(settings)
+        except KeyError as error:
+            raise UsageError(f"the setting {error.args[0]} is missing") from None
 
+    @classmethod
+    def _restored(cls, settings: Mapping[str, Any]) -> Plan:
         def numbers(mapping: Mapping[str, Any]) -> dict[int, Any]:
             return {int(label): value for label, value in mapping.items()}
 
@@ -254,7 +261,7 @@ class Plan:
             "compat": conventions.compat,
             "surface": conventions.surface,
             "percentile": conventions.percentile,
-            "penalty": penalty,
+            "penalty": penalty if isinstance(penalty, str) else float(penalty),
             "absent_class": conventions.absent_class,
             "tolerance": conventions.tolerance,
             "label_tolerances": dict(conventions.label_tolerances),
@@ -270,10 +277,92 @@ class Plan:
             "map_reference": {str(old): new for old, new in self.relabel_reference.items()},
             "spacing": None if self.spacing is None else list(self.spacing),
             "geometry": self.geometry,
-            "geometry_tolerance": self.geometry_tolerance,
+            "geometry_tolerance": float(self.geometry_tolerance),
             **(
                 {"probabilities": True, "threshold": self.threshold, "normalise": self.normalise}
                 if self.probabilities
                 else {}
             ),
         }
+
+
+def check_settings(settings: Mapping[str, Any]) -> None:
+    """See that each setting is of its kind, whatever settings there are; `Plan.of_settings` needs all of a plan's.
+
+    Raises
+    ------
+    UsageError
+        One is of another kind.
+
+    Examples
+    --------
+    >>> check_settings({"labels": {"1": "liver"}, "spacing": None, "of another program": 5})
+    >>> check_settings({"labels": ["liver"]})
+    Traceback (most recent call last):
+    segeval.errors.UsageError: the setting labels cannot be ['liver']
+    """
+    for name, value in settings.items():
+        if name in _KINDS and not _KINDS[name](value):
+            raise UsageError(f"the setting {name} cannot be {shown(repr(value)[:60])}")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_switch(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and is_length(abs(value))
+
+
+def _is_label(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64
+
+
+def _is_label_text(value: str) -> bool:
+    return value.isdecimal() and len(value) <= len(str(1 << 64))
+
+
+def _or_none(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or kind(value)
+
+
+def _list_of(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(map(kind, value))
+
+
+def _mapping(keys: Callable[[Any], bool], values: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, dict) and all(map(keys, value)) and all(map(values, value.values()))
+
+
+_KINDS: Mapping[str, Callable[[Any], bool]] = {
+    "metrics": _list_of(_is_text),
+    "compat": _or_none(_is_text),
+    "surface": _is_text,
+    "percentile": _is_text,
+    "penalty": lambda value: _is_text(value) or _is_number(value),
+    "absent_class": _is_text,
+    "tolerance": _is_number,
+    "label_tolerances": _mapping(_is_text, _is_number),
+    "weight": _mapping(_is_text, lambda value: _is_number(value) and value >= 0),
+    "background": _is_switch,
+    "ignore_label": _or_none(_is_label),
+    "labels": _mapping(_is_label_text, _is_text),
+    "skipped": _list_of(_is_text),
+    "only": _list_of(_is_text),
+    "regions": _mapping(_is_text, _is_text),
+    "match": _is_text,
+    "map_prediction": _mapping(_is_label_text, _is_label),
+    "map_reference": _mapping(_is_label_text, _is_label),
+    "spacing": _or_none(_list_of(_is_number)),
+    "geometry": _is_text,
+    "geometry_tolerance": _is_number,
+    "probabilities": _is_switch,
+    "threshold": _is_number,
+    "normalise": _is_switch,
+    "missing": _is_text,
+    "by": _list_of(_is_text),
+}

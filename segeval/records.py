@@ -12,10 +12,14 @@ from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 from segeval.cases import CaseRecord, Status
+from segeval.conventions import LONGEST
+from segeval.errors import InputError
 from segeval.metrics import Quantity, find
-from segeval.scoring import LabelCounts, Score
+from segeval.scoring import SMALLEST_SPACING, LabelCounts, Score
 
 INFINITE = "infinite"
+_MOST_VOXELS = 1 << 48  # of an image: sums of counts over many cases stay within 64 bits
+_LABELS = (0, (1 << 64) - 1)
 
 
 def case_record(record: CaseRecord) -> dict[str, Any]:
@@ -90,6 +94,20 @@ def each(values: list[Any], key: str, *kinds: type) -> list[Any]:
     return [typed({key: value}, key, *kinds) for value in values]
 
 
+def within(record: Mapping[str, Any], key: str, low: float, high: float, *kinds: type) -> Any:
+    """The number under a key, from the one bound to the other, or what else the kinds allow; see `typed`.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        It is missing, of another kind, or beyond the bounds.
+    """
+    value = typed(record, key, *kinds)
+    if isinstance(value, int | float) and not low <= value <= high:
+        raise ValueError(f"{key} cannot be {json.dumps(value)[:60]}")
+    return value
+
+
 _NONE = type(None)
 
 
@@ -104,18 +122,18 @@ def read_case(row: Mapping[str, Any]) -> CaseRecord:
     status = typed(row, "status", str)
     if status not in get_args(Status):
         raise ValueError(f"status cannot be {json.dumps(status)[:60]}")
-    shape, spacing = typed(row, "shape", list, _NONE), typed(row, "spacing", list, _NONE)
+    shape, spacing = _read_grid(row)
     return CaseRecord(
         case=typed(row, "case", str),
         status=cast("Status", status),
         prediction=typed(row, "prediction", str, _NONE),
         reference=typed(row, "reference", str),
-        shape=None if shape is None else tuple(each(shape, "shape", int)),
-        spacing=None if spacing is None else tuple(float(step) for step in each(spacing, "spacing", int, float)),
+        shape=shape,
+        spacing=spacing,
         unit=typed(row, "unit", str, _NONE),
-        voxels=typed(row, "voxels", int, _NONE),
+        voxels=within(row, "voxels", 0, _MOST_VOXELS, int, _NONE),
         message=typed(row, "message", str, _NONE),
-        exit_code=typed({"exit_code": 0, **row}, "exit_code", int),
+        exit_code=within({"exit_code": 0, **row}, "exit_code", 0, InputError.exit_code, int),
         warnings=tuple(each(typed({"warnings": [], **row}, "warnings", list), "warnings", str)),
         groups={
             column: typed({column: group}, column, str)
@@ -124,14 +142,29 @@ def read_case(row: Mapping[str, Any]) -> CaseRecord:
     )
 
 
+def _read_grid(row: Mapping[str, Any]) -> tuple[tuple[int, ...] | None, tuple[float, ...] | None]:
+    """Shape and spacing of a case, such as `score` takes them."""
+    lengths, steps = typed(row, "shape", list, _NONE), typed(row, "spacing", list, _NONE)
+    shape = None if lengths is None else tuple(within({"shape": n}, "shape", 1, _MOST_VOXELS, int) for n in lengths)
+    if shape is not None and not (len(shape) in (2, 3) and math.prod(shape) <= _MOST_VOXELS):
+        raise ValueError(f"shape cannot be {json.dumps(lengths)[:60]}")
+    if steps is None:
+        return shape, None
+    bounds = SMALLEST_SPACING, 1 / SMALLEST_SPACING
+    spacing = tuple(float(within({"spacing": step}, "spacing", *bounds, int, float)) for step in steps)
+    if len(spacing) != len(shape or spacing):
+        raise ValueError(f"spacing cannot be {json.dumps(steps)[:60]}")
+    return shape, spacing
+
+
 def read_score(row: Mapping[str, Any]) -> Score:
     """The score that `score_record` made data of; see `read_case`."""
-    value, note = typed(row, "value", int, float, _NONE), typed(row, "note", str, _NONE)
+    value, note = within(row, "value", -LONGEST, LONGEST, int, float, _NONE), typed(row, "note", str, _NONE)
     if value is None and note == INFINITE:
         value, note = math.inf, typed({"cause": None, **row}, "cause", str, _NONE)
     return Score(
         case=typed(row, "case", str),
-        label=typed(row, "label", int, str),
+        label=within(row, "label", *_LABELS, int, str),
         name=typed(row, "name", str, _NONE),
         metric=typed(row, "metric", str),
         value=None if value is None else float(value),
@@ -144,9 +177,9 @@ def read_count(row: Mapping[str, Any]) -> LabelCounts:
     """The voxel counts that `count_record` made data of; see `read_case`."""
     return LabelCounts(
         case=typed(row, "case", str),
-        label=typed(row, "label", int, str),
-        tp=typed(row, "tp", int),
-        fp=typed(row, "fp", int),
-        fn=typed(row, "fn", int),
-        tn=typed(row, "tn", int),
+        label=within(row, "label", *_LABELS, int, str),
+        tp=within(row, "tp", 0, _MOST_VOXELS, int),
+        fp=within(row, "fp", 0, _MOST_VOXELS, int),
+        fn=within(row, "fn", 0, _MOST_VOXELS, int),
+        tn=within(row, "tn", 0, _MOST_VOXELS, int),
     )

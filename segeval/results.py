@@ -304,7 +304,7 @@ def plan_behind(results: Results, *, source: str) -> Plan:
     """
     try:
         return Plan.of_settings(results.settings)
-    except (AttributeError, KeyError, TypeError, ValueError, UsageError) as error:
+    except UsageError as error:
         raise InputError(f"its settings are damaged: {shown(error)}", source=source) from None
 
 

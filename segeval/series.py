@@ -164,7 +164,7 @@ def series_of(runs: Mapping[str, Results], *, metric: str, labels: Collection[st
     token, better = request.token, request.card.better
     sources = sources_of(runs)
     for source in sources:
-        check_metrics(source, [token], path=source.called)
+        check_metrics(source.results, [token], path=source.called)
     there = (label for source in sources for label, each in source.column_of if each == token)
     kept = asked_for(sources, there, labels)
     called = _called(sources)

@@ -74,11 +74,6 @@ class Source:
             names=_names_in(results),
         )
 
-    @property
-    def metrics(self) -> list[str]:
-        """Those that were asked for, then others that have scores."""
-        return list(dict.fromkeys([*self.results.metrics, *self.results.scores.metrics.values]))
-
     def column(self, kind: tuple[Key, str]) -> tuple[Values, NDArray[np.int16]]:
         """Values and codes of notes of a label and metric, for all cases."""
         place = self.column_of.get(kind)
@@ -117,7 +112,12 @@ def sources_of(files: Mapping[str, Results]) -> list[Source]:
     return sources
 
 
-def check_metrics(source: Source, tokens: Iterable[str], *, path: str) -> None:
+def metrics_of(results: Results) -> list[str]:
+    """The metrics that were asked for, then others that have scores."""
+    return list(dict.fromkeys([*results.metrics, *results.scores.metrics.values]))
+
+
+def check_metrics(results: Results, tokens: Iterable[str], *, path: str) -> None:
     """See that a file has scores of some metrics, as they are written in results.
 
     Raises
@@ -125,9 +125,10 @@ def check_metrics(source: Source, tokens: Iterable[str], *, path: str) -> None:
     UsageError
         It has none of one; `path` is the file's.
     """
-    lacking = [token for token in tokens if token not in source.metrics]
+    there = metrics_of(results)
+    lacking = [token for token in tokens if token not in there]
     if lacking:
-        known = f"there are {enumerated(source.metrics)}" if source.metrics else "there is none at all"
+        known = f"there are {enumerated(there)}" if there else "there is none at all"
         raise UsageError(f"no score of {', '.join(lacking)}", source=path, hint=known)
 
 

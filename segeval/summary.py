@@ -169,6 +169,8 @@ class _OverLabels:
 
     def add(self, metric: str, means: Values, weight: float) -> None:
         """Take in the means of one label and what it weighs, NaN where a draw has none."""
+        if not weight:
+            return  # of an infinite mean, nothing is no number
         defined = ~np.isnan(means)
         self.sums[metric] = self.sums.get(metric, 0.0) + np.where(defined, means, 0.0) * weight
         self.numbers[metric] = self.numbers.get(metric, 0.0) + defined * weight
@@ -373,9 +375,9 @@ def _macro(
 
 def _weighted(values: Values, weights: Values) -> float | None:
     """The weighted mean of values of which some are NaN; None where those that are not weigh nothing."""
-    defined = ~np.isnan(values)
+    defined = ~np.isnan(values) & (weights > 0)  # what weighs nothing may be infinite
     total = float(weights[defined].sum())
-    return float((weights * values)[defined].sum() / total) if total else None
+    return float((weights[defined] * values[defined]).sum() / total) if total else None
 
 
 def _pooled(

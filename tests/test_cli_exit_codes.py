@@ -73,6 +73,10 @@ WRONG = [
     (["--ignore-label", "-1"], "labels are 0 or more, so none is -1"),
     (["--penalty", "far"], "--penalty takes diagonal, inf, nan or a number, found 'far'"),
     (["--penalty", "-1"], "a penalty is a length of 0 or more, not -1.0; or diagonal, inf, nan"),
+    (
+        ["--penalty", "1e300"],
+        "a penalty is a length of 0 or more, and at most 1e+100, not 1e+300; or diagonal, inf, nan",
+    ),
     (["--tolerance", "liver=x"], "--tolerance takes a number, found 'x'"),
     (["--tolerance", "-2"], "a tolerance is a length of 0 or more, not -2.0"),
     (["--tolerance", "liver=1,liver=2"], "--tolerance gives 'liver' twice: 1 and 2"),

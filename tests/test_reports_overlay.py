@@ -326,7 +326,7 @@ def test_what_plot_overlay_refuses(tmp_path: Path, capsys: pytest.CaptureFixture
         document = json.loads(path.read_text())
         document["settings"][name] = value
         damaged.write_text(json.dumps(document))
-        assert "its settings are damaged" in cause(damaged, "--label", 1, code=3), name
+        assert "are damaged: " in cause(damaged, "--label", 1, code=3), name
     save(tmp_path / "p.nii", volumes()[1], spacing=(5, 2, 1))
     assert "origins differ" in cause(path, "--label", 1, code=3)
     (tmp_path / "p.nii").unlink()

@@ -14,13 +14,18 @@ import io
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from itertools import groupby
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from segeval.columns import CaseCounts, Scores
-from segeval.errors import InputError, shown
+from segeval.conventions import LONGEST
+from segeval.errors import InputError, UsageError, shown
+from segeval.metrics import parse
+from segeval.plans import check_settings
 from segeval.reading.files import opened
 from segeval.records import (
     INFINITE,
@@ -32,6 +37,7 @@ from segeval.records import (
     read_score,
     score_record,
     typed,
+    within,
 )
 from segeval.results import Results, Shard, Summary, Verdict
 from segeval.scoring import ALL
@@ -45,6 +51,9 @@ if TYPE_CHECKING:
 FORMAT = 1
 # lone bytes of a file name are no UTF-8, control characters drive a terminal, some readers end lines at the others
 _TO_ESCAPE = re.compile("[\ud800-\udfff\x7f-\x9f\u2028\u2029]")
+_EXPECTED = "results are read from the .json that a run wrote"
+_KINDS = {b"PAR1": "a Parquet file", b"PK\x03\x04": "an Excel workbook or ZIP file", b"\x1f\x8b": "compressed by gzip"}
+_TEXTS = {".csv": "a CSV table", ".tsv": "a TSV table", ".md": "Markdown", ".html": "an HTML page", ".xml": "XML"}
 _encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # json.dumps would make one for each record
 
 
@@ -212,12 +221,12 @@ def read_json(text: str, *, source: str = "results") -> Results:
     try:
         document = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"this is not JSON ({error})", source=source) from None
+        raise InputError(f"this is not JSON ({error})", source=source, hint=_EXPECTED) from None
     if not isinstance(document, dict) or "format" not in document or "scores" not in document:
-        raise InputError("this is JSON, but not results of segeval", source=source)
+        raise InputError("this is JSON, but not results of segeval", source=source, hint=_EXPECTED)
     if document["format"] != FORMAT or isinstance(document["format"], bool):
         raise InputError(
-            f"expected format {FORMAT}, found {_dumped(document['format'])}",
+            f"expected format {FORMAT}, found {shown(_dumped(document['format']))[:60]}",
             source=source,
             hint="a newer segeval may read it",
         )
@@ -225,8 +234,8 @@ def read_json(text: str, *, source: str = "results") -> Results:
         return _results(document)
     except KeyError as error:
         raise InputError(f"the results are damaged: {error.args[0]!r} is missing", source=source) from None
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"the results are damaged: {error}", source=source) from None
+    except (TypeError, ValueError, OverflowError, RecursionError, UsageError) as error:
+        raise InputError(f"the results are damaged: {shown(error)}", source=source) from None
 
 
 def read_results(path: str) -> Results:
@@ -239,11 +248,16 @@ def read_results(path: str) -> Results:
     """
     try:
         with opened(path) as file, io.BufferedReader(file) as buffered:
-            text = buffered.read().decode()
+            data = buffered.read()
+        text = data.decode()
     except UnicodeDecodeError:
-        raise InputError("this is not JSON, it is no text", source=path) from None
+        found = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "no text")
+        raise InputError(f"this is not JSON, it is {found}", source=path, hint=_EXPECTED) from None
     except (OSError, MemoryError) as error:
         raise InputError(f"cannot be read: {shown(error)}", source=path) from None
+    kind = _TEXTS.get(PurePath(path).suffix.lower())
+    if kind is not None and not text.lstrip().startswith("{"):
+        raise InputError(f"this is not JSON, it is {kind}", source=path, hint=_EXPECTED)
     return read_json(text, source=path)
 
 
@@ -253,15 +267,24 @@ def _refuse_constant(constant: str) -> NoReturn:
 
 def _results(document: Mapping[str, Any]) -> Results:
     tool, settings = typed(document, "tool", dict), typed(document, "settings", dict)
-    metrics = typed(settings, "metrics", list)
+    check_settings(settings)
+    cases = tuple(read_case(row) for row in each(typed(document, "cases", list), "cases", dict))
+    scores = Scores(read_score(row) for row in each(typed(document, "scores", list), "scores", dict))
+    metrics = tuple(settings["metrics"])
+    for token in {**dict.fromkeys(metrics), **dict.fromkeys(scores.metrics.values)}:
+        parse(token)
+    names = Counter(record.case for record in cases)
+    twice = [name for name, often in names.items() if often > 1]
+    if twice:
+        raise ValueError(f"the case {twice[0]} is there twice")
     return Results(
         version=typed(tool, "version", str),
         signature=typed(document, "signature", str),
         footnote=typed({"footnote": "", **document}, "footnote", str),
         settings=settings,
-        metrics=tuple(each(metrics, "metrics", str)),
-        cases=tuple(read_case(row) for row in each(typed(document, "cases", list), "cases", dict)),
-        scores=Scores(read_score(row) for row in each(typed(document, "scores", list), "scores", dict)),
+        metrics=metrics,
+        cases=cases,
+        scores=scores,
         counts=CaseCounts(read_count(row) for row in each(typed(document, "counts", list), "counts", dict)),
         gate=tuple(_read_verdict(row) for row in each(typed(document, "gate", list), "gate", dict)),
         warnings=tuple(each(typed({"warnings": [], **document}, "warnings", list), "warnings", str)),
@@ -277,11 +300,14 @@ def _read_shard(record: Mapping[str, Any] | None) -> Shard | None:
 
 
 def _read_verdict(row: Mapping[str, Any]) -> Verdict:
-    value = typed(row, "value", int, float, type(None))
+    requirement = typed(row, "requirement", str)
+    if not math.isfinite(float(requirement.rpartition("=")[2])):
+        raise ValueError(f"requirement cannot be {_dumped(requirement)[:60]}")
+    value = within(row, "value", -LONGEST, LONGEST, int, float, type(None))
     if value is None and row.get("note") == INFINITE:
         value = math.inf
     return Verdict(
-        requirement=typed(row, "requirement", str),
+        requirement=requirement,
         value=None if value is None else float(value),
         passed=typed(row, "passed", bool),
         worst_case=typed(row, "worst_case", str, type(None)),

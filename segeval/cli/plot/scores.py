@@ -119,14 +119,19 @@ def bland_altman(results: tuple[str, ...], *, no_color: bool, **options: Any) ->
 def _draw_scores(draw: Callable[..., bytes], options: dict[str, Any]) -> None:
     """Draw a figure of a metric, and print what it is of."""
     from segeval.factors import names_of
+    from segeval.metrics import parse
     from segeval.reports.distributions import score_table
     from segeval.reports.files import write_bytes
     from segeval.series import series_of
+    from segeval.sources import check_metrics
 
     results, metric, labels = options["results"], options["metric"], options["labels"]
     suffix = check_figure(options, inputs=results)
     check_metric(metric)
+    token = parse(metric).token
     runs, called = read_runs(results), names_of(results)
+    for path, each in runs.items():
+        check_metrics(each, [token], path=path)
     runs = {called[path]: each for path, each in runs.items()}
     figure = draw(runs, metric=metric, labels=labels, suffix=suffix, width=options["width"])
     write_bytes(options["output"], [figure], inputs=results)

@@ -138,8 +138,9 @@ def _steps(grids: Sequence[NDArray[np.float64]]) -> tuple[list[float], int]:
 
     values = np.concatenate([grid[np.isfinite(grid)] for grid in grids])
     low, high = float(values.min()), float(values.max())
-    if math.isclose(low, high, rel_tol=1e-9, abs_tol=1e-12):
-        low, high = low - 0.05 * (abs(low) or 1), high + 0.05 * (abs(high) or 1)
+    if math.isclose(low, high, rel_tol=1e-9, abs_tol=1e-10):  # steps are rounded to 12 decimals
+        room = 0.05 * (abs(low) if abs(low) > 1e-8 else 1)
+        low, high = low - room, high + room
     ticks: Any = MaxNLocator(nbins=LEVELS, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
     decimals = next((count for count in range(12) if all(abs(round(t, count) - t) < 1e-12 for t in ticks)), 12)
     return [float(round(tick, decimals)) for tick in ticks], decimals

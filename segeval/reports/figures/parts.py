@@ -111,7 +111,10 @@ def names_of_labels(rows: Iterable[Series | Sizes], length: int) -> dict[Key, st
     """Label -> its name as it stands in a figure, short, and with the number where two would read the same."""
     names = {row.label: shortened(row.name, length) for row in rows}
     often = Counter(names.values())
-    return {label: name if often[name] == 1 else f"{name} ({label})" for label, name in names.items()}
+    return {
+        label: name if often[name] == 1 else f"{name} ({shortened(str(label), length)})"
+        for label, name in names.items()
+    }
 
 
 def names_of_runs(rows: Iterable[Series | Sizes], length: int) -> dict[str, str]:

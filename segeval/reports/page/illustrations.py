@@ -114,8 +114,8 @@ class Studio:
         self.problem = ""
         try:
             self.plan = Plan.of_settings(results.settings)
-        except (KeyError, TypeError, ValueError, UsageError):
-            self.problem = "the settings of these results say too little"
+        except UsageError as error:
+            self.problem = f"the settings of these results say too little: {error}"
 
     def drawn(self, name: str, label: Key, *, key: str, title: str) -> tuple[str, str]:
         """A case and label as an SVG element, or why there is none; the other one is empty."""
