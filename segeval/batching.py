@@ -227,7 +227,7 @@ def evaluate(
     if missing not in get_args(Missing):
         raise UsageError(f"missing is one of {', '.join(get_args(Missing))}, not {shown(missing)}")
     chosen = list(pairing.cases if cases is None else cases)
-    groups, remarks = _groups(metadata, by, pairing.cases)
+    groups, remarks = _groups(metadata, by, [case.name for case in pairing.cases])
 
     def outcomes() -> Iterator[Outcome]:
         finished_cases = run(
@@ -280,8 +280,31 @@ def stray_warnings(pairing: Pairing) -> list[str]:
     return [f"{count} no reference: {named}{more}"]
 
 
+def grouped(results: Results, *, metadata: str, by: Sequence[str]) -> Results:
+    """Results summed up by the columns of a table too, in place of those that they were summed up by.
+
+    Parameters
+    ----------
+    results
+        Of any number of cases.
+    metadata, by
+        See `batch`.
+
+    Raises
+    ------
+    InputError
+        A table that cannot be read.
+    UsageError
+        There is no such column.
+    """
+    groups, remarks = _groups(metadata, by, [record.case for record in results.cases])
+    cases = tuple(replace(record, groups=groups.get(record.case, {})) for record in results.cases)
+    settings = {**results.settings, "by": list(by)}
+    return summarised(replace(results, cases=cases, settings=settings, warnings=(*results.warnings, *remarks)))
+
+
 def _groups(
-    metadata: str | None, by: Sequence[str], cases: Sequence[Case]
+    metadata: str | None, by: Sequence[str], cases: Sequence[str]
 ) -> tuple[dict[str, dict[str, str]], list[str]]:
     """Case -> column -> value, of the columns that are grouped by, and what a reader should know of them."""
     if not by:
@@ -289,8 +312,8 @@ def _groups(
     if metadata is None:
         raise UsageError("there is nothing to group by without metadata")
     table = read_metadata(metadata, columns=by)
-    lacking = [case.name for case in cases if case.name not in table]
-    groups = {case.name: table.get(case.name, dict.fromkeys(by, NO_GROUP)) for case in cases}
+    lacking = [case for case in cases if case not in table]
+    groups = {case: table.get(case, dict.fromkeys(by, NO_GROUP)) for case in cases}
     if not lacking:
         return groups, []
     named = ", ".join(map(shown, lacking[:MOST_NAMED]))

@@ -133,7 +133,9 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
         "explain": [f"--{name}" for name in f"{maps} {grids} format quiet no-color help".split()],
         "losses": [f"--{name}" for name in f"{losses} format quiet no-color help".split()],
         "merge": [f"--{name}" for name in f"{results} github {talk}".split()],
-        "report": [f"--{name}" for name in ["output", "images", "worst", "no-overlays", "title", "help"]],
+        "report": [
+            f"--{name}" for name in ["output", "metadata", "by", "images", "worst", "no-overlays", "title", "help"]
+        ],
         "table": [f"--{name}" for name in f"{table} cell best format output quiet no-color help".split()],
         "plot": ["--help"],
         **{

@@ -297,8 +297,9 @@ def test_a_key_reaches_a_command_of_a_group(
     with group.make_context("segeval", ["plot", "heatmap"]) as context:
         configure(context, group.commands.values())
         assert context.default_map == {
-            **{name: {} for name in group.commands if name not in ("batch", "table", "plot")},
+            **{name: {} for name in group.commands if name not in ("batch", "report", "table", "plot")},
             "batch": {"metadata": str(folder / "none.csv")},
+            "report": {"metadata": str(folder / "none.csv")},
             "table": {"metadata": [str(folder / "none.csv")]},
             "plot": {
                 **{kind: {"width": "double"} for kind in ("box", "volume", "bland-altman", "cumulative")},

@@ -56,6 +56,32 @@ def samples(**options: object) -> Results:
 
 
 @cache
+def test_a_page_is_grouped_as_a_batch_would_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("sample_data").symlink_to(TOP / "sample_data")
+    Path("cases.csv").write_text(
+        "case,site\n" + "".join(f"case_{number:02},{'AB'[number % 2]}\n" for number in range(1, 14))
+    )
+    words = ["batch", "sample_data/predictions", "sample_data/references", "-m", "dice", "-q"]
+    grouping = ["--metadata", "cases.csv", "--by", "site"]
+    assert call(capsys, *words, *grouping, "-o", "grouped.json", "-o", "grouped.html").code == 0
+    assert call(capsys, *words, "-o", "plain.json").code == 0
+    assert call(capsys, "report", "plain.json", "-o", "plain.html", *grouping).code == 0
+    assert Path("plain.html").read_bytes() == Path("grouped.html").read_bytes()
+    assert b"(not in the metadata)" in Path("plain.html").read_bytes()
+    for wrong, cause in (
+        (["--by", "site"], "--by takes the table that --metadata names"),
+        (["--metadata", "cases.csv"], "--metadata takes --by COLUMN"),
+        (["--metadata", "cases.csv", "--by", "sight"], "no column is called 'sight', did you mean site?"),
+    ):
+        answer = call(capsys, "report", "plain.json", "-o", "other.html", *wrong)
+        assert answer.code == 2
+        assert cause in answer.cause
+    assert not Path("other.html").exists()
+
+
 def known(name: str) -> tuple[str, Element]:
     """One of `PAGES`, made once."""
     return page_of(PAGES[name](), worst=14 if name.startswith("many") else WORST)

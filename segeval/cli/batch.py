@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segeval.cli.options import (
+    check_groups,
     complete_file,
     decorated,
+    group_options,
     look_options,
     plan_options,
     remark_labels,
@@ -93,15 +95,7 @@ def _case_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "left out and counted.",
             ),
             click.option("--dry-run", is_flag=True, help="Show which files belong together, and score nothing."),
-            click.option(
-                "--metadata",
-                metavar="FILE",
-                shell_complete=complete_file,
-                help="A table with the column case, and others to group by.",
-            ),
-            click.option(
-                "--by", metavar="COLUMN", multiple=True, help="Sum up by this column of --metadata too; repeatable."
-            ),
+            group_options,
         ],
     )
 
@@ -261,10 +255,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
 
 def _check_together(options: dict[str, Any]) -> None:
     """Refuse options that ask for another one."""
-    if options["by"] and options["metadata"] is None:
-        raise UsageError("--by takes the table that --metadata names")
-    if options["metadata"] is not None and not options["by"]:
-        raise UsageError("--metadata takes --by COLUMN: the column to group by")
+    check_groups(options["metadata"], options["by"])
     if options["resume"] and not options["outputs"]:
         raise UsageError("--resume takes -o FILE: the journal lies beside it")
 

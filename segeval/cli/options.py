@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -80,6 +80,38 @@ labels_option = click.option(
 def decorated(command: Command, decorators: list[Callable[[Command], Command]]) -> Command:
     """The command with several options, in that order in its help."""
     return functools.reduce(lambda inner, decorator: decorator(inner), reversed(decorators), command)
+
+
+def group_options(command: Command) -> Command:
+    """By what scores are summed up besides."""
+    return decorated(
+        command,
+        [
+            click.option(
+                "--metadata",
+                metavar="FILE",
+                shell_complete=complete_file,
+                help="A table with the column case, and others to group by.",
+            ),
+            click.option(
+                "--by", metavar="COLUMN", multiple=True, help="Sum up by this column of --metadata too; repeatable."
+            ),
+        ],
+    )
+
+
+def check_groups(metadata: str | None, by: Sequence[str]) -> None:
+    """Refuse one without the other.
+
+    Raises
+    ------
+    UsageError
+        Only one is given.
+    """
+    if by and metadata is None:
+        raise UsageError("--by takes the table that --metadata names")
+    if metadata is not None and not by:
+        raise UsageError("--metadata takes --by COLUMN: the column to group by")
 
 
 metric_option = click.option(

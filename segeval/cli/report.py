@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from segeval.cli.options import complete_file, help_option
+from segeval.cli.options import check_groups, complete_file, group_options, help_option
 from segeval.cli.outputs import check_images, images_option
 from segeval.cli.streams import data_stream
 from segeval.errors import UsageError, shown
@@ -27,6 +29,7 @@ WORST = 3
     shell_complete=complete_file,
     help="Where the page goes: .html.",
 )
+@group_options
 @images_option
 @click.option(
     "--worst",
@@ -39,7 +42,7 @@ WORST = 3
 @click.option("--no-overlays", is_flag=True, help="Do not draw the worst cases; their files are not read again.")
 @click.option("--title", metavar="TEXT", help="What the page is headed by.")
 @help_option
-def report(results: str, *, output: str, images: str | None, worst: int, no_overlays: bool, title: str | None) -> None:
+def report(results: str, *, output: str, images: str | None, **options: Any) -> None:
     """Put RESULTS, which score, batch or merge wrote, on one page to look at.
 
     The page holds the requirements, means with their intervals, figures, the worst cases drawn in the slices with most
@@ -56,12 +59,22 @@ def report(results: str, *, output: str, images: str | None, worst: int, no_over
 
     if not output.lower().endswith(".html"):
         raise UsageError("the page ends in .html", source=output, hint="such as report.html")
-    check_report_path(output, inputs=[results])
+    metadata = options["metadata"]
+    check_groups(metadata, options["by"])
+    inputs = [results, *([] if metadata is None else [metadata])]
+    check_report_path(output, inputs=inputs)
     check_images(images)
     found = summarised(read_results(results))
+    if metadata is not None:
+        from segeval.batching import grouped
+
+        found = grouped(found, metadata=metadata, by=options["by"])
     cases = (case_of(record, beside=results) for record in found.cases)
     files = (path for case in cases for path in (case.prediction, case.reference) if path)
-    page = to_html(found, title=title, worst=worst, overlays=not no_overlays, images=images, source=results)
-    write_text(output, page, inputs=[results, *files])
+    overlays = not options["no_overlays"]
+    page = to_html(
+        found, title=options["title"], worst=options["worst"], overlays=overlays, images=images, source=results
+    )
+    write_text(output, page, inputs=[*inputs, *files])
     with data_stream() as stream:
         stream.write(f"{shown(output)}\n")
