@@ -195,3 +195,30 @@ def test_what_is_parsed_can_be(named: Path) -> None:
     assert json.loads(spawn("score", named, named, "-f", "json").out)["scores"]
     rows = list(csv.DictReader(io.StringIO(spawn("score", named, named, "-f", "csv").out)))
     assert [row["name"] for row in rows[:2]] == [LONG, "肝臓"]
+
+
+def test_an_interrupt_in_a_callback_is_not_lost() -> None:
+    """Python drops what is raised while an object goes."""
+    script = (
+        "import signal, sys, threading\n"
+        "from segeval.cli import interrupt_again\n"
+        "sys.unraisablehook = interrupt_again\n"
+        "class Going:\n"
+        "    def __del__(self):\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "try:\n"
+        "    Going()\n"
+        "    threading.Event().wait(30)\n"
+        "except KeyboardInterrupt:\n"
+        "    sys.exit(130)\n"
+    )
+    done = subprocess.run(  # noqa: S603  (our own script)
+        [sys.executable, "-c", script],
+        cwd=TOP,
+        env=plain_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "")

@@ -6,7 +6,9 @@ help and completion answer at once. stdout is data, stderr is talk.
 
 from __future__ import annotations
 
+import _thread
 import sys
+import threading
 
 import click
 
@@ -26,6 +28,7 @@ from segeval.cli.table import table
 from segeval.errors import SegevalError, shown
 
 INTERRUPTED = 130
+AGAIN_SECONDS = 0.02
 
 
 @click.group(
@@ -52,7 +55,22 @@ for command in (score, batch, merge, explain, losses, report, table, plot, metri
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    sys.unraisablehook = interrupt_again
     sys.exit(run(arguments))
+
+
+def interrupt_again(lost: sys.UnraisableHookArgs) -> None:
+    """Interrupt once more, if it was an interrupt that could not be raised.
+
+    Python drops what is raised where nobody waits for it, as in a callback when an object goes; Ctrl-C at such a moment
+    would be answered with a traceback, and the command would go on. It is repeated when that moment has passed.
+    """
+    if not issubclass(lost.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(lost)
+        return
+    again = threading.Timer(AGAIN_SECONDS, _thread.interrupt_main)
+    again.daemon = True
+    again.start()
 
 
 def run(arguments: list[str] | None = None) -> int:
