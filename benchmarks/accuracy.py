@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from segeval.smooth import SmoothSurfaces
-from segeval.surfaces import Distances, Surfaces
-from segeval.surfels import Surfels
+from segeval.evidence.surfaces.distances import Distances, Surfaces
+from segeval.evidence.surfaces.smooth import SmoothSurfaces
+from segeval.evidence.surfaces.surfels import Surfels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

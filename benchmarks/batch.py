@@ -96,11 +96,11 @@ def summary_seconds() -> tuple[float, float]:
     import numpy as np
 
     from segeval.api import plan_of
-    from segeval.cases import CaseRecord
-    from segeval.columns import CaseCounts, Scores
-    from segeval.results import collect
-    from segeval.scoring import LabelCounts, Score
-    from segeval.summary import summarised
+    from segeval.results.columns import CaseCounts, Scores
+    from segeval.results.results import collect
+    from segeval.results.summary import summarised
+    from segeval.scoring.cases import CaseRecord
+    from segeval.scoring.scoring import LabelCounts, Score
 
     random = np.random.default_rng(0)
     names = [f"case_{place:05}" for place in range(CASES)]

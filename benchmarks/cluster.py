@@ -37,10 +37,10 @@ def _rows(seed: int) -> tuple[list[list[float]], list[list[int]]]:
 
 
 def replay(case, **_: object):
-    """What `segeval.running.attempt` gives for a case, without reading any file."""
-    from segeval.cases import CaseRecord, Outcome
-    from segeval.running import Attempt
-    from segeval.scoring import LabelCounts, Score
+    """What `segeval.running.run.attempt` gives for a case, without reading any file."""
+    from segeval.running.run import Attempt
+    from segeval.scoring.cases import CaseRecord, Outcome
+    from segeval.scoring.scoring import LabelCounts, Score
 
     values, voxels = _rows(hash(case.name) % 64)
     record = CaseRecord(
@@ -77,7 +77,7 @@ def replay(case, **_: object):
 
 @cache
 def _inputs(*paths: str):
-    from segeval.journal import Input
+    from segeval.running.journal import Input
 
     return tuple(
         Input(
@@ -118,14 +118,14 @@ def client(number: int, scheduler_file: str | None, folder: Path) -> dict[str, f
     """One run, in this process."""
     import cluster  # this file, by the name that workers know it by
 
-    from segeval import running
     from segeval.api import plan_of
-    from segeval.batching import executor_of
-    from segeval.cases import Case
-    from segeval.journal import Journal
     from segeval.reports.files import write_report
-    from segeval.results import collect
-    from segeval.summary import summarised
+    from segeval.results.results import collect
+    from segeval.results.summary import summarised
+    from segeval.running import run as running
+    from segeval.running.batch import executor_of
+    from segeval.running.journal import Journal
+    from segeval.scoring.cases import Case
 
     running.attempt = cluster.replay
     plan = plan_of(metrics=METRICS)

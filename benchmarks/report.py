@@ -21,12 +21,12 @@ import nibabel
 import numpy as np
 
 from segeval.api import plan_of
-from segeval.cases import CaseRecord
-from segeval.columns import CaseCounts, Scores
 from segeval.reports.page import MOST_OVERLAYS, to_html
-from segeval.results import Results
-from segeval.scoring import LabelCounts, Score
-from segeval.summary import summarised
+from segeval.results.columns import CaseCounts, Scores
+from segeval.results.results import Results
+from segeval.results.summary import summarised
+from segeval.scoring.cases import CaseRecord
+from segeval.scoring.scoring import LabelCounts, Score
 
 METRICS = ("dice", "iou", "sensitivity", "specificity", "assd", "hd", "hd@95")
 LENGTHS = ("assd", "hd", "hd@95")

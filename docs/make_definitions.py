@@ -10,15 +10,15 @@ import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from segeval.conventions import SLACK, SMOOTH_RULE, WEIGHTED, Conventions, Empty
-from segeval.counts import Counts, LabelTotals
+from segeval.evidence.conventions import SLACK, SMOOTH_RULE, WEIGHTED, Conventions, Empty
+from segeval.evidence.counts import Counts, LabelTotals
+from segeval.evidence.probability_sums import ClassSums, ProbabilityTotals
+from segeval.evidence.surfaces.boundary_bands import Bands
+from segeval.evidence.surfaces.distances import SurfaceDistances
+from segeval.evidence.surfaces.surfels import neighbours, surfel_areas
 from segeval.metrics import METRICS, Direction, Metric, Quantity
-from segeval.presets import PRESETS, Preset
 from segeval.reports.sheets import asked
-from segeval.rims import Bands
-from segeval.sums import ClassSums, ProbabilityTotals
-from segeval.surfaces import SurfaceDistances
-from segeval.surfels import neighbours, surfel_areas
+from segeval.scoring.presets import PRESETS, Preset
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE / "definitions.md"
@@ -133,7 +133,7 @@ PRESET_TEXT = """\
 
 `--compat NAME` takes over all conventions of another tool at once. A preset never changes which formula a name
 means: a tool's number that is called otherwise there keeps our name. A metric that the tool lacks is refused. The
-numbers are held to the packages themselves by `tests/test_compat_peers.py`; [other
+numbers are held to the packages themselves by `tests/scoring/test_compat_peers.py`; [other
 tools](decisions/16-other-tools.md) has the reasons, and [coming from another tool](coming-from.md) the calls.
 """
 

@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import segeval
-from segeval.conventions import AbsentClass
-from segeval.losses import CLIP, LOSSES, gdl, imbalance
+from segeval.evidence.conventions import AbsentClass
+from segeval.losses import LOSSES, gdl, imbalance
+from segeval.maps.channels import CLIP
 from segeval.reports.figures.style import WIDTHS, file_of, styled
 
 if TYPE_CHECKING:

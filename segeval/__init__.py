@@ -13,9 +13,9 @@ from segeval.version import __version__
 if TYPE_CHECKING:
     from segeval import losses
     from segeval.api import score, score_files
-    from segeval.batching import batch
     from segeval.errors import GeometryError, InputError, SegevalError, UsageError
-    from segeval.results import Results
+    from segeval.results.results import Results
+    from segeval.running.batch import batch
 
 __all__ = [
     "GeometryError",
@@ -31,10 +31,10 @@ __all__ = [
 ]
 
 _HOMES = {
-    "batch": "segeval.batching",
+    "batch": "segeval.running.batch",
     "score": "segeval.api",
     "score_files": "segeval.api",
-    "Results": "segeval.results",
+    "Results": "segeval.results.results",
     "GeometryError": "segeval.errors",
     "InputError": "segeval.errors",
     "SegevalError": "segeval.errors",

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypedDict, Unpack
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segeval.cases import Case, bins_of, case_name, score_case, score_maps
-from segeval.comparison import SoftMaps
-from segeval.conventions import (
+from segeval.errors import InputError, UsageError, shown
+from segeval.evidence.comparison import SoftMaps
+from segeval.evidence.conventions import (
     DEFAULT_METRICS,
     SURFACES,
     AbsentClass,
@@ -22,22 +22,22 @@ from segeval.conventions import (
     Percentile,
     Surface,
 )
-from segeval.errors import InputError, UsageError, shown
-from segeval.geometry import Policy
-from segeval.labelmap import Grid, LabelMap, as_labels
-from segeval.matching import plain_name
+from segeval.maps.geometry import Policy
+from segeval.maps.label_map import Grid, LabelMap, as_labels
+from segeval.maps.labels import plain_name
+from segeval.maps.probability_map import ProbabilityMap, arranged, arranged_reference, hardened
 from segeval.metrics import Request, parse_all
-from segeval.plans import RESERVED, THRESHOLD, Plan
-from segeval.presets import preset_of
-from segeval.probabilities import ProbabilityMap, arranged, arranged_reference, hardened
 from segeval.reading.tables import LabelTable
-from segeval.results import Results, collect
-from segeval.summary import summarised
+from segeval.results.results import Results, collect
+from segeval.results.summary import summarised
+from segeval.scoring.cases import Case, bins_of, case_name, score_case, score_maps
+from segeval.scoring.plan import RESERVED, THRESHOLD, Plan
+from segeval.scoring.presets import preset_of
 
 if TYPE_CHECKING:
-    from segeval.errormaps import ErrorMaps
-    from segeval.explaining import Explanation
-    from segeval.gradients import LossTable
+    from segeval.diagnostics.loss_table import LossTable
+    from segeval.diagnostics.tools import Explanation
+    from segeval.writing.error_maps import ErrorMaps
 
 
 class Options(TypedDict, total=False):
@@ -312,7 +312,7 @@ def score_files(
     plan, paths = plan_of(**options), (os.fspath(prediction), os.fspath(reference))
     maps = None
     if error_maps is not None:
-        from segeval.errormaps import ErrorMaps
+        from segeval.writing.error_maps import ErrorMaps
 
         maps = ErrorMaps.at(error_maps, cases=[case_name(paths[1])], inputs=paths)
     results = results_of_files(*paths, plan, error_maps=maps)
@@ -328,16 +328,16 @@ def results_of_files(prediction: str, reference: str, plan: Plan, *, error_maps:
 
 
 def explanation_of_files(prediction: str, reference: str, plan: Plan) -> Explanation:
-    """What each known tool would report for two files, and why they differ; see `segeval.explaining`."""
-    from segeval.explaining import explain
+    """What each known tool would report for two files, and why they differ; see `segeval.diagnostics.tools`."""
+    from segeval.diagnostics.tools import explain
 
     case = Case(name=case_name(reference), prediction=prediction, reference=reference)
     return explain(case, plan, threads=_threads())
 
 
 def losses_of_files(prediction: str, reference: str, plan: Plan) -> LossTable:
-    """The losses of a probability map and the size of their gradients; see `segeval.gradients`."""
-    from segeval.gradients import losses_of
+    """The losses of a probability map and the size of their gradients; see `segeval.diagnostics.loss_table`."""
+    from segeval.diagnostics.loss_table import losses_of
 
     case = Case(name=case_name(reference), prediction=prediction, reference=reference)
     return losses_of(case, plan, threads=_threads())

@@ -2,10 +2,14 @@
 
 Each class has the exit code that the command line ends with. A message is one line: what is wrong, in which file,
 expected against found, and what to do. File names and header texts come from outside, so they pass through `shown`
-before they reach a message, a table or a terminal. This module knows nothing of the rest of the package.
+before they reach a message, a table or a terminal. A package that only some users need is asked for before anything is
+read or scored, so that nobody waits for a result that cannot be written. This module knows nothing of the rest of the
+package.
 """
 
 from __future__ import annotations
+
+import importlib
 
 
 def shown(text: object) -> str:
@@ -86,3 +90,41 @@ class OutOfMemoryError(InputError):
 
 class GeometryError(InputError):
     """The prediction and the reference do not lie on the same grid."""
+
+
+def check_extra(*modules: str, extra: str, what: str) -> None:
+    """Say which package is missing.
+
+    Parameters
+    ----------
+    *modules
+        What is imported from them.
+    extra
+        The name of the extra that has them.
+    what
+        What needs them: ``"an .xlsx file"``.
+
+    Raises
+    ------
+    UsageError
+        One of them cannot be imported.
+
+    Examples
+    --------
+    >>> check_extra("json", extra="none", what="a document")
+    >>> check_extra("no_such_module", extra="report", what="a figure")
+    Traceback (most recent call last):
+    ...
+    segeval.errors.UsageError: a figure needs the package no_such_module; pip install 'segeval-cli[report]'
+    """
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            package = PACKAGES.get(module, module.partition(".")[0])
+            raise UsageError(
+                f"{what} needs the package {package}", hint=f"pip install 'segeval-cli[{extra}]'"
+            ) from None
+
+
+PACKAGES = {"jinja2": "Jinja2", "xlsxwriter": "XlsxWriter"}  # where it is not called like its module

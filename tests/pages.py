@@ -8,13 +8,13 @@ from html.parser import HTMLParser
 import numpy as np
 
 from segeval.api import plan_of
-from segeval.cases import CaseRecord
-from segeval.columns import CaseCounts, Scores
 from segeval.reports.page import to_html
-from segeval.results import Results, Verdict, collect
-from segeval.scoring import LabelCounts, Score
-from segeval.summary import summarised
-from tests.test_reports_golden import scored, unscored
+from segeval.results.columns import CaseCounts, Scores
+from segeval.results.results import Results, Verdict, collect
+from segeval.results.summary import summarised
+from segeval.scoring.cases import CaseRecord
+from segeval.scoring.scoring import LabelCounts, Score
+from tests.reports.test_golden import scored, unscored
 
 CASE = "<img src=x onerror=alert(1)>"
 LABEL = "</script><script>alert(2)</script>"

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segeval.cases import CaseRecord
-from segeval.columns import Scores
 from segeval.reports.document import to_json
-from segeval.results import Results
-from segeval.scoring import Score
+from segeval.results.columns import Scores
+from segeval.results.results import Results
+from segeval.scoring.cases import CaseRecord
+from segeval.scoring.scoring import Score
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -16,7 +16,7 @@ import pytest
 
 from segeval.cli import run
 from segeval.metrics import METRICS
-from segeval.presets import PRESETS
+from segeval.scoring.presets import PRESETS
 from tests.scripts import DOCS, loaded
 
 COMING_FROM = DOCS / "coming-from.md"

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 import segeval
 from segeval.errors import InputError
-from segeval.results import Results
+from segeval.results.results import Results
 from tests import oracle
 
 Array = NDArray[Any]

@@ -16,7 +16,7 @@ from PIL import Image
 import segeval
 
 if TYPE_CHECKING:
-    from segeval.results import Results
+    from segeval.results.results import Results
 
 FOLDER = Path(__file__).resolve().parent.parent / "sample_data"
 SCRIPT = FOLDER / "make_sample_data.py"

@@ -41,13 +41,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
-    from segeval.cases import Case
-    from segeval.errormaps import ErrorMaps
-    from segeval.executors import Executor
-    from segeval.journal import Journal
     from segeval.pairing import Pairing
-    from segeval.plans import Plan
-    from segeval.running import Finished
+    from segeval.running.journal import Journal
+    from segeval.running.processes import Executor
+    from segeval.running.run import Finished
+    from segeval.scoring.cases import Case
+    from segeval.scoring.plan import Plan
+    from segeval.writing.error_maps import ErrorMaps
 
 NOTHING_TO_DO = 5
 _ADDRESS = re.compile(r"\w+://|[^/\\]+:\d+$")
@@ -178,9 +178,9 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     other cases were scored.
     """
     from segeval.api import plan_of
-    from segeval.batching import error_maps_of, evaluate, pair
-    from segeval.gate import parse_requirement
-    from segeval.running import shard_of
+    from segeval.results.gate import parse_requirement
+    from segeval.running.batch import error_maps_of, evaluate, pair
+    from segeval.running.run import shard_of
 
     started = time.perf_counter()
     quiet = options["quiet"]
@@ -262,7 +262,7 @@ def _check_together(options: dict[str, Any]) -> None:
 
 def _executor(options: dict[str, Any]) -> AbstractContextManager[Executor]:
     """What scores the cases: where the command line says where, a configured place does not count."""
-    from segeval.batching import executor_of
+    from segeval.running.batch import executor_of
 
     context = click.get_current_context()
     places = ("jobs", "dask", "scheduler_file")
@@ -309,9 +309,9 @@ def _inputs(cases: list[Case], options: dict[str, Any]) -> list[str]:
 
 def _journal(plan: Plan, options: dict[str, Any], cases: list[Case], error_maps: ErrorMaps | None) -> Journal | None:
     """The journal beside the first output, if there is one; what --resume takes over from it is told."""
-    from segeval.batching import journal_settings
-    from segeval.journal import Journal
-    from segeval.running import scorable, taken_over
+    from segeval.running.batch import journal_settings
+    from segeval.running.journal import Journal
+    from segeval.running.run import scorable, taken_over
 
     if not options["outputs"]:
         return None
@@ -334,8 +334,8 @@ def _warn(warnings: Iterable[str], *, quiet: bool) -> None:
 
 def _show_pairing(pairing: Pairing, options: dict[str, Any]) -> int:
     """Print which files belong together; the exit code says whether a reference is without a prediction."""
-    from segeval.batching import stray_warnings
     from segeval.reports.pairs import WRITERS
+    from segeval.running.batch import stray_warnings
 
     if not pairing.cases:
         complain(f"part {options['shard']} has no case" if options["shard"] else "no case found")

@@ -30,7 +30,7 @@ def inspect(files: tuple[str, ...], *, labels: str | None, kind: str, no_color: 
 
     A FILE may be a folder with a file for each class.
     """
-    from segeval.inspection import inspect_file
+    from segeval.diagnostics.inspection import inspect_file
     from segeval.reports.console import print_file_facts
     from segeval.reports.document import inspected_json
 

@@ -12,13 +12,13 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from segeval.cli.streams import data_stream, remark
-from segeval.conventions import DEFAULT_METRICS, SURFACES
 from segeval.errors import UsageError, shown
+from segeval.evidence.conventions import DEFAULT_METRICS, SURFACES
 from segeval.version import __version__
 
 if TYPE_CHECKING:
-    from segeval.plans import Plan
     from segeval.reading.tables import LabelTable
+    from segeval.scoring.plan import Plan
 
 Command = Callable[..., Any]
 
@@ -36,7 +36,7 @@ def complete_metric(_context: click.Context, _parameter: click.Parameter, incomp
 
 def complete_preset(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """Names of presets that begin so."""
-    from segeval.presets import PRESETS
+    from segeval.scoring.presets import PRESETS
 
     return [name for name in PRESETS if name.startswith(incomplete)]
 
@@ -410,7 +410,7 @@ def remark_labels(labels: LabelTable | None, *, quiet: bool) -> None:
 def remark_left_out(plan: Plan, *, quiet: bool) -> None:
     """Say which of the usual metrics the tool lacks whose numbers are asked for."""
     from segeval.metrics import parse_all
-    from segeval.presets import PRESETS
+    from segeval.scoring.presets import PRESETS
 
     if plan.conventions.compat is None or click.get_current_context().params["metrics"]:
         return

@@ -18,8 +18,8 @@ from segeval.cli.streams import complain, data_stream, remark, talk_stream, writ
 from segeval.errors import InputError, SegevalError, UsageError, shown
 
 if TYPE_CHECKING:
-    from segeval.gate import Requirement
-    from segeval.results import Results, Verdict
+    from segeval.results.gate import Requirement
+    from segeval.results.results import Results, Verdict
 
 NOT_MET = 4
 MOST_NAMED = 5  # in the line that says why a run failed; the others are in the results
@@ -153,7 +153,7 @@ def _export(text: str) -> tuple[str, str]:
 
 def judged(requirements: Sequence[Requirement], results: Results) -> tuple[Results, list[UsageError]]:
     """The results with their verdicts; a label that they do not have spoils its own requirement only."""
-    from segeval.gate import judge
+    from segeval.results.gate import judge
 
     verdicts: list[Verdict] = []
     problems: list[UsageError] = []

@@ -51,11 +51,11 @@ def report(results: str, *, output: str, images: str | None, **options: Any) -> 
     from here, then from the folder of RESULTS. Where they are gone, the page says so. It takes pip install
     'segeval-cli[report]'. stdout has the path of the page.
     """
-    from segeval.overlays import case_of
+    from segeval.diagnostics.slices import case_of
     from segeval.reports.document import read_results
     from segeval.reports.files import check_report_path, write_text
     from segeval.reports.page import to_html
-    from segeval.summary import summarised
+    from segeval.results.summary import summarised
 
     if not output.lower().endswith(".html"):
         raise UsageError("the page ends in .html", source=output, hint="such as report.html")
@@ -66,7 +66,7 @@ def report(results: str, *, output: str, images: str | None, **options: Any) -> 
     check_images(images)
     found = summarised(read_results(results))
     if metadata is not None:
-        from segeval.batching import grouped
+        from segeval.running.batch import grouped
 
         found = grouped(found, metadata=metadata, by=options["by"])
     cases = (case_of(record, beside=results) for record in found.cases)

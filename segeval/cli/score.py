@@ -50,8 +50,8 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     which lacks it. With --probabilities the prediction is a probability map.
     """
     from segeval.api import plan_of, results_of_files
-    from segeval.cases import case_name
-    from segeval.gate import parse_requirement
+    from segeval.results.gate import parse_requirement
+    from segeval.scoring.cases import case_name
 
     started = time.perf_counter()
     quiet = options["quiet"]
@@ -67,7 +67,7 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     check_outputs(options, inputs=inputs, several=False)
     error_maps = None
     if options["error_maps"] is not None:
-        from segeval.errormaps import ErrorMaps
+        from segeval.writing.error_maps import ErrorMaps
 
         error_maps = ErrorMaps.at(options["error_maps"], cases=[case_name(reference)], inputs=inputs)
     results = results_of_files(prediction, reference, plan, error_maps=error_maps)

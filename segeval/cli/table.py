@@ -13,8 +13,8 @@ from segeval.cli.streams import data_stream, remark, write_document
 from segeval.errors import UsageError, shown
 
 if TYPE_CHECKING:
-    from segeval.factors import Pivot
-    from segeval.results import Results
+    from segeval.analysis.pivot import Pivot
+    from segeval.results.results import Results
 
 SUFFIXES = {".csv": "csv", ".md": "markdown", ".tex": "latex"}
 
@@ -167,9 +167,9 @@ def pivot_of(
     metadata: Sequence[str],
 ) -> Pivot:
     """Read results files and what is known of their cases, and put their scores in a table."""
-    from segeval.factors import OWN, pivot
-    from segeval.metadata import read_factors
+    from segeval.analysis.pivot import OWN, pivot
     from segeval.metrics import parse_all
+    from segeval.reading.metadata import read_factors
 
     tokens = [request.token for request in parse_all(metrics)] if list(metrics) else []
     wanted = [factor for factor in (*rows, *columns) if factor not in OWN]

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.counts import LabelTotals
+from segeval.evidence.counts import LabelTotals
 from segeval.metrics.registry import HIGHER, RATIO, UNIT_RANGE, metric
 
 NO_LABEL = "neither map has a label that is scored"

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from segeval.counts import Counts
+from segeval.evidence.counts import Counts
 from segeval.metrics.registry import (
     COUNT,
     HIGHER,

@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
+from segeval.evidence.probability_sums import ClassSums, ProbabilityTotals
 from segeval.metrics.registry import HIGHER, LOWER, RATIO, UNIT_RANGE, Parameter, metric
-from segeval.sums import ClassSums, ProbabilityTotals
 
 EPSILON = 1e-5
 

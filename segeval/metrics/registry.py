@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-from segeval.conventions import DEFAULT_METRICS
-from segeval.counts import LabelTotals
 from segeval.errors import UsageError, shown
-from segeval.sums import ClassSums, ProbabilityTotals
+from segeval.evidence.conventions import DEFAULT_METRICS
+from segeval.evidence.counts import LabelTotals
+from segeval.evidence.probability_sums import ClassSums, ProbabilityTotals
 
 Evidence = TypeVar("Evidence")
 Rest = ParamSpec("Rest")

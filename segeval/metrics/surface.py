@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 
+from segeval.evidence.surfaces.boundary_bands import Bands
+from segeval.evidence.surfaces.distances import Distances, SurfaceDistances
 from segeval.metrics.registry import HIGHER, LENGTH, LOWER, RATIO, UNIT_RANGE, Parameter, metric
-from segeval.rims import Bands
-from segeval.surfaces import Distances, SurfaceDistances
 
 NIKOLOV = "Nikolov et al. 2018, arXiv:1809.04430"
 HEIMANN = "Heimann et al. 2009, doi:10.1109/TMI.2009.2013851"

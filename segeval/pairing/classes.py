@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from segeval.errors import SegevalError
-from segeval.matching import present_labels
+from segeval.maps.labels import present_labels
 from segeval.pairing.listing import Side
 from segeval.pairing.paths import base_of, joined, parent_of, stem_of, strict_order
 from segeval.reading import read_label_map

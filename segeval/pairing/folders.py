@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from segeval.cases import Case
 from segeval.errors import UsageError, shown
 from segeval.pairing.advice import advise
 from segeval.pairing.entities import entities
@@ -22,6 +21,7 @@ from segeval.pairing.paths import are_same, strict_order
 from segeval.pairing.patterns import compile_pattern
 from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, counted, number
 from segeval.reading import POLYGON_SUFFIX, SUFFIXES
+from segeval.scoring.cases import Case
 
 
 def pair_folders(

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn
 
-from segeval.casetables import enumerated
 from segeval.errors import InputError
 from segeval.pairing.paths import base_of, is_text, joined, parent_of, stem_of, strict_order
 from segeval.pairing.patterns import Pattern
 from segeval.reading import POLYGON_SUFFIX, SUFFIXES
+from segeval.reading.case_tables import enumerated
 
 MOST_REVISITS = 10_000  # of folders that links lead to again
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from segeval.cases import Case
 from segeval.pairing.listing import Item
+from segeval.scoring.cases import Case
 
 Groups: TypeAlias = Mapping[str, Sequence[Item]]
 """Case name -> its references, of which there should be one."""

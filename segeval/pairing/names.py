@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from segeval.casetables import enumerated
 from segeval.errors import shown
 from segeval.pairing.entities import entities, match_entities
 from segeval.pairing.listing import Item
@@ -17,6 +16,7 @@ from segeval.pairing.matches import Groups, Matches
 from segeval.pairing.paths import base_of, parent_of, strict_order
 from segeval.pairing.patterns import CASE
 from segeval.pairing.remarks import counted, ending_remark
+from segeval.reading.case_tables import enumerated
 
 REFERENCE_ENDING = re.compile(
     r"(?<=[^/])[_-](gt|ref|reference|groundtruth|ground_truth|manual|labels?|seg|segmentation|mask)$", re.IGNORECASE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-from segeval.casetables import storable
 from segeval.reading import POLYGON_SUFFIX, SUFFIXES, file_behind
+from segeval.reading.case_tables import storable
 from segeval.reading.folders import natural_order
 
 

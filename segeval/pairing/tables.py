@@ -10,8 +10,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from segeval.cases import Case, case_name
-from segeval.casetables import CaseTable, cell, enumerated, line_list, read_case_table, storable
 from segeval.errors import InputError, shown
 from segeval.pairing.listing import entries
 from segeval.pairing.matches import Pairing
@@ -19,6 +17,8 @@ from segeval.pairing.near import MOST_SUGGESTED, Pool
 from segeval.pairing.paths import are_same, base_of, is_text, joined, stem_of, strict_order, suffix_of
 from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, counted, number
 from segeval.reading import file_behind
+from segeval.reading.case_tables import CaseTable, cell, enumerated, line_list, read_case_table, storable
+from segeval.scoring.cases import Case, case_name
 
 _COLUMNS = ("case", "prediction", "reference")
 _MOST_REUSED = 5  # predictions of several cases that are named

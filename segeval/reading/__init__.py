@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Iterator, Mapping
 
-    from segeval.labelmap import LabelMap
+    from segeval.maps.label_map import LabelMap
 
 _READERS = {
     ".nii.gz": "nifti",

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
-from segeval.labelmap import Grid, LabelMap, as_labels
+from segeval.maps.label_map import Grid, LabelMap, as_labels
 from segeval.reading.contents import HEAD_BYTES, unexpected
 from segeval.reading.streams import Inflated, Plain, Stream, Summed, check_capacity, read_exactly, read_values
 

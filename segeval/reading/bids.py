@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from segeval.errors import InputError, shown
-from segeval.labelmap import LabelMap
-from segeval.matching import plain_name
+from segeval.maps.label_map import LabelMap
+from segeval.maps.labels import plain_name
 from segeval.reading import SUFFIXES, read_label_map
 from segeval.reading.files import is_there, names_in
 

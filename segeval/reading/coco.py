@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segeval.errors import InputError, shown
-from segeval.extras import check_extra
+from segeval.errors import InputError, check_extra, shown
 from segeval.reading.drawings import Drawing, Shape, json_kind, shown_number
 from segeval.reading.painting import paint_mask
 from segeval.reading.tables import quoted

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from segeval.errors import InputError, shown
-from segeval.labelmap import Grid, LabelMap, Labels, slabs
-from segeval.matching import plain_name
+from segeval.maps.label_map import Grid, LabelMap, Labels, slabs
+from segeval.maps.labels import plain_name
 from segeval.reading import SUFFIXES, read_label_map
 
 MOST_EXAMPLES = 8

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
-from segeval.labelmap import Grid
+from segeval.maps.label_map import Grid
 from segeval.reading import SUFFIXES, reading
 from segeval.reading.files import check_regular
 

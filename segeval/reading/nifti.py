@@ -23,7 +23,7 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
-from segeval.labelmap import Grid, LabelMap, as_labels, slabs
+from segeval.maps.label_map import Grid, LabelMap, as_labels, slabs
 from segeval.reading.caret import names_in
 from segeval.reading.contents import unexpected
 from segeval.reading.files import opened_beside

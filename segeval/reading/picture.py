@@ -21,7 +21,7 @@ import numpy as np
 from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
 from segeval.errors import InputError
-from segeval.labelmap import Grid, LabelMap, as_labels
+from segeval.maps.label_map import Grid, LabelMap, as_labels
 from segeval.reading import tiff
 from segeval.reading.contents import HEAD_BYTES, unexpected
 from segeval.reading.tiff import AGAIN, AS_PNG, CHUNK_BYTES, damaged

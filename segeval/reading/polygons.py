@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segeval.errors import InputError, shown
-from segeval.labelmap import Grid, LabelMap, as_labels
-from segeval.matching import plain_name
+from segeval.maps.label_map import Grid, LabelMap, as_labels
+from segeval.maps.labels import plain_name
 from segeval.reading.contents import HEAD_BYTES, unexpected
 from segeval.reading.drawings import Drawing, Entry, cityscapes, labelme
 from segeval.reading.tables import quoted

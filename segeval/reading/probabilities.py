@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
-from segeval.matching import plain_name
+from segeval.maps.labels import plain_name
 from segeval.reading import reading
 from segeval.reading.files import check_regular
 from segeval.reading.folders import class_files, same_place
@@ -24,7 +24,7 @@ from segeval.reading.folders import class_files, same_place
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from segeval.labelmap import Grid
+    from segeval.maps.label_map import Grid
 
 KEYS = ("probabilities", "softmax")
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".hdr.gz")

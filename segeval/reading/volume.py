@@ -21,8 +21,8 @@ import SimpleITK
 from numpy.typing import NDArray
 
 from segeval.errors import InputError
-from segeval.labelmap import Grid, LabelMap, as_labels
-from segeval.matching import present_labels, relabelled
+from segeval.maps.label_map import Grid, LabelMap, as_labels
+from segeval.maps.labels import present_labels, relabelled
 from segeval.reading import gipl, metaimage, nrrd, vtk
 from segeval.reading.files import opened_beside
 from segeval.reading.headers import Segment, VolumeHeader, damaged, quoted

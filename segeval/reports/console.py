@@ -18,13 +18,13 @@ from segeval.metrics import Direction, Metric, Quantity, parse
 from segeval.reports.layout import GAP, KEY, PROSE, Column, Layout, Line
 from segeval.reports.overview import MARGIN, Head, Table, overview
 from segeval.reports.sheets import UNITS, Alphabet, Sheet, asked, decimals, found, grid_line, number, sheets
-from segeval.results import Results
+from segeval.results.results import Results
 
 if TYPE_CHECKING:
-    from segeval.explaining import Explanation, LabelExplanation
-    from segeval.factors import Pivot
-    from segeval.gradients import LossTable
-    from segeval.inspection import InspectedFile
+    from segeval.analysis.pivot import Pivot
+    from segeval.diagnostics.inspection import InspectedFile
+    from segeval.diagnostics.loss_table import LossTable
+    from segeval.diagnostics.tools import Explanation, LabelExplanation
     from segeval.pairing import Pairing
     from segeval.reports.pivot import CellTemplate
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from segeval.analysis.series import LIMITS, Series, Sizes, agreement_of
 from segeval.metrics import Quantity, parse
 from segeval.reports.overview import MARGIN, Head, Table, counted
 from segeval.reports.sheets import Alphabet, Heading, decimals, number
-from segeval.series import LIMITS, Series, Sizes, agreement_of
-from segeval.summary import quantile
+from segeval.results.summary import quantile
 
 QUARTILES = {"median": 0.5, "q1": 0.25, "q3": 0.75}
 

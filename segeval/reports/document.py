@@ -21,13 +21,12 @@ from itertools import groupby
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from segeval.columns import CaseCounts, Scores
-from segeval.conventions import LONGEST
 from segeval.errors import InputError, UsageError, shown
+from segeval.evidence.conventions import LONGEST
 from segeval.metrics import parse
-from segeval.plans import check_settings
 from segeval.reading.files import opened
-from segeval.records import (
+from segeval.results.columns import CaseCounts, Scores
+from segeval.results.json_records import (
     INFINITE,
     case_record,
     count_record,
@@ -39,14 +38,15 @@ from segeval.records import (
     typed,
     within,
 )
-from segeval.results import Results, Shard, Summary, Verdict
-from segeval.scoring import ALL
+from segeval.results.results import Results, Shard, Summary, Verdict
+from segeval.scoring.plan import check_settings
+from segeval.scoring.scoring import ALL
 from segeval.version import __version__
 
 if TYPE_CHECKING:
-    from segeval.explaining import Explanation
-    from segeval.gradients import LossRow, LossTable
-    from segeval.inspection import InspectedFile
+    from segeval.diagnostics.inspection import InspectedFile
+    from segeval.diagnostics.loss_table import LossRow, LossTable
+    from segeval.diagnostics.tools import Explanation
 
 FORMAT = 1
 # lone bytes of a file name are no UTF-8, control characters drive a terminal, some readers end lines at the others

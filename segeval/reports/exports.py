@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.cases import CaseRecord
-from segeval.comparison import Key
 from segeval.errors import shown
-from segeval.gate import AGGREGATES, COUNTS, VALUES
+from segeval.evidence.comparison import Key
 from segeval.reports.tabular import label_rows, metric_columns, whole_if_counted
-from segeval.results import Results, Summary
-from segeval.scoring import ALL, Score
+from segeval.results.gate import AGGREGATES, COUNTS, VALUES
+from segeval.results.results import Results, Summary
+from segeval.scoring.cases import CaseRecord
+from segeval.scoring.scoring import ALL, Score
 
 REGION_LABELS = 1000  # a region of more is called by its name
 _OF_COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")

@@ -12,7 +12,7 @@ from pathlib import Path
 from segeval.errors import UsageError, shown
 from segeval.reports.sheets import found
 from segeval.reports.tabular import reason
-from segeval.results import Results
+from segeval.results.results import Results
 
 SUMMARY_BYTES = 1024 * 1024 - 4096  # GitHub takes 1 MiB of each step
 MOST_ANNOTATIONS = 10  # of a kind, in a step

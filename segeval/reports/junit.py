@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from segeval.cases import CaseRecord
 from segeval.errors import shown
 from segeval.reports.sheets import found
 from segeval.reports.tabular import reason
-from segeval.results import Results, Verdict
+from segeval.results.results import Results, Verdict
+from segeval.scoring.cases import CaseRecord
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 

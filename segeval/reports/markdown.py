@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from segeval.metrics import Direction, Metric
 from segeval.reports.overview import Table, overview
 from segeval.reports.sheets import UNITS, Alphabet, Heading, Sheet, asked, found, sheets
-from segeval.results import Results
+from segeval.results.results import Results
 
 # an underscore inside a word is no emphasis, and escaping it would make names hard to read in the source
 _MARKUP = re.compile(r"[\\`*\[\]~$]|@(?=[\w-]+\.)|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from segeval.cases import CaseRecord, Status
 from segeval.metrics import Direction, Quantity, parse
 from segeval.reports.sheets import UNDEFINED, Alphabet, decimals, number
 from segeval.reports.sparklines import Sparklines
-from segeval.results import Aggregate, Results, Summary
-from segeval.scoring import ALL
-from segeval.summary import FEW_CASES
+from segeval.results.results import Aggregate, Results, Summary
+from segeval.results.summary import FEW_CASES
+from segeval.scoring.cases import CaseRecord, Status
+from segeval.scoring.scoring import ALL
 
 SHOWN_ROWS = 40
 DETAILED_ROWS = 12  # labels that have their spread shown

@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from segeval.cases import Case
 from segeval.errors import shown
 from segeval.pairing import Pairing
+from segeval.scoring.cases import Case
 
 COLUMNS = ("case", "prediction", "reference", "problem")
 

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.cases import CaseRecord
-from segeval.columns import Scores
-from segeval.extras import check_extra
+from segeval.errors import check_extra
 from segeval.reports.tabular import reason
-from segeval.results import Results
+from segeval.results.columns import Scores
+from segeval.results.results import Results
+from segeval.scoring.cases import CaseRecord
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

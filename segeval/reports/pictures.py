@@ -11,7 +11,7 @@ from PIL import Image
 from segeval.errors import InputError
 
 if TYPE_CHECKING:
-    from segeval.labelmap import LabelMap
+    from segeval.maps.label_map import LabelMap
 
 
 def to_png(label_map: LabelMap) -> bytes:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from string import Formatter
 
-from segeval.casetables import enumerated
+from segeval.analysis.pivot import LABEL, METRIC, NAME, Cell, Pivot, direction_of, unit_of
 from segeval.errors import UsageError, shown
-from segeval.factors import LABEL, METRIC, NAME, Cell, Pivot, direction_of, unit_of
+from segeval.reading.case_tables import enumerated
 from segeval.reports.markdown import bullets, escaped, pipe_table, table_cell
 from segeval.reports.sheets import Alphabet
 from segeval.reports.tabular import csv_lines, defused

@@ -13,11 +13,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from segeval.cases import CaseRecord
 from segeval.errors import shown
 from segeval.metrics import Direction, Metric, Quantity, parse
-from segeval.results import Results, Verdict
-from segeval.scoring import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
+from segeval.results.results import Results, Verdict
+from segeval.scoring.cases import CaseRecord
+from segeval.scoring.scoring import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
 
 UNDEFINED = "undefined: "
 WORDS = {PREDICTION_EMPTY: "missed", REFERENCE_EMPTY: "false alarm"}

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.comparison import Key
+from segeval.analysis.results_files import Source
+from segeval.evidence.comparison import Key
 from segeval.metrics import parse
 from segeval.reports.sheets import Alphabet, decimals, number
-from segeval.results import Results
-from segeval.scoring import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY
-from segeval.sources import Source
+from segeval.results.results import Results
+from segeval.scoring.scoring import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY
 
 STEPS = 10
 Values = NDArray[np.float64]

@@ -15,15 +15,15 @@ from dataclasses import fields
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from segeval.cases import CaseRecord
-from segeval.counts import ContingencyTable
 from segeval.errors import shown
+from segeval.evidence.counts import ContingencyTable
 from segeval.metrics import Quantity, find
-from segeval.results import Results, Summary
-from segeval.scoring import ALL, Score
+from segeval.results.results import Results, Summary
+from segeval.scoring.cases import CaseRecord
+from segeval.scoring.scoring import ALL, Score
 
 if TYPE_CHECKING:
-    from segeval.gradients import LossTable
+    from segeval.diagnostics.loss_table import LossTable
 
 SUMMARY_COLUMNS = tuple(field.name for field in fields(Summary))
 MATRIX_LABELS = 2000  # a square of more is mostly zeros, and more than a spreadsheet takes

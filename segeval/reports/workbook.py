@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from segeval.errors import shown
-from segeval.extras import check_extra
+from segeval.errors import check_extra, shown
 from segeval.metrics import Quantity
 from segeval.reports.tabular import (
     SUMMARY_COLUMNS,
@@ -31,7 +30,7 @@ from segeval.reports.tabular import (
     reason,
     whole_if_counted,
 )
-from segeval.results import Results, Summary
+from segeval.results.results import Results, Summary
 
 SHEET_ROWS = 1_048_576
 CELL_UNITS = 32_767  # of UTF-16

@@ -16,7 +16,7 @@ from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
 
-from segeval.labelmap import Grid
+from segeval.maps.label_map import Grid
 
 LEVEL = 1  # of compression: long runs of one number become small at any
 GZIP = 31  # what zlib calls a window of 32 KiB within a gzip member

@@ -15,8 +15,8 @@ from segeval.cli.streams import data_stream
 from segeval.errors import InputError, UsageError, shown
 
 if TYPE_CHECKING:
-    from segeval.cases import Case, CaseRecord
-    from segeval.results import Results
+    from segeval.results.results import Results
+    from segeval.scoring.cases import Case, CaseRecord
 
 
 @click.command(
@@ -44,12 +44,12 @@ def overlay(results: tuple[str, ...], **options: Any) -> None:
     relative path is tried from here, then from the folder of RESULTS. stdout says how many voxels of each slice are
     right, false and missed. It takes matplotlib: pip install 'segeval-cli[report]'.
     """
-    from segeval.overlays import compared
+    from segeval.diagnostics.slices import compared
     from segeval.reading.images import find_image
     from segeval.reports import figures
     from segeval.reports.document import read_results
     from segeval.reports.files import check_output_path, write_bytes
-    from segeval.results import plan_behind
+    from segeval.results.results import plan_behind
 
     suffix = check_figure(options, inputs=results)
     twice = [path for path in results if results.count(path) > 1]
@@ -109,7 +109,7 @@ def _record(path: str, results: Results, name: str | None) -> CaseRecord:
 
 
 def _case(record: CaseRecord, path: str) -> Case:
-    from segeval.overlays import ELSEWHERE, case_of, not_here
+    from segeval.diagnostics.slices import ELSEWHERE, case_of, not_here
 
     if record.status != "scored":
         why = "" if record.message is None else f": {shown(record.message)}"

@@ -102,11 +102,11 @@ def bland_altman(results: tuple[str, ...], *, no_color: bool, **options: Any) ->
     agreement, 1.96 standard deviations on either side of it (Bland & Altman 1986). A label that one map lacks has size
     0 there. stdout has these numbers. It takes matplotlib: pip install 'segeval-cli[report]'.
     """
-    from segeval.factors import names_of
+    from segeval.analysis.pivot import names_of
+    from segeval.analysis.series import sizes_of
     from segeval.reports import figures
     from segeval.reports.distributions import agreement_table
     from segeval.reports.files import write_bytes
-    from segeval.series import sizes_of
 
     suffix = check_figure(options, inputs=results)
     runs, called = read_runs(results), names_of(results)
@@ -118,12 +118,12 @@ def bland_altman(results: tuple[str, ...], *, no_color: bool, **options: Any) ->
 
 def _draw_scores(draw: Callable[..., bytes], options: dict[str, Any]) -> None:
     """Draw a figure of a metric, and print what it is of."""
-    from segeval.factors import names_of
+    from segeval.analysis.pivot import names_of
+    from segeval.analysis.results_files import check_metrics
+    from segeval.analysis.series import series_of
     from segeval.metrics import parse
     from segeval.reports.distributions import score_table
     from segeval.reports.files import write_bytes
-    from segeval.series import series_of
-    from segeval.sources import check_metrics
 
     results, metric, labels = options["results"], options["metric"], options["labels"]
     suffix = check_figure(options, inputs=results)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segeval.comparison import Key
+from segeval.analysis.series import LIMITS, Agreement, Sizes, agreement_of, sizes_of
 from segeval.errors import UsageError
+from segeval.evidence.comparison import Key
 from segeval.reports.figures.parts import (
     FALSE_ALARM,
     GRID,
@@ -28,8 +29,7 @@ from segeval.reports.figures.parts import (
     points,
 )
 from segeval.reports.figures.style import WIDTHS, check_installed, file_of, styled
-from segeval.results import Results
-from segeval.series import LIMITS, Agreement, Sizes, agreement_of, sizes_of
+from segeval.results.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

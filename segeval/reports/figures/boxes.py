@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segeval.analysis.series import Series, series_of
 from segeval.reports.figures.parts import (
     GRID,
     LOOKS,
@@ -30,9 +31,8 @@ from segeval.reports.figures.parts import (
     worst_of,
 )
 from segeval.reports.figures.style import check_installed, file_of, styled
-from segeval.results import Results
-from segeval.series import Series, series_of
-from segeval.summary import quantile
+from segeval.results.results import Results
+from segeval.results.summary import quantile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segeval.analysis.series import Series, series_of
 from segeval.metrics import Direction
 from segeval.reports.figures.parts import (
     GREY,
@@ -28,8 +29,7 @@ from segeval.reports.figures.parts import (
     worst_of,
 )
 from segeval.reports.figures.style import check_installed, file_of, styled
-from segeval.results import Results
-from segeval.series import Series, series_of
+from segeval.results.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

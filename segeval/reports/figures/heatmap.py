@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segeval.analysis.pivot import METRIC, Levels, Pivot, direction_of, number_of, unit_of
 from segeval.errors import UsageError, shown
-from segeval.factors import METRIC, Levels, Pivot, direction_of, number_of, unit_of
 from segeval.reports.figures.style import DPI, WIDTHS, check_installed, file_of, styled
 from segeval.reports.sheets import Alphabet
 

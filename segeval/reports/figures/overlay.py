@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.errormaps import COLORS
 from segeval.reports.figures.style import DPI, WIDTHS, file_of, styled
 from segeval.reports.sheets import Alphabet
+from segeval.writing.error_maps import COLORS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from segeval.overlays import Mask, Slice
+    from segeval.diagnostics.slices import Mask, Slice
 
 IGNORED = (128, 128, 128)
 MOST_VOXELS = 2160  # along a side: a page is not wider than that at 300 dpi

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.comparison import Key
+from segeval.analysis.series import Series, Sizes
 from segeval.errors import UsageError
+from segeval.evidence.comparison import Key
 from segeval.metrics import Quantity, parse
 from segeval.reports.figures.style import DPI, WIDTHS
 from segeval.reports.overview import counted
 from segeval.reports.sheets import Alphabet, Heading
-from segeval.series import Series, Sizes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

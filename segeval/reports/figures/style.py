@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segeval.errors import UsageError, shown
-from segeval.extras import check_extra
+from segeval.errors import UsageError, check_extra, shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segeval.comparison import Key
+from segeval.analysis.series import Series, Sizes, series_of, sizes_of
 from segeval.errors import UsageError
+from segeval.evidence.comparison import Key
 from segeval.reports.figures.parts import (
     LEGEND_LENGTH,
     LOOKS,
@@ -35,8 +36,7 @@ from segeval.reports.figures.parts import (
 )
 from segeval.reports.figures.style import check_installed, file_of, styled
 from segeval.reports.overview import counted
-from segeval.results import Results
-from segeval.series import Series, Sizes, series_of, sizes_of
+from segeval.results.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,9 +14,9 @@ import hashlib
 from collections.abc import Iterator
 from importlib.resources import files
 
-from segeval.extras import check_extra
+from segeval.errors import check_extra
 from segeval.reports.page.contents import MOST_OVERLAYS, WORST, page_of
-from segeval.results import Results
+from segeval.results.results import Results
 
 __all__ = ["MOST_OVERLAYS", "WORST", "check_installed", "to_html"]
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from segeval.comparison import Key
+from segeval.diagnostics.slices import ELSEWHERE
+from segeval.evidence.comparison import Key
 from segeval.metrics import Direction, parse
-from segeval.overlays import ELSEWHERE
 from segeval.reports.overview import Desk, Head, Overview, counted, overview, unscored
 from segeval.reports.page.illustrations import Studio, metric_figures, size_figures
 from segeval.reports.page.tables import (
@@ -25,8 +25,8 @@ from segeval.reports.page.tables import (
     worst_cases,
 )
 from segeval.reports.sheets import Alphabet, Sheet, found, sheets
-from segeval.results import Results
-from segeval.scoring import ALL
+from segeval.results.results import Results
+from segeval.scoring.scoring import ALL
 
 TITLE = "Segmentation scores"
 WORST = 3

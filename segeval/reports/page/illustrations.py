@@ -7,18 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from segeval.cases import CaseRecord
-from segeval.comparison import Key
+from segeval.analysis.series import Agreement, agreement_of, sizes_of
+from segeval.diagnostics.slices import Slice, case_of, not_here, overlays
 from segeval.errors import SegevalError, UsageError
-from segeval.overlays import Slice, case_of, not_here, overlays
-from segeval.plans import Plan
+from segeval.evidence.comparison import Key
 from segeval.reading.images import find_image
 from segeval.reports import figures
 from segeval.reports.overview import Desk, counted
 from segeval.reports.page.drawings import inlined
 from segeval.reports.page.tables import label_names
-from segeval.results import Results, Summary
-from segeval.series import Agreement, agreement_of, sizes_of
+from segeval.results.results import Results, Summary
+from segeval.scoring.cases import CaseRecord
+from segeval.scoring.plan import Plan
 
 DESCRIBED = 12  # labels that a description goes through
 _RUN = ""
@@ -100,7 +100,7 @@ class Studio:
     images
         The folder of the scans beneath; None for none.
     source
-        The file of the results; see `segeval.overlays.case_of`.
+        The file of the results; see `segeval.diagnostics.slices.case_of`.
     """
 
     def __init__(self, results: Results, *, images: str | None, source: str | None) -> None:

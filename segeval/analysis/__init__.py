@@ -1,0 +1,1 @@
+"""Scores of several runs side by side: by factors, and as the series behind figures."""

@@ -1,0 +1,439 @@
+"""Scores by what varies: the values of a metric for every combination of some factors, and their statistics.
+
+A factor is what tells cases or values apart: a column of a metadata table (network, learning rate), or one of `OWN`,
+which results have by themselves. The levels of a factor are texts; those that read as numbers are ordered as numbers.
+Every case is accounted for: what has no value is counted in its cell, and what has no cell is counted beside them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segeval.analysis.results_files import Source, asked_for, check_metrics, metrics_of, rank, sources_of
+from segeval.errors import InputError, UsageError, shown
+from segeval.evidence.comparison import Key
+from segeval.metrics import find, parse
+from segeval.reading.case_tables import enumerated
+from segeval.reading.folders import natural_order
+from segeval.results.results import Results
+from segeval.results.summary import quantile
+from segeval.scoring.scoring import ALL
+
+FILE, LABEL, NAME, METRIC = OWN = ("file", "label", "name", "metric")
+
+Levels = tuple[str, ...]
+Values = NDArray[np.float64]
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """The values of one metric for one combination of levels.
+
+    Parameters
+    ----------
+    metric, unit
+        As it was asked for, and the unit of the values.
+    n
+        How many values there are.
+    n_missing
+        How many more there would be if every case had one: undefined ones, labels in neither map, unscored cases.
+    mean, sd, median, q1, q3, iqr, min, max
+        None where there is none; quartiles are linear between neighbours, and `iqr` is q3 - q1.
+    """
+
+    metric: str
+    unit: str | None
+    n: int
+    n_missing: int
+    mean: float | None = None
+    sd: float | None = None
+    median: float | None = None
+    q1: float | None = None
+    q3: float | None = None
+    iqr: float | None = None
+    min: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pivot:
+    """Scores by rows and columns of factors.
+
+    Parameters
+    ----------
+    rows, columns
+        The factors.
+    row_levels, column_levels
+        The combinations of their levels that occur, in order.
+    cells
+        (row levels, column levels) -> cell; none where no case has that combination.
+    metrics
+        What the cells hold, as it was asked for.
+    labels
+        The names of the labels whose values are in the cells.
+    together
+        Whether values of several of them are in one cell.
+    left_out
+        Regions that are not in the cells because they overlap the labels.
+    undefined
+        Why a value is undefined -> how many are.
+    absent
+        How many values lack because neither map of a case has the label.
+    unscored
+        Status -> how many cases were not scored.
+    unknown
+        Cases that the metadata do not tell the levels of; they are in no cell.
+    repeated
+        How many cases are in several files that the factors do not tell apart.
+    signatures
+        What each file is called -> the conventions that its numbers rest on.
+    """
+
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    row_levels: tuple[Levels, ...]
+    column_levels: tuple[Levels, ...]
+    cells: Mapping[tuple[Levels, Levels], Cell]
+    metrics: tuple[str, ...]
+    labels: tuple[str, ...]
+    together: bool
+    left_out: tuple[str, ...]
+    undefined: Mapping[str, int]
+    absent: int
+    unscored: Mapping[str, int]
+    unknown: tuple[str, ...]
+    repeated: int
+    signatures: Mapping[str, str]
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Those of the rows, then those of the columns."""
+        return self.rows + self.columns
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What has been found so far."""
+
+    values: dict[Levels, list[Values]] = field(default_factory=dict)
+    expected: Counter[Levels] = field(default_factory=Counter)
+    metric: dict[Levels, tuple[str, str | None]] = field(default_factory=dict)
+    labels: dict[str, None] = field(default_factory=dict)
+    together: bool = False
+    left_out: dict[str, None] = field(default_factory=dict)
+    undefined: Counter[str] = field(default_factory=Counter)
+    absent: int = 0
+    unscored: Counter[str] = field(default_factory=Counter)
+    unknown: dict[str, None] = field(default_factory=dict)
+    seen: Counter[tuple[str, Levels]] = field(default_factory=Counter)
+
+
+def pivot(
+    files: Mapping[str, Results],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    metrics: Sequence[str] = (),
+    labels: Collection[str] = (),
+    metadata: Mapping[str, Mapping[str, str]] | None = None,
+    runs: Mapping[str, Mapping[str, str]] | None = None,
+) -> Pivot:
+    """Put the scores of results files in a table of factors.
+
+    Parameters
+    ----------
+    files
+        Path -> results.
+    rows, columns
+        Factors: columns of the metadata, or of `OWN`.
+    metrics
+        As asked for, or aliases; those of the results if none is given.
+    labels
+        Numbers or names of labels and regions. If none is given, and neither ``label`` nor ``name`` is a factor: all
+        labels; regions, which overlap them, only for a metric that no label has.
+    metadata
+        Case -> factor -> level; without it, the groups that results files hold.
+    runs
+        File -> factor -> level, for factors that are the same for all cases of a results file, which is called by its
+        path, by its name, or by that without the suffix.
+
+    Returns
+    -------
+    Pivot
+        With a cell for every combination of levels that a case has, scored or not.
+
+    Raises
+    ------
+    UsageError
+        No such factor, one that is given twice, several metrics that no factor tells apart, a metric or label that a
+        file does not have, or a file that `runs` lacks or has twice.
+    InputError
+        No case at all has levels.
+    """
+    factors = (*rows, *columns)
+    of_runs = {path: _of_run(path, list(files), runs) for path in files}
+    _check_factors(factors, files, metadata, of_runs)
+    called = names_of(list(files))
+    sources = sources_of({called[path]: results for path, results in files.items()})
+    tokens = _tokens(sources, list(files), metrics)
+    if METRIC not in factors and len(tokens) > 1:
+        raise UsageError(
+            f"there are several metrics: {', '.join(tokens)}", hint="choose one with --metric, or make metric a factor"
+        )
+    found = _Gathered()
+    chosen = _chosen(sources, tokens, labels, found, by_label=not {LABEL, NAME}.isdisjoint(factors))
+    for source, of_run in zip(sources, of_runs.values(), strict=True):
+        _gather(found, source, chosen, factors, metadata, of_run)
+    if not found.expected:
+        raise InputError(_nothing(files, found))
+    split = len(rows)
+    order = _order_of(factors, sources, tokens)
+    cells = {(key[:split], key[split:]): _cell(found, key) for key in found.expected}
+    return Pivot(
+        rows=tuple(rows),
+        columns=tuple(columns),
+        row_levels=_sorted((key for key, _ in cells), order[:split]),
+        column_levels=_sorted((key for _, key in cells), order[split:]),
+        cells=cells,
+        metrics=tuple(token for token in tokens if any(token == metric for metric, _ in found.metric.values())),
+        labels=tuple(found.labels),
+        together=found.together,
+        left_out=tuple(found.left_out),
+        undefined=found.undefined,
+        absent=found.absent,
+        unscored=found.unscored,
+        unknown=tuple(found.unknown),
+        repeated=len({case for (case, _), count in found.seen.items() if count > 1}),
+        signatures={called[path]: results.signature for path, results in files.items()},
+    )
+
+
+def names_of(paths: Sequence[str]) -> dict[str, str]:
+    """What files are called in a table: each by its name without the suffix, or by its path where two share that.
+
+    Examples
+    --------
+    >>> names_of(["runs/unet.json", "runs/a/b.json", "runs/c/b.json"])
+    {'runs/unet.json': 'unet', 'runs/a/b.json': 'runs/a/b.json', 'runs/c/b.json': 'runs/c/b.json'}
+    """
+    count = Counter(Path(path).stem for path in paths)
+    return {path: Path(path).stem if count[Path(path).stem] == 1 else path for path in paths}
+
+
+def number_of(level: str) -> float | None:
+    """The number that a level is, None where it is none.
+
+    Examples
+    --------
+    >>> number_of("1e-4"), number_of("56x56"), number_of("nan")
+    (0.0001, None, None)
+    """
+    value = float(level) if _NUMBER.fullmatch(level) else math.nan
+    return value if math.isfinite(value) else None
+
+
+def level_order(level: str) -> tuple[int, float, list[tuple[int, str]], str]:
+    """Sort key of a level: numbers by their value, then texts in natural order.
+
+    Examples
+    --------
+    >>> sorted(["unet", "0.01", "1e-4", "0.001", "rib_10", "rib_2"], key=level_order)
+    ['1e-4', '0.001', '0.01', 'rib_2', 'rib_10', 'unet']
+    """
+    value = number_of(level)
+    return (1, 0.0, natural_order(level), level) if value is None else (0, value, [], level)
+
+
+def _of_run(path: str, paths: Sequence[str], runs: Mapping[str, Mapping[str, str]] | None) -> Mapping[str, str]:
+    """What is known of a results file."""
+    if runs is None:
+        return {}
+    known = [name for name in dict.fromkeys((path, Path(path).name, Path(path).stem)) if name in runs]
+    if len(known) != 1:
+        found = " and ".join(map(shown, known)) or f"only {enumerated(list(runs))}"
+        raise UsageError(f"expected one row for this results file in the metadata, found {found}", source=path)
+    others = [other for other in paths if other != path and known[0] in (Path(other).name, Path(other).stem)]
+    if others and known[0] != path:
+        raise UsageError(
+            f"{shown(known[0])!r} in the metadata may be this results file or {shown(others[0])}",
+            source=path,
+            hint="write the paths there",
+        )
+    return runs[known[0]]
+
+
+def _check_factors(
+    factors: Sequence[str],
+    files: Mapping[str, Results],
+    metadata: Mapping[str, Mapping[str, str]] | None,
+    of_runs: Mapping[str, Mapping[str, str]],
+) -> None:
+    twice = [factor for factor, count in Counter(factors).items() if count > 1]
+    if twice:
+        raise UsageError(f"the factor {shown(twice[0])} is given twice")
+    if metadata is not None:
+        return
+    known = {column for results in files.values() for record in results.cases for column in record.groups}
+    known |= {column for columns in of_runs.values() for column in columns}
+    lacking = [factor for factor in factors if factor not in OWN and factor not in known]
+    if lacking:
+        others = ", ".join(map(shown, (*OWN, *sorted(known))))
+        raise UsageError(
+            f"no factor is called {', '.join(repr(shown(factor)) for factor in lacking)}",
+            hint=f"there are {others}, and the columns of a table that --metadata names",
+        )
+
+
+def _tokens(sources: Sequence[Source], paths: Sequence[str], metrics: Sequence[str]) -> list[str]:
+    """The metrics that are asked for, or all there are."""
+    if not metrics:
+        return list(dict.fromkeys(token for source in sources for token in metrics_of(source.results)))
+    tokens = list(dict.fromkeys(parse(metric).token for metric in metrics))
+    for path, source in zip(paths, sources, strict=True):
+        check_metrics(source.results, tokens, path=path)
+    return tokens
+
+
+def _gather(
+    found: _Gathered,
+    source: Source,
+    chosen: Sequence[tuple[Key, str]],
+    factors: Sequence[str],
+    metadata: Mapping[str, Mapping[str, str]] | None,
+    of_run: Mapping[str, str],
+) -> None:
+    """Add the values of one file."""
+    results = source.results
+    of_cases: dict[Levels, list[int]] = {}
+    case_factors = [factor for factor in factors if factor not in OWN]
+    for place, record in enumerate(results.cases):
+        known = record.groups if metadata is None else metadata.get(record.case, {})
+        levels = _levels_of({**known, **of_run}, case_factors)
+        if levels is None:
+            found.unknown[record.case] = None
+            continue
+        of_cases.setdefault(levels, []).append(place)
+        found.seen[record.case, (*levels, source.called if FILE in factors else "")] += 1
+        if record.status != "scored":
+            found.unscored[record.status] += 1
+    scored = np.array([record.status == "scored" for record in results.cases], bool)
+    units, asked = source.units(), set(metrics_of(results))
+    for levels, places in of_cases.items():
+        of_factor = dict(zip(case_factors, levels, strict=True))
+        for label, metric in chosen:
+            if metric not in asked:
+                continue
+            own = of_factor | {FILE: source.called, LABEL: str(label), NAME: source.names[label], METRIC: metric}
+            key = tuple(own[factor] for factor in factors)
+            values, reasons = source.column((label, metric))
+            values, reasons = values[places], reasons[places]
+            defined = ~np.isnan(values)
+            found.values.setdefault(key, []).append(values[defined])
+            found.expected[key] += len(places)
+            found.metric[key] = (metric, units.get(metric) or found.metric.get(key, ("", None))[1])
+            found.absent += int(((reasons < 0) & scored[places]).sum())
+            for code, count in Counter(reasons[~defined & (reasons >= 0)].tolist()).items():
+                reason = (results.scores.notes.values[code] or "no reason given").removeprefix("undefined: ")
+                found.undefined[reason] += count
+
+
+def _levels_of(known: Mapping[str, str], factors: Sequence[str]) -> Levels | None:
+    return tuple(known[factor] for factor in factors) if all(factor in known for factor in factors) else None
+
+
+def _chosen(
+    sources: Sequence[Source], tokens: Collection[str], labels: Collection[str], found: _Gathered, *, by_label: bool
+) -> list[tuple[Key, str]]:
+    """Which labels and metrics the cells are of, by label, whichever file has them."""
+    kinds = list(dict.fromkeys(kind for source in sources for kind in source.column_of if kind[1] in tokens))
+    kinds.sort(key=lambda kind: rank(kind[0]))
+    called = asked_for(sources, (label for label, _ in kinds), labels)
+    if labels:
+        kept = [kind for kind in kinds if kind[0] in called]
+    elif by_label:
+        kept = kinds
+    else:
+        numbered = {metric for label, metric in kinds if isinstance(label, int)}
+        kept = [(label, metric) for label, metric in kinds if isinstance(label, int) or metric not in numbered]
+    if not labels:
+        found.left_out |= {sources[0].names[label]: None for label in called if label not in dict(kept)}
+    found.labels |= {sources[0].names[label]: None for label, _ in kept}
+    found.together = not by_label and max(Counter(metric for _, metric in kept).values(), default=0) > 1
+    return kept
+
+
+def _cell(found: _Gathered, key: Levels) -> Cell:
+    ordered = np.sort(np.concatenate(found.values[key]))
+    metric, unit = found.metric[key]
+    n = len(ordered)
+    cell = Cell(metric=metric, unit=unit, n=n, n_missing=found.expected[key] - n)
+    if not n:
+        return cell
+    q1, median, q3 = (quantile(ordered, share) for share in (0.25, 0.5, 0.75))
+    finite = bool(np.isfinite(ordered).all())
+    return Cell(
+        metric=metric,
+        unit=unit,
+        n=n,
+        n_missing=cell.n_missing,
+        mean=float(ordered.mean()),
+        sd=float(np.std(ordered, ddof=1)) if n > 1 and finite else None,
+        median=median,
+        q1=q1,
+        q3=q3,
+        iqr=q3 - q1 if math.isfinite(q1) else None,
+        min=float(ordered[0]),
+        max=float(ordered[-1]),
+    )
+
+
+def _order_of(
+    factors: Sequence[str], sources: Sequence[Source], tokens: Sequence[str]
+) -> list[Callable[[str], object]]:
+    """For each factor the sort key of its levels: files and metrics as given, names by label, others by value."""
+    names: dict[str, tuple[int, int, str]] = {}
+    for source in sources:
+        for label, name in source.names.items():
+            names[name] = min(names.get(name, (9, 0, "")), (*rank(label), name))
+    files = {source.called: place for place, source in enumerate(sources)}
+    metrics = {token: place for place, token in enumerate(tokens)}
+    keys: dict[str, Callable[[str], object]] = {FILE: files.__getitem__, METRIC: metrics.__getitem__}
+    keys |= {NAME: names.__getitem__, LABEL: lambda level: (level == ALL, level_order(level))}
+    return [keys.get(factor, level_order) for factor in factors]
+
+
+def _sorted(levels: Iterable[Levels], keys: Sequence[Callable[[str], object]]) -> tuple[Levels, ...]:
+    def key(each: Levels) -> tuple[object, ...]:
+        return tuple(of(level) for of, level in zip(keys, each, strict=True))
+
+    return tuple(sorted(dict.fromkeys(levels), key=key))
+
+
+def _nothing(files: Mapping[str, Results], found: _Gathered) -> str:
+    cases = sum(len(results.cases) for results in files.values())
+    if found.unknown:
+        names = enumerated(list(found.unknown))
+        return f"none of the {cases} cases of the results is in the metadata: {names}"
+    return "the results have no score" if cases else "the results have no case"
+
+
+def unit_of(metric: str, cells: Iterable[Cell]) -> str:
+    """The unit of a metric's values; empty for a ratio, or where files differ."""
+    units = {cell.unit or "" for cell in cells if cell.metric == metric and cell.n}
+    return units.pop() if len(units) == 1 else ""
+
+
+def direction_of(metric: str) -> str:
+    """Which way a metric is better: ``"higher"``, ``"lower"`` or ``"neither"``."""
+    card = find(metric.partition("@")[0])
+    return "neither" if card is None else str(card.better)

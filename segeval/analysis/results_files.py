@@ -1,0 +1,180 @@
+"""Results files side by side: each one's scores as a matrix, a row for each case, and labels that are called alike.
+
+What puts the numbers of several runs together reads them here. Labels come by number, then regions, then what is over
+all labels; a file that does not name a label has the name of another. Nothing here knows what the numbers are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segeval.errors import UsageError, shown
+from segeval.evidence.comparison import Key
+from segeval.reading.case_tables import enumerated
+from segeval.results.results import Results
+from segeval.scoring.scoring import ALL
+
+Values = NDArray[np.float64]
+
+
+@dataclass(slots=True, kw_only=True)
+class Source:
+    """One file.
+
+    Parameters
+    ----------
+    called
+        What it is called.
+    results
+        What is in it.
+    column_of
+        Label and metric -> column.
+    values, notes
+        Scores and codes of their notes, shape (cases, columns): NaN where there is no value, -1 where there is no row.
+    names
+        Label -> name; its number where no file names it.
+    """
+
+    called: str
+    results: Results
+    column_of: dict[tuple[Key, str], int]
+    values: Values
+    notes: NDArray[np.int16]
+    names: dict[Key, str]
+
+    @classmethod
+    def of(cls, called: str, results: Results) -> Source:
+        """A file with the names that are in itself."""
+        scores = results.scores
+        rank = {record.case: place for place, record in enumerate(results.cases)}
+        ranks = np.array([rank.get(case, -1) for case in scores.cases.values], np.int64)
+        width = max(1, len(scores.metrics.values))
+        occurring, column_of = np.unique(
+            scores.label_codes.astype(np.int64) * width + scores.metric_codes, return_inverse=True
+        )
+        kinds = [
+            (scores.labels.values[code // width], scores.metrics.values[code % width]) for code in occurring.tolist()
+        ]
+        shape = (len(results.cases), len(kinds))
+        values, notes = np.full(shape, np.nan), np.full(shape, -1, np.int16)
+        of_rows = ranks[scores.case_codes] if len(scores) else np.zeros(0, np.int64)
+        kept = of_rows >= 0
+        where = of_rows[kept], column_of[kept]
+        values[where], notes[where] = scores.values[kept], scores.note_codes[kept]
+        return cls(
+            called=called,
+            results=results,
+            column_of={kind: place for place, kind in enumerate(kinds)},
+            values=values,
+            notes=notes,
+            names=_names_in(results),
+        )
+
+    def column(self, kind: tuple[Key, str]) -> tuple[Values, NDArray[np.int16]]:
+        """Values and codes of notes of a label and metric, for all cases."""
+        place = self.column_of.get(kind)
+        if place is None:
+            cases = len(self.results.cases)
+            return np.full(cases, np.nan), np.full(cases, -1, np.int16)
+        return self.values[:, place], self.notes[:, place]
+
+    def units(self) -> dict[str, str | None]:
+        """Metric -> unit of its first value."""
+        scores = self.results.scores
+        codes, places = np.unique(scores.metric_codes, return_index=True)
+        return {
+            scores.metrics.values[code]: scores[place].unit
+            for code, place in zip(codes.tolist(), places.tolist(), strict=True)
+        }
+
+
+def sources_of(files: Mapping[str, Results]) -> list[Source]:
+    """Files with the names that they give labels, and those that other files give them.
+
+    Parameters
+    ----------
+    files
+        What each is called -> its results.
+    """
+    sources = [Source.of(called, results) for called, results in files.items()]
+    shared: dict[Key, str] = {}
+    for source in sources:
+        shared = source.names | shared
+    every = [label for source in sources for label, _ in source.column_of]
+    every += [label for source in sources for label in source.results.counts.labels.values]
+    numbers = {label: str(label) for label in every}
+    for source in sources:
+        source.names = numbers | shared | source.names
+    return sources
+
+
+def metrics_of(results: Results) -> list[str]:
+    """The metrics that were asked for, then others that have scores."""
+    return list(dict.fromkeys([*results.metrics, *results.scores.metrics.values]))
+
+
+def check_metrics(results: Results, tokens: Iterable[str], *, path: str) -> None:
+    """See that a file has scores of some metrics, as they are written in results.
+
+    Raises
+    ------
+    UsageError
+        It has none of one; `path` is the file's.
+    """
+    there = metrics_of(results)
+    lacking = [token for token in tokens if token not in there]
+    if lacking:
+        known = f"there are {enumerated(there)}" if there else "there is none at all"
+        raise UsageError(f"no score of {', '.join(lacking)}", source=path, hint=known)
+
+
+def asked_for(sources: Sequence[Source], labels: Iterable[Key], wanted: Collection[str]) -> list[Key]:
+    """Those of some labels that are wanted, in order.
+
+    Parameters
+    ----------
+    sources
+        Who name them.
+    labels
+        Those that there are.
+    wanted
+        Numbers or names; all are if there is none.
+
+    Raises
+    ------
+    UsageError
+        There is no such label.
+    """
+    ordered = sorted(dict.fromkeys(labels), key=rank)
+    if not wanted:
+        return ordered
+    called = {label: {str(label), *(source.names[label] for source in sources)} for label in ordered}
+    lacking = [each for each in wanted if all(each not in texts for texts in called.values())]
+    if lacking:
+        known = [sources[0].names[label] for label in ordered]
+        raise UsageError(
+            f"no score for the label {', '.join(repr(shown(each)) for each in lacking)}",
+            hint=f"there are {enumerated(known)}" if known else "there is none at all",
+        )
+    return [label for label in ordered if not called[label].isdisjoint(wanted)]
+
+
+def rank(label: Key) -> tuple[int, int]:
+    """Sort key of a label: by number, then regions, then what is over all labels."""
+    return (0, label) if isinstance(label, int) else (2 if label == ALL else 1, 0)
+
+
+def _names_in(results: Results) -> dict[Key, str]:
+    """Label -> its name, the first that a case has for it."""
+    scores = results.scores
+    width = len(scores.names.values) + 1
+    names: dict[Key, str] = {}
+    for code in np.unique(scores.label_codes.astype(np.int64) * width + scores.name_codes).tolist():
+        label, name = scores.labels.values[code // width], scores.names.values[code % width]
+        if name is not None:
+            names.setdefault(label, name)
+    return names

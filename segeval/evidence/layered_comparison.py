@@ -1,0 +1,189 @@
+"""A prediction and a reference whose labels overlap: several layers each, scored class by class.
+
+A voxel that is liver and tumour at once has no single label, so such files come as layers. Every class stands in one
+layer of each map, and the comparison of those two layers tells all about it. What is over all labels, and unions of
+them, is taken from the masks themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segeval.errors import InputError
+from segeval.evidence.comparison import Comparison, Key, Masks
+from segeval.evidence.conventions import Conventions
+from segeval.evidence.counts import Counts, LabelTotals
+from segeval.evidence.surfaces.boundary_bands import Bands
+from segeval.evidence.surfaces.distances import SurfaceDistances
+from segeval.maps.label_map import Grid, LabelMap
+from segeval.maps.labels import mask_of, number_of, present_labels
+
+
+class LayeredComparison:
+    """What `segeval.evidence.comparison.Comparison` is, for maps of which one or both have overlays.
+
+    Parameters
+    ----------
+    prediction, reference
+        Label maps of one shape with their overlays.
+    conventions, regions, listed, only, threads, names
+        As there.
+
+    Raises
+    ------
+    InputError
+        Conventions that need one label per voxel: an ignored label, or the background scored.
+    """
+
+    def __init__(
+        self,
+        *,
+        prediction: LabelMap,
+        reference: LabelMap,
+        conventions: Conventions,
+        regions: Mapping[str, Collection[int]] | None = None,
+        listed: Collection[int] = (),
+        only: Collection[int] | None = None,
+        threads: int = 1,
+        names: Mapping[int, str] | None = None,
+    ) -> None:
+        if conventions.ignore_label is not None or conventions.background:
+            raise InputError(
+                "its labels overlap, so neither an ignored label nor the background can be scored",
+                source=prediction.source if prediction.overlays else reference.source,
+                hint="leave out --ignore-label and --background, and a table that has an ignored label",
+            )
+        self.prediction, self.reference = prediction, reference
+        self.conventions = conventions
+        self.regions = {name: frozenset(labels) for name, labels in (regions or {}).items()}
+        self._listed, self._only, self._threads = listed, only, threads
+        self.names = names or {}
+        self._pairs: dict[tuple[int, int], Comparison] = {}
+        self._unions: dict[str, Comparison] = {}
+
+    @property
+    def grid(self) -> Grid:
+        """The reference's grid."""
+        return self.reference.grid
+
+    @property
+    def voxels(self) -> int:
+        """Voxels of the image."""
+        return math.prod(self.grid.shape)
+
+    @cached_property
+    def present(self) -> list[int]:
+        """Every label of either map, the background left out."""
+        return sorted({*self._layers_of_prediction, *self._layers_of_reference})
+
+    @cached_property
+    def scored(self) -> tuple[int, ...]:
+        """The labels that are scored, in increasing order."""
+        chosen = {*self.present, *self._listed} if self._only is None else set(self._only)
+        return tuple(sorted(chosen - {0}))
+
+    @cached_property
+    def totals(self) -> LabelTotals:
+        """The totals of every label of either map, and of what has none."""
+        counts = [self.counts(label) for label in self.present]
+        prediction, reference = (_mask(each, self.present) for each in (self.prediction, self.reference))
+        nothing = ~prediction & ~reference
+        return LabelTotals(
+            reference=np.array([np.count_nonzero(~reference), *(each.reference for each in counts)], np.int64),
+            prediction=np.array([np.count_nonzero(~prediction), *(each.prediction for each in counts)], np.int64),
+            agreed=np.array([np.count_nonzero(nothing), *(each.tp for each in counts)], np.int64),
+            averaged=np.array([False, *(label in self.scored for label in self.present)]),
+            absent_class=self.conventions.absent_class,
+            weights=np.array([0.0, *map(self.weight_of, self.present)]) if self.conventions.label_weights else None,
+        )
+
+    def weight_of(self, label: int) -> float:
+        """What a label weighs in means over labels."""
+        return number_of(label, self.names.get(label), self.conventions.label_weights, 1.0)
+
+    def counts(self, key: Key) -> Counts:
+        """The counts of a label or region."""
+        pair, label = self.of(key)
+        return pair.counts(label)
+
+    def masks(self, key: Key, part: slice = slice(None)) -> Masks:
+        """Where a label or region is, in the whole maps or a part of their first axis."""
+        members = self.regions[key] if isinstance(key, str) else {key}
+        return Masks(prediction=_mask(self.prediction, members, part), reference=_mask(self.reference, members, part))
+
+    def surfaces(self, key: Key) -> SurfaceDistances:
+        """The surface distances of a label or region."""
+        pair, label = self.of(key)
+        return pair.surfaces(label)
+
+    def bands(self, key: Key) -> Bands:
+        """The rims of a label or region."""
+        pair, label = self.of(key)
+        return pair.bands(label)
+
+    def of(self, key: Key) -> tuple[Comparison, int]:
+        """The comparison that tells all about a label or region, and the label that it is there."""
+        return self._pair(key), key if isinstance(key, int) else 1
+
+    @cached_property
+    def _layers_of_prediction(self) -> dict[int, int]:
+        return _layer_of_label(self.prediction)
+
+    @cached_property
+    def _layers_of_reference(self) -> dict[int, int]:
+        return _layer_of_label(self.reference)
+
+    def _layers_of(self, label: int) -> tuple[int, int]:
+        return self._layers_of_prediction.get(label, 0), self._layers_of_reference.get(label, 0)
+
+    def _pair(self, key: Key) -> Comparison:
+        """The comparison of the two layers that a label stands in, or of a region's two masks."""
+        if isinstance(key, str):
+            if key not in self._unions:
+                maps = [_union(each, self.regions[key]) for each in (self.prediction, self.reference)]
+                self._unions[key] = self._compare(maps[0], maps[1], only=[1])
+            return self._unions[key]
+        places = self._layers_of(key)
+        if places not in self._pairs:
+            one, other = (
+                _layers(each)[place] for each, place in zip((self.prediction, self.reference), places, strict=True)
+            )
+            self._pairs[places] = self._compare(
+                one, other, only=[label for label in self.scored if self._layers_of(label) == places] or [key]
+            )
+        return self._pairs[places]
+
+    def _compare(self, prediction: LabelMap, reference: LabelMap, *, only: Collection[int]) -> Comparison:
+        return Comparison(
+            prediction=prediction,
+            reference=reference,
+            conventions=self.conventions,
+            only=only,
+            threads=self._threads,
+        )
+
+
+def _layers(label_map: LabelMap) -> list[LabelMap]:
+    return [replace(label_map, overlays=()), *label_map.overlays]
+
+
+def _layer_of_label(label_map: LabelMap) -> dict[int, int]:
+    return {label: place for place, layer in enumerate(_layers(label_map)) for label in present_labels(layer) if label}
+
+
+def _mask(label_map: LabelMap, labels: Collection[int], part: slice = slice(None)) -> NDArray[np.bool_]:
+    """Where any layer has any of the labels."""
+    mask = np.zeros(label_map.labels[part].shape, bool)
+    for layer in _layers(label_map):
+        mask |= mask_of(layer.labels[part], labels)
+    return mask
+
+
+def _union(label_map: LabelMap, labels: Collection[int]) -> LabelMap:
+    return replace(label_map, labels=_mask(label_map, labels).view(np.uint8), names={}, overlays=())

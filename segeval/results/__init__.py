@@ -1,0 +1,1 @@
+"""What a run found: rows, the files that hold them, summaries over cases, and requirements."""

@@ -1,0 +1,470 @@
+"""Scores over cases: means with their intervals, quartiles, extremes, the worst case, and every denominator.
+
+A mean never hides how many values it is over: beside it stand the undefined ones, the cases without the label, and
+those that failed, are missing or were skipped. The mean is summed as pandas and NumPy sum a column, so that a mean
+taken of the CSV is the same to the last digit.
+
+Intervals are percentile bootstraps. Cases, in the order of their names, are drawn with replacement, seeded by their
+number, and one set of draws serves all labels and metrics: drawing a case draws all that was scored on it, and the
+sums of all draws are a matrix product. Before it, values are rounded to so many binary digits (some 40) that every sum
+is exact in a float64; so intervals are the same on every machine, whatever the order in which its libraries add.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segeval.evidence.comparison import Key
+from segeval.evidence.counts import Counts
+from segeval.maps.labels import number_of
+from segeval.metrics import Direction, Metric, Quantity, parse
+from segeval.results.columns import Scores
+from segeval.results.results import Aggregate, Results, Summary
+from segeval.scoring.cases import CaseRecord, Status
+from segeval.scoring.scoring import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY
+
+DRAWS = 2000
+DRAWN_AT_ONCE = 1 << 20  # draws times cases, so that they take a few MB however many cases there are
+DRAWS_TOGETHER = 64  # at least, in a matrix product: one of a few would read all the values again and again
+COLUMNS_AT_ONCE = 512  # so that the draws of them take a few MB, however many labels there are
+FEW_CASES = 20  # below that an interval may be too narrow
+CONFIDENCE = 0.95
+SMALLEST_EXPONENT = -900  # what is smaller counts as zero in an interval
+
+Values = NDArray[np.float64]
+
+
+def summarised(results: Results) -> Results:
+    """The results with their summary: over all cases, then over each group.
+
+    Parameters
+    ----------
+    results
+        Of any number of cases.
+
+    Returns
+    -------
+    Results
+        A row per label and metric, then the mean over labels of each metric, then what is pooled from voxel counts;
+        for all cases first, then for every group of theirs. Nothing where no case was scored.
+    """
+    evidence = _Evidence.of(results)
+    rows = _rows(evidence, results.cases)
+    for column in dict.fromkeys(column for record in results.cases for column in record.groups):
+        members: dict[str, list[CaseRecord]] = {}
+        for record in results.cases:
+            members.setdefault(record.groups.get(column, ""), []).append(record)
+        for value, cases in members.items():
+            rows += [replace(row, by=column, group=value) for row in _rows(evidence, cases)]
+    return replace(results, summary=tuple(rows))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Column:
+    """One label and metric over some cases: NaN where a case has no value, or no such row."""
+
+    label: Key
+    name: str | None
+    metric: str
+    unit: str | None
+    values: Values
+    present: NDArray[np.bool_]
+    missed: int
+    false_alarm: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Evidence:
+    """Every score and count as matrices, a row for each scored case; from them groups of cases take their rows."""
+
+    rank: dict[str, int]  # of each scored case
+    kinds: list[tuple[Key, str]]  # label and metric of each column
+    values: Values
+    notes: NDArray[np.int16]  # codes; -1 where there is no such row
+    names: NDArray[np.int32]
+    units: NDArray[np.int16]
+    scores: Scores  # for what the codes mean
+    counted: list[Key]  # the labels that have counts
+    counts: NDArray[np.int64]  # TP, FP, FN, TN of each case and label
+    weights: Mapping[str, float]  # of labels, by number or name
+
+    def weight_of(self, label: Key, name: str | None) -> float:
+        """What a label weighs in means over labels."""
+        return number_of(label, name, self.weights, 1.0)
+
+    @classmethod
+    def of(cls, results: Results) -> _Evidence:
+        """All of it, labels by number, then regions, then what is over all labels."""
+        scored = [record for record in results.cases if record.status == "scored"]
+        rank = {record.case: place for place, record in enumerate(scored)}
+        scores = results.scores.of(rank)
+        ranks = np.array([rank.get(case, -1) for case in scores.cases.values], np.int64)
+        width = max(1, len(scores.metrics.values))
+        codes = scores.label_codes * np.int64(width) + scores.metric_codes
+        occurring = np.flatnonzero(np.bincount(codes))
+        kinds = [
+            (scores.labels.values[code // width], scores.metrics.values[code % width]) for code in occurring.tolist()
+        ]
+        order = sorted(range(len(kinds)), key=lambda place: _order(results)(*kinds[place]))
+        column_of = np.zeros(len(scores.labels.values) * width, np.intp)
+        column_of[occurring[order]] = np.arange(len(kinds))
+        shape = (len(scored), len(kinds))
+        where = ranks[scores.case_codes], column_of[codes]
+        values, notes = np.full(shape, np.nan), np.full(shape, -1, np.int16)
+        names, units = np.full(shape, -1, np.int32), np.full(shape, -1, np.int16)
+        values[where], notes[where] = scores.values, scores.note_codes
+        names[where], units[where] = scores.name_codes, scores.unit_codes
+        pooled = {label for label, metric in kinds if _is_pooled(metric)}
+        counted = [label for label in dict.fromkeys(kinds[place][0] for place in order) if label in pooled]
+        return cls(
+            rank=rank,
+            kinds=[kinds[place] for place in order],
+            values=values,
+            notes=notes,
+            names=names,
+            units=units,
+            scores=scores,
+            counted=counted,
+            counts=_counts(results, scored, counted),
+            weights=results.settings.get("weight", {}),
+        )
+
+    def columns(self, rows: NDArray[np.intp]) -> list[_Column]:
+        """The columns of some cases, without those that none of them has."""
+        missed, false_alarm = (self.scores.codes_of(note) for note in (PREDICTION_EMPTY, REFERENCE_EMPTY))
+        found = []
+        for place, (label, metric) in enumerate(self.kinds):
+            notes, values = self.notes[rows, place], self.values[rows, place]
+            if (notes < 0).all():
+                continue
+            defined = ~np.isnan(values)
+            found.append(
+                _Column(
+                    label=label,
+                    name=next(_met(self.names[rows, place], self.scores.names.values), None),
+                    metric=metric,
+                    unit=" or ".join(sorted(set(_met(self.units[rows, place], self.scores.units.values)))) or None,
+                    values=values,
+                    present=notes >= 0,
+                    missed=int(np.count_nonzero(np.isin(notes, missed) & defined)),
+                    false_alarm=int(np.count_nonzero(np.isin(notes, false_alarm) & defined)),
+                )
+            )
+        return found
+
+
+@dataclass(slots=True, kw_only=True)
+class _OverLabels:
+    """For each metric and draw, sum and weight of the labels' means, from which the mean over labels is made."""
+
+    sums: dict[str, Values] = field(default_factory=dict)
+    numbers: dict[str, Values] = field(default_factory=dict)
+
+    def add(self, metric: str, means: Values, weight: float) -> None:
+        """Take in the means of one label and what it weighs, NaN where a draw has none."""
+        if not weight:
+            return  # of an infinite mean, nothing is no number
+        defined = ~np.isnan(means)
+        self.sums[metric] = self.sums.get(metric, 0.0) + np.where(defined, means, 0.0) * weight
+        self.numbers[metric] = self.numbers.get(metric, 0.0) + defined * weight
+
+    def interval(self, metric: str) -> tuple[float, float] | None:
+        """Of the mean over labels."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return _interval(self.sums[metric] / self.numbers[metric]) if metric in self.sums else None
+
+
+def _rows(evidence: _Evidence, members: Sequence[CaseRecord]) -> list[Summary]:
+    """The summary over some of the cases."""
+    scored = [record for record in members if record.status == "scored"]
+    status = [record.status for record in members]
+
+    def lost(kind: Status) -> int:
+        return status.count(kind)
+
+    row = partial(Summary, n_failed=lost("failed"), n_missing=lost("missing"), n_skipped=lost("skipped"))
+    places = np.array([evidence.rank[record.case] for record in scored], np.intp)
+    columns = evidence.columns(places)
+    over_labels = _OverLabels()
+    rows: list[Summary] = []
+    for start in range(0, len(columns), COLUMNS_AT_ONCE):
+        block = columns[start : start + COLUMNS_AT_ONCE]
+        means = _drawn_means(np.stack([column.values for column in block], axis=1))
+        for place, column in enumerate(block):
+            rows.append(_over_cases(row, column, scored, interval=_interval(means[:, place])))
+            if isinstance(column.label, int):
+                over_labels.add(column.metric, means[:, place], evidence.weight_of(column.label, column.name))
+    rows += _macro(row, "macro", rows, over_labels, evidence)
+    return rows + _pooled(row, evidence, places, columns) if columns else []
+
+
+def _met(codes: NDArray[np.signedinteger], values: Sequence[str | None]) -> Iterator[str]:
+    """The texts behind codes, each once, in the order in which they are met; where there is none, it is left out."""
+    found, first = np.unique(codes, return_index=True)
+    for code in found[np.argsort(first)].tolist():
+        text = values[code] if code >= 0 else None
+        if text is not None:
+            yield text
+
+
+def _order(results: Results) -> Callable[[Key, str], tuple[int, int, str, int]]:
+    metrics = {metric: place for place, metric in enumerate(results.metrics)}
+    regions = {region: place for place, region in enumerate(results.settings.get("regions", {}))}
+
+    def key(label: Key, metric: str) -> tuple[int, int, str, int]:
+        place = metrics.get(metric, len(metrics))
+        if isinstance(label, int):
+            return 0, label, "", place
+        if label == ALL:
+            return 2, 0, "", place
+        return 1, regions.get(label, len(regions)), label, place
+
+    return key
+
+
+def _over_cases(
+    row: Callable[..., Summary], column: _Column, scored: Sequence[CaseRecord], *, interval: tuple[float, float] | None
+) -> Summary:
+    defined = ~np.isnan(column.values)
+    n = int(np.count_nonzero(defined))
+    described = row(
+        aggregate="cases",
+        label=column.label,
+        name=column.name,
+        metric=column.metric,
+        unit=column.unit,
+        n=n,
+        n_undefined=int(np.count_nonzero(column.present)) - n,
+        n_missed=column.missed,
+        n_false_alarm=column.false_alarm,
+        n_absent=len(scored) - int(np.count_nonzero(column.present)),
+    )
+    if not n:
+        return described
+    worst = int(np.nanargmax(badness(column.values, parse(column.metric).card)))
+    described = _described(described, column.values[column.present], interval if n > 1 else None)
+    return replace(described, worst_case=scored[worst].case)
+
+
+def badness(values: Values, card: Metric) -> Values:
+    """How bad each value is: the greater the worse, by the metric's direction; NaN stays NaN."""
+    if card.better is Direction.HIGHER:
+        return -values
+    return values if card.better is Direction.LOWER else np.abs(values)
+
+
+def _described(row: Summary, values: Values, interval: tuple[float, float] | None) -> Summary:
+    """The row with mean, spread and quantiles of values of which some are NaN."""
+    defined = np.sort(values[~np.isnan(values)])
+    n = len(defined)
+    # in the order of the rows, with zeros for NaN: that is how pandas adds up a column
+    mean = float(np.where(np.isnan(values), 0.0, values).sum() / n)
+    finite = math.isfinite(mean)
+    low, high = interval if interval is not None and finite else (None, None)
+    return replace(
+        row,
+        mean=mean,
+        sd=float(np.std(defined, ddof=1)) if n > 1 and finite else None,
+        ci_low=low,
+        ci_high=high,
+        median=quantile(defined, 0.5),
+        q1=quantile(defined, 0.25),
+        q3=quantile(defined, 0.75),
+        min=float(defined[0]),
+        max=float(defined[-1]),
+    )
+
+
+def quantile(ordered: Values, share: float) -> float:
+    """Linear between neighbours; infinite where it leans on an infinite one."""
+    place = (len(ordered) - 1) * share
+    low, high = float(ordered[math.floor(place)]), float(ordered[math.ceil(place)])
+    part = place - math.floor(place)
+    return low if part == 0 or low == high else low + (high - low) * part
+
+
+def _drawn_means(values: Values) -> Values:
+    """The mean of each column over every draw of the rows, NaN of none; (cases, columns) -> (draws, columns)."""
+    n, columns = values.shape
+    if n < 2:
+        return np.full((1, columns), np.nan)
+    usable = np.isfinite(values)
+    exact, steps = _exact(np.where(usable, values, 0.0))
+    ones = None if usable.all() else usable.astype(np.float64)
+    found = []
+    for weights in _weights(n):
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found.append((weights @ exact) * steps / (n if ones is None else weights @ ones))
+    return np.concatenate(found)
+
+
+def _exact(values: Values) -> tuple[Values, Values]:
+    """Whole multiples of a step for each column, so few digits long that sums over as many draws as rows are exact."""
+    digits = 52 - math.ceil(math.log2(len(values)))
+    _, exponents = np.frexp(np.abs(values).max(axis=0))
+    steps = np.ldexp(1.0, np.maximum(exponents, SMALLEST_EXPONENT) - digits)
+    return np.rint(values / steps), steps
+
+
+def _weights(n: int) -> Iterator[Values]:
+    """How often each of n cases is drawn, a few draws at a time; shape (draws, n)."""
+    random = np.random.RandomState(n)  # its stream never changes (NEP 19), that of a Generator may
+    at_once = max(1, min(DRAWS, DRAWN_AT_ONCE // n))
+    together = max(at_once, DRAWS_TOGETHER)
+    for done in range(0, DRAWS, together):
+        weights = np.empty((min(together, DRAWS - done), n))
+        for first in range(0, len(weights), at_once):
+            some = weights[first : first + at_once]
+            drawn = random.randint(n, size=some.shape)
+            drawn += np.arange(len(some))[:, None] * n
+            some[:] = np.bincount(drawn.ravel(), minlength=some.size).reshape(some.shape)
+        yield weights
+
+
+def _interval(means: Values) -> tuple[float, float] | None:
+    """The bounds between which the middle of the draws lies."""
+    defined = np.sort(means[~np.isnan(means)])
+    if len(defined) == 0:
+        return None
+    tail = (1 - CONFIDENCE) / 2
+    return quantile(defined, tail), quantile(defined, 1 - tail)
+
+
+def _macro(
+    row: Callable[..., Summary],
+    aggregate: Aggregate,
+    rows: Sequence[Summary],
+    draws: _OverLabels,
+    evidence: _Evidence,
+) -> list[Summary]:
+    """The mean over labels of what `rows` have for each label, by metric."""
+    found = []
+    by_metric: dict[str, list[Summary]] = {}
+    for each in rows:
+        if isinstance(each.label, int):
+            by_metric.setdefault(each.metric, []).append(each)
+    for metric, own in by_metric.items():
+        values = np.array([math.nan if each.mean is None else each.mean for each in own])
+        n = int(np.count_nonzero(~np.isnan(values)))
+        described = row(
+            aggregate=aggregate,
+            label=None,
+            name=None,
+            metric=metric,
+            unit=" or ".join(sorted({each.unit for each in own if each.unit})) or None,
+            n=n,
+            n_undefined=len(own) - n,
+            n_missed=sum(each.n_missed for each in own),
+            n_false_alarm=sum(each.n_false_alarm for each in own),
+            n_absent=0,
+        )
+        described = _described(described, values, draws.interval(metric)) if n else described
+        weights = np.array([evidence.weight_of(each.label, each.name) if each.label is not None else 1 for each in own])
+        if n and evidence.weights:
+            described = replace(described, mean=_weighted(values, weights))
+        found.append(described)
+    return found
+
+
+def _weighted(values: Values, weights: Values) -> float | None:
+    """The weighted mean of values of which some are NaN; None where those that are not weigh nothing."""
+    defined = ~np.isnan(values) & (weights > 0)  # what weighs nothing may be infinite
+    total = float(weights[defined].sum())
+    return float((weights[defined] * values[defined]).sum() / total) if total else None
+
+
+def _pooled(
+    row: Callable[..., Summary], evidence: _Evidence, places: NDArray[np.intp], columns: Sequence[_Column]
+) -> list[Summary]:
+    """Each label's counted metrics from its counts summed over the scored cases, and the means of those over labels."""
+    wanted = [column for column in columns if _is_pooled(column.metric)]
+    place_of = {label: place for place, label in enumerate(evidence.counted)}
+    n, rows, over_labels = len(places), [], _OverLabels()
+    for start in range(0, len(wanted), COLUMNS_AT_ONCE):
+        block = wanted[start : start + COLUMNS_AT_ONCE]
+        labels = list(dict.fromkeys(column.label for column in block))
+        counts = evidence.counts[places][:, [place_of[label] for label in labels]]
+        totals = counts.sum(axis=0)
+        flat = counts.reshape(n, -1).astype(np.float64)  # whole numbers: their sums are exact
+        drawn = (
+            np.concatenate([weights @ flat for weights in _weights(n)])
+            if n > 1
+            else np.full((1, flat.shape[1]), np.nan)
+        )
+        drawn = drawn.reshape(-1, len(labels), 4)
+        for column in block:
+            place = labels.index(column.label)
+            value = _score_of(column.metric, *totals[place].tolist())
+            scores = _scores_of(column.metric, drawn[:, place]) if n > 1 else np.full(1, np.nan)
+            rows.append(_of_totals(row, column, n, value, _interval(scores)))
+            if isinstance(column.label, int):
+                over_labels.add(column.metric, scores, evidence.weight_of(column.label, column.name))
+    return rows + _macro(row, "macro_pooled", rows, over_labels, evidence)
+
+
+def _of_totals(
+    row: Callable[..., Summary], column: _Column, n: int, value: float, interval: tuple[float, float] | None
+) -> Summary:
+    defined = not math.isnan(value)
+    return row(
+        aggregate="pooled",
+        label=column.label,
+        name=column.name,
+        metric=column.metric,
+        unit=column.unit,
+        n=n if defined else 0,
+        n_undefined=0 if defined else n,
+        n_missed=0,
+        n_false_alarm=0,
+        n_absent=0,
+        mean=value if defined else None,
+        ci_low=interval[0] if interval and defined else None,
+        ci_high=interval[1] if interval and defined else None,
+    )
+
+
+def _is_pooled(metric: str) -> bool:
+    """Whether a metric is made of counts that may be added up: a volume is not, voxels differ in size."""
+    card = parse(metric).card
+    return card.needs is Counts and card.quantity is not Quantity.VOLUME
+
+
+def _counts(results: Results, scored: Sequence[CaseRecord], labels: Sequence[Key]) -> NDArray[np.int64]:
+    """TP, FP, FN and TN by case and label; a case without the label has it nowhere. Shape (cases, labels, 4)."""
+    chosen = results.counts.of(record.case for record in scored)
+    counts = np.zeros((len(scored), len(labels), 4), np.int64)
+    counts[:, :, 3] = np.array([record.voxels or 0 for record in scored], np.int64)[:, None]
+    rank = {record.case: place for place, record in enumerate(scored)}
+    ranks = np.array([rank.get(case, -1) for case in chosen.cases.values], np.int64)
+    place = {label: place for place, label in enumerate(labels)}
+    places = np.array([place.get(label, -1) for label in chosen.labels.values], np.int64)
+    rows, columns = ranks[chosen.case_codes], places[chosen.label_codes]
+    wanted = columns >= 0
+    counts[rows[wanted], columns[wanted]] = chosen.voxels[wanted]
+    return counts
+
+
+def _score_of(metric: str, *voxels: Any) -> Any:
+    """A metric of TP, FP, FN and TN, which may be arrays where its function takes them."""
+    request = parse(metric)
+    parameter = request.card.parameter
+    arguments = {}
+    if parameter is not None:
+        arguments[parameter.name] = parameter.default if request.value is None else request.value
+    return request.card.function(Counts(**dict(zip(("tp", "fp", "fn", "tn"), voxels, strict=True))), **arguments)
+
+
+def _scores_of(metric: str, voxels: Values) -> Values:
+    """A metric of each row of TP, FP, FN and TN; shape (draws, 4) -> (draws,)."""
+    try:
+        scores: Values = _score_of(metric, *voxels.T)
+    except ValueError:  # its function asks whether a number is 0, which an array does not answer
+        return np.array([_score_of(metric, *map(int, row)) for row in voxels.tolist()])
+    return scores

@@ -1,0 +1,1 @@
+"""Many cases: in processes, on a cluster, with a journal, in parts."""

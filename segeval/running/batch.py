@@ -1,0 +1,321 @@
+"""The front door for many cases: two folders or a table of pairs, here or on a cluster.
+
+It puts together what the floors below do for one run: cases are paired, scored by an executor, journalled, grouped and
+summed up. A pair is scored in less time than all this takes to load, so that it has a module of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
+from dataclasses import replace
+from typing import Any, Unpack, get_args
+
+from segeval.api import Options, entries_of, plan_of
+from segeval.errors import UsageError, shown
+from segeval.pairing import Pairing, pair_folders, read_pairs
+from segeval.reading.metadata import read_metadata
+from segeval.results.results import Results, Shard, collect
+from segeval.results.summary import summarised
+from segeval.running.journal import Journal
+from segeval.running.processes import Executor, Processes, processors
+from segeval.running.run import Finished, Missing, run
+from segeval.scoring.cases import Case, Outcome
+from segeval.scoring.plan import Plan
+from segeval.version import __version__
+from segeval.writing.error_maps import ErrorMaps
+
+MOST_NAMED = 5
+NO_GROUP = "(not in the metadata)"
+
+
+def batch(
+    predictions: str | os.PathLike[str] | None = None,
+    references: str | os.PathLike[str] | None = None,
+    *,
+    pairs: str | os.PathLike[str] | None = None,
+    pattern: str | None = None,
+    prediction_pattern: str | None = None,
+    reference_pattern: str | None = None,
+    missing: Missing = "error",
+    metadata: str | os.PathLike[str] | None = None,
+    by: str | Iterable[str] = (),
+    jobs: int | None = None,
+    dask: str | None = None,
+    scheduler_file: str | os.PathLike[str] | None = None,
+    worker_timeout: float | None = None,
+    timeout: float | None = None,
+    error_maps: str | os.PathLike[str] | None = None,
+    **options: Unpack[Options],
+) -> Results:
+    """Compare a folder of predictions with a folder of references, case by case.
+
+    Nothing is raised for a case that cannot be scored: it is in the results, with its reason.
+
+    Parameters
+    ----------
+    predictions, references
+        The folders. A case is a reference; its prediction is called the same.
+    pairs
+        A table with the columns prediction, reference and, if you like, case, in place of the folders.
+    pattern, prediction_pattern, reference_pattern
+        How files are called, in both folders or in one: ``"{case}_seg.nii.gz"``.
+    missing
+        A reference without a prediction is an ``"error"``, counts as an ``"empty"`` prediction, or is left out and
+        counted (``"skip"``).
+    metadata, by
+        A table with the column case, and those of its columns by which the summary is grouped too.
+    jobs
+        How many cases are scored at once, each in a process of its own; all processors by default.
+    dask, scheduler_file
+        The address of a Dask scheduler, ``"tcp://host:8786"``, or the file that it has written: cases are scored on its
+        workers, which see the same files. An empty address is that of Dask's configuration.
+    worker_timeout
+        Seconds without any worker after which what is left is given up; 60 by default.
+    timeout
+        Seconds after which a case is given up.
+    error_maps
+        See `score_files`.
+    **options
+        See `plan_of`.
+
+    Returns
+    -------
+    Results
+        Every case with its status, every score, and the summary; empty where there is no reference.
+
+    Raises
+    ------
+    InputError
+        A folder or table that cannot be read.
+    UsageError
+        An option that is not what it should be.
+
+    Examples
+    --------
+    >>> results = batch("sample_data/predictions", "sample_data/references", metrics="dice", jobs=2)
+    >>> len(results.cases)
+    14
+    """
+    plan = plan_of(**options)
+    executor = executor_of(jobs=jobs, dask=dask, scheduler_file=scheduler_file, worker_timeout=worker_timeout)
+    given = [None if each is None else os.fspath(each) for each in (predictions, references, pairs, metadata)]
+    pairing = pair(
+        given[0],
+        given[1],
+        pairs=given[2],
+        pattern=pattern,
+        prediction_pattern=prediction_pattern,
+        reference_pattern=reference_pattern,
+        probabilities=plan.probabilities,
+    )
+    with executor as chosen:
+        return evaluate(
+            pairing,
+            plan,
+            missing=missing,
+            metadata=given[3],
+            by=entries_of("by", by),
+            executor=chosen,
+            timeout=timeout,
+            error_maps=None if error_maps is None else error_maps_of(pairing, error_maps),
+        )
+
+
+def executor_of(
+    *,
+    jobs: int | None = None,
+    dask: str | None = None,
+    scheduler_file: str | os.PathLike[str] | None = None,
+    worker_timeout: float | None = None,
+    told: Callable[[str], None] = warnings.warn,
+) -> AbstractContextManager[Executor]:
+    """What scores many cases, for as long as it is needed: processes of this machine, or the workers of a cluster.
+
+    Parameters
+    ----------
+    jobs, dask, scheduler_file, worker_timeout
+        See `batch`.
+    told
+        Called with what a user should know of the workers.
+
+    Raises
+    ------
+    UsageError
+        Options of both; see `segeval.running.dask_cluster.connected` for the rest.
+    """
+    if dask is None and scheduler_file is None:
+        if worker_timeout is not None:
+            raise UsageError(
+                "a worker timeout is for the workers of a cluster", hint="name its scheduler, or leave it out"
+            )
+        return nullcontext(Processes(processors() if jobs is None else jobs))
+    if jobs is not None:
+        raise UsageError("jobs are for this machine: a cluster has as many as its workers have threads")
+    from segeval.running.dask_cluster import WORKER_TIMEOUT, connected  # deferred: few have a cluster
+
+    patience = WORKER_TIMEOUT if worker_timeout is None else worker_timeout
+    return connected(dask, scheduler_file=scheduler_file, worker_timeout=patience, told=told)
+
+
+def error_maps_of(pairing: Pairing, folder: str | os.PathLike[str], *, inputs: Iterable[str] = ()) -> ErrorMaps:
+    """The folder for the error maps of all cases, made ready; see `segeval.writing.error_maps.ErrorMaps.at`."""
+    files = [path for case in pairing.cases for path in (case.prediction, case.reference) if path is not None]
+    return ErrorMaps.at(folder, cases=[case.name for case in pairing.cases], inputs=[*inputs, *files])
+
+
+def pair(
+    predictions: str | None,
+    references: str | None,
+    *,
+    pairs: str | None = None,
+    pattern: str | None = None,
+    prediction_pattern: str | None = None,
+    reference_pattern: str | None = None,
+    probabilities: bool = False,
+) -> Pairing:
+    """The cases of two folders, or of a table of pairs; see `batch`."""
+    if pairs is not None:
+        if any(each is not None for each in (predictions, references, pattern, prediction_pattern, reference_pattern)):
+            raise UsageError("a table of pairs takes the place of the folders and of their patterns")
+        return read_pairs(pairs)
+    if predictions is None or references is None:
+        raise UsageError("two folders are needed, predictions and references, or a table of pairs")
+    return pair_folders(
+        predictions,
+        references,
+        prediction_pattern=prediction_pattern or pattern,
+        reference_pattern=reference_pattern or pattern,
+        probabilities=probabilities,
+    )
+
+
+def evaluate(
+    pairing: Pairing,
+    plan: Plan,
+    *,
+    executor: Executor,
+    cases: Sequence[Case] | None = None,
+    shard: str | None = None,
+    missing: Missing = "error",
+    metadata: str | None = None,
+    by: Sequence[str] = (),
+    timeout: float | None = None,
+    fail_fast: bool = False,
+    journal: Journal | None = None,
+    with_tables: bool = False,
+    error_maps: ErrorMaps | None = None,
+    told: Callable[[Finished], None] | None = None,
+) -> Results:
+    """Score cases and sum them up: what the command line and `batch` have in common.
+
+    Parameters
+    ----------
+    pairing
+        All cases.
+    cases, shard
+        Those of them that are scored, and which part of the whole that is; all of them if not given.
+    told
+        Called with each case as it is finished.
+    plan, executor, missing, metadata, by, timeout, fail_fast, journal, with_tables, error_maps
+        See `batch` and `segeval.running.run.run`.
+    """
+    if missing not in get_args(Missing):
+        raise UsageError(f"missing is one of {', '.join(get_args(Missing))}, not {shown(missing)}")
+    chosen = list(pairing.cases if cases is None else cases)
+    groups, remarks = _groups(metadata, by, [case.name for case in pairing.cases])
+
+    def outcomes() -> Iterator[Outcome]:
+        finished_cases = run(
+            chosen,
+            plan,
+            executor=executor,
+            missing=missing,
+            timeout=timeout,
+            fail_fast=fail_fast,
+            journal=journal,
+            with_tables=with_tables,
+            error_maps=error_maps,
+        )
+        with closing(finished_cases):
+            for finished in finished_cases:
+                if told is not None:
+                    told(finished)
+                record = finished.outcome.record
+                yield replace(finished.outcome, record=replace(record, groups=groups.get(record.case, {})))
+
+    settings = {"missing": missing, "by": list(by)}
+    results = collect(outcomes(), plan, order=[case.name for case in chosen], settings=settings)
+    results = replace(
+        results, warnings=(*pairing.remarks, *stray_warnings(pairing), *remarks), shard=_part(shard, pairing)
+    )
+    return summarised(results)
+
+
+def _part(shard: str | None, pairing: Pairing) -> Shard | None:
+    """Which part of the whole was scored, and of which whole."""
+    if shard is None:
+        return None
+    whole = [(case.name, case.prediction, case.reference) for case in pairing.cases]
+    digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()
+    return Shard(part=shard, cases=len(whole), digest=digest)
+
+
+def journal_settings(plan: Plan, *, missing: Missing, with_tables: bool) -> dict[str, Any]:
+    """What a scored case rests on besides its files; where it differs, nothing is taken over from a journal."""
+    return {"version": __version__, **plan.settings(), "missing": missing, "confusion": with_tables}
+
+
+def stray_warnings(pairing: Pairing) -> list[str]:
+    """What a reader should know of predictions that belong to no reference."""
+    if not pairing.strays:
+        return []
+    named = ", ".join(map(shown, pairing.strays[:MOST_NAMED]))
+    more = f" and {len(pairing.strays) - MOST_NAMED} more" if len(pairing.strays) > MOST_NAMED else ""
+    count = "1 prediction has" if len(pairing.strays) == 1 else f"{len(pairing.strays)} predictions have"
+    return [f"{count} no reference: {named}{more}"]
+
+
+def grouped(results: Results, *, metadata: str, by: Sequence[str]) -> Results:
+    """Results summed up by the columns of a table too, in place of those that they were summed up by.
+
+    Parameters
+    ----------
+    results
+        Of any number of cases.
+    metadata, by
+        See `batch`.
+
+    Raises
+    ------
+    InputError
+        A table that cannot be read.
+    UsageError
+        There is no such column.
+    """
+    groups, remarks = _groups(metadata, by, [record.case for record in results.cases])
+    cases = tuple(replace(record, groups=groups.get(record.case, {})) for record in results.cases)
+    settings = {**results.settings, "by": list(by)}
+    return summarised(replace(results, cases=cases, settings=settings, warnings=(*results.warnings, *remarks)))
+
+
+def _groups(
+    metadata: str | None, by: Sequence[str], cases: Sequence[str]
+) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Case -> column -> value, of the columns that are grouped by, and what a reader should know of them."""
+    if not by:
+        return {}, []
+    if metadata is None:
+        raise UsageError("there is nothing to group by without metadata")
+    table = read_metadata(metadata, columns=by)
+    lacking = [case for case in cases if case not in table]
+    groups = {case: table.get(case, dict.fromkeys(by, NO_GROUP)) for case in cases}
+    if not lacking:
+        return groups, []
+    named = ", ".join(map(shown, lacking[:MOST_NAMED]))
+    more = f" and {len(lacking) - MOST_NAMED} more" if len(lacking) > MOST_NAMED else ""
+    return groups, [f"{len(lacking)} of {len(cases)} cases are not in {shown(metadata)}: {named}{more}"]

@@ -1,0 +1,469 @@
+"""The journal of a run: each case as it is finished, so that an interrupted run can be taken up again.
+
+A text file of JSON lines: first what the run rests on, then a line for each scored case, with the files it was scored
+from. Lines are only ever appended, so what is cut short is the last one; it is dropped when the journal is read. A line
+ends with a checksum, so that it need not be parsed to know that it is whole. A case is taken over if nothing about it
+has changed: its files by size and time, and by content where the times differ, and what was looked for beside them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from segeval.errors import InputError, UsageError, shown
+from segeval.evidence.counts import ContingencyTable
+from segeval.reading.files import Seen, is_there, names_in
+from segeval.reading.folders import class_files
+from segeval.results.json_records import case_record, read_case, typed
+from segeval.scoring.cases import Case, Outcome
+from segeval.scoring.scoring import LabelCounts, Score
+
+if sys.platform != "win32":
+    import fcntl
+
+FORMAT = 2
+KIND = "segeval journal"
+
+_AFTER_HEAD = b',"record":'  # no text in JSON holds it: quotes inside are escaped
+_SUM = b',"crc":"'
+_END = b'"}\n'
+_TAIL = len(_SUM) + 8 + len(_END)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """What a case was scored from: a file, a folder, or what was looked for and perhaps not there.
+
+    Parameters
+    ----------
+    kind
+        ``"file"``; ``"classes"``, a folder with a file for each class; ``"names"``, the names in a folder that have
+        an ending; ``"sought"``, whether there is anything.
+    path
+        Where it is, from the root of the file system.
+    size
+        Bytes of a file; how many names or things there are.
+    modified_ns
+        When a file was last changed, in nanoseconds; otherwise 0.
+    digest
+        Of a file's content or of the names; None if the file was changed while it was read.
+    ending
+        Of the names.
+    """
+
+    kind: str
+    path: str
+    size: int
+    modified_ns: int = 0
+    digest: str | None = None
+    ending: str = ""
+
+    def is_unchanged(self) -> bool:
+        """Whether it is as it was."""
+        try:
+            if self.kind == "classes":
+                return folder_input(self.path) == self
+            if self.kind == "names":
+                return _names_input(self.path, self.ending, names_in(self.path, self.ending)) == self
+            if self.kind == "sought":
+                return is_there(self.path) == bool(self.size)
+            status = os.stat(self.path)  # noqa: PTH116 - the name goes to the system as it was given
+            if self.kind != "file" or status.st_size != self.size:
+                return False
+            return status.st_mtime_ns == self.modified_ns or _digest(self.path) == self.digest
+        except (OSError, ValueError, InputError):
+            return False
+
+
+def inputs_of(seen: Seen, folders: Iterable[str]) -> tuple[Input, ...]:
+    """What was looked at, and folders with a file for each class.
+
+    Raises
+    ------
+    InputError
+        A folder cannot be read any more.
+    """
+    return (
+        *map(folder_input, folders),
+        *(_file_input(path, status) for path, status in seen.opened.items()),
+        *(_names_input(folder, ending, names) for (folder, ending), names in seen.listed.items()),
+        *(Input(kind="sought", path=_absolute(path), size=int(found)) for path, found in seen.sought.items()),
+    )
+
+
+def folder_input(path: str) -> Input:
+    """A folder with a file for each class: which files there are."""
+    names = sorted(class_files(path))
+    return Input(kind="classes", path=_absolute(path), size=len(names), digest=_digest_of(names))
+
+
+def _names_input(folder: str, ending: str, names: list[str]) -> Input:
+    return Input(kind="names", path=_absolute(folder), size=len(names), digest=_digest_of(names), ending=ending)
+
+
+def _file_input(path: str, status: os.stat_result) -> Input:
+    """A file that was read, with its status when it was opened."""
+    digest, same = None, False
+    with contextlib.suppress(OSError):  # it is gone
+        digest = _digest(path)
+        now = os.stat(path)  # noqa: PTH116
+        same = (now.st_size, now.st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    return Input(
+        kind="file",
+        path=_absolute(path),
+        size=status.st_size,
+        modified_ns=status.st_mtime_ns,
+        digest=digest if same else None,
+    )
+
+
+def _absolute(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - links stay as they are
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _digest_of(names: list[str]) -> str:
+    return hashlib.sha256(json.dumps(names).encode()).hexdigest()
+
+
+class Journal:
+    """A journal that is read, and from `begin` on added to.
+
+    Parameters
+    ----------
+    path
+        The file.
+    settings
+        What the run rests on.
+    resume
+        Whether cases of the same run are taken over; what follows the last whole line is then dropped. Otherwise a
+        journal that holds cases is put aside, under the first of ``NAME.1``, ``NAME.2``, ... that is free.
+    shard
+        Which part of the whole is scored, if it is not all.
+
+    Raises
+    ------
+    UsageError
+        The file is none of ours, or is being written; or it is to be resumed and is of a run with other settings.
+        Nothing has been changed then.
+    """
+
+    def __init__(self, path: Path, *, settings: Mapping[str, Any], resume: bool, shard: str | None = None) -> None:
+        self.path = path
+        self.is_begun = False
+        self._resume = resume
+        self._head = {"kind": KIND, "format": FORMAT, "settings": {**settings, "shard": shard}}
+        self._places: dict[str, int] = {}
+        self._end = 0
+        self._keeps = False
+        self._read_as: tuple[int, int, int] | None = None
+        self._verdicts: dict[Case, bool] = {}
+        self._file: io.FileIO | None = None
+        try:
+            if path.exists() and not path.is_file():
+                self._refuse()
+            with path.open("rb") as file:
+                self._lock(file, shared=True)
+                self._read_as = _state(file)
+                self._read(file)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there was a journal that is resumed."""
+        return self._resume and self._end > 0
+
+    def begin(self) -> None:
+        """Open the file to be added to, alone; an earlier one is put aside or gone on with.
+
+        Raises
+        ------
+        UsageError
+            It cannot be written, or another run does so.
+        """
+        if self._file is not None:
+            return
+        try:
+            file = self._opened(self._read_as)
+            if self._keeps and not self._resume:
+                self._put_aside(file)
+                file = self._opened(None)
+            self._file = file
+            file.truncate(self._end)
+            if not self._end:
+                self._write(json.dumps(self._head, separators=(",", ":")))
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self.is_begun = True
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def unchanged(self, cases: Iterable[Case]) -> list[Case]:
+        """Those of the cases that are in the journal, with the same files, which have not changed since."""
+        if not self._places:
+            return []
+        known: dict[Input, bool] = {}
+        found = []
+        with self._reading() as file:
+            for case in cases:
+                if case.name not in self._places:
+                    continue
+                if case not in self._verdicts:
+                    file.seek(self._places[case.name])
+                    self._verdicts[case] = _is_same(case, file.readline(), known)
+                if self._verdicts[case]:
+                    found.append(case)
+        return found
+
+    def taken_over(self, cases: Iterable[Case]) -> Iterator[tuple[Case, Outcome]]:
+        """Those of the cases that are in the journal and have not changed since, with what became of them."""
+        chosen = self.unchanged(cases)
+        if not chosen:
+            return
+        with self._reading() as file:
+            for case in chosen:
+                file.seek(self._places[case.name])
+                try:
+                    outcome = _outcome(json.loads(file.readline()))
+                except (ValueError, KeyError, TypeError, RecursionError):
+                    continue  # not by our hand: it is scored again
+                record = replace(outcome.record, prediction=case.prediction, reference=case.reference)
+                yield case, replace(outcome, record=record)
+
+    def add(self, outcome: Outcome, inputs: Iterable[Input]) -> None:
+        """Append a scored case.
+
+        Raises
+        ------
+        UsageError
+            There is no room for it, for instance; what was appended before is kept.
+        """
+        self.begin()
+        record = outcome.record
+        head = {
+            "case": record.case,
+            "files": _real(record.prediction, record.reference),
+            "inputs": [astuple(each) for each in inputs],
+        }
+        rest = {
+            "record": case_record(record),
+            "scores": [
+                [each.label, each.name, each.metric, _number(each.value), each.unit, each.note]
+                for each in outcome.scores
+            ],
+            "counts": [[each.label, each.tp, each.fp, each.fn, each.tn] for each in outcome.counts],
+            "names": {str(label): name for label, name in outcome.names.items()},
+            "table": None if outcome.table is None else list(outcome.table.rows()),
+        }
+        parts = (json.dumps(part, separators=(",", ":"), allow_nan=False) for part in (head, rest))
+        body = ",".join(part[1:-1] for part in parts)
+        try:
+            self._write(f'{{{body},"crc":"{zlib.crc32(f"{{{body}".encode()):08x}"}}')
+        except OSError as error:
+            raise self._unwritable(error) from None
+
+    def _write(self, text: str) -> None:
+        assert self._file is not None  # noqa: S101 - it has begun
+        line = memoryview(f"{text}\n".encode())  # ASCII: names that are no UTF-8 survive as escapes
+        while line:
+            line = line[self._file.write(line) :]
+
+    def _reading(self) -> io.BufferedReader:
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UsageError(f"the journal cannot be read: {reason}", source=str(self.path)) from None
+
+    def _unwritable(self, error: OSError) -> UsageError:
+        reason = (error.strerror or str(error)).lower()
+        return UsageError(f"the journal cannot be written: {reason}", source=str(self.path))
+
+    def _taken(self) -> NoReturn:
+        raise UsageError("another run is writing this journal", source=str(self.path), hint="take another -o") from None
+
+    def _refuse(self) -> NoReturn:
+        raise UsageError(
+            "this is no journal of segeval, and would be overwritten", source=str(self.path), hint="move it away"
+        )
+
+    def _opened(self, expected: tuple[int, int, int] | None) -> io.FileIO:
+        """The file, for appending, if it is the one that was read, or if there was none and is none."""
+        file = self.path.open("a+b", buffering=0)
+        try:
+            self._lock(file, shared=False)
+            now = _state(file)
+            in_place = os.path.samestat(os.fstat(file.fileno()), self.path.stat())
+            if not in_place or (now != expected if expected is not None else now[2]):
+                self._taken()
+        except BaseException:
+            file.close()
+            raise
+        return file
+
+    def _lock(self, file: io.BufferedReader | io.FileIO, *, shared: bool) -> None:
+        """Hold the file for this run, where the system can do that; it is let go of when it is closed."""
+        if sys.platform == "win32":
+            return
+        try:
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._taken()
+        except OSError:
+            pass  # a file system without locks
+
+    def _put_aside(self, file: io.FileIO) -> None:
+        """Give the file another name, and never that of another one. It is held until then."""
+        if sys.platform == "win32":
+            file.close()  # Windows does not rename what is open
+        number = 1
+        while os.path.lexists(free := self.path.with_name(f"{self.path.name}.{number}")):
+            number += 1
+        with file:
+            self.path.rename(free)
+        self._end = 0
+
+    def _read(self, file: io.BufferedReader) -> None:
+        """Find out what the run was, and find the cases and the end of the last whole line."""
+        head = file.readline()
+        found = self._read_head(head)
+        if not self._resume or not found:
+            self._keeps = file.readline().endswith(b"\n")
+            return
+        changed = self._changed(found)
+        if changed:
+            raise UsageError(
+                f"the journal is of a run with other settings ({', '.join(map(shown, changed))})",
+                source=str(self.path),
+                hint="leave --resume out to score all cases, or take another -o",
+            )
+        self._end = len(head)
+        for line in file:
+            name = _name_in(line)
+            if name is None:
+                break
+            self._places[name] = self._end
+            self._end += len(line)
+
+    def _read_head(self, line: bytes) -> dict[str, Any]:
+        """The first line, if it is one of ours; nothing if it was cut short, and says nothing of any case."""
+        beginnings = [json.dumps({"kind": KIND}, separators=each)[:-1].encode() for each in ((",", ":"), (", ", ": "))]
+        if not line.endswith(b"\n") and any(line[: len(each)] == each[: len(line)] for each in beginnings):
+            return {}
+        try:
+            head = json.loads(line)
+            if isinstance(head, dict) and head["kind"] == KIND:
+                return head
+        except (ValueError, KeyError, RecursionError):
+            pass
+        return self._refuse()
+
+    def _changed(self, found: Mapping[str, Any]) -> list[str]:
+        """The settings that differ."""
+        if found.get("format") != FORMAT:
+            return ["the journal's format"]
+        settings, before = json.loads(json.dumps(self._head["settings"])), found.get("settings")
+        before = before if isinstance(before, dict) else {}
+        return sorted(key for key in {*before, *settings} if before.get(key) != settings.get(key))
+
+
+def _state(file: io.BufferedReader | io.FileIO) -> tuple[int, int, int]:
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size
+
+
+def _real(*paths: str | None) -> list[str | None]:
+    """One spelling for each file, however it was named."""
+    return [None if path is None else os.path.realpath(path) for path in paths]
+
+
+def _read_head_of(line: bytes) -> dict[str, Any]:
+    """The beginning of a case's line: which case it is, and what it was scored from."""
+    head, mark, _ = line.partition(_AFTER_HEAD)
+    if not mark:
+        raise ValueError("there is nothing after the head")
+    found: dict[str, Any] = json.loads(head + b"}")
+    return found
+
+
+def _name_in(line: bytes) -> str | None:
+    """The case of a line; None where it is not whole."""
+    body = line[:-_TAIL]
+    if line[-_TAIL:] != _SUM + f"{zlib.crc32(body):08x}".encode() + _END:
+        return None
+    try:
+        return str(typed(_read_head_of(line), "case", str))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _is_same(case: Case, line: bytes, known: dict[Input, bool]) -> bool:
+    """Whether a case has the files of the line, and they are as they were."""
+    try:
+        head = _read_head_of(line)
+        names = [field.name for field in fields(Input)]
+        inputs = [Input(**dict(zip(names, each, strict=True))) for each in typed(head, "inputs", list)]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    if head["files"] != _real(case.prediction, case.reference):
+        return False
+    for each in inputs:
+        if each not in known:
+            known[each] = each.is_unchanged()  # one folder may be that of all cases
+    return all(known[each] for each in inputs)
+
+
+def _number(value: float | None) -> float | str | None:
+    """A score for JSON, which has no infinity."""
+    if value is None:
+        return None
+    number = float(value)
+    return number if abs(number) < float("inf") else str(number)
+
+
+def _outcome(entry: Mapping[str, Any]) -> Outcome:
+    record, table = read_case(typed(entry, "record", dict)), entry["table"]
+    return Outcome(
+        record=record,
+        scores=tuple(
+            Score(
+                case=record.case,
+                label=label,
+                name=name,
+                metric=metric,
+                value=None if value is None else float(value),
+                unit=unit,
+                note=note,
+            )
+            for label, name, metric, value, unit, note in typed(entry, "scores", list)
+        ),
+        counts=tuple(
+            LabelCounts(case=record.case, label=label, tp=tp, fp=fp, fn=fn, tn=tn)
+            for label, tp, fp, fn, tn in typed(entry, "counts", list)
+        ),
+        names={int(label): name for label, name in typed(entry, "names", dict).items()},
+        table=None
+        if table is None
+        else ContingencyTable.from_pairs({(reference, prediction): voxels for reference, prediction, voxels in table}),
+    )

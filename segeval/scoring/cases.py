@@ -1,0 +1,387 @@
+"""One case from its two files to its scores: all that a worker does.
+
+Only paths and a plan go in, and small records come out, so that a case can be scored in any process.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from segeval.errors import InputError, OutOfMemoryError, UsageError
+from segeval.evidence.comparison import Comparison, SoftMaps
+from segeval.evidence.counts import ContingencyTable
+from segeval.maps.label_map import Grid, LabelMap, layerwise
+from segeval.maps.labels import present_labels
+from segeval.maps.probability_map import ProbabilityMap, arranged, arranged_reference, hardened, without_foreground
+from segeval.reading import SUFFIXES, file_behind
+from segeval.reading.bids import read_named_label_map
+from segeval.reading.folders import read_class_folder, read_class_folders
+from segeval.reading.probabilities import SOFT_SUFFIXES, RawProbabilities, labels_of_channels, read_probabilities
+from segeval.scoring.plan import Plan
+from segeval.scoring.scoring import LabelCounts, Pair, Score, compare, counted, score
+
+if TYPE_CHECKING:
+    from segeval.writing.error_maps import ErrorMaps
+
+Status = Literal["scored", "failed", "missing", "skipped"]
+
+WITHOUT_MAPS = "its error maps are not all there"
+NO_PREDICTION = "there is no prediction; it counts as empty"
+THREADED_BYTES = 1 << 16  # below that, a second thread costs more than it saves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """A reference and its prediction.
+
+    Parameters
+    ----------
+    name
+        What the case is called.
+    prediction
+        The file or folder; None where there is none.
+    reference
+        The file or folder.
+    problem
+        Why it cannot be scored whatever the files hold, such as two predictions for one reference.
+    near
+        Predictions of no case that one might take for the missing one.
+    """
+
+    name: str
+    prediction: str | None
+    reference: str
+    problem: str | None = None
+    near: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRecord:
+    """One case and what became of it.
+
+    Parameters
+    ----------
+    case
+        Its name.
+    status
+        Whether it was scored.
+    prediction, reference
+        The files; None for a prediction that there is none of.
+    shape, spacing
+        Of the reference, in array order.
+    unit
+        ``"mm"`` or ``"px"``.
+    voxels
+        How many were compared: those of the image, less ignored ones.
+    message
+        Why it was not scored.
+    exit_code
+        What it asks a run to end with: 0, or 1 for a defect, 2 for an option, such as error maps of a scored case that
+        cannot be written, and 3 for an input that is wrong.
+    warnings
+        What a reader of its scores should know.
+    groups
+        What it belongs to, by the columns that the summary is grouped by: ``{"site": "A"}``.
+    """
+
+    case: str
+    status: Status
+    prediction: str | None
+    reference: str
+    shape: tuple[int, ...] | None = None
+    spacing: tuple[float, ...] | None = None
+    unit: str | None = None
+    voxels: int | None = None
+    message: str | None = None
+    exit_code: int = 0
+    warnings: tuple[str, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a case.
+
+    Parameters
+    ----------
+    record
+        The case.
+    scores
+        Its rows; none unless it was scored.
+    counts
+        Its voxel counts.
+    table
+        Its contingency table; None where labels overlap, or where nobody asked for it.
+    names
+        Label -> name.
+    """
+
+    record: CaseRecord
+    scores: tuple[Score, ...] = ()
+    counts: tuple[LabelCounts, ...] = ()
+    table: ContingencyTable | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
+
+
+def case_name(path: str) -> str:
+    """What a case is called by default: the file name without its suffix; ``.nii.gz`` is one.
+
+    An image in a file of several is called by its own name.
+
+    Examples
+    --------
+    >>> case_name("references/liver_001.nii.gz")
+    'liver_001'
+    >>> case_name("instances.json::val2017/000000000139.jpg")
+    '000000000139'
+    """
+    inside = Path(path.removeprefix(f"{file_behind(path)}::"))
+    if Path(path).is_dir():
+        return Path(path).resolve().name
+    suffix = next((each for each in SUFFIXES if inside.name.lower().endswith(each)), inside.suffix)
+    return inside.name.removesuffix(inside.name[len(inside.name) - len(suffix) :]) or inside.name
+
+
+def score_case(case: Case, plan: Plan, *, threads: int = 1, error_maps: ErrorMaps | None = None) -> Outcome:
+    """Read a case's two files and score them.
+
+    Parameters
+    ----------
+    case
+        The files. Where there is no prediction, the reference is held against an empty one.
+    plan
+        What is asked for.
+    threads
+        How many threads may work at once; the scores do not depend on it.
+    error_maps
+        Where the case's error maps go, if they are wanted.
+
+    Raises
+    ------
+    InputError
+        A file that cannot be used, or two that do not fit together.
+    UsageError
+        A label or region that the plan names wrongly, or a map that cannot be written.
+    """
+    prediction, reference, plan, soft = _read(case, plan, threads=threads)
+    return score_maps(prediction, reference, plan, case=case, threads=threads, soft=soft, error_maps=error_maps)
+
+
+def pair_of(case: Case, plan: Plan, *, threads: int = 1) -> tuple[Pair, Mapping[int, str]]:
+    """Read a case's two files and bring them together, as they are scored: the pair, and label -> name.
+
+    See `score_case`.
+    """
+    prediction, reference, plan, soft = _read(case, plan, threads=threads)
+    try:
+        pair, names, _ = compare(prediction, reference, plan, threads=threads, soft=soft)
+    except MemoryError:
+        raise OutOfMemoryError("there is not enough memory to compare it", source=case.reference) from None
+    return pair, names
+
+
+def _read(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, LabelMap, Plan, SoftMaps | None]:
+    if plan.probabilities:
+        soft, prediction, reference, plan = read_soft_case(case, plan, threads=threads)
+        return prediction, reference, plan, soft
+    return *read_case(case, plan, threads=threads), None
+
+
+def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMaps, LabelMap, LabelMap, Plan]:
+    """Read a case whose prediction is a probability map: the map, the labels that it says, the reference and the plan.
+
+    See `score_case`.
+    """
+    raw: RawProbabilities | None = None
+    if case.prediction is None:
+        reference, shares = _read_soft_reference(case.reference, plan)
+    elif threads < 2:
+        raw, (reference, shares) = read_probabilities(case.prediction), _read_soft_reference(case.reference, plan)
+    else:
+        from concurrent.futures import ThreadPoolExecutor  # deferred: as below
+
+        with ThreadPoolExecutor(2) as pool:
+            reading = pool.submit(read_probabilities, case.prediction)
+            reference, shares = _read_soft_reference(case.reference, plan)
+            raw = reading.result()
+    plan = _for_plane(plan, reference)
+    reference = layerwise(_in_plane, reference)
+    if raw is None:
+        found = {*plan.names, *present_labels(reference)} - {0}
+        probabilities = without_foreground(reference, (0, *sorted(found)) if shares is None else shares.labels)
+    else:
+        probabilities = arranged(
+            raw.values,
+            reference.grid,
+            grid=None if raw.grid is None else plane_of(raw.grid),
+            labels=labels_of_channels(raw, {**reference.names, **plan.names}),
+            names=raw.names,
+            normalise=plan.normalise,
+            source=raw.source,
+            stored=raw.stored,
+        )
+    soft = SoftMaps(prediction=probabilities, reference=shares, bins=bins_of(plan))
+    return soft, hardened(probabilities, threshold=plan.threshold), reference, plan
+
+
+def _read_soft_reference(path: str, plan: Plan) -> tuple[LabelMap, ProbabilityMap | None]:
+    """The reference's labels; and its shares of the classes, where it is no label map but a probability map too."""
+    try:
+        return _read_one(path, plan), None
+    except OutOfMemoryError:
+        raise
+    except InputError:
+        if not (Path(path).is_dir() or path.lower().endswith(SOFT_SUFFIXES)):
+            raise
+        raw = read_probabilities(path)
+        if raw.values.dtype.kind != "f":
+            raise
+    labels = labels_of_channels(raw, plan.names)
+    grid = None if raw.grid is None else plane_of(raw.grid)
+    shares = arranged_reference(raw.values, grid=grid, labels=labels, normalise=plan.normalise, source=raw.source)
+    return hardened(shares, threshold=plan.threshold), shares
+
+
+def bins_of(plan: Plan) -> tuple[int, ...]:
+    """Into how many bins the calibration of a probability map is sorted, for the metrics that are asked for."""
+    asked = [request for request in plan.metrics if request.name == "ece"]
+    numbers = [request.card.parameter.default if request.card.parameter else 0 for request in asked]
+    return tuple(
+        sorted(
+            {int(default if each.value is None else each.value) for each, default in zip(asked, numbers, strict=True)}
+        )
+    )
+
+
+def read_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[LabelMap, LabelMap, Plan]:
+    """Read a case's two files: the maps, in 2-D where there is one slice, and the plan for so many axes.
+
+    See `score_case`.
+    """
+    if Path(case.reference).is_dir() and not plan.names:
+        _refuse_numbers(plan)
+    prediction, reference = _read_both(case, plan, threads=threads)
+    return layerwise(_in_plane, prediction), layerwise(_in_plane, reference), _for_plane(plan, reference)
+
+
+def _for_plane(plan: Plan, reference: LabelMap) -> Plan:
+    """The plan with as many spacings as axes are scored."""
+    if plan.spacing is None or len(plan.spacing) != 3 or 1 not in reference.grid.shape:
+        return plan
+    axis = reference.grid.shape.index(1)
+    return replace(plan, spacing=plan.spacing[:axis] + plan.spacing[axis + 1 :])
+
+
+def score_maps(
+    prediction: LabelMap,
+    reference: LabelMap,
+    plan: Plan,
+    *,
+    case: Case,
+    threads: int = 1,
+    soft: SoftMaps | None = None,
+    error_maps: ErrorMaps | None = None,
+) -> Outcome:
+    """Score two label maps, and the probabilities behind the prediction if there are some; see `score_case`."""
+    try:
+        comparison, names, warnings = compare(prediction, reference, plan, threads=threads, soft=soft)
+        rows = score(comparison, names, plan, case=case.name)
+        counts = counted(comparison, case=case.name)
+        problem = None
+        if error_maps is not None:
+            files = [path for path in (case.prediction, case.reference) if path is not None]
+            signature = plan.signature({(comparison.grid.ndim, comparison.grid.unit)})
+            try:
+                error_maps.write(comparison, counts, names, case=case.name, signature=signature, inputs=files)
+            except UsageError as error:  # a full disk does not take the scores along
+                problem = error
+                warnings = [*warnings, f"{WITHOUT_MAPS}: {error}"]
+    except MemoryError:
+        raise OutOfMemoryError("there is not enough memory to score it", source=case.reference) from None
+    record = CaseRecord(
+        case=case.name,
+        status="scored",
+        prediction=case.prediction,
+        reference=case.reference,
+        shape=comparison.grid.shape,
+        spacing=comparison.grid.spacing,
+        unit=comparison.grid.unit,
+        voxels=comparison.voxels,
+        message=None if case.prediction is not None else NO_PREDICTION,
+        exit_code=0 if problem is None else problem.exit_code,
+        warnings=tuple(warnings),
+    )
+    table = comparison.table if isinstance(comparison, Comparison) else None
+    return Outcome(record=record, scores=tuple(rows), counts=tuple(counts), table=table, names=names)
+
+
+def _read_both(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, LabelMap]:
+    if case.prediction is None:
+        return _read_reference(case.reference, plan)
+    paths = [case.prediction, case.reference]
+    folders = [path for path in paths if Path(path).is_dir()]
+    if len(folders) == 1:
+        raise InputError("one of the two is a folder and the other is not", source=folders[0])
+    if folders:
+        return read_class_folders(*paths, names=plan.names)
+    names = _polygon_names(plan)
+    if threads < 2 or not all(Path(path).is_file() and Path(path).stat().st_size > THREADED_BYTES for path in paths):
+        return read_named_label_map(paths[0], names=names), read_named_label_map(paths[1], names=names)
+    from concurrent.futures import ThreadPoolExecutor  # deferred: small files are read by one thread
+
+    with ThreadPoolExecutor(2) as pool:
+        prediction, reference = pool.map(partial(read_named_label_map, names=names), paths)
+    return prediction, reference
+
+
+def _read_reference(path: str, plan: Plan) -> tuple[LabelMap, LabelMap]:
+    """An empty prediction on the reference's grid, and the reference."""
+    reference = _read_one(path, plan)
+    nothing = np.zeros(reference.labels.shape, np.uint8)
+    nothing.flags.writeable = False
+    return replace(reference, labels=nothing, overlays=(), source="an empty prediction"), reference
+
+
+def _read_one(path: str, plan: Plan) -> LabelMap:
+    """A file, or a folder with a file for each class."""
+    if Path(path).is_dir():
+        return read_class_folder(path, names=plan.names)
+    return read_named_label_map(path, names=_polygon_names(plan))
+
+
+def _polygon_names(plan: Plan) -> dict[int, str]:
+    """What polygons may be called: the plan's names, and those that are not drawn."""
+    return {**plan.names, **{-number: name for number, name in enumerate(plan.skipped, start=1)}}
+
+
+def _refuse_numbers(plan: Plan) -> None:
+    """Classes of a folder have names; which numbers they get without a table depends on what else is there."""
+    regions = [part.strip() for members in plan.regions.values() for part in members.split(",")]
+    used = [*plan.only, *regions, *plan.conventions.label_tolerances]
+    numbers = any(re.fullmatch(r"\d+(-\d+)?", part) for part in used)
+    if numbers or plan.relabel_prediction or plan.relabel_reference:
+        raise UsageError(
+            "the classes of a folder have names and no numbers", hint="use the names, or number them by --labels"
+        )
+
+
+def _in_plane(label_map: LabelMap) -> LabelMap:
+    """A file with one axis of length 1 is one slice, and scored in 2-D."""
+    grid = plane_of(label_map.grid)
+    return (
+        label_map
+        if grid is label_map.grid
+        else replace(label_map, labels=label_map.labels.reshape(grid.shape), grid=grid)
+    )
+
+
+def plane_of(grid: Grid) -> Grid:
+    """The grid without its axis of length 1, if it has three and one such."""
+    return grid.without_axis(grid.shape.index(1)) if grid.ndim == 3 and 1 in grid.shape else grid

@@ -1,0 +1,242 @@
+"""What a terminal and a pipe show: aligned at any width, nothing cut, nothing from outside read as markup."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import segeval
+from segeval.metrics import METRICS, Quantity
+from segeval.reports.console import print_card, print_gate, print_metrics_table, print_scores, text_width
+from segeval.reports.layout import Column, Layout
+from segeval.reports.sheets import decimals, number
+from segeval.results.columns import Scores
+from tests.reports.test_golden import METRIC_TOKENS, awkward, printed
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1.0, "1.0000"),
+        (-1.0, "-1.0000"),
+        (1 - 1e-12, "0.9999"),
+        (-1 + 1e-12, "-0.9999"),
+        (1 + 1e-12, "1.0001"),
+        (0.0, "0.0000"),
+        (-0.0, "0.0000"),
+        (4.9e-5, "4.9e-05"),
+        (-1e-300, "-1.0e-300"),
+        (5.1e-5, "0.0001"),
+        (0.93125, "0.9313"),
+        (35.2, "35.2000"),
+        (float("inf"), "inf"),
+    ],
+)
+def test_ratio_never_claims_more_than_it_is(value: float, text: str) -> None:
+    if value == 0.93125:
+        value += 1e-9  # a tie would depend on its binary form
+    assert number(value, Quantity.RATIO, decimals=4) == text
+
+
+@pytest.mark.parametrize(
+    ("quantity", "spacing", "expected"),
+    [
+        (Quantity.LENGTH, (2.0, 0.75, 0.75), 2),
+        (Quantity.LENGTH, (1.0, 1.0), 2),
+        (Quantity.LENGTH, (0.05, 0.05), 3),
+        (Quantity.LENGTH, (1e-9, 1e-9), 6),
+        (Quantity.VOLUME, (1.0, 1.0, 1.0), 3),
+        (Quantity.VOLUME, (5.0, 0.75, 0.75), 3),
+        (Quantity.VOLUME, (0.5, 0.5, 0.5), 4),
+        (Quantity.VOLUME, (1e-3, 1e-3, 1e-3), 6),
+        (Quantity.VOLUME, None, 3),
+        (Quantity.COUNT, (1.0, 1.0), 0),
+    ],
+)
+def test_decimals_resolve_the_grid(quantity: Quantity, spacing: tuple[float, ...] | None, expected: int) -> None:
+    assert decimals(quantity, spacing=spacing) == expected
+
+
+@pytest.mark.parametrize("width", [None, 36, 45, 60, 80, 120])
+@pytest.mark.parametrize("color", [True, False])
+def test_every_number_is_whole_at_every_width(width: int | None, color: bool) -> None:
+    text = ANSI.sub("", printed(print_scores, awkward(), width=width, color=color))
+    wide = printed(print_scores, awkward())
+    numbers = re.findall(r"(?<!\S)-?\d+\.\d+(?:e-\d+)?(?!\S)", wide)
+    assert sorted(set(numbers) - set(text.split())) == []
+    if width is not None:
+        cells = text.split("\n\n")[1:-2]  # not the paths above nor the signature below
+        assert max(text_width(line) for block in cells for line in block.splitlines()) <= width
+
+
+def test_styles_add_nothing_but_escape_sequences() -> None:
+    styled = printed(print_scores, awkward(), color=True)
+    assert styled != ANSI.sub("", styled)
+    assert ANSI.sub("", styled) == printed(print_scores, awkward(), color=False)
+
+
+def test_pipe_is_plain_and_one_row_is_one_line() -> None:
+    text = printed(print_scores, awkward())
+    assert "\x1b" not in text
+    assert not re.search(r"[─│┃━┏]|\.\.\.|…| $", text, re.MULTILINE)
+    (row,) = [line for line in text.splitlines() if "[red]liver[/red]" in line]
+    assert row.split() == ["1", "[red]liver[/red]", "0.9999", "1.0001", "3.00", "-0.166", "41823"]
+    heading = next(line for line in text.splitlines() if line.startswith("label"))
+    assert [token for token in METRIC_TOKENS if token not in heading] == ["generalized_dice"]
+
+
+def test_wide_characters_align() -> None:
+    lines = printed(print_scores, awkward()).splitlines()
+    table = [line for line in lines if re.match(r" +[1-4]  ", line)]
+    dice = ["0.9999", "1.0000", "3.0e-05", "0.0000"]
+    ends = {text_width(line[: line.index(value) + len(value)]) for line, value in zip(table, dice, strict=True)}
+    assert len(ends) == 1
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal, without a size of its own."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environment", "color", "styled"),
+    [
+        ({}, None, True),
+        ({"NO_COLOR": "1"}, None, False),
+        ({"NO_COLOR": "1", "FORCE_COLOR": "1"}, None, False),
+        ({"NO_COLOR": "1"}, True, True),
+        ({"TERM": "dumb"}, None, False),
+        ({}, False, False),
+    ],
+)
+def test_terminal_styles(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], color: bool | None, styled: bool
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    for variable, value in environment.items():
+        monkeypatch.setenv(variable, value)
+    stream = Terminal()
+    print_scores(awkward(), stream=stream, color=color)
+    assert ("\x1b" in stream.getvalue()) is styled
+
+
+def test_force_color_styles_a_pipe_and_leaves_it_wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    text = printed(print_scores, awkward())
+    assert "\x1b" in text
+    monkeypatch.delenv("FORCE_COLOR")
+    assert ANSI.sub("", text) == printed(print_scores, awkward())
+
+
+def test_columns_sets_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert printed(print_scores, awkward()) == printed(print_scores, awkward(), width=80)
+    monkeypatch.setenv("COLUMNS", "none")
+    assert printed(print_scores, awkward()) == printed(print_scores, awkward(), width=None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
+def test_real_terminal_is_asked_for_its_width() -> None:
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
+    code = "import sys; from tests.reports.test_golden import *; print_scores(awkward(), stream=sys.stdout)"
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
+    environment |= {"TERM": "xterm", "PYTHONIOENCODING": "utf-8"}
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=follower, env=environment)  # noqa: S603
+    os.close(follower)
+    found = b""
+    while True:
+        try:
+            part = os.read(leader, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        found += part
+    assert process.wait() == 0
+    os.close(leader)
+    text = ANSI.sub("", found.decode()).replace("\r\n", "\n")
+    assert text == printed(print_scores, awkward(), width=60)
+    assert b"\x1b[1m" in found
+
+
+def test_case_that_was_not_scored_says_why() -> None:
+    results = awkward()
+    failed = replace(results.cases[0], case="b", status="failed", shape=None, spacing=None, message="cut\nshort")
+    text = printed(print_scores, replace(results, cases=(*results.cases, failed)))
+    assert "failed      cut\\nshort\n" in text
+    assert "case        b\n" in text
+
+
+def test_nothing_to_score_is_said() -> None:
+    text = printed(print_scores, replace(awkward(), scores=Scores()))
+    assert "no label to score in either map" in text
+
+
+def test_gate_speaks_in_words() -> None:
+    results = awkward()
+    assert printed(print_gate, replace(results, gate=())) == ""
+    assert printed(print_gate, replace(results, gate=results.gate[:1])).endswith("  passed\n")
+    assert "FAILED" in ANSI.sub("", printed(print_gate, results, color=True))
+
+
+@pytest.mark.parametrize("width", [None, 20, 80])
+def test_every_card_prints(width: int | None) -> None:
+    table = printed(print_metrics_table, METRICS.values(), width=width)
+    for card in METRICS.values():
+        assert card.name in table
+        text = printed(print_card, card, width=width)
+        assert "".join(card.source.split()) in "".join(text.split())
+
+
+def test_long_prose_wraps_and_numbers_do_not() -> None:
+    keys = [Column(head=("label",), cells=["1"], right=True)]
+    columns = [
+        Column(head=("dice",), cells=["0.9312"], right=True),
+        Column(head=("note",), cells=["the prediction's surface lies wholly in the ignored zone"], prose=True),
+    ]
+    (block,) = Layout(width=34, measure=len, chop=textwrap.wrap).blocks(keys, columns)
+    lines = ["".join(text for text, _ in line) for line in block]
+    assert lines == [
+        "label    dice  note",
+        "    1  0.9312  the prediction's",
+        "               surface lies wholly",
+        "               in the ignored zone",
+    ]
+
+
+def test_many_labels_that_neither_map_has_are_counted_not_shown() -> None:
+    array = np.zeros((4, 4), np.uint8)
+    array[1, 1] = 1
+    few, many = (
+        segeval.score(
+            prediction=array, reference=array, labels={n: f"organ {n}" for n in range(1, last)}, metrics="dice"
+        )
+        for last in (9, 90)
+    )
+    assert "organ 8" in printed(print_scores, few)
+    assert "organ 8" not in printed(print_scores, many)
+    assert "not shown: 88 labels that neither map has" in printed(print_scores, many)

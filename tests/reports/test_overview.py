@@ -1,0 +1,279 @@
+"""The closing summary of a batch: every mean beside its n, nothing hidden, readable at 80 columns."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+
+import pytest
+
+from segeval.api import plan_of
+from segeval.reports.console import print_gate, print_overview, text_width
+from segeval.reports.markdown import to_markdown
+from segeval.reports.overview import Table, overview
+from segeval.reports.sheets import Alphabet
+from segeval.results.results import Results, Shard, Verdict, collect
+from segeval.results.summary import summarised
+from tests.reports.test_golden import awkward, awkward_batch, many_labels, nothing_scored, printed, scored, unscored
+
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+DASH = Alphabet().dash
+NUMBER = re.compile(r"(?<!\S)-?\d+\.\d+(?!\S)")
+
+
+@pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def rows_of(table: Table | None) -> list[dict[str, str]]:
+    assert table is not None
+    return [dict(zip((head.title for head in table.heads), row, strict=True)) for row in table.rows]
+
+
+def three_of_five(**options: object) -> Results:
+    """Dice 1, 1/2 and 0 for label 1; label 2 is once a false alarm; two cases were not scored."""
+    plan = plan_of(metrics="dice,sensitivity,hd", **options)  # type: ignore[arg-type]
+    outcomes = [
+        scored("a", [[1, 1, 0, 0, 0]], [[1, 1, 0, 0, 0]], plan, groups={"site": "X"}),
+        scored("b", [[0, 1, 1, 0, 2]], [[1, 1, 0, 0, 0]], plan, groups={"site": "Y"}),
+        scored("c", [[0, 0, 0, 0, 0]], [[1, 1, 0, 0, 0]], plan, groups={"site": "Y"}),
+        unscored("d", "failed", "p/d.nii: it is cut short", groups={"site": "Y"}),
+        unscored("e", "missing", None, groups={"site": "Z"}),
+    ]
+    return summarised(collect(outcomes, plan))
+
+
+def test_mean_stands_beside_its_n_and_what_it_is_over() -> None:
+    """Dice of label 1: (1 + 1/2 + 0) / 3; hd 0, 1 and the diagonal of 1 x 5 pixels of 1 mm, sqrt(1 + 25)."""
+    found = overview(three_of_five(), Alphabet())
+    assert found.headline == "5 cases: 3 scored, 1 failed, 1 missing; 2 labels"
+    first, second, macro, _ = rows_of(found.summary)
+    assert (first["n"], first["dice ↑"], first["sensitivity ↑"]) == ("3/5", "0.5000", "0.5000")
+    assert first["hd ↓"] == f"{(0 + 1 + math.sqrt(26)) / 3:.2f}"
+    assert (first["without"], first["with"]) == ("", "1 missed")
+    assert (second["n"], second["dice ↑"], second["without"], second["with"]) == (
+        "1/5", "0.0000", "2 absent", "1 false alarm",
+    )  # fmt: skip
+    assert second["sensitivity ↑"] == DASH
+    assert (macro[""], macro["n"], macro["dice ↑"]) == ("macro", "2", "0.2500")
+    assert macro["with"] == "1 missed, 1 false alarm"
+    assert macro["sensitivity ↑"] == "(1) 0.5000"
+    assert found.summary is not None
+    less = "(1) 0.5000: a mean over 1 label, not n: undefined scores make the difference"
+    assert less in found.summary.notes
+    assert "n: of 5 references; in no mean are 1 failed, 1 missing" in found.summary.notes
+    assert f"{DASH} undefined: 1 score, reference empty" in found.summary.notes
+    assert "where one is empty, a distance is the penalty: the image's diagonal" in found.summary.notes
+
+
+def test_mean_over_another_n_than_its_row_is_marked() -> None:
+    """Sensitivity is undefined where the reference is empty, the other two are not."""
+    plan = plan_of(metrics="dice,sensitivity,hd")
+    both = [[1, 1, 0]]
+    outcomes = [scored("a", both, both, plan), scored("b", both, both, plan), scored("c", both, [[0, 0, 0]], plan)]
+    found = overview(summarised(collect(outcomes, plan)), Alphabet())
+    label, pooled = rows_of(found.summary)
+    assert (label["n"], label["dice ↑"], label["sensitivity ↑"]) == ("3", "0.6667", "(2) 1.0000")
+    assert pooled["dice ↑"] == "0.8000"  # 2 * 4 / (2 * 4 + 2)
+    assert found.summary is not None
+    assert found.summary.notes[0] == "(2) 1.0000: a mean over 2 cases, not n: undefined scores make the difference"
+
+
+def test_spread_has_statistics_by_their_names_and_the_worst_case() -> None:
+    found = overview(three_of_five(), Alphabet())
+    dice, sensitivity, hd = found.spread
+    assert dice.rows[0][3:] == ("0.5000", "0.5000", "█····█···█", "0.0000 c")  # sd of 1, 1/2, 0; their median
+    assert dice.rows[1] == ("2", DASH, DASH, DASH, "0.0000", "█·········", "0.0000 b")
+    assert hd.heads[0].title == "hd ↓ mm"
+    assert hd.rows[0][-1] == f"{math.sqrt(26):.2f} c"
+    assert [head.title for head in sensitivity.heads[1:]] == ["ci_low", "ci_high", "sd", "median", "0 to 1", "worst"]
+    assert "intervals from 3 cases may be too narrow" in found.notes
+    assert f"{DASH} no interval, no sd: of fewer than two values, or with an infinite one" in found.notes
+
+
+def test_groups_keep_what_was_not_scored() -> None:
+    """Macro of X: label 1 alone; of Y: (1/4 + 0) / 2; of Z there is nothing."""
+    (table,) = overview(three_of_five(), Alphabet()).groups
+    rows = {row["site"]: row for row in rows_of(table)}
+    assert (rows["X"]["cases"], rows["X"]["dice ↑"]) == ("1", "(1) 1.0000")
+    assert (rows["Y"]["cases"], rows["Y"]["dice ↑"], rows["Y"]["without"]) == ("2/3", "0.1250", "1 failed")
+    assert (rows["Z"]["cases"], rows["Z"]["dice ↑"], rows["Z"]["without"]) == ("0/1", DASH, "1 missing")
+    assert table.notes == ("(1) 1.0000: a mean over 1 label, not over all 2",)
+
+
+def test_groups_of_a_single_label_have_its_own_n() -> None:
+    (table,) = overview(three_of_five(only=[1]), Alphabet()).groups
+    rows = {row["site"]: row for row in rows_of(table)}
+    assert (rows["Y"]["n"], rows["Y"]["dice ↑"], rows["Y"]["with"]) == ("2/3", "0.2500", "1 missed")
+    assert (rows["Z"]["n"], rows["Z"]["dice ↑"]) == ("0/1", DASH)
+
+
+def test_groups_without_a_mean_over_labels_have_a_row_per_region() -> None:
+    (table,) = overview(three_of_five(regions={"R": "1", "S": "1,2"}, only=["R", "S"]), Alphabet()).groups
+    rows = rows_of(table)
+    assert [(row["site"], row["label"], row["n"]) for row in rows] == [
+        ("X", "R", "1"), ("X", "S", "1"), ("Y", "R", "2/3"), ("Y", "S", "2/3"), ("Z", "R", "0/1"), ("Z", "S", "0/1"),
+    ]  # fmt: skip
+    assert rows[2]["dice ↑"] == "0.2500"
+
+
+def test_intervals_are_not_doubted_from_twenty_cases_on() -> None:
+    plan = plan_of(metrics="dice")
+    both = [[1, 1, 0]]
+    results = summarised(collect([scored(f"c{n}", both, both, plan) for n in range(20)], plan))
+    assert not any("narrow" in note for note in overview(results, Alphabet()).notes)
+    rare = [
+        *(scored(f"c{n}", both, both, plan) for n in range(20)),
+        *(scored(f"d{n}", [[2]], [[2]], plan) for n in "ab"),
+    ]
+    notes = overview(summarised(collect(rare, plan)), Alphabet()).notes
+    assert "intervals from fewer than 20 cases may be too narrow" in notes
+
+
+def test_mixed_units_and_infinities_are_warned_of() -> None:
+    plan = plan_of(metrics="hd", penalty="inf")
+    outcomes = [scored("a", [[1]], [[1]], plan, unit="px"), scored("b", [[0]], [[1]], plan)]
+    found = overview(summarised(collect(outcomes, plan)), Alphabet())
+    assert "hd: the mean mixes mm and px" in found.warnings
+    assert "infinite scores: 1; so is a mean over one, and a spreadsheet leaves them out" in found.warnings
+    assert rows_of(found.summary)[0]["hd ↓"] == "inf"
+    assert found.summary is not None
+    assert found.summary.heads[3].unit == "mm or px"
+
+
+def test_mean_of_a_count_is_not_rounded_to_a_whole() -> None:
+    """One voxel in two cases is half a voxel."""
+    plan = plan_of(metrics="fp")
+    outcomes = [scored("a", [[1, 1]], [[1, 0]], plan), scored("b", [[1, 0]], [[1, 0]], plan)]
+    found = overview(summarised(collect(outcomes, plan)), Alphabet())
+    assert rows_of(found.summary)[0]["fp ↓"] == "0.5"
+    assert found.spread[0].rows[0][-1] == "1 a"
+
+
+def test_prediction_counted_as_empty_is_said() -> None:
+    results = three_of_five()
+    cases = tuple(
+        replace(each, message="there is no prediction") if each.case == "c" else each for each in results.cases
+    )
+    assert "there is no prediction (c)" in overview(replace(results, cases=cases), Alphabet()).warnings
+
+
+def test_failures_come_before_what_was_left_out_on_purpose() -> None:
+    plan = plan_of(metrics="dice")
+    outcomes = [unscored(f"s{n}", "skipped", "no prediction") for n in range(30)]
+    outcomes += [unscored("m", "missing", None), unscored("f", "failed", "cut short")]
+    found = overview(summarised(collect(outcomes, plan)), Alphabet())
+    assert found.headline == "32 cases: 1 failed, 1 missing, 30 skipped"
+    assert found.failures is not None
+    assert [row[0] for row in found.failures.rows[:3]] == ["f", "m", "s0"]
+    assert found.failures.rows[1] == ("m", "missing", "no reason given")
+    assert len(found.failures.rows) == 20
+    assert found.failures.notes == ("... and 12 more (12 skipped), in the results file",)
+
+
+def test_warnings_are_said_once_with_an_example() -> None:
+    results = three_of_five()
+    cases = [replace(record, warnings=("odd", f"of {record.case}")) for record in results.cases]
+    found = overview(replace(results, cases=tuple(cases), warnings=("whole",)), Alphabet())
+    assert found.warnings[:3] == ("whole", "odd (5 cases, such as a)", "of a (a)")
+    many = replace(results, warnings=tuple(f"w{n}" for n in range(30)))
+    assert overview(many, Alphabet()).warnings[-1] == "... and 10 more, in the results file"
+
+
+def test_labels_without_any_value_are_counted_not_shown() -> None:
+    plan = plan_of(metrics="dice", labels={n: f"organ {n}" for n in range(1, 60)})
+    found = overview(summarised(collect([scored(case, [[1]], [[1]], plan) for case in "ab"], plan)), Alphabet())
+    assert [row["name"] for row in rows_of(found.summary)] == ["organ 1", "macro", "macro_pooled"]
+    assert found.summary is not None
+    assert found.summary.notes[0] == "not shown: 58 labels without any value"
+
+
+def test_many_labels_are_folded() -> None:
+    text = printed(print_overview, many_labels(), width=80)
+    assert len(text.splitlines()) < 70
+    assert "organ_40" in text
+    assert "organ_41" not in text
+    assert "not shown: 64 more of 104 labels, they are in the files that -o writes" in text
+    (worst,) = overview(many_labels(), Alphabet()).tables
+    assert worst.rows[0] == ("dice ↑", "0.5000", "organ_104", "0.0000", "organ_104", "b")
+
+
+def test_one_case_has_no_spread() -> None:
+    plan = plan_of(metrics="dice")
+    results = summarised(collect([scored("a", [[1, 2]], [[1, 2]], plan)], plan))
+    found = overview(results, Alphabet())
+    assert found.headline == "1 case: 1 scored; 2 labels"
+    assert (found.spread, found.tables, found.notes) == ((), (), ())
+    assert "<sub>" in "".join(to_markdown(results))
+    assert "- prediction: p/a" in "".join(to_markdown(results))
+
+
+def test_part_of_a_run_says_so() -> None:
+    assert overview(
+        replace(three_of_five(), shard=Shard(part="2/3", cases=15, digest="x")), Alphabet()
+    ).headline.startswith("part 2/3: 5 cases: ")
+
+
+def test_nothing_to_score_and_nothing_scored_are_said() -> None:
+    plan = plan_of(metrics="dice")
+    empty = summarised(collect([scored("a", [[0]], [[0]], plan), scored("b", [[0]], [[0]], plan)], plan))
+    assert overview(empty, Alphabet()).notes == ("no label to score in any case",)
+    assert "no case was scored: there are no means" in printed(print_overview, nothing_scored())
+    assert "no case was scored: there are no means" in "".join(to_markdown(nothing_scored(1)))
+
+
+@pytest.mark.parametrize("width", [36, 45, 60, 80, 120, None])
+def test_every_number_is_whole_at_every_width(width: int | None) -> None:
+    wide = printed(print_overview, awkward_batch())
+    text = printed(print_overview, awkward_batch(), width=width)
+    assert set(NUMBER.findall(wide)) == set(NUMBER.findall(text))
+    if width is not None:
+        assert max(text_width(line) for line in text.splitlines()[:-1]) <= width
+
+
+def test_log_is_plain_and_ascii_where_it_must() -> None:
+    text = printed(print_overview, awkward_batch(), encoding="ascii")
+    assert "dice ^" in text
+    assert "\x1b" not in printed(print_overview, awkward_batch())
+    assert not re.search(r"[─│┃━┏…]| $", printed(print_overview, awkward_batch()), re.MULTILINE)
+
+
+@pytest.mark.parametrize("width", [None, 80])
+def test_styles_add_nothing_but_escape_sequences(width: int | None) -> None:
+    styled = printed(print_overview, awkward_batch(), color=True, width=width)
+    assert styled != ANSI.sub("", styled)
+    assert ANSI.sub("", styled) == printed(print_overview, awkward_batch(), color=False, width=width)
+
+
+def test_signature_is_last_and_can_be_left_out() -> None:
+    results = awkward_batch()
+    assert printed(print_overview, results).endswith(f"{results.signature}\n")
+    assert results.signature not in printed(print_overview, results, signature=False)
+
+
+def test_gate_names_the_worst_case_where_there_is_one() -> None:
+    text = printed(print_gate, awkward_batch(), width=80)
+    assert max(map(text_width, text.splitlines())) <= 80
+    assert text.splitlines()[0].split() == ["requirement", "found", "worst", "case"]
+    assert "worst case" not in printed(print_gate, awkward())
+    long = Verdict(requirement="liver:dice=0.9", value=0.5, passed=False, worst_case="case_of_" * 20)
+    folded = printed(print_gate, replace(awkward(), gate=(long,)), width=80)
+    assert max(map(len, folded.splitlines())) <= 80
+    first, *rest = folded.splitlines()[1:]
+    assert "".join([first.partition("FAILED")[2].strip(), *map(str.strip, rest)]) == "case_of_" * 20
+
+
+def test_markdown_is_folded_and_every_row_has_its_cells() -> None:
+    text = "".join(to_markdown(replace(nothing_scored(60), gate=awkward().gate)))
+    assert text.index("| requirement") < text.index("| not scored")
+    assert "... and 10 more (10 failed), in the results file" in text
+    for block in "".join(to_markdown(awkward_batch())).split("\n\n"):
+        lines = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) <= 1
+
+
+def test_one_case_that_failed_is_an_overview_in_markdown() -> None:
+    assert "".join(to_markdown(nothing_scored(1))).startswith("**1 case: 1 failed**\n\n")

@@ -1,0 +1,53 @@
+"""The table of --dry-run: what it says is what --pairs reads, wherever it is kept."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from segeval.pairing import Pairing, pair_folders, read_pairs
+from segeval.reports.pairs import pairing_csv
+from tests.pairing.test_pairing import make
+
+
+def read_again(pairing: Pairing, folder: Path) -> Pairing:
+    folder.mkdir()
+    path = folder / "pairs.csv"
+    path.write_bytes("".join(pairing_csv(pairing)).encode())
+    return read_pairs(str(path))
+
+
+NAMES = ["a", "sub/b", "a,b", '"q"', "=1+1", "é", "a b"]
+
+
+def test_the_csv_is_read_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = NAMES if sys.platform != "win32" else NAMES[:2]
+    make(tmp_path / "p", [f"{name}_pred.png" for name in names])
+    make(tmp_path / "r", [f"{name}.png" for name in [*names, "missing"]])
+    found = pair_folders("p", "./r")
+    assert sum(case.prediction is not None for case in found.cases) == len(names)
+    again = read_again(found, tmp_path / "elsewhere")
+    assert {case.name: case.prediction and Path(case.prediction) for case in again.cases} == {
+        case.name: case.prediction and tmp_path / case.prediction for case in found.cases
+    }
+    assert [Path(case.reference) for case in again.cases] == [tmp_path / case.reference for case in found.cases]
+    assert {case.problem for case in again.cases} == {None}
+
+
+def test_a_problem_is_not_read_as_a_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "p", ["a.png", "b.png"])
+    make(tmp_path / "r", ["a.png", "a.tif", "b.png"])
+    again = read_again(pair_folders("p", "r"), tmp_path / "elsewhere")
+    assert [(case.name, case.prediction is None) for case in again.cases] == [("a", True), ("b", False)]
+
+
+def test_a_prediction_that_a_table_misses_stays_missing(tmp_path: Path) -> None:
+    make(tmp_path, ["r.png"])
+    (tmp_path / "pairs.csv").write_text("prediction,reference\nnone.png,r.png\n")
+    found = read_pairs(str(tmp_path / "pairs.csv"))
+    (case,) = read_again(found, tmp_path / "elsewhere").cases
+    assert (case.prediction, case.reference, case.problem) == (None, str(tmp_path / "r.png"), None)

@@ -1,0 +1,233 @@
+"""Workbooks as spreadsheets and pandas read them: every digit, and no text that runs."""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import sys
+from dataclasses import replace
+from typing import Any
+
+import openpyxl
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segeval.errors import UsageError
+from segeval.reports.tabular import SUMMARY_COLUMNS
+from segeval.reports.workbook import CELL_UNITS, check_installed, to_xlsx
+from segeval.results.columns import Scores
+from segeval.results.results import Results, Shard
+from tests.reports.test_exports import LOST, METRIC_TOKENS, SCORED, hostile, run_of, tiny
+
+HEADS = ["case", "label", "name", "unit", "status", "note", *METRIC_TOKENS]
+
+
+def book_of(results: Results, **options: int) -> Any:
+    return openpyxl.load_workbook(io.BytesIO(b"".join(to_xlsx(results, **options))))
+
+
+def rows_of(book: Any, sheet: str) -> list[list[object]]:
+    return [[cell.value for cell in row] for row in book[sheet].iter_rows()]
+
+
+def frame_of(results: Results, sheet: str) -> pd.DataFrame:
+    return pd.read_excel(io.BytesIO(b"".join(to_xlsx(results))), sheet_name=sheet)
+
+
+def named(name: str, results: Results | None = None) -> Results:
+    results = run_of(tiny(), metrics="dice") if results is None else results
+    return replace(results, scores=Scores([replace(results.scores[0], name=name)]))
+
+
+def test_sheets() -> None:
+    book = book_of(hostile())
+    assert book.sheetnames == ["Cases", "Summary", "Failures", "Settings", "Gate"]
+    assert book_of(run_of(tiny())).sheetnames == ["Cases", "Summary", "Failures", "Settings"]
+    for sheet in book:
+        assert sheet.freeze_panes == "A2"
+        assert all(cell.font.b for cell in sheet[1])
+        assert sheet.auto_filter.ref == sheet.dimensions
+
+
+def test_numbers_are_numbers_and_text_is_text() -> None:
+    results = hostile()
+    book = book_of(results)
+    kinds = {bool: "b", int: "n", float: "n", str: "s", type(None): "n"}
+    for sheet in book:
+        for row in sheet.iter_rows():
+            for cell in row:
+                assert cell.data_type == kinds[type(cell.value)]
+                assert cell.hyperlink is None
+    rows = rows_of(book, "Cases")
+    assert rows[0] == HEADS
+    written = {(row[0], row[1], head): value for row in rows[1:] for head, value in zip(HEADS, row, strict=True)}
+    for score in results.scores:
+        value = "inf" if score.value == math.inf else score.value
+        assert written[score.case, score.label, score.metric] == value
+        assert type(written[score.case, score.label, score.metric]) in (
+            {int} if score.metric == "tp" else {float, int, str, type(None)}
+        )
+    assert {type(row[1]) for row in rows[1:] if row[4] == "scored"} == {int, str}
+    assert [row[:6] for row in rows[-3:]] == [
+        ["::error::x", None, None, None, "failed", 'cut short\\n::error::y <b> & "z"'],
+        ["@SUM(A1)", None, None, None, "missing", "there is none"],
+        ["two\\nlines", None, None, None, "skipped", None],
+    ]
+
+
+def test_formats_show_few_decimals() -> None:
+    sheet = book_of(hostile())["Cases"]
+    row = next(row for row in sheet.iter_rows(min_row=2) if all(isinstance(row[n].value, float) for n in (6, 10)))
+    patterns = dict(zip(HEADS, (cell.number_format for cell in row), strict=True))
+    assert (patterns["dice"], patterns["volume_error"], patterns["tp"]) == ("0.0000", "0.000", "General")
+    summary = book_of(hostile())["Summary"]
+    lengths = {
+        cell.number_format
+        for row in summary.iter_rows(min_row=2)
+        for cell in row
+        if row[5].value == "hd@95" and isinstance(cell.value, float)
+    }
+    assert lengths == {"0.00"}
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+def test_every_float_reads_back(values: list[float]) -> None:
+    results = run_of(tiny(), metrics="dice")
+    first = results.scores[0]
+    cases = tuple(replace(results.cases[0], case=str(number)) for number in range(len(values)))
+    scores = Scores(replace(first, case=case.case, value=value) for case, value in zip(cases, values, strict=True))
+    results = replace(results, cases=cases, scores=scores, summary=())
+    rows = rows_of(book_of(results), "Cases")
+    found = [float(str(row[6])) for row in rows[1:]]
+    assert [struct.pack("d", value + 0.0) for value in found] == [struct.pack("d", value + 0.0) for value in values]
+
+
+def test_pandas_takes_the_mean_of_the_summary() -> None:
+    results = hostile()
+    cases, summary = frame_of(results, "Cases"), frame_of(results, "Summary")
+    assert list(summary.columns) == list(SUMMARY_COLUMNS)
+    compared = 0
+    for row in results.summary:
+        if row.aggregate == "cases" and row.mean is not None and math.isfinite(row.mean):
+            column = cases[cases["label"] == row.label][row.metric]
+            assert column.mean() == row.mean
+            compared += 1
+    assert compared > 20
+    for row, read in zip(results.summary, summary.to_dict("records"), strict=True):
+        for field in SUMMARY_COLUMNS:
+            expected, found = getattr(row, field), read[field]
+            if expected is None:
+                assert pd.isna(found)
+            else:
+                assert (float(found) if isinstance(expected, float) else found) == expected
+
+
+def test_failures_settings_and_gate() -> None:
+    results = replace(hostile(), shard=Shard(part="2/3", cases=5, digest="x"))
+    book = book_of(results)
+    assert rows_of(book, "Failures") == [
+        ["case", "status", "prediction", "reference", "message"],
+        ["::error::x", "failed", "p/::error::x.nii", "r/x.nii", 'cut short\\n::error::y <b> & "z"'],
+        ["@SUM(A1)", "missing", None, "=r/b.nii", "there is none"],
+        ["two\\nlines", "skipped", None, "r/\\x07\\x1b[31mc.nii", None],
+    ]
+    settings = {str(key): value for key, value in rows_of(book, "Settings")}
+    assert settings["signature"] == results.signature
+    assert settings["version"] == results.version
+    assert settings["shard"] == "2/3"
+    assert settings["warning"] == "no reference for ::warning::x, 100 %\\nof it"
+    assert settings["regions"] == '{"whole": "1,2"}'
+    assert settings["tolerance"] == 1.0
+    assert settings["background"] is False
+    assert settings["spacing"] is None
+    assert rows_of(book, "Gate") == [
+        ["requirement", "value", "passed", "worst_case"],
+        ["=1+1:dice=0.1", 0.5, True, None],
+        ["a.b:hd@95=4", "inf", False, "a.b"],
+        ["a_b:dice=0.9", None, False, None],
+    ]
+    assert len(LOST) + len(SCORED) == len(results.cases)
+
+
+def test_rows_that_do_not_fit_go_on_at_further_sheets() -> None:
+    results = hostile()
+    whole = rows_of(book_of(results), "Cases")
+    book = book_of(results, sheet_rows=8)
+    sheets = [rows_of(book, name) for name in book.sheetnames if name.startswith("Cases")]
+    assert book.sheetnames[:3] == ["Cases", "Cases 2", "Cases 3"]
+    assert all(len(rows) == 8 for rows in sheets[:-1])
+    assert all(rows[0] == HEADS for rows in sheets)
+    assert [row for rows in sheets for row in rows[1:]] == whole[1:]
+    exact = book_of(results, sheet_rows=len(whole))
+    assert "Cases 2" not in exact.sheetnames
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=1+1",
+        "@SUM(A1)",
+        "{=1}",
+        "<img src=x onerror=alert(1)>",
+        "https://example.org",
+        "internal:Cases!A1",
+        "1e5",
+        "0012",
+        " a ",
+        "肝臓 🫀",
+        "</t></is></c>",
+    ],
+)
+def test_text_is_kept_as_it_is(name: str) -> None:
+    book = book_of(named(name))
+    cell = book["Cases"]["C2"]
+    assert (cell.value, cell.data_type, cell.hyperlink) == (name, "s", None)
+
+
+def test_text_that_passes_for_markup_stays_text() -> None:
+    name = "<r><t>x</t></r>"
+    assert book_of(named(name))["Cases"]["C2"].value == name + " "
+    assert book_of(named("<r></is></c></r>"))["Cases"]["C2"].value == "<r></is></c></r> "
+
+
+@pytest.mark.parametrize("character", ["x", "🫀"])
+def test_text_too_long_for_a_cell_is_cut(character: str) -> None:
+    units = len(character.encode("utf-16-le")) // 2
+    fitting = character * (CELL_UNITS // units)
+    assert book_of(named(fitting))["Cases"]["C2"].value == fitting
+    found = book_of(named(fitting + "xxx"))["Cases"]["C2"].value
+    assert found.endswith(character + " [cut]")
+    assert CELL_UNITS - 1 <= len(found.encode("utf-16-le")) // 2 <= CELL_UNITS
+
+
+def test_control_characters_and_lone_bytes_are_escaped() -> None:
+    assert book_of(named("c\udcffse\x1b[31m\x00\n"))["Cases"]["C2"].value == "c\\xffse\\x1b[31m\\x00\\n"
+
+
+def test_label_with_more_digits_than_excel_keeps_is_text() -> None:
+    results = run_of(tiny(), metrics="dice")
+    for label, kind in ((10**15 - 1, int), (2**64 - 1, str)):
+        scores = Scores([replace(results.scores[0], label=label)])
+        found = book_of(replace(results, scores=scores))["Cases"]["B2"].value
+        assert type(found) is kind
+        assert str(found) == str(label)
+
+
+def test_same_results_give_the_same_bytes() -> None:
+    assert b"".join(to_xlsx(hostile())) == b"".join(to_xlsx(hostile()))
+
+
+def test_of_nothing() -> None:
+    book = book_of(replace(run_of({}), settings={}))
+    assert [len(rows_of(book, name)) for name in book.sheetnames] == [1, 1, 1, 4]
+
+
+def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_installed()
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    for attempt in (check_installed, lambda: list(to_xlsx(hostile()))):
+        with pytest.raises(UsageError, match=r"needs the package XlsxWriter; pip install 'segeval-cli\[excel\]'"):
+            attempt()
