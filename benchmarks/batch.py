@@ -95,12 +95,11 @@ def summary_seconds() -> tuple[float, float]:
 
     import numpy as np
 
-    from segeval.api import plan_of
     from segeval.results.columns import CaseCounts, Scores
-    from segeval.results.results import collect
+    from segeval.results.rows import CaseRecord, LabelCounts, Score
     from segeval.results.summary import summarised
-    from segeval.scoring.cases import CaseRecord
-    from segeval.scoring.scoring import LabelCounts, Score
+    from segeval.scoring.collect import collect
+    from segeval.scoring.options import plan_of
 
     random = np.random.default_rng(0)
     names = [f"case_{place:05}" for place in range(CASES)]

@@ -38,9 +38,9 @@ def _rows(seed: int) -> tuple[list[list[float]], list[list[int]]]:
 
 def replay(case, **_: object):
     """What `segeval.running.run.attempt` gives for a case, without reading any file."""
+    from segeval.results.rows import CaseRecord, LabelCounts, Score
     from segeval.running.run import Attempt
-    from segeval.scoring.cases import CaseRecord, Outcome
-    from segeval.scoring.scoring import LabelCounts, Score
+    from segeval.scoring.cases import Outcome
 
     values, voxels = _rows(hash(case.name) % 64)
     record = CaseRecord(
@@ -118,14 +118,14 @@ def client(number: int, scheduler_file: str | None, folder: Path) -> dict[str, f
     """One run, in this process."""
     import cluster  # this file, by the name that workers know it by
 
-    from segeval.api import plan_of
     from segeval.reports.files import write_report
-    from segeval.results.results import collect
     from segeval.results.summary import summarised
     from segeval.running import run as running
     from segeval.running.batch import executor_of
     from segeval.running.journal import Journal
     from segeval.scoring.cases import Case
+    from segeval.scoring.collect import collect
+    from segeval.scoring.options import plan_of
 
     running.attempt = cluster.replay
     plan = plan_of(metrics=METRICS)

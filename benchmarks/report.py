@@ -20,13 +20,12 @@ from pathlib import Path
 import nibabel
 import numpy as np
 
-from segeval.api import plan_of
 from segeval.reports.page import MOST_OVERLAYS, to_html
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
+from segeval.results.rows import CaseRecord, LabelCounts, Score
 from segeval.results.summary import summarised
-from segeval.scoring.cases import CaseRecord
-from segeval.scoring.scoring import LabelCounts, Score
+from segeval.scoring.options import plan_of
 
 METRICS = ("dice", "iou", "sensitivity", "specificity", "assd", "hd", "hd@95")
 LENGTHS = ("assd", "hd", "hd@95")

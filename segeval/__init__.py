@@ -12,10 +12,9 @@ from segeval.version import __version__
 
 if TYPE_CHECKING:
     from segeval import losses
-    from segeval.api import score, score_files
+    from segeval.api import batch, score, score_files
     from segeval.errors import GeometryError, InputError, SegevalError, UsageError
     from segeval.results.results import Results
-    from segeval.running.batch import batch
 
 __all__ = [
     "GeometryError",
@@ -31,7 +30,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "batch": "segeval.running.batch",
+    "batch": "segeval.api",
     "score": "segeval.api",
     "score_files": "segeval.api",
     "Results": "segeval.results.results",

@@ -24,7 +24,7 @@ class HomesContract(Contract):
 
     homes = fields.ListField(subfield=fields.StringField())
 
-    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:
+    def check(self, graph: ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002  (import-linter gives both)
         """Find imports outside the homes, packages without a home, and homes that nobody needs."""
         root = self.session_options["root_packages"][0]
         homes: dict[str, list[str]] = {}

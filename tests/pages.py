@@ -7,13 +7,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-from segeval.api import plan_of
 from segeval.reports.page import to_html
 from segeval.results.columns import CaseCounts, Scores
-from segeval.results.results import Results, Verdict, collect
+from segeval.results.results import Results
+from segeval.results.rows import CaseRecord, LabelCounts, Score, Verdict
 from segeval.results.summary import summarised
-from segeval.scoring.cases import CaseRecord
-from segeval.scoring.scoring import LabelCounts, Score
+from segeval.scoring.collect import collect
+from segeval.scoring.options import plan_of
 from tests.reports.test_golden import scored, unscored
 
 CASE = "<img src=x onerror=alert(1)>"

@@ -15,8 +15,7 @@ import numpy as np
 from segeval.reports.document import to_json
 from segeval.results.columns import Scores
 from segeval.results.results import Results
-from segeval.scoring.cases import CaseRecord
-from segeval.scoring.scoring import Score
+from segeval.results.rows import CaseRecord, Score
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -15,7 +15,7 @@ import pytest
 
 import segeval
 from segeval import GeometryError, InputError, Results, SegevalError, UsageError
-from segeval.api import Options, plan_of
+from segeval.scoring.options import Options, plan_of
 from tests.command import SAMPLES, box, case, save
 
 REFERENCE = box((8, 8, 8))  # 4 x 4 x 4 at (2, 2, 2)

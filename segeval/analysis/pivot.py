@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from segeval.analysis.results_files import Source, asked_for, check_metrics, metrics_of, rank, sources_of
 from segeval.errors import InputError, UsageError, shown
-from segeval.evidence.comparison import Key
+from segeval.maps.labels import Key
 from segeval.metrics import find, parse
 from segeval.reading.case_tables import enumerated
 from segeval.reading.folders import natural_order
 from segeval.results.results import Results
+from segeval.results.rows import ALL
 from segeval.results.summary import quantile
-from segeval.scoring.scoring import ALL
 
 FILE, LABEL, NAME, METRIC = OWN = ("file", "label", "name", "metric")
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import UsageError, shown
-from segeval.evidence.comparison import Key
+from segeval.maps.labels import Key
 from segeval.reading.case_tables import enumerated
 from segeval.results.results import Results
-from segeval.scoring.scoring import ALL
+from segeval.results.rows import ALL
 
 Values = NDArray[np.float64]
 

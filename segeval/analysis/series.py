@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from segeval.analysis.results_files import Source, Values, asked_for, check_metrics, sources_of
 from segeval.errors import UsageError
-from segeval.evidence.comparison import Key
+from segeval.maps.labels import Key
 from segeval.metrics import Direction, parse
 from segeval.results.results import Results
+from segeval.results.rows import PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord
 from segeval.results.summary import quantile
-from segeval.scoring.cases import CaseRecord
-from segeval.scoring.scoring import PREDICTION_EMPTY, REFERENCE_EMPTY
 
 LIMITS = 1.96  # standard deviations on either side of the bias: 95 % of a normal distribution
 

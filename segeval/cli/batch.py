@@ -177,10 +177,10 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     is missing, damaged or on another grid is in the results with its reason, and the exit code is then 3, after all
     other cases were scored.
     """
-    from segeval.api import plan_of
     from segeval.results.gate import parse_requirement
     from segeval.running.batch import error_maps_of, evaluate, pair
     from segeval.running.run import shard_of
+    from segeval.scoring.options import plan_of
 
     started = time.perf_counter()
     quiet = options["quiet"]

@@ -43,7 +43,8 @@ def explain(prediction: str, reference: str, **options: Any) -> None:
     For each label a row per tool with its Hausdorff distance, HD95, mean surface distance, NSD and Dice, each under
     the conventions that `--compat` gives; below it which convention, changed alone, moves which number.
     """
-    from segeval.api import explanation_of_files, plan_of
+    from segeval.api import explanation_of_files
+    from segeval.scoring.options import plan_of
 
     configuration = click.get_current_context().obj
     if configuration is not None:

@@ -50,7 +50,8 @@ def losses(probability: str, reference: str, **options: Any) -> None:
     With each goes the largest magnitude in its gradient with respect to the probabilities, and how much of all the
     gradient falls on the foreground, to be held against how much of the image that is.
     """
-    from segeval.api import losses_of_files, plan_of
+    from segeval.api import losses_of_files
+    from segeval.scoring.options import plan_of
 
     configuration = click.get_current_context().obj
     if configuration is not None:

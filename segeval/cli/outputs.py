@@ -19,7 +19,8 @@ from segeval.errors import InputError, SegevalError, UsageError, shown
 
 if TYPE_CHECKING:
     from segeval.results.gate import Requirement
-    from segeval.results.results import Results, Verdict
+    from segeval.results.results import Results
+    from segeval.results.rows import Verdict
 
 NOT_MET = 4
 MOST_NAMED = 5  # in the line that says why a run failed; the others are in the results

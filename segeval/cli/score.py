@@ -49,9 +49,10 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     or COCO, or a folder with a file for each class. A label that only one of them has is scored, and the note says
     which lacks it. With --probabilities the prediction is a probability map.
     """
-    from segeval.api import plan_of, results_of_files
+    from segeval.api import results_of_files
     from segeval.results.gate import parse_requirement
     from segeval.scoring.cases import case_name
+    from segeval.scoring.options import plan_of
 
     started = time.perf_counter()
     quiet = options["quiet"]

@@ -21,9 +21,11 @@ from segeval.losses import LOSSES
 from segeval.maps.label_map import LabelMap
 from segeval.maps.probability_map import ProbabilityMap
 from segeval.metrics import METRICS, parse_all
+from segeval.results.rows import ALL
 from segeval.scoring.cases import Case, bins_of, read_soft_case
+from segeval.scoring.compare import compare
 from segeval.scoring.plan import Plan
-from segeval.scoring.scoring import ALL, compare, score
+from segeval.scoring.scoring import score
 
 WEIGHED = ("wce", "dl2", "ss", "soft_dice", "vnet_dice")  # the losses that are means over the foreground classes
 

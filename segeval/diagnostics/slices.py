@@ -19,15 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import GeometryError, InputError, OutOfMemoryError, UsageError, shown
-from segeval.evidence.comparison import Key, Masks
+from segeval.evidence.comparison import Masks
+from segeval.evidence.layered_comparison import Pair
 from segeval.maps.geometry import difference
 from segeval.maps.label_map import Grid, Unit
-from segeval.maps.labels import plain_name
+from segeval.maps.labels import Key, plain_name
 from segeval.reading import file_behind
 from segeval.reading.images import Image, read_image
-from segeval.scoring.cases import Case, CaseRecord, pair_of, plane_of
+from segeval.results.rows import CaseRecord, LabelCounts
+from segeval.scoring.cases import Case, pair_of, plane_of
 from segeval.scoring.plan import Plan
-from segeval.scoring.scoring import LabelCounts, Pair
 
 Mask = NDArray[np.bool_]
 

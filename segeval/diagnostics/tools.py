@@ -17,25 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import OutOfMemoryError
-from segeval.evidence.comparison import Comparison, Key
+from segeval.evidence.comparison import Comparison
 from segeval.evidence.conventions import Conventions, Surface
 from segeval.evidence.counts import Counts
-from segeval.evidence.layered_comparison import LayeredComparison
+from segeval.evidence.layered_comparison import LayeredComparison, Pair
 from segeval.evidence.surfaces.distances import SurfaceDistances
-from segeval.maps.labels import number_of
+from segeval.maps.labels import Key, number_of
 from segeval.metrics import Request, parse
+from segeval.results.rows import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
 from segeval.scoring.cases import Case, read_case
+from segeval.scoring.compare import compare
 from segeval.scoring.plan import Plan
 from segeval.scoring.presets import PRESETS, Preset
-from segeval.scoring.scoring import (
-    ABSENT,
-    PREDICTION_EMPTY,
-    REFERENCE_EMPTY,
-    Pair,
-    Score,
-    compare,
-    score,
-)
+from segeval.scoring.scoring import score
 
 OWN: tuple[Surface, ...] = ("voxel", "surfel", "smooth")  # segeval itself, by each of its surfaces
 OWN_MEAN = "assd"

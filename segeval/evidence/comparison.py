@@ -20,10 +20,8 @@ from segeval.evidence.probability_sums import ClassSums, ProbabilitySums, Probab
 from segeval.evidence.surfaces.boundary_bands import Bands, Rims, rims
 from segeval.evidence.surfaces.distances import Distances, SurfaceDistances, Surfaces
 from segeval.maps.label_map import Grid, LabelMap
-from segeval.maps.labels import mask_of, number_of
+from segeval.maps.labels import Key, mask_of, number_of
 from segeval.maps.probability_map import ProbabilityMap
-
-Key = int | str  # a label's number or a region's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

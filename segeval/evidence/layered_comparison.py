@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import InputError
-from segeval.evidence.comparison import Comparison, Key, Masks
+from segeval.evidence.comparison import Comparison, Masks
 from segeval.evidence.conventions import Conventions
 from segeval.evidence.counts import Counts, LabelTotals
 from segeval.evidence.surfaces.boundary_bands import Bands
 from segeval.evidence.surfaces.distances import SurfaceDistances
 from segeval.maps.label_map import Grid, LabelMap
-from segeval.maps.labels import mask_of, number_of, present_labels
+from segeval.maps.labels import Key, mask_of, number_of, present_labels
 
 
 class LayeredComparison:
@@ -167,6 +167,9 @@ class LayeredComparison:
             only=only,
             threads=self._threads,
         )
+
+
+Pair = Comparison | LayeredComparison
 
 
 def _layers(label_map: LabelMap) -> list[LabelMap]:

@@ -22,6 +22,7 @@ Labels = NDArray[np.unsignedinteger[Any]]
 Unit = Literal["mm", "px"]
 Axis = tuple[int, float, tuple[float, float, float]]  # which one, spacing, direction
 
+SMALLEST_SPACING = 1e-6  # mm: beyond that and its reciprocal, squares lose their digits
 SHEARED = 1e-3  # cosine between two axes: headers round
 SLAB_VOXELS = 1 << 19  # a slab of labels and its temporaries stay in a processor's cache
 

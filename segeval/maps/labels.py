@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from segeval.errors import InputError, shown
 from segeval.maps.label_map import LabelMap, Labels, layerwise, slabs
 
+Key = int | str  # a label's number or a region's name
+
 MOST_EXAMPLES = 5
 
 

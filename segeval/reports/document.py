@@ -38,9 +38,9 @@ from segeval.results.json_records import (
     typed,
     within,
 )
-from segeval.results.results import Results, Shard, Summary, Verdict
+from segeval.results.results import Results
+from segeval.results.rows import ALL, Shard, Summary, Verdict
 from segeval.scoring.plan import check_settings
-from segeval.scoring.scoring import ALL
 from segeval.version import __version__
 
 if TYPE_CHECKING:

@@ -18,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import shown
-from segeval.evidence.comparison import Key
+from segeval.maps.labels import Key
 from segeval.reports.tabular import label_rows, metric_columns, whole_if_counted
 from segeval.results.gate import AGGREGATES, COUNTS, VALUES
-from segeval.results.results import Results, Summary
-from segeval.scoring.cases import CaseRecord
-from segeval.scoring.scoring import ALL, Score
+from segeval.results.results import Results
+from segeval.results.rows import ALL, CaseRecord, Score, Summary
 
 REGION_LABELS = 1000  # a region of more is called by its name
 _OF_COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from segeval.errors import shown
 from segeval.reports.sheets import found
 from segeval.reports.tabular import reason
-from segeval.results.results import Results, Verdict
-from segeval.scoring.cases import CaseRecord
+from segeval.results.results import Results
+from segeval.results.rows import CaseRecord, Verdict
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 

@@ -18,10 +18,9 @@ import numpy as np
 from segeval.metrics import Direction, Quantity, parse
 from segeval.reports.sheets import UNDEFINED, Alphabet, decimals, number
 from segeval.reports.sparklines import Sparklines
-from segeval.results.results import Aggregate, Results, Summary
+from segeval.results.results import Results
+from segeval.results.rows import ALL, Aggregate, CaseRecord, Status, Summary
 from segeval.results.summary import FEW_CASES
-from segeval.scoring.cases import CaseRecord, Status
-from segeval.scoring.scoring import ALL
 
 SHOWN_ROWS = 40
 DETAILED_ROWS = 12  # labels that have their spread shown

@@ -22,7 +22,7 @@ from segeval.errors import check_extra
 from segeval.reports.tabular import reason
 from segeval.results.columns import Scores
 from segeval.results.results import Results
-from segeval.scoring.cases import CaseRecord
+from segeval.results.rows import CaseRecord
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

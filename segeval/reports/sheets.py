@@ -15,9 +15,8 @@ from dataclasses import dataclass
 
 from segeval.errors import shown
 from segeval.metrics import Direction, Metric, Quantity, parse
-from segeval.results.results import Results, Verdict
-from segeval.scoring.cases import CaseRecord
-from segeval.scoring.scoring import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
+from segeval.results.results import Results
+from segeval.results.rows import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Score, Verdict
 
 UNDEFINED = "undefined: "
 WORDS = {PREDICTION_EMPTY: "missed", REFERENCE_EMPTY: "false alarm"}

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.analysis.results_files import Source
-from segeval.evidence.comparison import Key
+from segeval.maps.labels import Key
 from segeval.metrics import parse
 from segeval.reports.sheets import Alphabet, decimals, number
 from segeval.results.results import Results
-from segeval.scoring.scoring import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY
+from segeval.results.rows import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY
 
 STEPS = 10
 Values = NDArray[np.float64]

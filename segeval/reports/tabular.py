@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING
 from segeval.errors import shown
 from segeval.evidence.counts import ContingencyTable
 from segeval.metrics import Quantity, find
-from segeval.results.results import Results, Summary
-from segeval.scoring.cases import CaseRecord
-from segeval.scoring.scoring import ALL, Score
+from segeval.results.results import Results
+from segeval.results.rows import ALL, CaseRecord, Score, Summary
 
 if TYPE_CHECKING:
     from segeval.diagnostics.loss_table import LossTable

@@ -30,7 +30,8 @@ from segeval.reports.tabular import (
     reason,
     whole_if_counted,
 )
-from segeval.results.results import Results, Summary
+from segeval.results.results import Results
+from segeval.results.rows import Summary
 
 SHEET_ROWS = 1_048_576
 CELL_UNITS = 32_767  # of UTF-16

@@ -15,8 +15,8 @@ from typing import ClassVar, Generic, Self, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.evidence.comparison import Key
-from segeval.scoring.scoring import LabelCounts, Score
+from segeval.maps.labels import Key
+from segeval.results.rows import LabelCounts, Score
 
 Entry = TypeVar("Entry", bound=Hashable)
 Record = TypeVar("Record")

@@ -15,7 +15,8 @@ from segeval.errors import UsageError, shown
 from segeval.evidence.counts import Counts, LabelTotals
 from segeval.maps.labels import plain_name
 from segeval.metrics import Direction, Quantity, Request, find, parse
-from segeval.results.results import Results, Summary, Verdict
+from segeval.results.results import Results
+from segeval.results.rows import Summary, Verdict
 
 VALUES = ("mean", "median", "q1", "q3", "min", "max", "sd", "ci_low", "ci_high")
 COUNTS = ("n", "n_undefined", "n_missed", "n_false_alarm", "n_absent", "n_failed", "n_missing", "n_skipped")

@@ -13,9 +13,9 @@ from typing import Any, cast, get_args
 
 from segeval.errors import InputError
 from segeval.evidence.conventions import LONGEST
+from segeval.maps.label_map import SMALLEST_SPACING
 from segeval.metrics import Quantity, find
-from segeval.scoring.cases import CaseRecord, Status
-from segeval.scoring.scoring import SMALLEST_SPACING, LabelCounts, Score
+from segeval.results.rows import CaseRecord, LabelCounts, Score, Status
 
 INFINITE = "infinite"
 _MOST_VOXELS = 1 << 48  # of an image: sums of counts over many cases stay within 64 bits

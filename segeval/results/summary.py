@@ -21,14 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.evidence.comparison import Key
 from segeval.evidence.counts import Counts
-from segeval.maps.labels import number_of
+from segeval.maps.labels import Key, number_of
 from segeval.metrics import Direction, Metric, Quantity, parse
 from segeval.results.columns import Scores
-from segeval.results.results import Aggregate, Results, Summary
-from segeval.scoring.cases import CaseRecord, Status
-from segeval.scoring.scoring import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY
+from segeval.results.results import Results
+from segeval.results.rows import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, Aggregate, CaseRecord, Status, Summary
 
 DRAWS = 2000
 DRAWN_AT_ONCE = 1 << 20  # draws times cases, so that they take a few MB however many cases there are

@@ -13,117 +13,25 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
-from typing import Any, Unpack, get_args
+from typing import Any, get_args
 
-from segeval.api import Options, entries_of, plan_of
 from segeval.errors import UsageError, shown
 from segeval.pairing import Pairing, pair_folders, read_pairs
 from segeval.reading.metadata import read_metadata
-from segeval.results.results import Results, Shard, collect
+from segeval.results.results import Results
+from segeval.results.rows import Shard
 from segeval.results.summary import summarised
 from segeval.running.journal import Journal
 from segeval.running.processes import Executor, Processes, processors
 from segeval.running.run import Finished, Missing, run
 from segeval.scoring.cases import Case, Outcome
+from segeval.scoring.collect import collect
 from segeval.scoring.plan import Plan
 from segeval.version import __version__
 from segeval.writing.error_maps import ErrorMaps
 
 MOST_NAMED = 5
 NO_GROUP = "(not in the metadata)"
-
-
-def batch(
-    predictions: str | os.PathLike[str] | None = None,
-    references: str | os.PathLike[str] | None = None,
-    *,
-    pairs: str | os.PathLike[str] | None = None,
-    pattern: str | None = None,
-    prediction_pattern: str | None = None,
-    reference_pattern: str | None = None,
-    missing: Missing = "error",
-    metadata: str | os.PathLike[str] | None = None,
-    by: str | Iterable[str] = (),
-    jobs: int | None = None,
-    dask: str | None = None,
-    scheduler_file: str | os.PathLike[str] | None = None,
-    worker_timeout: float | None = None,
-    timeout: float | None = None,
-    error_maps: str | os.PathLike[str] | None = None,
-    **options: Unpack[Options],
-) -> Results:
-    """Compare a folder of predictions with a folder of references, case by case.
-
-    Nothing is raised for a case that cannot be scored: it is in the results, with its reason.
-
-    Parameters
-    ----------
-    predictions, references
-        The folders. A case is a reference; its prediction is called the same.
-    pairs
-        A table with the columns prediction, reference and, if you like, case, in place of the folders.
-    pattern, prediction_pattern, reference_pattern
-        How files are called, in both folders or in one: ``"{case}_seg.nii.gz"``.
-    missing
-        A reference without a prediction is an ``"error"``, counts as an ``"empty"`` prediction, or is left out and
-        counted (``"skip"``).
-    metadata, by
-        A table with the column case, and those of its columns by which the summary is grouped too.
-    jobs
-        How many cases are scored at once, each in a process of its own; all processors by default.
-    dask, scheduler_file
-        The address of a Dask scheduler, ``"tcp://host:8786"``, or the file that it has written: cases are scored on its
-        workers, which see the same files. An empty address is that of Dask's configuration.
-    worker_timeout
-        Seconds without any worker after which what is left is given up; 60 by default.
-    timeout
-        Seconds after which a case is given up.
-    error_maps
-        See `score_files`.
-    **options
-        See `plan_of`.
-
-    Returns
-    -------
-    Results
-        Every case with its status, every score, and the summary; empty where there is no reference.
-
-    Raises
-    ------
-    InputError
-        A folder or table that cannot be read.
-    UsageError
-        An option that is not what it should be.
-
-    Examples
-    --------
-    >>> results = batch("sample_data/predictions", "sample_data/references", metrics="dice", jobs=2)
-    >>> len(results.cases)
-    14
-    """
-    plan = plan_of(**options)
-    executor = executor_of(jobs=jobs, dask=dask, scheduler_file=scheduler_file, worker_timeout=worker_timeout)
-    given = [None if each is None else os.fspath(each) for each in (predictions, references, pairs, metadata)]
-    pairing = pair(
-        given[0],
-        given[1],
-        pairs=given[2],
-        pattern=pattern,
-        prediction_pattern=prediction_pattern,
-        reference_pattern=reference_pattern,
-        probabilities=plan.probabilities,
-    )
-    with executor as chosen:
-        return evaluate(
-            pairing,
-            plan,
-            missing=missing,
-            metadata=given[3],
-            by=entries_of("by", by),
-            executor=chosen,
-            timeout=timeout,
-            error_maps=None if error_maps is None else error_maps_of(pairing, error_maps),
-        )
 
 
 def executor_of(

@@ -25,8 +25,8 @@ from segeval.evidence.counts import ContingencyTable
 from segeval.reading.files import Seen, is_there, names_in
 from segeval.reading.folders import class_files
 from segeval.results.json_records import case_record, read_case, typed
+from segeval.results.rows import LabelCounts, Score
 from segeval.scoring.cases import Case, Outcome
-from segeval.scoring.scoring import LabelCounts, Score
 
 if sys.platform != "win32":
     import fcntl

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Literal
 from segeval.errors import InputError, OutOfMemoryError, SegevalError, UsageError, shown
 from segeval.reading import file_behind
 from segeval.reading.files import watched
+from segeval.results.rows import CaseRecord, Status
 from segeval.running.journal import Input, Journal, inputs_of
 from segeval.running.processes import Ended, Executor
-from segeval.scoring.cases import Case, CaseRecord, Outcome, Status, score_case
+from segeval.scoring.cases import Case, Outcome, score_case
 from segeval.scoring.plan import Plan
 
 if TYPE_CHECKING:

@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from segeval.errors import InputError, UsageError, shown
 from segeval.reading.folders import natural_order
 from segeval.results.columns import CaseCounts, Scores
-from segeval.results.results import Results, Shard, grids_of, plan_behind, signature_of
+from segeval.results.results import Results
+from segeval.results.rows import Shard
 from segeval.running.run import parse_shard
+from segeval.scoring.collect import grids_of, plan_behind, signature_of
 
 
 def merge(parts: Mapping[str, Results]) -> Results:

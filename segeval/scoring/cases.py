@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from segeval.errors import InputError, OutOfMemoryError, UsageError
 from segeval.evidence.comparison import Comparison, SoftMaps
 from segeval.evidence.counts import ContingencyTable
+from segeval.evidence.layered_comparison import Pair
 from segeval.maps.label_map import Grid, LabelMap, layerwise
 from segeval.maps.labels import present_labels
 from segeval.maps.probability_map import ProbabilityMap, arranged, arranged_reference, hardened, without_foreground
@@ -24,13 +25,14 @@ from segeval.reading import SUFFIXES, file_behind
 from segeval.reading.bids import read_named_label_map
 from segeval.reading.folders import read_class_folder, read_class_folders
 from segeval.reading.probabilities import SOFT_SUFFIXES, RawProbabilities, labels_of_channels, read_probabilities
+from segeval.results.rows import CaseRecord, LabelCounts, Score
+from segeval.scoring.compare import compare
 from segeval.scoring.plan import Plan
-from segeval.scoring.scoring import LabelCounts, Pair, Score, compare, counted, score
+from segeval.scoring.scoring import counted, score
 
 if TYPE_CHECKING:
     from segeval.writing.error_maps import ErrorMaps
 
-Status = Literal["scored", "failed", "missing", "skipped"]
 
 WITHOUT_MAPS = "its error maps are not all there"
 NO_PREDICTION = "there is no prediction; it counts as empty"
@@ -60,49 +62,6 @@ class Case:
     reference: str
     problem: str | None = None
     near: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaseRecord:
-    """One case and what became of it.
-
-    Parameters
-    ----------
-    case
-        Its name.
-    status
-        Whether it was scored.
-    prediction, reference
-        The files; None for a prediction that there is none of.
-    shape, spacing
-        Of the reference, in array order.
-    unit
-        ``"mm"`` or ``"px"``.
-    voxels
-        How many were compared: those of the image, less ignored ones.
-    message
-        Why it was not scored.
-    exit_code
-        What it asks a run to end with: 0, or 1 for a defect, 2 for an option, such as error maps of a scored case that
-        cannot be written, and 3 for an input that is wrong.
-    warnings
-        What a reader of its scores should know.
-    groups
-        What it belongs to, by the columns that the summary is grouped by: ``{"site": "A"}``.
-    """
-
-    case: str
-    status: Status
-    prediction: str | None
-    reference: str
-    shape: tuple[int, ...] | None = None
-    spacing: tuple[float, ...] | None = None
-    unit: str | None = None
-    voxels: int | None = None
-    message: str | None = None
-    exit_code: int = 0
-    warnings: tuple[str, ...] = ()
-    groups: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import UsageError, shown
-from segeval.evidence.comparison import Key
+from segeval.evidence.layered_comparison import Pair
 from segeval.maps.label_map import slabs
-from segeval.maps.labels import labels_in
+from segeval.maps.labels import Key, labels_in
 from segeval.reading import file_behind
-from segeval.scoring.scoring import LabelCounts, Pair
+from segeval.results.rows import LabelCounts
 from segeval.writing import check_output_path, reason_of, write_bytes, write_text
 
 COLORS = ((0, 158, 115), (230, 159, 0), (0, 114, 178))  # of 1, 2 and 3: colour-blind readers tell them apart

@@ -15,7 +15,7 @@ from segeval.errors import UsageError
 from segeval.metrics import Direction
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
-from segeval.scoring.scoring import LabelCounts
+from segeval.results.rows import LabelCounts
 from tests.command import case
 from tests.paper import of_values, paper, record, results_of, score
 

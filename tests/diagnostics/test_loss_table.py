@@ -14,11 +14,12 @@ import pytest
 from numpy.typing import NDArray
 
 import segeval
-from segeval.api import losses_of_files, plan_of
+from segeval.api import losses_of_files
 from segeval.diagnostics.loss_table import LossTable
 from segeval.evidence.conventions import AbsentClass
 from segeval.losses import LOSSES
 from segeval.metrics import METRICS
+from segeval.scoring.options import plan_of
 from tests.command import SAMPLES, call, save
 
 Array = NDArray[Any]

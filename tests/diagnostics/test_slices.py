@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 
 from segeval import batch
-from segeval.api import plan_of, results_of_files
+from segeval.api import results_of_files
 from segeval.diagnostics.slices import MARGIN, Slice, _world_axes, compared, overlays
 from segeval.errors import InputError, UsageError
 from segeval.maps.label_map import Grid
+from segeval.results.rows import LabelCounts
 from segeval.scoring.cases import Case
+from segeval.scoring.options import plan_of
 from segeval.scoring.plan import Plan
-from segeval.scoring.scoring import LabelCounts
 from tests.command import save
 
 if TYPE_CHECKING:

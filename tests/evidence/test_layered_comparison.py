@@ -11,10 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 import segeval
-from segeval.api import plan_of
 from segeval.maps.label_map import Grid, LabelMap
 from segeval.reading.folders import class_files, read_class_folders
-from segeval.scoring.scoring import compare, score
+from segeval.scoring.compare import compare
+from segeval.scoring.options import plan_of
+from segeval.scoring.scoring import score
 
 AFFINE = np.diag([0.8, 0.9, 3.0, 1.0])
 METRICS = "dice,sensitivity,assd,hd@95,nsd@2,boundary_iou@2,volume_error"

@@ -15,8 +15,8 @@ import segeval
 from segeval.errors import GeometryError, InputError, UsageError
 from segeval.maps.geometry import difference, reconcile
 from segeval.maps.label_map import Grid, LabelMap, as_labels
+from segeval.scoring.compare import compare
 from segeval.scoring.plan import Plan
-from segeval.scoring.scoring import compare
 
 Array = NDArray[Any]
 

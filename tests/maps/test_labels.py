@@ -15,8 +15,8 @@ import segeval
 from segeval.errors import InputError, UsageError
 from segeval.maps.label_map import Grid, LabelMap, as_labels
 from segeval.maps.labels import check_names, matched_by_name, plain_name, present_labels, relabelled
+from segeval.scoring.compare import compare
 from segeval.scoring.plan import Plan
-from segeval.scoring.scoring import compare
 
 Array = NDArray[Any]
 

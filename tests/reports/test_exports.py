@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from segeval.api import plan_of
 from segeval.maps.label_map import Grid, LabelMap
 from segeval.reports.exports import EXPORTS, to_grand_challenge, to_nnunet
-from segeval.results.results import Results, Summary, Verdict, collect
+from segeval.results.results import Results
+from segeval.results.rows import CaseRecord, Summary, Verdict
 from segeval.results.summary import summarised
-from segeval.scoring.cases import Case, CaseRecord, Outcome, score_maps
+from segeval.scoring.cases import Case, Outcome, score_maps
+from segeval.scoring.collect import collect
+from segeval.scoring.options import plan_of
 
 SEED = 21
 SCORED = ("=1+1", "a.b", "a_b", "<img src=x onerror=alert(1)>", "plain")

@@ -17,7 +17,7 @@ from segeval.reports.github import (
     step_summary,
 )
 from segeval.results.results import Results
-from segeval.scoring.cases import CaseRecord
+from segeval.results.rows import CaseRecord
 from tests.reports.test_exports import hostile, run_of, tiny
 
 ACTION = Path(__file__).resolve().parents[2] / ".github" / "actions" / "action.yml"

@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from segeval.api import plan_of
 from segeval.diagnostics.inspection import InspectedFile, InspectedLabel
 from segeval.evidence.counts import ContingencyTable
 from segeval.maps.label_map import Grid, LabelMap
@@ -33,11 +32,13 @@ from segeval.reports.document import to_json, to_jsonl
 from segeval.reports.markdown import metrics_table, to_markdown
 from segeval.reports.tabular import confusion_csv, to_csv
 from segeval.results.columns import Scores
-from segeval.results.results import Results, Verdict, collect
+from segeval.results.results import Results
+from segeval.results.rows import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Score, Status, Verdict
 from segeval.results.summary import summarised
-from segeval.scoring.cases import Case, CaseRecord, Outcome, Status, score_maps
+from segeval.scoring.cases import Case, Outcome, score_maps
+from segeval.scoring.collect import collect
+from segeval.scoring.options import plan_of
 from segeval.scoring.plan import Plan
-from segeval.scoring.scoring import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
 
 GOLDEN = Path(__file__).parent / "golden"
 METRIC_TOKENS = ("dice", "generalized_dice", "relative_volume_error", "hd@95", "volume_error", "tp")

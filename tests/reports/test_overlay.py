@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segeval.api import plan_of, score_files
+from segeval.api import score_files
 from segeval.diagnostics.slices import Slice, overlays
 from segeval.reports.document import to_json
 from segeval.reports.figures import SUFFIXES, overlay
 from segeval.reports.figures.overlay import _figure, _shorter, outlines
 from segeval.reports.figures.style import styled
 from segeval.scoring.cases import Case
+from segeval.scoring.options import plan_of
 from segeval.writing.error_maps import COLORS
 from tests.command import call, save
 from tests.diagnostics.test_slices import case_of, picture, volumes

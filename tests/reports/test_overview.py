@@ -8,13 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from segeval.api import plan_of
 from segeval.reports.console import print_gate, print_overview, text_width
 from segeval.reports.markdown import to_markdown
 from segeval.reports.overview import Table, overview
 from segeval.reports.sheets import Alphabet
-from segeval.results.results import Results, Shard, Verdict, collect
+from segeval.results.results import Results
+from segeval.results.rows import Shard, Verdict
 from segeval.results.summary import summarised
+from segeval.scoring.collect import collect
+from segeval.scoring.options import plan_of
 from tests.reports.test_golden import awkward, awkward_batch, many_labels, nothing_scored, printed, scored, unscored
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from segeval.api import score_files
+from segeval.api import batch, score_files
 from segeval.cli import run
 from segeval.cli.report import report
 from segeval.reports.document import read_json, to_json
@@ -32,7 +32,6 @@ from segeval.reports.page.tables import MOST_ROWS, worst_cases
 from segeval.reports.sheets import Alphabet
 from segeval.reports.tabular import to_csv
 from segeval.results.summary import summarised
-from segeval.running.batch import batch
 from tests.command import TOP, box, call, case, plain_environment, save
 from tests.pages import HOSTILE, LABEL, MESSAGE, METRICS, hostile, large, page_of, taken_apart
 from tests.paper import of_values

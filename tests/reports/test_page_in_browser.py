@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from segeval.api import batch
 from segeval.reports.page import to_html
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.summary import summarised
-from segeval.running.batch import batch
 from tests.command import TOP
 from tests.pages import CASE, LABEL, hostile, large
 from tests.reports.test_golden import awkward_batch

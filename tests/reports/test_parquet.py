@@ -15,7 +15,7 @@ from segeval.errors import UsageError
 from segeval.reports.parquet import COLUMNS, check_installed, to_parquet
 from segeval.results.columns import Scores
 from segeval.results.results import Results
-from segeval.scoring.scoring import Score
+from segeval.results.rows import Score
 from tests.reports.test_golden import awkward, awkward_batch, nothing_scored
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="the extra parquet")

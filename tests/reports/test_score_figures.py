@@ -29,9 +29,8 @@ from segeval.reports.figures import SUFFIXES, bland_altman, box, cumulative, vol
 from segeval.reports.figures.curves import MOST_STEPS, curve
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
+from segeval.results.rows import CaseRecord, LabelCounts, Score
 from segeval.results.summary import summarised
-from segeval.scoring.cases import CaseRecord
-from segeval.scoring.scoring import LabelCounts, Score
 from tests.analysis.test_series import sized
 from tests.command import TOP, call, plain_environment
 from tests.paper import of_values, record, results_of, save, score

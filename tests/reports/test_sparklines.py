@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from segeval.api import plan_of
 from segeval.reports.console import print_overview
 from segeval.reports.markdown import to_markdown
 from segeval.reports.sheets import Alphabet
 from segeval.reports.sparklines import STEPS, Sparklines, sparkline
 from segeval.results.columns import Scores
-from segeval.results.results import collect
 from segeval.results.summary import summarised
+from segeval.scoring.collect import collect
+from segeval.scoring.options import plan_of
 from tests.paper import of_values, record, results_of, score
 from tests.reports.test_golden import scored
 

@@ -19,7 +19,8 @@ from segeval.errors import UsageError
 from segeval.reports.tabular import SUMMARY_COLUMNS
 from segeval.reports.workbook import CELL_UNITS, check_installed, to_xlsx
 from segeval.results.columns import Scores
-from segeval.results.results import Results, Shard
+from segeval.results.results import Results
+from segeval.results.rows import Shard
 from tests.reports.test_exports import LOST, METRIC_TOKENS, SCORED, hostile, run_of, tiny
 
 HEADS = ["case", "label", "name", "unit", "status", "note", *METRIC_TOKENS]

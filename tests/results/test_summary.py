@@ -13,15 +13,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segeval.api import plan_of
 from segeval.maps.label_map import Grid, LabelMap
 from segeval.reports.tabular import to_csv
 from segeval.results import summary as summaries
 from segeval.results.columns import CaseCounts, Scores
-from segeval.results.results import Results, Summary, collect
+from segeval.results.results import Results
+from segeval.results.rows import CaseRecord, Score, Summary
 from segeval.results.summary import summarised
-from segeval.scoring.cases import Case, CaseRecord, Outcome, score_maps
-from segeval.scoring.scoring import Score
+from segeval.scoring.cases import Case, Outcome, score_maps
+from segeval.scoring.collect import collect
+from segeval.scoring.options import plan_of
 
 COUNTED = ["dice", "sensitivity", "specificity", "precision", "iou"]
 

@@ -24,12 +24,12 @@ from pathlib import Path
 import pytest
 
 import segeval
-from segeval.api import plan_of
 from segeval.errors import UsageError
 from segeval.running.dask_cluster import connected
 from segeval.running.processes import Ended
 from segeval.running.run import run
 from segeval.scoring.cases import Case
+from segeval.scoring.options import plan_of
 from segeval.version import __version__
 from tests.command import SAMPLES, SEGEVAL, TOP, Answer, box, call, plain_environment, save, spawn
 from tests.running.test_batch_interrupted import (

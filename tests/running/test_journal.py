@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segeval.api import plan_of
 from segeval.errors import UsageError
+from segeval.results.rows import CaseRecord, LabelCounts, Score
 from segeval.running.journal import Journal
 from segeval.running.processes import Processes
 from segeval.running.run import Finished, run
-from segeval.scoring.cases import Case, CaseRecord, Outcome
-from segeval.scoring.scoring import LabelCounts, Score
+from segeval.scoring.cases import Case, Outcome
+from segeval.scoring.options import plan_of
 from tests.command import box, save
 
 SETTINGS = {"metrics": ["dice"], "version": "1"}

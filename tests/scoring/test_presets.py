@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 import segeval
-from segeval.api import plan_of
 from segeval.errors import UsageError
 from segeval.evidence.conventions import Conventions
 from segeval.metrics import METRICS
 from segeval.results.results import Results
+from segeval.scoring.options import plan_of
 from segeval.scoring.plan import Plan
 from segeval.scoring.presets import PRESETS, preset_of
 

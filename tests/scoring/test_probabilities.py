@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import segeval
-from segeval.api import plan_of
 from segeval.cli import run
 from segeval.errors import InputError, UsageError
 from segeval.evidence.conventions import AbsentClass
 from segeval.losses import LOSSES
 from segeval.maps import probability_map as module
 from segeval.metrics import METRICS
+from segeval.scoring.options import plan_of
 from segeval.scoring.plan import Plan
 from tests.command import call
 from tests.metrics.test_conformance import BY_ID

@@ -11,15 +11,15 @@ import pytest
 from numpy.typing import NDArray
 
 import segeval
-from segeval.api import plan_of
 from segeval.errors import InputError, UsageError
 from segeval.evidence.conventions import Conventions
 from segeval.evidence.counts import count_pairs
 from segeval.maps.label_map import Grid, as_labels
 from segeval.results.columns import Scores
 from segeval.results.results import Results
+from segeval.scoring.compare import suspicions
+from segeval.scoring.options import plan_of
 from segeval.scoring.plan import Plan
-from segeval.scoring.scoring import suspicions
 
 Array = NDArray[Any]
 

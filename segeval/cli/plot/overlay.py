@@ -16,7 +16,8 @@ from segeval.errors import InputError, UsageError, shown
 
 if TYPE_CHECKING:
     from segeval.results.results import Results
-    from segeval.scoring.cases import Case, CaseRecord
+    from segeval.results.rows import CaseRecord
+    from segeval.scoring.cases import Case
 
 
 @click.command(
@@ -49,7 +50,7 @@ def overlay(results: tuple[str, ...], **options: Any) -> None:
     from segeval.reports import figures
     from segeval.reports.document import read_results
     from segeval.reports.files import check_output_path, write_bytes
-    from segeval.results.results import plan_behind
+    from segeval.scoring.collect import plan_behind
 
     suffix = check_figure(options, inputs=results)
     twice = [path for path in results if results.count(path) > 1]

@@ -10,7 +10,7 @@ import numpy as np
 
 from segeval.analysis.series import LIMITS, Agreement, Sizes, agreement_of, sizes_of
 from segeval.errors import UsageError
-from segeval.evidence.comparison import Key
+from segeval.maps.labels import Key
 from segeval.reports.figures.parts import (
     FALSE_ALARM,
     GRID,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from segeval.analysis.series import Series, Sizes
 from segeval.errors import UsageError
-from segeval.evidence.comparison import Key
+from segeval.maps.labels import Key
 from segeval.metrics import Quantity, parse
 from segeval.reports.figures.style import DPI, WIDTHS
 from segeval.reports.overview import counted

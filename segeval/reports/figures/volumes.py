@@ -11,7 +11,7 @@ import numpy as np
 
 from segeval.analysis.series import Series, Sizes, series_of, sizes_of
 from segeval.errors import UsageError
-from segeval.evidence.comparison import Key
+from segeval.maps.labels import Key
 from segeval.reports.figures.parts import (
     LEGEND_LENGTH,
     LOOKS,

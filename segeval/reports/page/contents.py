@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from segeval.diagnostics.slices import ELSEWHERE
-from segeval.evidence.comparison import Key
+from segeval.maps.labels import Key
 from segeval.metrics import Direction, parse
 from segeval.reports.overview import Desk, Head, Overview, counted, overview, unscored
 from segeval.reports.page.illustrations import Studio, metric_figures, size_figures
@@ -26,7 +26,7 @@ from segeval.reports.page.tables import (
 )
 from segeval.reports.sheets import Alphabet, Sheet, found, sheets
 from segeval.results.results import Results
-from segeval.scoring.scoring import ALL
+from segeval.results.rows import ALL
 
 TITLE = "Segmentation scores"
 WORST = 3

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from segeval.analysis.series import Agreement, agreement_of, sizes_of
 from segeval.diagnostics.slices import Slice, case_of, not_here, overlays
 from segeval.errors import SegevalError, UsageError
-from segeval.evidence.comparison import Key
+from segeval.maps.labels import Key
 from segeval.reading.images import find_image
 from segeval.reports import figures
 from segeval.reports.overview import Desk, counted
 from segeval.reports.page.drawings import inlined
 from segeval.reports.page.tables import label_names
-from segeval.results.results import Results, Summary
-from segeval.scoring.cases import CaseRecord
+from segeval.results.results import Results
+from segeval.results.rows import CaseRecord, Summary
 from segeval.scoring.plan import Plan
 
 DESCRIBED = 12  # labels that a description goes through

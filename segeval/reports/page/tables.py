@@ -13,15 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.evidence.comparison import Key
+from segeval.maps.labels import Key
 from segeval.metrics import parse
 from segeval.reports.overview import MARGIN, Desk, Head, Table, expected, including, share, without, worst_value
 from segeval.reports.sheets import UNDEFINED, WORDS
 from segeval.reports.tabular import label_rows, reason
-from segeval.results.results import Results, Summary
+from segeval.results.results import Results
+from segeval.results.rows import ALL, CaseRecord, Score, Summary
 from segeval.results.summary import badness
-from segeval.scoring.cases import CaseRecord
-from segeval.scoring.scoring import ALL, Score
 
 MOST_ROWS = 10_000
 MOST_CELLS = 80_000
