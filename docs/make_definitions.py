@@ -11,9 +11,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from segeval.evidence.conventions import SLACK, SMOOTH_RULE, WEIGHTED, Conventions, Empty
-from segeval.evidence.counts import Counts, LabelTotals
-from segeval.evidence.probability_sums import ClassSums, ProbabilityTotals
-from segeval.evidence.surfaces.boundary_bands import Bands
 from segeval.evidence.surfaces.distances import SurfaceDistances
 from segeval.evidence.surfaces.surfels import neighbours, surfel_areas
 from segeval.metrics import METRICS, Direction, Metric, Quantity
@@ -29,14 +26,6 @@ UNITS = {
     Quantity.LENGTH: "mm; px for pictures",
     Quantity.VOLUME: "ml",
     Quantity.COUNT: "voxels",
-}
-EVIDENCE: dict[type, str] = {
-    Counts: "Counts of one label",
-    SurfaceDistances: "Distances between surfaces",
-    Bands: "Rims",
-    LabelTotals: "All labels at once",
-    ClassSums: "Probabilities of one class",
-    ProbabilityTotals: "Probabilities of all classes",
 }
 
 BY_AREA = " and ".join(f"`{surface}`" for surface in WEIGHTED)
@@ -166,8 +155,8 @@ def cards() -> Iterator[str]:
     """Every metric, in the order of the registry, under the evidence that it needs."""
     heading = None
     for card in METRICS.values():
-        if EVIDENCE[card.needs] != heading:
-            heading = EVIDENCE[card.needs]
+        if card.kind.title != heading:
+            heading = card.kind.title
             yield f"### {heading}\n"
         yield card_text(card)
 

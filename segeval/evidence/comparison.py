@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,11 @@ from segeval.evidence.surfaces.distances import Distances, SurfaceDistances, Sur
 from segeval.maps.label_map import Grid, LabelMap
 from segeval.maps.labels import Key, mask_of, number_of
 from segeval.maps.probability_map import ProbabilityMap
+
+Evidence = TypeVar("Evidence")
+
+NO_CHANNEL = "the probability map has no channel for it"
+NO_UNION = "it is for single classes"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +63,48 @@ class Masks:
     prediction: NDArray[np.bool_]
     reference: NDArray[np.bool_]
     ignored: NDArray[np.bool_] | None = None
+
+
+class NoEvidenceError(Exception):
+    """A pair has no evidence of this kind for this label; the text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One type of evidence: how a comparison finds it, and what follows for the metrics that need it.
+
+    Parameters
+    ----------
+    title
+        What a reader calls it.
+    find
+        From a comparison and the label or region to the evidence; the key is None for evidence over all labels.
+    over_labels
+        Whether it is one piece for all labels together, and not one for each.
+    of_probabilities
+        Whether it needs a probability map.
+    of_surfaces
+        Whether it depends on what a surface is.
+    averaged
+        Whether the mean over labels of a metric of it has a row of its own in each case.
+    additive
+        Whether it may be added up over cases, so that metrics of it can be pooled.
+    sizes
+        From the evidence to how much of the label the prediction and the reference hold, where that is not its number
+        of voxels.
+    gap
+        From the evidence to which of the two surfaces are empty although the label is there.
+    """
+
+    title: str
+    find: Callable[[Comparison, Any], object]
+    over_labels: bool = False
+    of_probabilities: bool = False
+    of_surfaces: bool = False
+    averaged: bool = False
+    additive: bool = False
+    sizes: Callable[[Any], tuple[float, float]] | None = None
+    gap: Callable[[Any], tuple[bool, bool]] | None = None
 
 
 class SurfaceEngine(Protocol):
@@ -124,6 +171,24 @@ class Comparison:
         self._rims: dict[tuple[float, int], dict[Key, Rims]] = {}
         self._distances: dict[int, dict[Key, tuple[Distances, Distances]]] = {}
 
+    def evidence(self, kind: type[Evidence], key: Key | None = None) -> Evidence:
+        """The evidence of one type, as `EVIDENCE` finds it.
+
+        Parameters
+        ----------
+        kind
+            A key of `EVIDENCE`.
+        key
+            The label or region; None for evidence over all labels.
+
+        Raises
+        ------
+        NoEvidenceError
+            There is none for this label.
+        """
+        found: Evidence = EVIDENCE[kind].find(self, key)  # type: ignore[assignment]  # each row finds its own type
+        return found
+
     @property
     def grid(self) -> Grid:
         """The reference's grid."""
@@ -153,6 +218,11 @@ class Comparison:
         left_out = {self.conventions.ignore_label} | (set() if self.conventions.background else {0})
         return tuple(sorted(chosen - left_out))
 
+    @property
+    def keys(self) -> list[Key]:
+        """The labels and regions that are scored, in the order of rows."""
+        return [*self.scored, *self.regions]
+
     @cached_property
     def totals(self) -> LabelTotals:
         """The totals of every label of either map."""
@@ -167,10 +237,20 @@ class Comparison:
         """What a label weighs in means over labels."""
         return number_of(label, self.names.get(label), self.conventions.label_weights, 1.0)
 
-    @cached_property
-    def class_sums(self) -> Mapping[int, ClassSums]:
-        """What the probabilities of each class sum up to."""
-        return self._sums.by_label
+    def class_sums(self, key: Key) -> ClassSums:
+        """What the probabilities of one class sum up to.
+
+        Raises
+        ------
+        NoEvidenceError
+            A region, or a label without a channel.
+        """
+        if not isinstance(key, int):
+            raise NoEvidenceError(NO_UNION)
+        sums = self._sums.by_label.get(key)
+        if sums is None:
+            raise NoEvidenceError(NO_CHANNEL)
+        return sums
 
     @cached_property
     def probability_totals(self) -> ProbabilityTotals:
@@ -293,3 +373,30 @@ class Comparison:
     @cached_property
     def _turn_of(self) -> dict[Key, int]:
         return {key: number for number, turn in enumerate(self._turns) for key in turn}
+
+
+EVIDENCE: dict[type[Any], Kind] = {
+    Counts: Kind(title="Counts of one label", find=lambda pair, key: pair.counts(key), additive=True),
+    SurfaceDistances: Kind(
+        title="Distances between surfaces",
+        find=lambda pair, key: pair.surfaces(key),
+        of_surfaces=True,
+        gap=lambda surfaces: (surfaces.prediction_empty, surfaces.reference_empty),
+    ),
+    Bands: Kind(title="Rims", find=lambda pair, key: pair.bands(key), of_surfaces=True),
+    LabelTotals: Kind(title="All labels at once", find=lambda pair, _: pair.totals, over_labels=True),
+    ClassSums: Kind(
+        title="Probabilities of one class",
+        find=lambda pair, key: pair.class_sums(key),
+        of_probabilities=True,
+        averaged=True,
+        sizes=lambda sums: (sums.p, sums.r),
+    ),
+    ProbabilityTotals: Kind(
+        title="Probabilities of all classes",
+        find=lambda pair, _: pair.probability_totals,
+        over_labels=True,
+        of_probabilities=True,
+    ),
+}
+"""Every type of evidence that a metric may need. A new one takes a row here, its module, and a metric of it."""

@@ -11,18 +11,20 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import InputError
-from segeval.evidence.comparison import Comparison, Masks
+from segeval.evidence.comparison import Comparison, Evidence, Masks, NoEvidenceError
 from segeval.evidence.conventions import Conventions
 from segeval.evidence.counts import Counts, LabelTotals
-from segeval.evidence.surfaces.boundary_bands import Bands
 from segeval.evidence.surfaces.distances import SurfaceDistances
 from segeval.maps.label_map import Grid, LabelMap
 from segeval.maps.labels import Key, mask_of, number_of, present_labels
+
+OVERLAP = "its labels overlap"
 
 
 class LayeredComparison:
@@ -67,6 +69,21 @@ class LayeredComparison:
         self._pairs: dict[tuple[int, int], Comparison] = {}
         self._unions: dict[str, Comparison] = {}
 
+    def evidence(self, kind: type[Evidence], key: Key | None = None) -> Evidence:
+        """The evidence of one type; see `segeval.evidence.comparison.Comparison.evidence`.
+
+        Raises
+        ------
+        NoEvidenceError
+            Evidence over all labels that needs one label per voxel.
+        """
+        if kind is LabelTotals:
+            return cast("Evidence", self.totals)
+        if key is None:
+            raise NoEvidenceError(OVERLAP)
+        pair, label = self.of(key)
+        return pair.evidence(kind, label)
+
     @property
     def grid(self) -> Grid:
         """The reference's grid."""
@@ -87,6 +104,11 @@ class LayeredComparison:
         """The labels that are scored, in increasing order."""
         chosen = {*self.present, *self._listed} if self._only is None else set(self._only)
         return tuple(sorted(chosen - {0}))
+
+    @property
+    def keys(self) -> list[Key]:
+        """The labels and regions that are scored, in the order of rows."""
+        return [*self.scored, *self.regions]
 
     @cached_property
     def totals(self) -> LabelTotals:
@@ -121,11 +143,6 @@ class LayeredComparison:
         """The surface distances of a label or region."""
         pair, label = self.of(key)
         return pair.surfaces(label)
-
-    def bands(self, key: Key) -> Bands:
-        """The rims of a label or region."""
-        pair, label = self.of(key)
-        return pair.bands(label)
 
     def of(self, key: Key) -> tuple[Comparison, int]:
         """The comparison that tells all about a label or region, and the label that it is there."""

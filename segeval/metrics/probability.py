@@ -56,6 +56,7 @@ def wce(sums: ClassSums) -> float:
     quantity=RATIO,
     bounds=(-1.0, 1.0),
     undefined=_NO_VOXEL,
+    caution="a perfect map has -1/2 here, and one wrong voxel makes about 1/2 of it",
     source=_SUDRE,
 )
 def dl2(sums: ClassSums) -> float:

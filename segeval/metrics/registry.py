@@ -14,14 +14,12 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec
 
 from segeval.errors import UsageError, shown
+from segeval.evidence.comparison import EVIDENCE, Evidence, Kind
 from segeval.evidence.conventions import DEFAULT_METRICS
-from segeval.evidence.counts import LabelTotals
-from segeval.evidence.probability_sums import ClassSums, ProbabilityTotals
 
-Evidence = TypeVar("Evidence")
 Rest = ParamSpec("Rest")
 
 
@@ -104,6 +102,8 @@ class Metric:
         Where it has no value.
     one_empty
         What it is where exactly one of the two maps lacks the label, if its formula does not say.
+    caution
+        What a reader should know of its value where the reference lacks the label, if anything.
     symmetric
         Whether prediction and reference may change places.
     parameter
@@ -124,20 +124,31 @@ class Metric:
     bounds: tuple[float, float]
     undefined: str
     one_empty: str | None
+    caution: str | None
     symmetric: bool
     parameter: Parameter | None
     aliases: tuple[str, ...]
     source: str
 
     @property
+    def kind(self) -> Kind:
+        """The evidence that it needs."""
+        return EVIDENCE[self.needs]
+
+    @property
     def is_soft(self) -> bool:
         """Whether it is a score of a probability map, and not of a label map."""
-        return self.needs in (ClassSums, ProbabilityTotals)
+        return self.kind.of_probabilities
 
     @property
     def is_over_all(self) -> bool:
         """Whether it is one number for all labels together."""
-        return self.needs in (LabelTotals, ProbabilityTotals)
+        return self.kind.over_labels
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether it can be taken of counts added up over cases: a volume cannot, voxels differ in size."""
+        return self.kind.additive and self.quantity is not Quantity.VOLUME
 
 
 METRICS: dict[str, Metric] = {}
@@ -153,6 +164,7 @@ def metric(
     source: str,
     undefined: str = "never",
     one_empty: str | None = None,
+    caution: str | None = None,
     bounds: tuple[float, float] = (0.0, math.inf),
     symmetric: bool = False,
     parameter: Parameter | None = None,
@@ -161,6 +173,13 @@ def metric(
     """Register the card of the metric that the decorated function computes, and return the function untouched.
 
     See `Metric` for the parameters.
+
+    Raises
+    ------
+    TypeError
+        No comparison provides the evidence that it needs.
+    ValueError
+        Another metric has one of its names.
     """
 
     def register(
@@ -180,11 +199,17 @@ def metric(
             bounds=bounds,
             undefined=undefined,
             one_empty=one_empty,
+            caution=caution,
             symmetric=symmetric,
             parameter=parameter,
             aliases=aliases,
             source=source,
         )
+        if needs not in EVIDENCE:
+            raise TypeError(
+                f"the metric {card.name} needs {needs.__name__}, which no comparison provides: "
+                "it takes a row in EVIDENCE, in segeval/evidence/comparison.py"
+            )
         for name in (card.name, *aliases):
             if find(name) is not None:
                 raise ValueError(f"two metrics are called {name}")

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from segeval.errors import UsageError, shown
-from segeval.evidence.counts import Counts, LabelTotals
 from segeval.maps.labels import plain_name
-from segeval.metrics import Direction, Quantity, Request, find, parse
+from segeval.metrics import Direction, Request, find, parse
 from segeval.results.results import Results
 from segeval.results.rows import Summary, Verdict
 
@@ -111,9 +110,9 @@ def parse_requirement(text: str) -> Requirement:
         statistic = "mean"
     request = parse(what)
     card = request.card
-    if label in ("pooled", "macro_pooled") and (card.needs is not Counts or card.quantity is Quantity.VOLUME):
+    if label in ("pooled", "macro_pooled") and not card.is_pooled:
         raise UsageError(f"{label} is for metrics that are made of voxel counts, {request.name} is not")
-    if label in AGGREGATES and card.needs is LabelTotals:
+    if label in AGGREGATES and card.is_over_all and not card.is_soft:
         raise UsageError(f"{label} is a mean over labels, {request.name} is over all of them already")
     return Requirement(label=label if colon else None, metric=request, statistic=statistic, limit=limit)
 

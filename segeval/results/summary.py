@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from segeval.evidence.counts import Counts
 from segeval.maps.labels import Key, number_of
-from segeval.metrics import Direction, Metric, Quantity, parse
+from segeval.metrics import Direction, Metric, parse
 from segeval.results.columns import Scores
 from segeval.results.results import Results
 from segeval.results.rows import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, Aggregate, CaseRecord, Status, Summary
@@ -119,7 +119,7 @@ class _Evidence:
         names, units = np.full(shape, -1, np.int32), np.full(shape, -1, np.int16)
         values[where], notes[where] = scores.values, scores.note_codes
         names[where], units[where] = scores.name_codes, scores.unit_codes
-        pooled = {label for label, metric in kinds if _is_pooled(metric)}
+        pooled = {label for label, metric in kinds if parse(metric).card.is_pooled}
         counted = [label for label in dict.fromkeys(kinds[place][0] for place in order) if label in pooled]
         return cls(
             rank=rank,
@@ -382,7 +382,7 @@ def _pooled(
     row: Callable[..., Summary], evidence: _Evidence, places: NDArray[np.intp], columns: Sequence[_Column]
 ) -> list[Summary]:
     """Each label's counted metrics from its counts summed over the scored cases, and the means of those over labels."""
-    wanted = [column for column in columns if _is_pooled(column.metric)]
+    wanted = [column for column in columns if parse(column.metric).card.is_pooled]
     place_of = {label: place for place, label in enumerate(evidence.counted)}
     n, rows, over_labels = len(places), [], _OverLabels()
     for start in range(0, len(wanted), COLUMNS_AT_ONCE):
@@ -426,12 +426,6 @@ def _of_totals(
         ci_low=interval[0] if interval and defined else None,
         ci_high=interval[1] if interval and defined else None,
     )
-
-
-def _is_pooled(metric: str) -> bool:
-    """Whether a metric is made of counts that may be added up: a volume is not, voxels differ in size."""
-    card = parse(metric).card
-    return card.needs is Counts and card.quantity is not Quantity.VOLUME
 
 
 def _counts(results: Results, scored: Sequence[CaseRecord], labels: Sequence[Key]) -> NDArray[np.int64]:

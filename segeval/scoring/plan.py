@@ -12,8 +12,6 @@ from typing import Any, Literal, get_args
 
 from segeval.errors import UsageError, shown
 from segeval.evidence.conventions import Conventions, found_length, is_length
-from segeval.evidence.surfaces.boundary_bands import Bands
-from segeval.evidence.surfaces.distances import SurfaceDistances
 from segeval.maps.geometry import Policy
 from segeval.maps.labels import plain_name
 from segeval.metrics import Quantity, Request, parse_all
@@ -185,11 +183,11 @@ class Plan:
         '3-D, mm; surface voxel, 6-neighbour; percentile directed, linear; penalty diagonal'
         """
         cards = [request.card for request in self.metrics]
-        surfaces = any(card.needs in (SurfaceDistances, Bands) for card in cards)
+        surfaces = any(card.kind.of_surfaces for card in cards)
         needed = {
             "surface": surfaces,
             "percentile": any(request.name == "hd" and request.value is not None for request in self.metrics),
-            "penalty": any(card.needs is SurfaceDistances and card.quantity is Quantity.LENGTH for card in cards),
+            "penalty": any(card.kind.of_surfaces and card.quantity is Quantity.LENGTH for card in cards),
             "absent class": any(card.name == "generalized_dice" for card in cards),
             "tolerance": any(
                 card.parameter is not None and card.parameter.name == "tolerance" and request.value is None

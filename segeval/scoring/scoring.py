@@ -1,33 +1,36 @@
-"""From two label maps and a plan to rows of scores.
+"""From a pair of label maps and a plan to rows of scores: each metric is read off its evidence.
 
-A plan says what is asked for; `compare` brings the two maps together as it says, and `score` reads each metric off the
-evidence. Every label that is scored has a row for every metric: where there is no value, there is a note that says why.
+Every label that is scored has a row for every metric: where there is no value, there is a note that says why.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
-from segeval.evidence.comparison import Comparison
+from segeval.evidence.comparison import NoEvidenceError
 from segeval.evidence.conventions import Conventions
 from segeval.evidence.counts import Counts
 from segeval.evidence.layered_comparison import Pair
-from segeval.evidence.probability_sums import ClassSums, ProbabilityTotals
-from segeval.evidence.surfaces.boundary_bands import Bands
-from segeval.evidence.surfaces.distances import SurfaceDistances
 from segeval.maps.labels import Key, number_of
 from segeval.metrics import Quantity, Request
 from segeval.results.rows import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, LabelCounts, Score
 from segeval.scoring.plan import Plan
 
-NO_CHANNEL = "undefined: the probability map has no channel for it"
-NO_UNION = "undefined: it is for single classes"
-NO_FOREGROUND = "a perfect map has -1/2 here, and one wrong voxel makes about 1/2 of it"
 
-
-def score(comparison: Pair, names: Mapping[int, str], plan: Plan, *, case: str) -> list[Score]:
+def score(pair: Pair, names: Mapping[int, str], plan: Plan, *, case: str) -> list[Score]:
     """Every metric of the plan, for every label and region that is scored.
+
+    Parameters
+    ----------
+    pair
+        The two maps on one grid.
+    names
+        Label -> name.
+    plan
+        What to score.
+    case
+        The name of the case.
 
     Returns
     -------
@@ -35,47 +38,81 @@ def score(comparison: Pair, names: Mapping[int, str], plan: Plan, *, case: str) 
         By label in increasing order, then by region, then over all labels; metrics in the order of the plan.
     """
     by_label = [request for request in plan.metrics if not request.card.is_over_all]
-    keys: list[Key] = [*comparison.scored, *comparison.regions]
-    rows = [_scored(request, key, comparison, names, case=case) for key in keys for request in by_label]
-    means = {
-        request.token: _soft_mean(request, rows, comparison)
-        for request in plan.metrics
-        if request.card.needs is ClassSums
-    }
+    rows: list[Score] = []
+    for key in pair.keys:
+        counts, name = pair.counts(key), names.get(key) if isinstance(key, int) else None
+        for request in by_label:
+            value, note = _of_label(request, key, name, pair, counts)
+            unit = _unit(request, pair)
+            rows.append(Score(case=case, label=key, name=name, metric=request.token, value=value, unit=unit, note=note))
     for request in plan.metrics:
-        if request.token in means:
-            value = means[request.token]
-            said = "undefined: it is for every class" if value is None else _without_foreground(request, rows)
+        if request.card.kind.averaged:
+            value, note = _mean(request, rows, pair)
         elif request.card.is_over_all:
-            value = _number(request.card.function(_over_all(request, comparison), **_arguments(request)))
-            said = f"undefined: {request.card.undefined}" if value is None else None
+            value, note = _over_labels(request, pair)
         else:
             continue
-        rows.append(
-            Score(
-                case=case,
-                label=ALL,
-                name=None,
-                metric=request.token,
-                value=value,
-                unit=None,
-                note=said,
-            )
-        )
+        rows.append(Score(case=case, label=ALL, name=None, metric=request.token, value=value, unit=None, note=note))
     return rows
 
 
-def _without_foreground(request: Request, rows: Iterable[Score]) -> str | None:
-    """What is to be known of a mean that holds a value over a class which the reference lacks, for dl2 alone."""
-    notes = [row.note or "" for row in rows if row.metric == request.token]
-    return next((note for note in notes if note.endswith(NO_FOREGROUND)), None)
+def counted(pair: Pair, *, case: str) -> list[LabelCounts]:
+    """The voxel counts of every label and region that is scored, in the order of `score`."""
+    rows = []
+    for key in pair.keys:
+        counts = pair.counts(key)
+        rows.append(LabelCounts(case=case, label=key, tp=counts.tp, fp=counts.fp, fn=counts.fn, tn=counts.tn))
+    return rows
 
 
-def _over_all(request: Request, comparison: Pair) -> object:
-    """What a metric over all labels is computed from."""
-    if request.card.needs is ProbabilityTotals and isinstance(comparison, Comparison):
-        return comparison.probability_totals
-    return comparison.totals
+def _of_label(
+    request: Request, key: Key, name: str | None, pair: Pair, counts: Counts
+) -> tuple[float | None, str | None]:
+    """The value of a metric for a label or region, and the note on it."""
+    card, conventions = request.card, pair.conventions
+    try:
+        evidence = pair.evidence(card.needs, key)
+    except NoEvidenceError as error:
+        return None, f"undefined: {error}"
+    arguments = _arguments(request)
+    if request.value is None and "tolerance" in arguments:
+        arguments["tolerance"] = number_of(key, name, conventions.label_tolerances, conventions.tolerance)
+    value = _number(card.function(evidence, **arguments))
+    sizes = (counts.prediction, counts.reference) if card.kind.sizes is None else card.kind.sizes(evidence)
+    note = _emptiness(*sizes)
+    if note is None and card.kind.gap is not None:
+        note = _gap(*card.kind.gap(evidence), ignoring=conventions.ignore_label is not None)
+    if card.caution is not None and not sizes[1] and value is not None:
+        note = f"{note}; {card.caution}"
+    value, note = _as_another_tool(request, counts, value, note, conventions)
+    if value is None and note is None:
+        note = f"undefined: {card.undefined}"
+    return value, note
+
+
+def _over_labels(request: Request, pair: Pair) -> tuple[float | None, str | None]:
+    """The value of a metric over all labels at once, and the note on it."""
+    try:
+        value = _number(request.card.function(pair.evidence(request.card.needs), **_arguments(request)))
+    except NoEvidenceError as error:
+        return None, f"undefined: {error}"
+    return value, f"undefined: {request.card.undefined}" if value is None else None
+
+
+def _mean(request: Request, rows: Iterable[Score], pair: Pair) -> tuple[float | None, str | None]:
+    """The mean of a metric over the foreground classes that have a value, by their weights, and the note on it."""
+    own = [row for row in rows if row.metric == request.token]
+    found = [
+        (row.value, pair.weight_of(row.label))
+        for row in own
+        if isinstance(row.label, int) and row.label and row.value is not None
+    ]
+    weight = math.fsum(each for _, each in found)
+    if not weight:
+        return None, "undefined: it is for every class"
+    caution = request.card.caution
+    note = None if caution is None else next((row.note for row in own if (row.note or "").endswith(caution)), None)
+    return math.fsum(value * each for value, each in found) / weight, note
 
 
 def _arguments(request: Request) -> dict[str, float]:
@@ -85,100 +122,44 @@ def _arguments(request: Request) -> dict[str, float]:
     return {parameter.name: parameter.default if request.value is None else request.value}
 
 
-def _soft_mean(request: Request, rows: Collection[Score], comparison: Pair) -> float | None:
-    """The mean of a soft score over the foreground classes that have one, by their weights."""
-    found = [
-        (row.value, comparison.weight_of(row.label))
-        for row in rows
-        if row.metric == request.token and isinstance(row.label, int) and row.label and row.value is not None
-    ]
-    weight = math.fsum(each for _, each in found)
-    return math.fsum(value * each for value, each in found) / weight if weight else None
-
-
-def counted(comparison: Pair, *, case: str) -> list[LabelCounts]:
-    """The voxel counts of every label and region that is scored, in the order of `score`."""
-    rows = []
-    keys: list[Key] = [*comparison.scored, *comparison.regions]
-    for key in keys:
-        counts = comparison.counts(key)
-        rows.append(LabelCounts(case=case, label=key, tp=counts.tp, fp=counts.fp, fn=counts.fn, tn=counts.tn))
-    return rows
-
-
-def _scored(request: Request, key: Key, comparison: Pair, names: Mapping[int, str], *, case: str) -> Score:
-    card, counts = request.card, comparison.counts(key)
-    name = names.get(key) if isinstance(key, int) else None
-    if card.needs is ClassSums:
-        number, note = _softly_scored(request, key, comparison)
-        return Score(case=case, label=key, name=name, metric=request.token, value=number, unit=None, note=note)
-    evidence: object = counts
-    if card.needs is SurfaceDistances:
-        evidence = comparison.surfaces(key)
-    elif card.needs is Bands:
-        evidence = comparison.bands(key)
-    arguments = _arguments(request)
-    if request.value is None and "tolerance" in arguments:
-        conventions = comparison.conventions
-        arguments["tolerance"] = number_of(key, name, conventions.label_tolerances, conventions.tolerance)
-    number = _number(card.function(evidence, **arguments))
-    unit = {Quantity.LENGTH: comparison.grid.unit, Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}.get(card.quantity)
-    note = _emptiness(counts, evidence, ignoring=comparison.conventions.ignore_label is not None)
-    number, note = _as_another_tool(request, counts, number, note, comparison.conventions)
-    if number is None and note is None:
-        note = f"undefined: {card.undefined}"
-    return Score(case=case, label=key, name=name, metric=request.token, value=number, unit=unit, note=note)
-
-
-def _as_another_tool(
-    request: Request, counts: Counts, number: float | None, note: str | None, conventions: Conventions
-) -> tuple[float | None, str | None]:
-    """The number and the note of an empty mask, by the rule of a preset if it has one for the metric."""
-    empty = (not counts.prediction, not counts.reference)
-    if not any(empty):
-        return number, note
-    name = "hd@" if request.name == "hd" and request.value is not None else request.name
-    rule = conventions.empty.get(name, (None, None, None))[0 if all(empty) else 1 if empty[0] else 2]
-    if rule is None:
-        return number, note
-    if isinstance(rule, str):
-        return None, f"{conventions.compat}: nan" if rule == "nan" else f"{conventions.compat} raises"
-    return float(rule), note
-
-
-def _softly_scored(request: Request, key: Key, comparison: Pair) -> tuple[float | None, str | None]:
-    """A score of the probabilities of one class, and its note."""
-    if not isinstance(comparison, Comparison) or not isinstance(key, int):
-        return None, NO_UNION
-    sums = comparison.class_sums.get(key)
-    if sums is None:
-        return None, NO_CHANNEL
-    number = _number(request.card.function(sums, **_arguments(request)))
-    note = None
-    if not sums.r:
-        note = REFERENCE_EMPTY if sums.p else ABSENT
-    elif not sums.p:
-        note = PREDICTION_EMPTY
-    if request.name == "dl2" and not sums.r and number is not None:
-        note = f"{note}; {NO_FOREGROUND}"
-    if number is None and note is None:
-        note = f"undefined: {request.card.undefined}"
-    return number, note
+def _unit(request: Request, pair: Pair) -> str | None:
+    units = {Quantity.LENGTH: pair.grid.unit, Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}
+    return units.get(request.card.quantity)
 
 
 def _number(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _emptiness(counts: Counts, evidence: object, *, ignoring: bool) -> str | None:
-    if not counts.prediction and not counts.reference:
+def _emptiness(prediction: float, reference: float) -> str | None:
+    """Which of the two maps lack the label, by how much of it they hold."""
+    if not prediction and not reference:
         return ABSENT
-    if not counts.prediction:
+    if not prediction:
         return PREDICTION_EMPTY
-    if not counts.reference:
-        return REFERENCE_EMPTY
-    if isinstance(evidence, SurfaceDistances) and (evidence.prediction_empty or evidence.reference_empty):
-        both = evidence.prediction_empty and evidence.reference_empty
-        which = "either" if both else "the prediction's" if evidence.prediction_empty else "the reference's"
-        return f"{which} surface lies wholly in the ignored zone" if ignoring else f"{which} mask fills the image"
-    return None
+    return None if reference else REFERENCE_EMPTY
+
+
+def _gap(prediction_empty: bool, reference_empty: bool, *, ignoring: bool) -> str | None:
+    """Why a label that both maps have has no surface in one of them."""
+    if not prediction_empty and not reference_empty:
+        return None
+    both = prediction_empty and reference_empty
+    which = "either" if both else "the prediction's" if prediction_empty else "the reference's"
+    return f"{which} surface lies wholly in the ignored zone" if ignoring else f"{which} mask fills the image"
+
+
+def _as_another_tool(
+    request: Request, counts: Counts, value: float | None, note: str | None, conventions: Conventions
+) -> tuple[float | None, str | None]:
+    """The value and the note of an empty mask, by the rule of a preset if it has one for the metric."""
+    empty = (not counts.prediction, not counts.reference)
+    if not any(empty):
+        return value, note
+    name = "hd@" if request.name == "hd" and request.value is not None else request.name
+    rule = conventions.empty.get(name, (None, None, None))[0 if all(empty) else 1 if empty[0] else 2]
+    if rule is None:
+        return value, note
+    if isinstance(rule, str):
+        return None, f"{conventions.compat}: nan" if rule == "nan" else f"{conventions.compat} raises"
+    return float(rule), note

@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 
 import segeval
 from segeval.errors import UsageError
-from segeval.evidence.counts import Counts, LabelTotals
-from segeval.evidence.probability_sums import ClassSums, ProbabilityTotals
-from segeval.evidence.surfaces.boundary_bands import Bands
-from segeval.evidence.surfaces.distances import SurfaceDistances
+from segeval.evidence.comparison import EVIDENCE
+from segeval.evidence.counts import Counts
 from segeval.metrics import METRICS, Direction, Metric, Quantity, find, parse, parse_all
 from segeval.metrics.registry import metric as register
 
@@ -345,7 +343,28 @@ def test_a_card_is_complete(card: Metric) -> None:
     assert card.undefined
     assert any(sign in card.source for sign in ("doi:10.", "arXiv:", "chapter"))
     assert card.bounds[0] < card.bounds[1]
-    assert card.needs in (Counts, SurfaceDistances, Bands, LabelTotals, ClassSums, ProbabilityTotals)
+    assert card.needs in EVIDENCE
+
+
+def test_evidence_that_no_comparison_provides_is_refused_at_once() -> None:
+    class Centres:
+        """Evidence of which no comparison knows."""
+
+    def centre_distance(centres: Centres) -> float:
+        """Distance of the centres of mass."""
+        return float(bool(centres))
+
+    card = register(
+        needs=Centres,
+        title="Centre distance",
+        formula="|c(P) - c(R)|",
+        better=Direction.LOWER,
+        quantity=Quantity.LENGTH,
+        source="chapter 1",
+    )
+    with pytest.raises(TypeError, match=r"centre_distance needs Centres, which no comparison provides: .*EVIDENCE"):
+        card(centre_distance)
+    assert "centre_distance" not in METRICS
 
 
 @pytest.mark.parametrize("card", ALL_CARDS, ids=lambda card: card.name)
