@@ -39,8 +39,7 @@ def _rows(seed: int) -> tuple[list[list[float]], list[list[int]]]:
 def replay(case, **_: object):
     """What `segeval.running.run.attempt` gives for a case, without reading any file."""
     from segeval.results.rows import CaseRecord, LabelCounts, Score
-    from segeval.running.run import Attempt
-    from segeval.scoring.cases import Outcome
+    from segeval.scoring.case import Outcome
 
     values, voxels = _rows(hash(case.name) % 64)
     record = CaseRecord(
@@ -71,13 +70,12 @@ def replay(case, **_: object):
         LabelCounts(case=case.name, label=label, tp=tp, fp=fp, fn=fn, tn=tn)
         for label, (tp, fp, fn, tn) in enumerate(voxels, start=1)
     )
-    outcome = Outcome(record=record, scores=scores, counts=counts)
-    return Attempt(outcome=outcome, inputs=_inputs(case.prediction, case.reference))
+    return Outcome(record=record, scores=scores, counts=counts, inputs=_inputs(case.prediction, case.reference))
 
 
 @cache
 def _inputs(*paths: str):
-    from segeval.running.journal import Input
+    from segeval.scoring.inputs import Input
 
     return tuple(
         Input(
@@ -123,7 +121,8 @@ def client(number: int, scheduler_file: str | None, folder: Path) -> dict[str, f
     from segeval.running import run as running
     from segeval.running.batch import executor_of
     from segeval.running.journal import Journal
-    from segeval.scoring.cases import Case
+    from segeval.running.settings import RunSettings
+    from segeval.scoring.case import Case
     from segeval.scoring.collect import collect
     from segeval.scoring.options import plan_of
 
@@ -141,18 +140,17 @@ def client(number: int, scheduler_file: str | None, folder: Path) -> dict[str, f
         wall, used = time.perf_counter(), time.process_time()
         with (
             Peak() as peak,
-            closing(running.run(cases, plan, executor=executor, journal=journal)) as finished,
+            closing(running.run(cases, plan, RunSettings(), executor=executor, journal=journal)) as outcomes,
         ):
-            for each in finished:
-                assert each.outcome.record.status == "scored", each.outcome.record.message
+            for each in outcomes:
+                assert each.record.status == "scored", each.record.message
         wall, used = time.perf_counter() - wall, time.process_time() - used
     found |= {"wall_ms": 1000 * wall / number, "client_ms": 1000 * used / number, "in_flight_mib": peak.mib - first}
     found["journal_mib"] = (folder / "r.journal").stat().st_size / 2**20
     used = time.process_time()
     with Peak() as peak:
         taken = Journal(folder / "r.journal", settings=plan.settings(), resume=True)
-        outcomes = (outcome for _, outcome in taken.taken_over(cases))
-        results = collect(outcomes, plan, order=[case.name for case in cases])
+        results = collect(taken.taken_over(cases), plan, order=[case.name for case in cases])
     assert len(results.scores) == number * LABELS * len(METRICS)
     found |= {"take_over_ms": 1000 * (time.process_time() - used) / number, "results_mib": peak.mib - first}
     used = time.process_time()

@@ -15,7 +15,8 @@ from segeval.maps.label_map import Grid, LabelMap, as_labels
 from segeval.maps.probability_map import ProbabilityMap, arranged, arranged_reference, hardened
 from segeval.results.results import Results
 from segeval.results.summary import summarised
-from segeval.scoring.cases import Case, bins_of, case_name, score_case, score_maps
+from segeval.scoring.case import Case
+from segeval.scoring.cases import bins_of, case_name, score_case, score_maps
 from segeval.scoring.collect import collect
 from segeval.scoring.options import Options, entries_of, plan_of
 from segeval.scoring.plan import Plan
@@ -187,30 +188,28 @@ def batch(
     """
     # deferred: a pair is scored in less time than this takes to load
     from segeval.running.batch import error_maps_of, evaluate, executor_of, pair
+    from segeval.running.settings import RunSettings
 
     plan = plan_of(**options)
     executor = executor_of(jobs=jobs, dask=dask, scheduler_file=scheduler_file, worker_timeout=worker_timeout)
-    given = [None if each is None else os.fspath(each) for each in (predictions, references, pairs, metadata)]
     pairing = pair(
-        given[0],
-        given[1],
-        pairs=given[2],
+        predictions,
+        references,
+        pairs=pairs,
         pattern=pattern,
         prediction_pattern=prediction_pattern,
         reference_pattern=reference_pattern,
         probabilities=plan.probabilities,
     )
     with executor as chosen:
-        return evaluate(
-            pairing,
-            plan,
+        settings = RunSettings(
             missing=missing,
-            metadata=given[3],
-            by=entries_of("by", by),
-            executor=chosen,
             timeout=timeout,
+            metadata=metadata,
+            by=tuple(entries_of("by", by)),
             error_maps=None if error_maps is None else error_maps_of(pairing, error_maps),
         )
+        return evaluate(pairing, plan, settings, executor=chosen)
 
 
 def results_of_files(prediction: str, reference: str, plan: Plan, *, error_maps: ErrorMaps | None = None) -> Results:

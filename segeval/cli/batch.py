@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from segeval.pairing import Pairing
+    from segeval.results.results import Results
+    from segeval.running.executor import Executor
     from segeval.running.journal import Journal
-    from segeval.running.processes import Executor
-    from segeval.running.run import Finished
-    from segeval.scoring.cases import Case
+    from segeval.running.settings import RunSettings
+    from segeval.scoring.case import Case, Outcome
     from segeval.scoring.plan import Plan
-    from segeval.writing.error_maps import ErrorMaps
 
 NOTHING_TO_DO = 5
 _ADDRESS = re.compile(r"\w+://|[^/\\]+:\d+$")
@@ -178,8 +178,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     other cases were scored.
     """
     from segeval.results.gate import parse_requirement
-    from segeval.running.batch import error_maps_of, evaluate, pair
-    from segeval.running.run import shard_of
+    from segeval.running.shards import shard_of
     from segeval.scoring.options import plan_of
 
     started = time.perf_counter()
@@ -193,57 +192,24 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     remark_labels(asked["labels"], quiet=quiet)
     plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
     remark_left_out(plan, quiet=quiet)
-    pairing = pair(
-        predictions,
-        references,
-        pairs=options["pairs"],
-        pattern=options["pattern"],
-        prediction_pattern=options["prediction_pattern"],
-        reference_pattern=options["reference_pattern"],
-        probabilities=plan.probabilities,
-    )
-    for text in pairing.remarks:
-        remark(text, quiet=quiet)
-    cases = list(pairing.cases) if options["shard"] is None else shard_of(pairing.cases, options["shard"])
+    pairing = _pairing(predictions, references, plan, options)
+    cases = shard_of(pairing.cases, options["shard"])
     if options["dry_run"] or not cases:
         return _show_pairing(replace(pairing, cases=tuple(cases)), options)
     inputs = _inputs(cases, options)
     check_outputs(options, inputs=inputs, several=True)
-    folder = options["error_maps"]
-    error_maps = None if folder is None else error_maps_of(pairing, folder, inputs=inputs)
-    journal = _journal(plan, options, cases, error_maps)
+    settings = _settings(pairing, options, inputs=inputs)
+    journal = _journal(plan, settings, options, cases)
     watch = _Watch(len(cases), options)
-    try:
-        with _executor(options) as executor, watch.progress:
-            results = evaluate(
-                pairing,
-                plan,
-                cases=cases,
-                shard=options["shard"],
-                missing=options["missing"],
-                metadata=options["metadata"],
-                by=options["by"],
-                executor=executor,
-                timeout=options["timeout"],
-                fail_fast=options["fail_fast"],
-                journal=journal,
-                with_tables=options["confusion"] is not None,
-                error_maps=error_maps,
-                told=watch.told,
-            )
-    except KeyboardInterrupt:
-        if journal is not None and journal.is_begun:
-            kept = f"{watch.scored} of {len(cases)} cases are kept in {shown(journal.path)}"
-            remark(f"{kept}; the same command with --resume goes on from there")
-        raise
+    results, stop = _evaluated(pairing, plan, settings, journal, watch, options)
     if options["verbose"]:
         seconds = time.perf_counter() - started
         remark(f"{len(cases)} cases in {seconds:.2f} s, {1000 * seconds / len(cases):.1f} ms each")
     results, unjudged = judged(requirements, results)
     problems: list[SegevalError] = [*unjudged]
-    if executor.problem is not None:
+    if stop is not None:
         hint = "the same command with --resume goes on from there" if options["outputs"] else None
-        problems.append(InputError(executor.problem.problem, hint=hint))
+        problems.append(InputError(stop.problem, hint=hint))
     problems += write(results, options, inputs=inputs, several=True)
     show(results, options, several=True)
     _warn([text for text in results.warnings if text not in pairing.remarks], quiet=quiet)
@@ -260,6 +226,60 @@ def _check_together(options: dict[str, Any]) -> None:
         raise UsageError("--resume takes -o FILE: the journal lies beside it")
 
 
+def _pairing(predictions: str | None, references: str | None, plan: Plan, options: dict[str, Any]) -> Pairing:
+    """Find the cases, and say what was noticed."""
+    from segeval.running.batch import pair
+
+    pairing = pair(
+        predictions,
+        references,
+        pairs=options["pairs"],
+        pattern=options["pattern"],
+        prediction_pattern=options["prediction_pattern"],
+        reference_pattern=options["reference_pattern"],
+        probabilities=plan.probabilities,
+    )
+    for text in pairing.remarks:
+        remark(text, quiet=options["quiet"])
+    return pairing
+
+
+def _settings(pairing: Pairing, options: dict[str, Any], *, inputs: list[str]) -> RunSettings:
+    """The settings of the run; the folder for error maps is made."""
+    from segeval.running.batch import error_maps_of
+    from segeval.running.settings import RunSettings
+
+    folder = options["error_maps"]
+    return RunSettings(
+        **{name: options[name] for name in ("missing", "timeout", "fail_fast", "shard", "metadata", "by")},
+        with_tables=options["confusion"] is not None,
+        error_maps=None if folder is None else error_maps_of(pairing, folder, inputs=inputs),
+    )
+
+
+def _evaluated(
+    pairing: Pairing,
+    plan: Plan,
+    settings: RunSettings,
+    journal: Journal | None,
+    watch: _Watch,
+    options: dict[str, Any],
+) -> tuple[Results, InputError | None]:
+    """Score the cases: the results, and why the run could not go on to the end, if so."""
+    from segeval.running.batch import evaluate
+
+    try:
+        with _executor(options) as executor, watch.progress:
+            on_finished = watch.note
+            results = evaluate(pairing, plan, settings, executor=executor, journal=journal, on_finished=on_finished)
+    except KeyboardInterrupt:
+        if journal is not None and journal.is_begun:
+            kept = f"{watch.scored} of {watch.total} cases are kept in {shown(journal.path)}"
+            remark(f"{kept}; the same command with --resume goes on from there")
+        raise
+    return results, executor.problem
+
+
 def _executor(options: dict[str, Any]) -> AbstractContextManager[Executor]:
     """What scores the cases: where the command line says where, a configured place does not count."""
     from segeval.running.batch import executor_of
@@ -272,7 +292,7 @@ def _executor(options: dict[str, Any]) -> AbstractContextManager[Executor]:
         chosen |= dict.fromkeys(set(places) - said)
     if chosen["dask"] is None and chosen["scheduler_file"] is None and "worker_timeout" not in said:
         chosen["worker_timeout"] = None
-    return executor_of(**chosen, told=lambda text: remark(f"warning: {shown(text)}", quiet=options["quiet"]))
+    return executor_of(**chosen, on_warning=lambda text: remark(f"warning: {shown(text)}", quiet=options["quiet"]))
 
 
 class _Watch:
@@ -285,16 +305,16 @@ class _Watch:
 
         color = False if options["no_color"] else None
         self.progress = Progress(total, stream=sys.stderr, color=color, quiet=options["quiet"])
-        self.scored = 0
+        self.total, self.scored = total, 0
         self.defects: list[str] = []
 
-    def told(self, finished: Finished) -> None:
+    def note(self, outcome: Outcome) -> None:
         """Take note of a case."""
-        record = finished.outcome.record
+        record = outcome.record
         self.scored += record.status == "scored"
-        if finished.defect is not None:
-            self.defects.append(finished.defect)
-        if finished.taken_over:
+        if outcome.defect is not None:
+            self.defects.append(outcome.defect)
+        if outcome.is_taken_over:
             self.progress.resumed(1)
         else:
             self.progress.advance(record.case, record.status, record.message)
@@ -303,24 +323,23 @@ class _Watch:
 def _inputs(cases: list[Case], options: dict[str, Any]) -> list[str]:
     """Every file that must not be overwritten."""
     tables = [options[name] for name in ("labels", "pairs", "metadata")]
-    files = [path for case in cases for path in (case.prediction, case.reference)]
-    return [path for path in (*tables, *files) if path is not None]
+    files = [path for case in cases for path in case.files]
+    return [*(path for path in tables if path is not None), *files]
 
 
-def _journal(plan: Plan, options: dict[str, Any], cases: list[Case], error_maps: ErrorMaps | None) -> Journal | None:
-    """The journal beside the first output, if there is one; what --resume takes over from it is told."""
-    from segeval.running.batch import journal_settings
+def _journal(plan: Plan, settings: RunSettings, options: dict[str, Any], cases: list[Case]) -> Journal | None:
+    """The journal beside the first output, if there is one; say what --resume takes over from it."""
     from segeval.running.journal import Journal
     from segeval.running.run import scorable, taken_over
 
     if not options["outputs"]:
         return None
     path = Path(options["outputs"][0]).with_suffix(".journal")
-    settings = journal_settings(plan, missing=options["missing"], with_tables=options["confusion"] is not None)
-    journal = Journal(path, settings=settings, resume=options["resume"], shard=options["shard"])
+    journal = Journal(path, settings=settings.of_journal(plan), resume=options["resume"])
     if journal.exists:
-        known = journal.unchanged(scorable(cases, options["missing"]))
-        count = len(known) if error_maps is None else sum(1 for _ in taken_over(journal, known, plan, error_maps))
+        known = journal.unchanged(scorable(cases, settings))
+        maps = settings.error_maps
+        count = len(known) if maps is None else sum(1 for _ in taken_over(journal, known, plan, settings))
         remark(f"{count} of {len(cases)} cases are taken over from {shown(path)}", quiet=options["quiet"])
     elif options["resume"]:
         remark(f"there is no journal at {shown(path)}; all cases are scored", quiet=options["quiet"])

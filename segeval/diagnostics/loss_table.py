@@ -22,7 +22,8 @@ from segeval.maps.label_map import LabelMap
 from segeval.maps.probability_map import ProbabilityMap
 from segeval.metrics import METRICS, parse_all
 from segeval.results.rows import ALL
-from segeval.scoring.cases import Case, bins_of, read_soft_case
+from segeval.scoring.case import Case
+from segeval.scoring.cases import bins_of, read_soft_case
 from segeval.scoring.compare import compare
 from segeval.scoring.plan import Plan
 from segeval.scoring.scoring import score

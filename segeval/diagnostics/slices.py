@@ -27,7 +27,8 @@ from segeval.maps.labels import Key, plain_name
 from segeval.reading import file_behind
 from segeval.reading.images import Image, read_image
 from segeval.results.rows import CaseRecord, LabelCounts
-from segeval.scoring.cases import Case, pair_of, plane_of
+from segeval.scoring.case import Case
+from segeval.scoring.cases import pair_of, plane_of
 from segeval.scoring.plan import Plan
 
 Mask = NDArray[np.bool_]

@@ -25,7 +25,8 @@ from segeval.evidence.surfaces.distances import SurfaceDistances
 from segeval.maps.labels import Key, number_of
 from segeval.metrics import Request, parse
 from segeval.results.rows import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
-from segeval.scoring.cases import Case, read_case
+from segeval.scoring.case import Case
+from segeval.scoring.cases import read_case
 from segeval.scoring.compare import compare
 from segeval.scoring.plan import Plan
 from segeval.scoring.presets import PRESETS, Preset

@@ -21,7 +21,7 @@ from segeval.pairing.paths import are_same, strict_order
 from segeval.pairing.patterns import compile_pattern
 from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, counted, number
 from segeval.reading import POLYGON_SUFFIX, SUFFIXES
-from segeval.scoring.cases import Case
+from segeval.scoring.case import Case
 
 
 def pair_folders(

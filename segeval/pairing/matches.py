@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from segeval.pairing.listing import Item
-from segeval.scoring.cases import Case
+from segeval.scoring.case import Case
 
 Groups: TypeAlias = Mapping[str, Sequence[Item]]
 """Case name -> its references, of which there should be one."""

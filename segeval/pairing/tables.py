@@ -18,7 +18,8 @@ from segeval.pairing.paths import are_same, base_of, is_text, joined, stem_of, s
 from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, counted, number
 from segeval.reading import file_behind
 from segeval.reading.case_tables import CaseTable, cell, enumerated, line_list, read_case_table, storable
-from segeval.scoring.cases import Case, case_name
+from segeval.scoring.case import Case
+from segeval.scoring.cases import case_name
 
 _COLUMNS = ("case", "prediction", "reference")
 _MOST_REUSED = 5  # predictions of several cases that are named

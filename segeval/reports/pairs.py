@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from segeval.errors import shown
 from segeval.pairing import Pairing
-from segeval.scoring.cases import Case
+from segeval.scoring.case import Case
 
 COLUMNS = ("case", "prediction", "reference", "problem")
 

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
-from typing import Any, get_args
 
 from segeval.errors import UsageError, shown
 from segeval.pairing import Pairing, pair_folders, read_pairs
@@ -21,13 +20,16 @@ from segeval.reading.metadata import read_metadata
 from segeval.results.results import Results
 from segeval.results.rows import Shard
 from segeval.results.summary import summarised
+from segeval.running.executor import Executor
 from segeval.running.journal import Journal
-from segeval.running.processes import Executor, Processes, processors
-from segeval.running.run import Finished, Missing, run
-from segeval.scoring.cases import Case, Outcome
+from segeval.running.processes import Processes
+from segeval.running.processors import processors
+from segeval.running.run import run
+from segeval.running.settings import RunSettings
+from segeval.running.shards import shard_of
+from segeval.scoring.case import Outcome
 from segeval.scoring.collect import collect
 from segeval.scoring.plan import Plan
-from segeval.version import __version__
 from segeval.writing.error_maps import ErrorMaps
 
 MOST_NAMED = 5
@@ -40,7 +42,7 @@ def executor_of(
     dask: str | None = None,
     scheduler_file: str | os.PathLike[str] | None = None,
     worker_timeout: float | None = None,
-    told: Callable[[str], None] = warnings.warn,
+    on_warning: Callable[[str], None] = warnings.warn,
 ) -> AbstractContextManager[Executor]:
     """What scores many cases, for as long as it is needed: processes of this machine, or the workers of a cluster.
 
@@ -48,13 +50,13 @@ def executor_of(
     ----------
     jobs, dask, scheduler_file, worker_timeout
         See `batch`.
-    told
+    on_warning
         Called with what a user should know of the workers.
 
     Raises
     ------
     UsageError
-        Options of both; see `segeval.running.dask_cluster.connected` for the rest.
+        Options of both; see `segeval.running.dask_connection.connected` for the rest.
     """
     if dask is None and scheduler_file is None:
         if worker_timeout is not None:
@@ -64,23 +66,23 @@ def executor_of(
         return nullcontext(Processes(processors() if jobs is None else jobs))
     if jobs is not None:
         raise UsageError("jobs are for this machine: a cluster has as many as its workers have threads")
-    from segeval.running.dask_cluster import WORKER_TIMEOUT, connected  # deferred: few have a cluster
+    from segeval.running.dask_connection import WORKER_TIMEOUT, connected  # deferred: few have a cluster
 
     patience = WORKER_TIMEOUT if worker_timeout is None else worker_timeout
-    return connected(dask, scheduler_file=scheduler_file, worker_timeout=patience, told=told)
+    return connected(dask, scheduler_file=scheduler_file, worker_timeout=patience, on_warning=on_warning)
 
 
 def error_maps_of(pairing: Pairing, folder: str | os.PathLike[str], *, inputs: Iterable[str] = ()) -> ErrorMaps:
     """The folder for the error maps of all cases, made ready; see `segeval.writing.error_maps.ErrorMaps.at`."""
-    files = [path for case in pairing.cases for path in (case.prediction, case.reference) if path is not None]
+    files = [path for case in pairing.cases for path in case.files]
     return ErrorMaps.at(folder, cases=[case.name for case in pairing.cases], inputs=[*inputs, *files])
 
 
 def pair(
-    predictions: str | None,
-    references: str | None,
+    predictions: str | os.PathLike[str] | None,
+    references: str | os.PathLike[str] | None,
     *,
-    pairs: str | None = None,
+    pairs: str | os.PathLike[str] | None = None,
     pattern: str | None = None,
     prediction_pattern: str | None = None,
     reference_pattern: str | None = None,
@@ -90,12 +92,12 @@ def pair(
     if pairs is not None:
         if any(each is not None for each in (predictions, references, pattern, prediction_pattern, reference_pattern)):
             raise UsageError("a table of pairs takes the place of the folders and of their patterns")
-        return read_pairs(pairs)
+        return read_pairs(os.fspath(pairs))
     if predictions is None or references is None:
         raise UsageError("two folders are needed, predictions and references, or a table of pairs")
     return pair_folders(
-        predictions,
-        references,
+        os.fspath(predictions),
+        os.fspath(references),
         prediction_pattern=prediction_pattern or pattern,
         reference_pattern=reference_pattern or pattern,
         probabilities=probabilities,
@@ -105,63 +107,38 @@ def pair(
 def evaluate(
     pairing: Pairing,
     plan: Plan,
+    settings: RunSettings,
     *,
     executor: Executor,
-    cases: Sequence[Case] | None = None,
-    shard: str | None = None,
-    missing: Missing = "error",
-    metadata: str | None = None,
-    by: Sequence[str] = (),
-    timeout: float | None = None,
-    fail_fast: bool = False,
     journal: Journal | None = None,
-    with_tables: bool = False,
-    error_maps: ErrorMaps | None = None,
-    told: Callable[[Finished], None] | None = None,
+    on_finished: Callable[[Outcome], None] | None = None,
 ) -> Results:
     """Score cases and sum them up: what the command line and `batch` have in common.
 
     Parameters
     ----------
     pairing
-        All cases.
-    cases, shard
-        Those of them that are scored, and which part of the whole that is; all of them if not given.
-    told
-        Called with each case as it is finished.
-    plan, executor, missing, metadata, by, timeout, fail_fast, journal, with_tables, error_maps
-        See `batch` and `segeval.running.run.run`.
+        All cases, those of other parts of the run included.
+    plan, settings, executor, journal
+        See `segeval.running.run.run`.
+    on_finished
+        Called with what became of each case, as it is finished.
     """
-    if missing not in get_args(Missing):
-        raise UsageError(f"missing is one of {', '.join(get_args(Missing))}, not {shown(missing)}")
-    chosen = list(pairing.cases if cases is None else cases)
-    groups, remarks = _groups(metadata, by, [case.name for case in pairing.cases])
+    cases = shard_of(pairing.cases, settings.shard)
+    groups, remarks = _groups(settings.metadata, settings.by, [case.name for case in pairing.cases])
 
     def outcomes() -> Iterator[Outcome]:
-        finished_cases = run(
-            chosen,
-            plan,
-            executor=executor,
-            missing=missing,
-            timeout=timeout,
-            fail_fast=fail_fast,
-            journal=journal,
-            with_tables=with_tables,
-            error_maps=error_maps,
-        )
-        with closing(finished_cases):
-            for finished in finished_cases:
-                if told is not None:
-                    told(finished)
-                record = finished.outcome.record
-                yield replace(finished.outcome, record=replace(record, groups=groups.get(record.case, {})))
+        with closing(run(cases, plan, settings, executor=executor, journal=journal)) as found:
+            for outcome in found:
+                if on_finished is not None:
+                    on_finished(outcome)
+                record = outcome.record
+                yield replace(outcome, record=replace(record, groups=groups.get(record.case, {})))
 
-    settings = {"missing": missing, "by": list(by)}
-    results = collect(outcomes(), plan, order=[case.name for case in chosen], settings=settings)
-    results = replace(
-        results, warnings=(*pairing.remarks, *stray_warnings(pairing), *remarks), shard=_part(shard, pairing)
-    )
-    return summarised(results)
+    noted = {"missing": settings.missing, "by": list(settings.by)}
+    results = collect(outcomes(), plan, order=[case.name for case in cases], settings=noted)
+    notes = (*pairing.remarks, *stray_warnings(pairing), *remarks)
+    return summarised(replace(results, warnings=notes, shard=_part(settings.shard, pairing)))
 
 
 def _part(shard: str | None, pairing: Pairing) -> Shard | None:
@@ -171,11 +148,6 @@ def _part(shard: str | None, pairing: Pairing) -> Shard | None:
     whole = [(case.name, case.prediction, case.reference) for case in pairing.cases]
     digest = hashlib.sha256(json.dumps(whole).encode()).hexdigest()
     return Shard(part=shard, cases=len(whole), digest=digest)
-
-
-def journal_settings(plan: Plan, *, missing: Missing, with_tables: bool) -> dict[str, Any]:
-    """What a scored case rests on besides its files; where it differs, nothing is taken over from a journal."""
-    return {"version": __version__, **plan.settings(), "missing": missing, "confusion": with_tables}
 
 
 def stray_warnings(pairing: Pairing) -> list[str]:
@@ -212,18 +184,19 @@ def grouped(results: Results, *, metadata: str, by: Sequence[str]) -> Results:
 
 
 def _groups(
-    metadata: str | None, by: Sequence[str], cases: Sequence[str]
+    metadata: str | os.PathLike[str] | None, by: Sequence[str], cases: Sequence[str]
 ) -> tuple[dict[str, dict[str, str]], list[str]]:
     """Case -> column -> value, of the columns that are grouped by, and what a reader should know of them."""
     if not by:
         return {}, []
     if metadata is None:
         raise UsageError("there is nothing to group by without metadata")
-    table = read_metadata(metadata, columns=by)
+    source = os.fspath(metadata)
+    table = read_metadata(source, columns=by)
     lacking = [case for case in cases if case not in table]
     groups = {case: table.get(case, dict.fromkeys(by, NO_GROUP)) for case in cases}
     if not lacking:
         return groups, []
     named = ", ".join(map(shown, lacking[:MOST_NAMED]))
     more = f" and {len(lacking) - MOST_NAMED} more" if len(lacking) > MOST_NAMED else ""
-    return groups, [f"{len(lacking)} of {len(cases)} cases are not in {shown(metadata)}: {named}{more}"]
+    return groups, [f"{len(lacking)} of {len(cases)} cases are not in {shown(source)}: {named}{more}"]

@@ -1,257 +1,60 @@
-"""Apply a function to many items on the workers of a Dask cluster (home of distributed): an `Executor`.
+"""Apply a function to many items on the workers of a Dask cluster: an `Executor`.
 
 Items go to the workers in batches of about a second, small results come back, and a bounded number of batches is on its
 way for each thread of a worker. There each item is worked on in a supervised process of segeval's own, as on one
 machine, so that one that hangs, crashes or runs out of memory takes nothing with it, whatever a worker's threads share.
 What is lost with a worker is given to another one by Dask itself, as often as its scheduler allows.
 
-distributed is loaded when a cluster is connected to. This module knows nothing of cases.
+This module is what the client does; see `segeval.running.dask_worker` for the workers. It knows nothing of cases.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import importlib.metadata
-import json
-import logging
 import os
 import pickle
-import platform
 import queue
-import socket
-import threading
 import time
-import warnings
 from collections import deque
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future as FutureResult
-from dataclasses import dataclass, replace
-from functools import cache, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from segeval.errors import InputError, UsageError, check_extra, shown
-from segeval.running.processes import Ended, SupervisedProcess, UnstartableError
+from segeval.errors import InputError, UsageError, shown
+from segeval.running.dask_worker import COMPARED, Answer, facts, leave, work
+from segeval.running.executor import Item, Loss, Result
 from segeval.version import __version__
 
 if TYPE_CHECKING:
     from distributed import Client, Future
     from distributed.client import as_completed
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 Batch = list[Item]
 
-WORKER_TIMEOUT = 60.0  # seconds
-CONNECT_SECONDS = 10.0  # that a scheduler has to answer a new client
-ANSWER_SECONDS = 30.0  # and one that it knows
+ANSWER_SECONDS = 30.0  # that a scheduler has to answer a client that it knows
 PARTING_SECONDS = 5.0
 LOOK_SECONDS = 1.0  # between two looks at the workers
 BATCH_SECONDS = 1.0  # of work: Dask spends about a millisecond on a batch
 LARGEST_BATCH = 64
 AHEAD = 6  # batches for each thread: an adaptive cluster grows when some seconds of work wait
-IDLE_SECONDS = 20.0  # that a process on a worker waits for the next batch
-RUNS_REMEMBERED = 1000
-LAST_PORT = 65535
 
-_ADDRESS = "an address is tcp://HOST:8786"
-_THREE_WAYS = "give --dask tcp://HOST:8786 or --scheduler-file FILE, or set DASK_SCHEDULER_ADDRESS"
-_COMPARED = ("numpy", "scipy", "distributed")  # on whose versions a digit, or the conversation, may depend
-_TALKATIVE = ("distributed", "tornado", "asyncio")
 _OURS = "segeval-cli"
 
 
-def check_installed() -> None:
-    """Say that distributed is missing.
-
-    Raises
-    ------
-    UsageError
-        It is not installed.
-    """
-    check_extra("distributed", extra="dask", what="a Dask cluster")
-
-
-@contextlib.contextmanager
-def connected(
-    address: str | None = None,
-    *,
-    scheduler_file: str | os.PathLike[str] | None = None,
-    worker_timeout: float = WORKER_TIMEOUT,
-    told: Callable[[str], None] = warnings.warn,
-) -> Iterator[Cluster]:
-    """A cluster for as long as it is needed.
-
-    TLS and all else that Dask can be told of connections stands in its own configuration.
-
-    Parameters
-    ----------
-    address
-        Of the scheduler: ``"tcp://host:8786"``. If it is not given, that of Dask's configuration, which
-        DASK_SCHEDULER_ADDRESS sets.
-    scheduler_file
-        The file that ``dask scheduler --scheduler-file`` writes, in place of an address.
-    worker_timeout
-        Seconds without any worker after which a run is given up.
-    told
-        Called with what a user should know of the workers.
-
-    Raises
-    ------
-    UsageError
-        distributed is not installed, no scheduler is named or none answers, there is no worker, or one with another
-        version of segeval.
-    """
-    check_installed()
-    if not worker_timeout > 0:
-        raise UsageError(f"worker_timeout is a number of seconds above 0, not {worker_timeout}")
-    place = _place(address, scheduler_file, worker_timeout)
-    with _silence:
-        client = _client(place, min(worker_timeout, CONNECT_SECONDS))
-        try:
-            cluster = Cluster(client, worker_timeout=worker_timeout, told=told)
-            cluster.check_workers()
-            yield cluster
-        finally:
-            with contextlib.suppress(Exception):
-                client.close(timeout=PARTING_SECONDS)
-
-
-def _place(address: str | None, scheduler_file: str | os.PathLike[str] | None, patience: float) -> str:
-    """The address of the scheduler."""
-    import dask.config
-
-    if scheduler_file is not None:
-        if address:
-            raise UsageError("an address and a scheduler file are two ways to say the same: leave one of them out")
-        return _address_in(os.fspath(scheduler_file), patience)
-    place = str(address or dask.config.get("scheduler-address", None) or "")
-    if not place:
-        raise UsageError("no scheduler is named", hint=_THREE_WAYS)
-    port = place.rpartition(":")[2]
-    if port.isdecimal() and int(port) > LAST_PORT:
-        raise UsageError(f"there is no port {port}", source=place, hint=_ADDRESS)
-    return place
-
-
-def _address_in(path: str, patience: float) -> str:
-    """What stands in a scheduler file, which may be about to be written."""
-    deadline = time.monotonic() + patience
-    while True:
-        try:
-            address = json.loads(Path(path).read_text(encoding="utf-8"))["address"]
-        except FileNotFoundError:
-            problem, hint = "no such scheduler file", f"dask scheduler --scheduler-file {shown(path)} writes it"
-        except OSError as error:
-            problem, hint = f"it cannot be read: {(error.strerror or str(error)).lower()}", None
-            break
-        except (ValueError, KeyError, TypeError):  # perhaps not all of it has been written
-            problem, hint = "this is no scheduler file of Dask", None
-        else:
-            if isinstance(address, str):
-                return address
-            problem, hint = "this is no scheduler file of Dask", None
-        if time.monotonic() >= deadline:
-            break
-        time.sleep(0.1)
-    raise UsageError(problem, source=path, hint=hint)
-
-
-def _client(place: str, patience: float) -> Client:
-    from distributed import Client
-    from distributed.versions import VersionMismatchWarning
-
-    try:
-        _elsewhere(partial(_greet, place, patience))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", VersionMismatchWarning)  # we say so ourselves
-            return Client(place, timeout=patience, set_as_default=False, name="segeval")
-    except OSError:
-        problem, hint = f"no scheduler answers within {patience:g} s", "is it running, and can this machine reach it?"
-    except (ValueError, TypeError, RuntimeError, ImportError) as error:
-        problem, hint = f"this leads to no scheduler: {shown(error)}", _ADDRESS
-    raise UsageError(problem, source=place, hint=hint)
-
-
-def _elsewhere(conversation: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run it in a thread, since a notebook has an event loop of its own; an interrupt does not wait for its end."""
-    outcome: FutureResult[None] = FutureResult()
-
-    def run() -> None:
-        try:
-            outcome.set_result(asyncio.run(conversation()))
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            outcome.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    outcome.result()
-
-
-async def _greet(place: str, patience: float) -> None:
-    """See that somebody answers who speaks Dask's language: a client that finds nobody would not take it well.
-
-    Raises
-    ------
-    OSError
-        Nobody does.
-    ValueError
-        This is no address, or it asks for TLS, of which Dask's configuration knows nothing.
-    """
-    from distributed.comm import connect
-    from distributed.security import Security
-
-    known = Security().get_connection_args("client")
-    if place.startswith(("tls:", "wss:")) and known.get("ssl_context") is None:
-        raise ValueError("there is no distributed.comm.tls in Dask's configuration")
-    comm = await asyncio.wait_for(connect(place, timeout=patience, **known), patience + 1)
-    await comm.close()
-
-
-class _Silence:
-    """Keeps what Dask logs from stderr while somebody wants that: what matters of it is told as an error.
-
-    Levels of loggers belong to the whole process, and are put back when the last one leaves.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._wanted = 0
-        self._levels: dict[logging.Logger, int] = {}
-
-    def __enter__(self) -> None:
-        with self._lock:
-            self._wanted += 1
-            named = [*logging.root.manager.loggerDict, *_TALKATIVE]
-            for logger in {logging.getLogger(name) for name in named if name.partition(".")[0] in _TALKATIVE}:
-                self._levels.setdefault(logger, logger.level)
-                logger.setLevel(logging.CRITICAL + 1)
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._wanted -= 1
-            if not self._wanted:
-                for logger, level in self._levels.items():
-                    logger.setLevel(level)
-                self._levels.clear()
-
-
-_silence = _Silence()
-
-
 class Cluster:
-    """The workers of a Dask cluster; an `Executor`. See `connected`.
+    """The workers of a Dask cluster; an `Executor`. See `segeval.running.dask_connection.connected`.
 
     Parameters
     ----------
     client
         To the scheduler.
-    worker_timeout, told
+    worker_timeout, on_warning
         See `connected`.
     """
 
-    def __init__(self, client: Client, *, worker_timeout: float, told: Callable[[str], None]) -> None:
-        self._client, self._patience, self._told = client, worker_timeout, told
+    def __init__(self, client: Client, *, worker_timeout: float, on_warning: Callable[[str], None]) -> None:
+        self._client, self._patience, self._on_warning = client, worker_timeout, on_warning
         self._place = str(client.scheduler.address)
         self._threads: dict[str, int] = {}  # of workers that can be used
         self._known: set[str] = set()
@@ -266,6 +69,11 @@ class Cluster:
     def problem(self) -> InputError | None:
         """Why it could not go on to the end: no scheduler or no worker any more."""
         return self._problem
+
+    @property
+    def is_remote(self) -> bool:
+        """Its workers may be on machines that see other files."""
+        return True
 
     def check_workers(self) -> None:
         """Wait for the first worker, and see that all workers have this version of segeval.
@@ -304,8 +112,8 @@ class Cluster:
         timeout: float | None = None,
         alone: bool = False,
         preload: Sequence[str] = (),
-    ) -> Generator[Ended[Item, Result], None, None]:
-        """Apply a function to each item on the workers; see `segeval.running.processes.run_in_processes`.
+    ) -> Generator[tuple[Item, Result | Loss], None, None]:
+        """Apply a function to each item on the workers; see `segeval.running.executor.Executor`.
 
         What cannot be finished because scheduler or workers are gone comes back with that as its cause.
         """
@@ -316,7 +124,7 @@ class Cluster:
             return
         run = os.urandom(8).hex()
         submit = partial(
-            self._client.submit, _work, run, __version__, pickle.dumps(function), timeout, tuple(preload), pure=False
+            self._client.submit, work, run, __version__, pickle.dumps(function), timeout, tuple(preload), pure=False
         )
         flight: dict[object, tuple[Future[Any], Batch[Item]]] = {}
         done = as_completed(loop=self._client.loop, with_results=True, raise_errors=False)
@@ -326,7 +134,7 @@ class Cluster:
                 self._look()
                 if self._problem is not None:
                     for item in (*(item for _, batch in flight.values() for item in batch), *pending):
-                        yield Ended(item=item, cause=self._problem.problem, is_final=True)
+                        yield item, Loss(self._problem.problem, is_final=True)
                     return
                 threads = sum(self._threads.values())
                 while pending and threads and len(flight) < (1 if alone else AHEAD * threads):
@@ -351,22 +159,22 @@ class Cluster:
 
     def _ends(
         self, status: str, answer: object, batch: Batch[Item], pending: deque[Item]
-    ) -> Iterator[Ended[Item, Any]]:
+    ) -> Iterator[tuple[Item, Any]]:
         """What became of the items of a batch; those of which nothing became are pending again."""
-        if status == "finished" and isinstance(answer, _Answer):
+        if status == "finished" and isinstance(answer, Answer):
             problems = self._judged(answer.worker, answer.facts)
             if answer.problem is not None and answer.worker not in self._barred:
                 self._bar(answer.worker)
                 problems = [f"on the worker on {shown(answer.facts['host'])}, {answer.problem}"]
-            if answer.ends is not None:
+            if answer.found is not None:
                 yield from self._unpacked(batch, answer)
                 return
             for problem in problems:
                 self._refusal = problem
-                self._told(f"{problem}; it is not used")
+                self._on_warning(f"{problem}; it is not used")
         elif not self._is_cut_off(answer):
             for item in batch:
-                yield Ended(item=item, cause=_cause(answer))
+                yield item, Loss(_cause(answer))
             return
         pending.extendleft(reversed(batch))
 
@@ -377,19 +185,12 @@ class Cluster:
         wanted = min(BATCH_SECONDS / self._seconds, LARGEST_BATCH, pending / (2 * threads))
         return max(1, int(wanted))
 
-    def _unpacked(self, batch: Batch[Item], answer: _Answer) -> Iterator[Ended[Item, Any]]:
+    def _unpacked(self, batch: Batch[Item], answer: Answer) -> Iterator[tuple[Item, Any]]:
         """What became of the items of a batch."""
         each = answer.seconds / max(1, len(batch))
         self._seconds = each if self._seconds is None else 0.8 * self._seconds + 0.2 * each
-        for item, (message, cause, is_final) in zip(batch, answer.ends or (), strict=True):
-            ended: Ended[Item, Any] = Ended(item=item, cause=cause, is_final=is_final, host=answer.facts["host"])
-            if message is not None:
-                try:
-                    ended = replace(ended, result=pickle.loads(message))  # noqa: S301 - from a process of ours
-                except Exception as error:  # noqa: BLE001 - other versions of what it is made of
-                    unread = f"its result cannot be read: {type(error).__name__}: {shown(error)}"
-                    ended = replace(ended, cause=unread)
-            yield ended
+        for item, found in zip(batch, answer.found or (), strict=True):
+            yield item, found if isinstance(found, Loss) else _read(found)
 
     def _is_cut_off(self, answer: object) -> bool:
         """Whether the scheduler is gone; if so, that is the problem from now on."""
@@ -422,7 +223,7 @@ class Cluster:
         """Ask workers what they are; why some of them cannot be used."""
         return [
             problem
-            for address, found in self._ask(_facts, list(workers)).items()
+            for address, found in self._ask(facts, list(workers)).items()
             for problem in self._judged(address, found)
         ]
 
@@ -445,7 +246,7 @@ class Cluster:
         for text in _differences(found):
             if text not in self._said:
                 self._said.add(text)
-                self._told(f"the worker on {shown(found['host'])} has {text}")
+                self._on_warning(f"the worker on {shown(found['host'])} has {text}")
         return []
 
     def _ask(self, question: Callable[[], object], workers: list[str]) -> dict[str, object]:
@@ -474,7 +275,7 @@ class Cluster:
         """End the processes that worked for a run."""
         if self._problem is None or self._client.status == "running":
             with contextlib.suppress(OSError, RuntimeError):
-                self._client.run(partial(_leave, run), on_error="ignore", callback_timeout=PARTING_SECONDS)
+                self._client.run(partial(leave, run), on_error="ignore", callback_timeout=PARTING_SECONDS)
 
 
 def _next(
@@ -484,7 +285,7 @@ def _next(
     try:
         found = [done.queue.get(timeout=LOOK_SECONDS)]
     except queue.Empty:
-        # an answer that was lost on its way is never told of
+        # an answer that was lost on its way is never reported
         spoilt = [future for future, _ in flight.values() if future.status in ("error", "cancelled", "lost")]
         found = [(future, future.exception() if future.status == "error" else None) for future in spoilt]
     with contextlib.suppress(queue.Empty):
@@ -493,6 +294,14 @@ def _next(
     for future, answer in found:
         if future.key in flight:
             yield future.key, future.status, answer
+
+
+def _read(message: bytes) -> object:
+    """The result in a message, or why it cannot be read."""
+    try:
+        return pickle.loads(message)  # noqa: S301 - from a process of ours
+    except Exception as error:  # noqa: BLE001 - other versions of what it is made of
+        return Loss(f"its result cannot be read: {type(error).__name__}: {shown(error)}")
 
 
 def _cause(answer: object) -> str:
@@ -508,143 +317,11 @@ def _cause(answer: object) -> str:
     return "the cluster did not finish it"
 
 
-# from here on: what is done on a worker
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """What became of a batch, and where.
-
-    There are no ends where segeval has another version than the client's, or the worker has a problem of its own.
-    """
-
-    worker: str
-    facts: Mapping[str, str]
-    seconds: float = 0.0
-    ends: tuple[tuple[bytes | None, str | None, bool], ...] | None = None
-    problem: str | None = None
-
-
-_Waiting = tuple[SupervisedProcess[bytes, bytes], threading.Timer]  # and what ends it if nobody wants it
-
-
-class _Bench:
-    """The processes of this worker, by the run that they work for: those at work, and those that wait."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: dict[str, list[_Waiting]] = {}
-        self._at_work: dict[str, list[SupervisedProcess[bytes, bytes]]] = {}
-        self._over: deque[str] = deque(maxlen=RUNS_REMEMBERED)
-
-    def is_over(self, run: str) -> bool:
-        with self._lock:
-            return run in self._over
-
-    @contextlib.contextmanager
-    def process(
-        self, run: str, begun: Callable[[], SupervisedProcess[bytes, bytes]]
-    ) -> Iterator[SupervisedProcess[bytes, bytes]]:
-        """A process that is there for a batch, and afterwards waits a while for the next one."""
-        with self._lock:
-            process = begun()
-            if waiting := self._waiting.get(run):
-                process, timer = waiting.pop()
-                timer.cancel()
-            self._at_work.setdefault(run, []).append(process)
-        try:
-            yield process
-        finally:
-            with self._lock:
-                self._at_work[run].remove(process)
-                if not self._at_work[run]:
-                    del self._at_work[run]
-                is_over = run in self._over
-                if not is_over:
-                    timer = threading.Timer(IDLE_SECONDS, self._expire, (run, process))
-                    timer.daemon = True
-                    timer.start()
-                    self._waiting.setdefault(run, []).append((process, timer))
-            if is_over:
-                process.end()
-
-    def _expire(self, run: str, process: SupervisedProcess[bytes, bytes]) -> None:
-        """End a process that has waited long enough, if it still does."""
-        with self._lock:
-            waiting = self._waiting.get(run, [])
-            still = [each for each in waiting if each[0] is process and each[1] is threading.current_thread()]
-            for each in still:
-                waiting.remove(each)
-        for _ in still:
-            process.end()
-
-    def leave(self, run: str) -> None:
-        """End all processes of a run at once."""
-        with self._lock:
-            self._over.append(run)
-            waiting = self._waiting.pop(run, [])
-            for process in (*(process for process, _ in waiting), *self._at_work.get(run, [])):
-                process.kill()
-        for process, timer in waiting:
-            timer.cancel()
-            process.end()
-
-
-_bench = _Bench()
-
-
-def _work(
-    run: str, version: str, function: bytes, timeout: float | None, preload: tuple[str, ...], messages: list[bytes]
-) -> _Answer:
-    """Work on a batch. Functions, items and results are passed on as bytes, and only unpacked where they are used."""
-    from distributed import get_worker
-
-    answer = partial(_Answer, worker=get_worker().address, facts=_facts())
-    if version != __version__:
-        return answer()
-    started = time.perf_counter()
-    ends: list[tuple[bytes | None, str | None, bool]] = []
-    begun = partial(SupervisedProcess, partial(_applied, function=function), timeout=timeout, preload=preload)
-    with _bench.process(run, begun) as process:
-        for message in messages:
-            if _bench.is_over(run):
-                break
-            try:
-                ended = process.work_on(message)
-            except UnstartableError as error:
-                return answer(problem=error.problem)
-            ends.append((ended.result, ended.cause, ended.is_final))
-    return answer(seconds=time.perf_counter() - started, ends=tuple(ends))
-
-
-def _applied(message: bytes, *, function: bytes) -> bytes:
-    """What the process does."""
-    return pickle.dumps(pickle.loads(function)(pickle.loads(message)))  # noqa: S301 - from the client, as this is
-
-
-def _leave(run: str) -> None:
-    _bench.leave(run)
-
-
-@cache
-def _facts() -> Mapping[str, str]:
-    """What the results of a machine may depend on."""
-    versions = {"host": socket.gethostname(), "segeval": __version__, "python": _python()}
-    for name in _COMPARED:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[name] = importlib.metadata.version(name)
-    return versions
-
-
-def _python() -> str:
-    return ".".join(platform.python_version_tuple()[:2])
-
-
 def _differences(found: Mapping[str, str]) -> list[str]:
     """What differs from this machine: ``"numpy 2.1.0, this machine has 2.4.6"``."""
-    here = _facts()
+    here = facts()
     return [
         f"{name} {shown(found.get(name, '(none)'))}, this machine has {here.get(name, '(none)')}"
-        for name in ("python", *_COMPARED)
+        for name in ("python", *COMPARED)
         if found.get(name) != here.get(name)
     ]

@@ -8,25 +8,22 @@ has changed: its files by size and time, and by content where the times differ, 
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import io
 import json
 import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from segeval.errors import InputError, UsageError, shown
+from segeval.errors import UsageError, shown
 from segeval.evidence.counts import ContingencyTable
-from segeval.reading.files import Seen, is_there, names_in
-from segeval.reading.folders import class_files
 from segeval.results.json_records import case_record, read_case, typed
 from segeval.results.rows import LabelCounts, Score
-from segeval.scoring.cases import Case, Outcome
+from segeval.scoring.case import Case, Outcome
+from segeval.scoring.inputs import Input
 
 if sys.platform != "win32":
     import fcntl
@@ -40,106 +37,6 @@ _END = b'"}\n'
 _TAIL = len(_SUM) + 8 + len(_END)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Input:
-    """What a case was scored from: a file, a folder, or what was looked for and perhaps not there.
-
-    Parameters
-    ----------
-    kind
-        ``"file"``; ``"classes"``, a folder with a file for each class; ``"names"``, the names in a folder that have
-        an ending; ``"sought"``, whether there is anything.
-    path
-        Where it is, from the root of the file system.
-    size
-        Bytes of a file; how many names or things there are.
-    modified_ns
-        When a file was last changed, in nanoseconds; otherwise 0.
-    digest
-        Of a file's content or of the names; None if the file was changed while it was read.
-    ending
-        Of the names.
-    """
-
-    kind: str
-    path: str
-    size: int
-    modified_ns: int = 0
-    digest: str | None = None
-    ending: str = ""
-
-    def is_unchanged(self) -> bool:
-        """Whether it is as it was."""
-        try:
-            if self.kind == "classes":
-                return folder_input(self.path) == self
-            if self.kind == "names":
-                return _names_input(self.path, self.ending, names_in(self.path, self.ending)) == self
-            if self.kind == "sought":
-                return is_there(self.path) == bool(self.size)
-            status = os.stat(self.path)  # noqa: PTH116 - the name goes to the system as it was given
-            if self.kind != "file" or status.st_size != self.size:
-                return False
-            return status.st_mtime_ns == self.modified_ns or _digest(self.path) == self.digest
-        except (OSError, ValueError, InputError):
-            return False
-
-
-def inputs_of(seen: Seen, folders: Iterable[str]) -> tuple[Input, ...]:
-    """What was looked at, and folders with a file for each class.
-
-    Raises
-    ------
-    InputError
-        A folder cannot be read any more.
-    """
-    return (
-        *map(folder_input, folders),
-        *(_file_input(path, status) for path, status in seen.opened.items()),
-        *(_names_input(folder, ending, names) for (folder, ending), names in seen.listed.items()),
-        *(Input(kind="sought", path=_absolute(path), size=int(found)) for path, found in seen.sought.items()),
-    )
-
-
-def folder_input(path: str) -> Input:
-    """A folder with a file for each class: which files there are."""
-    names = sorted(class_files(path))
-    return Input(kind="classes", path=_absolute(path), size=len(names), digest=_digest_of(names))
-
-
-def _names_input(folder: str, ending: str, names: list[str]) -> Input:
-    return Input(kind="names", path=_absolute(folder), size=len(names), digest=_digest_of(names), ending=ending)
-
-
-def _file_input(path: str, status: os.stat_result) -> Input:
-    """A file that was read, with its status when it was opened."""
-    digest, same = None, False
-    with contextlib.suppress(OSError):  # it is gone
-        digest = _digest(path)
-        now = os.stat(path)  # noqa: PTH116
-        same = (now.st_size, now.st_mtime_ns) == (status.st_size, status.st_mtime_ns)
-    return Input(
-        kind="file",
-        path=_absolute(path),
-        size=status.st_size,
-        modified_ns=status.st_mtime_ns,
-        digest=digest if same else None,
-    )
-
-
-def _absolute(path: str) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - links stay as they are
-
-
-def _digest(path: str) -> str:
-    with open(path, "rb", buffering=0) as file:  # noqa: PTH123
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _digest_of(names: list[str]) -> str:
-    return hashlib.sha256(json.dumps(names).encode()).hexdigest()
-
-
 class Journal:
     """A journal that is read, and from `begin` on added to.
 
@@ -148,12 +45,10 @@ class Journal:
     path
         The file.
     settings
-        What the run rests on.
+        What the run rests on: `segeval.running.settings.RunSettings.of_journal`.
     resume
         Whether cases of the same run are taken over; what follows the last whole line is then dropped. Otherwise a
         journal that holds cases is put aside, under the first of ``NAME.1``, ``NAME.2``, ... that is free.
-    shard
-        Which part of the whole is scored, if it is not all.
 
     Raises
     ------
@@ -162,11 +57,11 @@ class Journal:
         Nothing has been changed then.
     """
 
-    def __init__(self, path: Path, *, settings: Mapping[str, Any], resume: bool, shard: str | None = None) -> None:
+    def __init__(self, path: Path, *, settings: Mapping[str, Any], resume: bool) -> None:
         self.path = path
         self.is_begun = False
         self._resume = resume
-        self._head = {"kind": KIND, "format": FORMAT, "settings": {**settings, "shard": shard}}
+        self._head = {"kind": KIND, "format": FORMAT, "settings": dict(settings)}
         self._places: dict[str, int] = {}
         self._end = 0
         self._keeps = False
@@ -236,8 +131,8 @@ class Journal:
                     found.append(case)
         return found
 
-    def taken_over(self, cases: Iterable[Case]) -> Iterator[tuple[Case, Outcome]]:
-        """Those of the cases that are in the journal and have not changed since, with what became of them."""
+    def taken_over(self, cases: Iterable[Case]) -> Iterator[Outcome]:
+        """What became of those of the cases that are in the journal and have not changed since."""
         chosen = self.unchanged(cases)
         if not chosen:
             return
@@ -249,10 +144,10 @@ class Journal:
                 except (ValueError, KeyError, TypeError, RecursionError):
                     continue  # not by our hand: it is scored again
                 record = replace(outcome.record, prediction=case.prediction, reference=case.reference)
-                yield case, replace(outcome, record=record)
+                yield replace(outcome, record=record, is_taken_over=True)
 
-    def add(self, outcome: Outcome, inputs: Iterable[Input]) -> None:
-        """Append a scored case.
+    def add(self, outcome: Outcome) -> None:
+        """Append a scored case, with its inputs.
 
         Raises
         ------
@@ -264,7 +159,7 @@ class Journal:
         head = {
             "case": record.case,
             "files": _real(record.prediction, record.reference),
-            "inputs": [astuple(each) for each in inputs],
+            "inputs": [astuple(each) for each in outcome.inputs],
         }
         rest = {
             "record": case_record(record),

@@ -1,4 +1,4 @@
-"""Parts of one run to one: what several machines scored, as if one had.
+"""One run in parts: which cases belong to a part, and parts put together, as if one machine had scored them all.
 
 Parts must rest on the same settings and share no case. Where they are shards of a run, all of them must be there.
 """
@@ -12,8 +12,34 @@ from segeval.reading.folders import natural_order
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import Shard
-from segeval.running.run import parse_shard
+from segeval.scoring.case import Case
 from segeval.scoring.collect import grids_of, plan_behind, signature_of
+
+
+def shard_of(cases: Sequence[Case], shard: str | None) -> list[Case]:
+    """The cases of one part of a run in several: ``"2/3"`` is every third from the second; None is all of them.
+
+    Raises
+    ------
+    UsageError
+        It is no part.
+
+    Examples
+    --------
+    >>> names = [Case(name=name, prediction=None, reference=name) for name in "abcde"]
+    >>> [case.name for case in shard_of(names, "2/3")]
+    ['b', 'e']
+    """
+    number, count = (1, 1) if shard is None else parse_shard(shard)
+    return list(cases[number - 1 :: count])
+
+
+def parse_shard(shard: str) -> tuple[int, int]:
+    """Read ``"2/3"``; see `shard_of`."""
+    number, slash, count = shard.partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise UsageError(f"a shard is I/N, from 1/N to N/N, found {shown(shard)!r}")
+    return int(number), int(count)
 
 
 def merge(parts: Mapping[str, Results]) -> Results:

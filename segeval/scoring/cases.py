@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,6 @@ import numpy as np
 
 from segeval.errors import InputError, OutOfMemoryError, UsageError
 from segeval.evidence.comparison import Comparison, SoftMaps
-from segeval.evidence.counts import ContingencyTable
 from segeval.evidence.layered_comparison import Pair
 from segeval.maps.label_map import Grid, LabelMap, layerwise
 from segeval.maps.labels import present_labels
@@ -25,7 +24,8 @@ from segeval.reading import SUFFIXES, file_behind
 from segeval.reading.bids import read_named_label_map
 from segeval.reading.folders import read_class_folder, read_class_folders
 from segeval.reading.probabilities import SOFT_SUFFIXES, RawProbabilities, labels_of_channels, read_probabilities
-from segeval.results.rows import CaseRecord, LabelCounts, Score
+from segeval.results.rows import CaseRecord
+from segeval.scoring.case import Case, Outcome
 from segeval.scoring.compare import compare
 from segeval.scoring.plan import Plan
 from segeval.scoring.scoring import counted, score
@@ -37,56 +37,6 @@ if TYPE_CHECKING:
 WITHOUT_MAPS = "its error maps are not all there"
 NO_PREDICTION = "there is no prediction; it counts as empty"
 THREADED_BYTES = 1 << 16  # below that, a second thread costs more than it saves
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """A reference and its prediction.
-
-    Parameters
-    ----------
-    name
-        What the case is called.
-    prediction
-        The file or folder; None where there is none.
-    reference
-        The file or folder.
-    problem
-        Why it cannot be scored whatever the files hold, such as two predictions for one reference.
-    near
-        Predictions of no case that one might take for the missing one.
-    """
-
-    name: str
-    prediction: str | None
-    reference: str
-    problem: str | None = None
-    near: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of a case.
-
-    Parameters
-    ----------
-    record
-        The case.
-    scores
-        Its rows; none unless it was scored.
-    counts
-        Its voxel counts.
-    table
-        Its contingency table; None where labels overlap, or where nobody asked for it.
-    names
-        Label -> name.
-    """
-
-    record: CaseRecord
-    scores: tuple[Score, ...] = ()
-    counts: tuple[LabelCounts, ...] = ()
-    table: ContingencyTable | None = None
-    names: Mapping[int, str] = field(default_factory=dict)
 
 
 def case_name(path: str) -> str:
@@ -255,10 +205,9 @@ def score_maps(
         counts = counted(comparison, case=case.name)
         problem = None
         if error_maps is not None:
-            files = [path for path in (case.prediction, case.reference) if path is not None]
             signature = plan.signature({(comparison.grid.ndim, comparison.grid.unit)})
             try:
-                error_maps.write(comparison, counts, names, case=case.name, signature=signature, inputs=files)
+                error_maps.write(comparison, counts, names, case=case.name, signature=signature, inputs=case.files)
             except UsageError as error:  # a full disk does not take the scores along
                 problem = error
                 warnings = [*warnings, f"{WITHOUT_MAPS}: {error}"]

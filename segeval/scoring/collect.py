@@ -11,7 +11,7 @@ from segeval.evidence.counts import ContingencyTable
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord
-from segeval.scoring.cases import Outcome
+from segeval.scoring.case import Outcome
 from segeval.scoring.plan import Plan
 from segeval.version import __version__
 

@@ -17,8 +17,10 @@ import pytest
 
 from segeval.errors import UsageError
 from segeval.results.results import Results
-from segeval.running.run import attempt, parse_shard
-from segeval.scoring.cases import Case
+from segeval.running.run import attempt
+from segeval.running.settings import RunSettings
+from segeval.running.shards import parse_shard
+from segeval.scoring.case import Case
 from tests.command import SAMPLES, SEGEVAL, TOP, Answer, box, call, plain_environment, save, spawn
 
 if TYPE_CHECKING:
@@ -316,10 +318,10 @@ def test_an_input_is_never_overwritten(
 def test_a_defect_costs_its_own_case(tmp_path: Path) -> None:
     path = str(save(tmp_path / "a.nii", box((6, 6, 6))))
     case, nothing = Case(name="a", prediction=path, reference=path), cast("Plan", None)
-    found = attempt(case, plan=nothing, with_table=False, with_inputs=False, folder=None)
-    assert (found.outcome.record.exit_code, found.outcome.record.status) == (1, "failed")
-    assert found.outcome.record.message is not None
-    assert found.outcome.record.message.startswith("a defect in segeval: AttributeError")
+    found = attempt(case, plan=nothing, settings=RunSettings(), folder=None, with_inputs=False, is_remote=False)
+    assert (found.record.exit_code, found.record.status) == (1, "failed")
+    assert found.record.message is not None
+    assert found.record.message.startswith("a defect in segeval: AttributeError")
     assert found.defect is not None
     assert "Traceback" in found.defect
 

@@ -16,7 +16,7 @@ from segeval.diagnostics.slices import MARGIN, Slice, _world_axes, compared, ove
 from segeval.errors import InputError, UsageError
 from segeval.maps.label_map import Grid
 from segeval.results.rows import LabelCounts
-from segeval.scoring.cases import Case
+from segeval.scoring.case import Case
 from segeval.scoring.options import plan_of
 from segeval.scoring.plan import Plan
 from tests.command import save

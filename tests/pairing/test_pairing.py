@@ -18,7 +18,7 @@ from segeval.pairing import Pairing, pair_folders, read_pairs
 from segeval.pairing.near import MOST_SUGGESTED
 from segeval.reading import read_label_map
 from segeval.reading.folders import natural_order
-from segeval.scoring.cases import Case
+from segeval.scoring.case import Case
 from tests.command import box, save
 
 if TYPE_CHECKING:

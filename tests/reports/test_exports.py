@@ -15,7 +15,8 @@ from segeval.reports.exports import EXPORTS, to_grand_challenge, to_nnunet
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, Summary, Verdict
 from segeval.results.summary import summarised
-from segeval.scoring.cases import Case, Outcome, score_maps
+from segeval.scoring.case import Case, Outcome
+from segeval.scoring.cases import score_maps
 from segeval.scoring.collect import collect
 from segeval.scoring.options import plan_of
 

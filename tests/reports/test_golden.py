@@ -35,7 +35,8 @@ from segeval.results.columns import Scores
 from segeval.results.results import Results
 from segeval.results.rows import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Score, Status, Verdict
 from segeval.results.summary import summarised
-from segeval.scoring.cases import Case, Outcome, score_maps
+from segeval.scoring.case import Case, Outcome
+from segeval.scoring.cases import score_maps
 from segeval.scoring.collect import collect
 from segeval.scoring.options import plan_of
 from segeval.scoring.plan import Plan

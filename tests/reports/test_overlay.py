@@ -20,7 +20,7 @@ from segeval.reports.document import to_json
 from segeval.reports.figures import SUFFIXES, overlay
 from segeval.reports.figures.overlay import _figure, _shorter, outlines
 from segeval.reports.figures.style import styled
-from segeval.scoring.cases import Case
+from segeval.scoring.case import Case
 from segeval.scoring.options import plan_of
 from segeval.writing.error_maps import COLORS
 from tests.command import call, save

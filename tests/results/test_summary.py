@@ -20,7 +20,8 @@ from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, Score, Summary
 from segeval.results.summary import summarised
-from segeval.scoring.cases import Case, Outcome, score_maps
+from segeval.scoring.case import Case, Outcome
+from segeval.scoring.cases import score_maps
 from segeval.scoring.collect import collect
 from segeval.scoring.options import plan_of
 

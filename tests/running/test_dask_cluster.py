@@ -25,10 +25,11 @@ import pytest
 
 import segeval
 from segeval.errors import UsageError
-from segeval.running.dask_cluster import connected
-from segeval.running.processes import Ended
+from segeval.running.dask_connection import connected
+from segeval.running.executor import Loss
 from segeval.running.run import run
-from segeval.scoring.cases import Case
+from segeval.running.settings import RunSettings
+from segeval.scoring.case import Case
 from segeval.scoring.options import plan_of
 from segeval.version import __version__
 from tests.command import SAMPLES, SEGEVAL, TOP, Answer, box, call, plain_environment, save, spawn
@@ -270,21 +271,20 @@ def test_from_python(folders: tuple[Path, Path], cluster: Machines) -> None:
         segeval.batch(*folders, worker_timeout=3)
 
 
-def on_cluster(address: str, items: list[str], function: Callable[[str], str] = act) -> dict[str, Ended[str, str]]:
+def on_cluster(address: str, items: list[str], function: Callable[[str], str] = act) -> dict[str, str | Loss]:
     with warnings.catch_warnings(), connected(address) as executor:
-        return {each.item: each for each in executor.run(function, items, timeout=2)}
+        return dict(executor.run(function, items, timeout=2))
 
 
 def test_whatever_an_item_does(cluster: Machines) -> None:
     items = ["a", "kill", "b", "exit", "hang", *map(str, range(200))]
     found = on_cluster(cluster.address, items)
     assert found.keys() == set(items)
-    assert found["a"].result == "A"
-    assert found["a"].host == os.uname().nodename
-    assert found["kill"].cause == "its process was killed by SIGKILL; out of memory is the usual reason"
-    assert found["exit"].cause == "its process ended with exit code 7"
-    assert (found["hang"].cause, found["hang"].is_final) == ("it took longer than 2 s", True)
-    assert all(found[str(number)].result == str(number) for number in range(200))
+    assert found["a"] == "A"
+    assert found["kill"] == Loss("its process was killed by SIGKILL; out of memory is the usual reason")
+    assert found["exit"] == Loss("its process ended with exit code 7")
+    assert found["hang"] == Loss("it took longer than 2 s", is_final=True)
+    assert all(found[str(number)] == str(number) for number in range(200))
 
 
 def act_on_the_worker(item: str) -> str:
@@ -300,9 +300,11 @@ def test_an_item_that_kills_its_worker(machines: Callable[..., Machines]) -> Non
     made = machines(allowed_failures=1)
     made.add()
     found = on_cluster(made.address, ["poison", *map(str, range(40))], act_on_the_worker)
-    assert str(found["poison"].cause).startswith("each worker that tried it was lost, the last one tcp://127.0.0.1:")
-    assert not found["poison"].is_final
-    lost = [item for item, each in found.items() if each.result is None]
+    poison = found["poison"]
+    assert isinstance(poison, Loss)
+    assert poison.cause.startswith("each worker that tried it was lost, the last one tcp://127.0.0.1:")
+    assert not poison.is_final
+    lost = [item for item, each in found.items() if isinstance(each, Loss)]
     assert set(found) - set(lost) >= {str(number) for number in range(20, 40)}
 
 
@@ -412,8 +414,8 @@ def test_a_worker_that_sees_other_files(machines: Callable[..., Machines], tmp_p
         ) in answer.err
     gone = Case(name="gone", prediction=str(data / "p" / "b.nii"), reference=str(data / "r" / "b.nii"))
     with connected(made.address) as executor:
-        (found,) = run([gone], plan_of(metrics="dice"), executor=executor)
-    assert found.outcome.record.message == f"{data}/p/b.nii: no such file"
+        (found,) = run([gone], plan_of(metrics="dice"), RunSettings(), executor=executor)
+    assert found.record.message == f"{data}/p/b.nii: no such file"
 
 
 def other_version(folder: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ from segeval.errors import UsageError
 from segeval.results.rows import CaseRecord, LabelCounts, Score
 from segeval.running.journal import Journal
 from segeval.running.processes import Processes
-from segeval.running.run import Finished, run
-from segeval.scoring.cases import Case, Outcome
+from segeval.running.run import run
+from segeval.running.settings import RunSettings
+from segeval.scoring.case import Case, Outcome
 from segeval.scoring.options import plan_of
 from tests.command import box, save
 
@@ -31,20 +33,18 @@ def cases(tmp_path: Path) -> list[Case]:
     return found
 
 
-def journal(
-    folder: Path, *, resume: bool = True, settings: dict[str, object] | None = None, shard: str | None = None
-) -> Journal:
-    return Journal(folder / "results.journal", settings=settings or SETTINGS, resume=resume, shard=shard)
+def journal(folder: Path, *, resume: bool = True, settings: dict[str, object] | None = None) -> Journal:
+    return Journal(folder / "results.journal", settings=settings or SETTINGS, resume=resume)
 
 
-def scored(cases: list[Case], kept: Journal, **options: object) -> dict[str, Finished]:
+def scored(cases: list[Case], kept: Journal, **options: object) -> dict[str, Outcome]:
     plan = plan_of(**{"metrics": ["dice", "hd"], "penalty": "inf", "labels": {1: "liver"}, **options})  # type: ignore[arg-type]
-    found = run(cases, plan, executor=Processes(2), journal=kept, with_tables=True)
-    return {each.outcome.record.case: each for each in found}
+    found = run(cases, plan, RunSettings(with_tables=True), executor=Processes(2), journal=kept)
+    return {each.record.case: each for each in found}
 
 
-def taken_over(found: dict[str, Finished]) -> list[str]:
-    return sorted(name for name, each in found.items() if each.taken_over)
+def taken_over(found: dict[str, Outcome]) -> list[str]:
+    return sorted(name for name, each in found.items() if each.is_taken_over)
 
 
 def plain(outcome: Outcome) -> object:
@@ -57,9 +57,7 @@ def test_what_is_unchanged_is_taken_over_whole(tmp_path: Path, cases: list[Case]
     assert taken_over(first) == []
     again = scored(cases, journal(tmp_path))
     assert taken_over(again) == ["a", "b", "c"]
-    assert {name: plain(each.outcome) for name, each in again.items()} == {
-        name: plain(each.outcome) for name, each in first.items()
-    }
+    assert {name: plain(each) for name, each in again.items()} == {name: plain(each) for name, each in first.items()}
 
 
 def test_without_resume_all_is_scored_and_the_journal_put_aside(tmp_path: Path, cases: list[Case]) -> None:
@@ -84,7 +82,7 @@ def test_a_journal_without_cases_is_replaced(tmp_path: Path, cases: list[Case]) 
     for content in (b"", head[:20], head, head + b'{"case":"a'):
         path.write_bytes(content)
         scored([], journal(tmp_path, resume=False, settings={"metrics": ["iou"]}))
-        assert json.loads(path.read_bytes())["settings"] == {"metrics": ["iou"], "shard": None}
+        assert json.loads(path.read_bytes())["settings"] == {"metrics": ["iou"]}
         assert [entry.name for entry in tmp_path.glob("*.journal*")] == ["results.journal"]
 
 
@@ -94,7 +92,7 @@ def test_other_settings_are_refused_and_named(tmp_path: Path, cases: list[Case])
     with pytest.raises(UsageError, match=r"other settings \(metrics, penalty\); leave --resume out"):
         journal(tmp_path, settings={**SETTINGS, "metrics": ["iou"], "penalty": "nan"})
     with pytest.raises(UsageError, match=r"other settings \(shard\)"):
-        journal(tmp_path, shard="1/2")
+        journal(tmp_path, settings={**SETTINGS, "shard": "1/2"})
     (tmp_path / "results.journal").write_bytes(before.replace(b'"format":2', b'"format":1', 1))
     with pytest.raises(UsageError, match=r"other settings \(the journal's format\)"):
         journal(tmp_path)
@@ -134,8 +132,8 @@ def test_the_paths_are_those_of_today(tmp_path: Path, cases: list[Case], monkeyp
     ]
     again = scored(spelt, journal(tmp_path))
     assert taken_over(again) == ["a", "b", "c"]
-    assert again["b"].outcome.record.prediction == "./b_p.nii"
-    assert again["b"].outcome.record.reference == "link/b_r.nii"
+    assert again["b"].record.prediction == "./b_p.nii"
+    assert again["b"].record.reference == "link/b_r.nii"
 
 
 def named(tmp_path: Path) -> tuple[Case, Path]:
@@ -149,8 +147,8 @@ def named(tmp_path: Path) -> tuple[Case, Path]:
     return Case(name="x", prediction=str(prediction), reference=str(reference)), dataset
 
 
-def names_of(found: dict[str, Finished]) -> object:
-    return found["x"].outcome.names[1]
+def names_of(found: dict[str, Outcome]) -> object:
+    return found["x"].names[1]
 
 
 def test_a_table_of_names_that_appears_later_is_noticed(tmp_path: Path) -> None:
@@ -174,7 +172,7 @@ def test_a_dataset_that_begins_elsewhere_is_noticed(tmp_path: Path) -> None:
     (dataset / "sub-01" / "dataset_description.json").write_text("{}")
     again = scored([case], journal(tmp_path), labels=None)
     assert taken_over(again) == []
-    assert 1 not in again["x"].outcome.names
+    assert 1 not in again["x"].names
     (dataset / "sub-01" / "dataset_description.json").unlink()
     again = scored([case], journal(tmp_path), labels=None)
     assert taken_over(again) == []
@@ -192,10 +190,10 @@ def test_scores_come_back_as_they_were(tmp_path: Path) -> None:
     counts = (LabelCounts(case='"x",\n', label="all", tp=1, fp=2, fn=3, tn=1 << 40),)
     outcome = Outcome(record=record, scores=scores, counts=counts, names={1: "liver"})
     kept = journal(tmp_path)
-    kept.add(outcome, [])
+    kept.add(outcome)
     kept.close()
     case = Case(name='"x",\n', prediction="p", reference="r")
-    assert list(journal(tmp_path).taken_over([case])) == [(case, outcome)]
+    assert list(journal(tmp_path).taken_over([case])) == [replace(outcome, is_taken_over=True)]
 
 
 def test_a_line_is_small(tmp_path: Path, cases: list[Case]) -> None:
@@ -221,16 +219,14 @@ def test_one_damaged_byte_is_found(tmp_path: Path, cases: list[Case]) -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan")])
-def test_a_timeout_is_more_than_nothing(tmp_path: Path, cases: list[Case], timeout: float) -> None:
+def test_a_timeout_is_more_than_nothing(timeout: float) -> None:
     with pytest.raises(UsageError, match="timeout is a number of seconds above 0"):
-        run(cases, plan_of(), executor=Processes(1), timeout=timeout, journal=journal(tmp_path))
-    assert not (tmp_path / "results.journal").exists()
+        RunSettings(timeout=timeout)
 
 
 def test_a_timeout_may_be_endless(cases: list[Case]) -> None:
-    assert [
-        each.outcome.record.exit_code for each in run(cases[:1], plan_of(), executor=Processes(1), timeout=float("inf"))
-    ] == [0]
+    endless = RunSettings(timeout=float("inf"))
+    assert [each.record.exit_code for each in run(cases[:1], plan_of(), endless, executor=Processes(1))] == [0]
 
 
 def test_a_changed_file_is_scored_again(tmp_path: Path, cases: list[Case]) -> None:
@@ -262,11 +258,11 @@ def test_another_file_for_a_case_is_scored(tmp_path: Path, cases: list[Case]) ->
 def test_what_is_gone_or_not_scored_is_tried_again(tmp_path: Path, cases: list[Case]) -> None:
     Path(str(cases[0].prediction)).write_bytes(b"damaged")
     first = scored(cases, journal(tmp_path))
-    assert first["a"].outcome.record.status == "failed"
+    assert first["a"].record.status == "failed"
     Path(cases[1].reference).unlink()
     again = scored(cases, journal(tmp_path))
     assert taken_over(again) == ["c"]
-    assert again["b"].outcome.record.status == "failed"
+    assert again["b"].record.status == "failed"
 
 
 def test_a_class_file_that_was_added_is_noticed(tmp_path: Path) -> None:
@@ -304,7 +300,7 @@ def test_every_cut_leaves_a_journal_that_can_be_read(tmp_path: Path, cases: list
     for cut in [0, 1, 30, *random.integers(0, len(whole), 40)]:
         path.write_bytes(whole[:cut])
         kept = journal(tmp_path)
-        names = [case.name for case, _ in kept.taken_over(cases)]
+        names = [outcome.record.case for outcome in kept.taken_over(cases)]
         assert len(names) == max(0, whole[:cut].count(b"\n") - 1)
 
 

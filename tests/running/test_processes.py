@@ -16,8 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from segeval.running import processes as executors
-from segeval.running.processes import Ended, SupervisedProcess, processors, run_in_processes
+from segeval.running import processes as pool
+from segeval.running import processors as machine
+from segeval.running.executor import Loss
+from segeval.running.processes import Processes, SupervisedProcess
+from segeval.running.processors import processors
+from segeval.running.worker_process import PART, Worker
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 HERE = Path(__file__).resolve().parents[2]
@@ -41,6 +45,11 @@ def pid_of(item: str) -> int:
 
 def large(size: int) -> bytes:
     return bytes(size)
+
+
+def received(end: tuple[int, bytes | Loss]) -> bytes:
+    assert isinstance(end[1], bytes)
+    return end[1]
 
 
 def stopped_while_sending(size: int) -> bytes:
@@ -91,69 +100,71 @@ def facts(_: int) -> tuple[int, str, str]:
     return os.getpid(), os.environ["OMP_NUM_THREADS"], sys.modules["__main__"].__name__
 
 
-def ended(items: list[str], *, jobs: int, timeout: float | None = None) -> dict[str, Ended[str, str]]:
-    return {each.item: each for each in run_in_processes(act, items, jobs=jobs, timeout=timeout)}
+def ended(items: list[str], *, jobs: int, timeout: float | None = None) -> dict[str, str | Loss]:
+    return dict(Processes(jobs).run(act, items, timeout=timeout))
+
+
+def results(items: list[str], *, jobs: int) -> list[str | Loss]:
+    return [found for _, found in Processes(jobs).run(act, items)]
+
+
+KILLED = Loss("its process was killed by SIGKILL; out of memory is the usual reason")
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_every_item_comes_back_once(jobs: int) -> None:
     items = [f"item {number}" for number in range(50)]
-    found = [each.result for each in run_in_processes(act, items, jobs=jobs)]
-    assert sorted(map(str, found)) == sorted(item.upper() for item in items)
+    assert sorted(map(str, results(items, jobs=jobs))) == sorted(item.upper() for item in items)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_killed_worker_costs_its_own_item(jobs: int) -> None:
     found = ended(["a", "kill 1", "b", "kill 2", "exit", "c"], jobs=jobs)
-    assert {item: each.result for item, each in found.items() if each.cause is None} == {"a": "A", "b": "B", "c": "C"}
-    for item in ("kill 1", "kill 2"):
-        assert found[item].cause == "its process was killed by SIGKILL; out of memory is the usual reason"
-        assert not found[item].is_final
-    assert found["exit"].cause == "its process ended with exit code 7"
+    killed = dict.fromkeys(("kill 1", "kill 2"), KILLED)
+    assert found == {"a": "A", "b": "B", "c": "C", "exit": Loss("its process ended with exit code 7"), **killed}
 
 
 def test_what_hangs_is_ended() -> None:
     found = ended(["a", "hang", "b", "c", "d"], jobs=2, timeout=0.5)
-    assert found["hang"].is_final
-    assert found["hang"].cause == "it took longer than 0.5 s"
-    assert sum(each.result is not None for each in found.values()) == 4
+    assert found.pop("hang") == Loss("it took longer than 0.5 s", is_final=True)
+    assert found == {"a": "A", "b": "B", "c": "C", "d": "D"}
 
 
 def test_results_larger_than_a_pipe() -> None:
     sizes = [10, 1 << 22, 5]
-    found = run_in_processes(large, sizes, jobs=2)
-    assert sorted(len(each.result or b"") for each in found) == sorted(sizes)
+    found = Processes(2).run(large, sizes)
+    assert sorted(map(len, map(received, found))) == sorted(sizes)
 
 
 def test_no_more_items_are_worked_on_than_there_are_workers() -> None:
     """A result in many parts keeps its worker busy until the last one."""
     sizes = [1 << 22, 5, 1 << 22, 7, 9]
-    assert [each.item for each in run_in_processes(large, sizes, jobs=1)] == sizes
+    assert [item for item, _ in Processes(1).run(large, sizes)] == sizes
 
 
 @pytest.mark.parametrize("around", [-2, -1, 0, 1])
 def test_results_about_as_large_as_a_part(around: int) -> None:
-    overhead = len(pickle.dumps((bytes(1000), None))) - 1000
-    sizes = [count * executors.PART - overhead + around for count in (1, 2, 3)]
-    found = run_in_processes(large, sizes, jobs=1)
-    assert [len(each.result or b"") for each in found] == sizes
+    overhead = len(pickle.dumps(bytes(1000))) - 1000
+    sizes = [count * PART - overhead + around for count in (1, 2, 3)]
+    found = Processes(1).run(large, sizes)
+    assert list(map(len, map(received, found))) == sizes
 
 
 def test_a_worker_that_stops_in_the_middle_of_its_result_is_ended_in_time() -> None:
     began = time.monotonic()
     sizes = [10, 1 << 29, 20, 30]
-    found = {each.item: each for each in run_in_processes(stopped_while_sending, sizes, jobs=2, timeout=3)}
+    found = dict(Processes(2).run(stopped_while_sending, sizes, timeout=3))
     assert time.monotonic() - began < 20
-    assert found[1 << 29].is_final
-    assert [len(found[size].result or b"") for size in (10, 20, 30)] == [10, 20, 30]
+    assert found.pop(1 << 29) == Loss("it took longer than 3 s", is_final=True)
+    assert found == {size: bytes(size) for size in (10, 20, 30)}
 
 
 def test_what_goes_wrong_in_a_function_or_its_result_costs_its_own_item() -> None:
     items = ["a", "raise", "interrupt", "leave", "local", "unpicklable", "unreadable", "mute", "b"]
-    found = {each.item: each for each in run_in_processes(astray, items, jobs=1)}
-    causes = {item: each.cause for item, each in found.items() if each.cause is not None}
+    found = dict(Processes(1).run(astray, items))
+    causes = {item: each.cause for item, each in found.items() if isinstance(each, Loss)}
     assert list(found) == items
-    assert (found["a"].result, found["b"].result) == ("a", "b")
+    assert (found["a"], found["b"]) == ("a", "b")
     assert causes.pop("local", "").startswith("there is no result: ")
     assert causes == {
         "raise": "there is no result: LookupError: no such thing",
@@ -163,17 +174,16 @@ def test_what_goes_wrong_in_a_function_or_its_result_costs_its_own_item() -> Non
         "unreadable": "its result cannot be read: RuntimeError: who am I?",
         "mute": "its process has let go of its pipe",
     }
-    assert not any(each.is_final for each in found.values())
+    assert not any(each.is_final for each in found.values() if isinstance(each, Loss))
 
 
 def test_an_item_that_cannot_be_handed_over_costs_itself() -> None:
     items = ["a", Unreadable("here"), Unreadable("there"), "b"]
-    found = [(each.result, each.cause) for each in run_in_processes(str, items, jobs=1)]
-    assert found == [
-        ("a", None),
-        (None, "it cannot be handed to a process: ValueError: not this one"),
-        (None, "there is no result: RuntimeError: who am I?"),
-        ("b", None),
+    assert [found for _, found in Processes(1).run(str, items)] == [
+        "a",
+        Loss("it cannot be handed to a process: ValueError: not this one"),
+        Loss("there is no result: RuntimeError: who am I?"),
+        "b",
     ]
 
 
@@ -183,9 +193,9 @@ def test_workers_are_kept_and_compute_with_one_thread(monkeypatch: pytest.Monkey
     if own is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", own)
     before = dict(os.environ)
-    found = [each.result for each in run_in_processes(facts, range(20), jobs=2)]
-    assert all(each is not None and each[1:] == ("1", "__main__") for each in found)
-    assert 1 <= len({each[0] for each in found if each}) <= 2
+    found = [each for _, each in Processes(2).run(facts, range(20)) if not isinstance(each, Loss)]
+    assert [each[1:] for each in found] == [("1", "__main__")] * 20
+    assert 1 <= len({each[0] for each in found}) <= 2
     assert dict(os.environ) == before
 
 
@@ -193,10 +203,10 @@ def test_threads_that_start_workers_leave_everything_as_it_was() -> None:
     """Main module, environment and handler belong to the process; with a slow start they would be mixed up."""
     before = dict(os.environ), sys.modules["__main__"], signal.getsignal(signal.SIGINT)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    results: list[list[str]] = []
+    found: list[dict[str, str | Loss]] = []
 
     def run() -> None:
-        results.append(sorted(str(each.result) for each in run_in_processes(act, ["a", "kill", "b"], jobs=3)))
+        found.append(ended(["a", "kill", "b"], jobs=3))
 
     threads = [threading.Thread(target=run) for _ in range(6)]
     for thread in threads:
@@ -204,32 +214,31 @@ def test_threads_that_start_workers_leave_everything_as_it_was() -> None:
     run()
     for thread in threads:
         thread.join()
-    assert results == [["A", "B", "None"]] * 7
+    assert found == [{"a": "A", "kill": KILLED, "b": "B"}] * 7
     assert (dict(os.environ), sys.modules["__main__"], signal.getsignal(signal.SIGINT)) == before
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
 
 
 def test_an_interrupt_waits_until_a_worker_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """It arrives right after that, and the worker is ended."""
-    crew: list[executors._Worker[str, str]] = []
+    crew: list[Worker[str, str]] = []
 
-    class Interrupted(executors._Worker[str, str]):
+    class Interrupted(Worker[str, str]):
         def __init__(self, function: Callable[[str], str], preload: list[str]) -> None:
             os.kill(os.getpid(), signal.SIGINT)
             super().__init__(function, preload)
             crew.append(self)
 
-    monkeypatch.setattr(executors, "_Worker", Interrupted)
+    monkeypatch.setattr(pool, "Worker", Interrupted)
     with pytest.raises(KeyboardInterrupt):
-        list(run_in_processes(act, ["a", "b"], jobs=2))
+        list(Processes(2).run(act, ["a", "b"]))
     assert len(crew) == 1
     assert not crew[0]._process.is_alive()
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def start_from_a_daemon(answer: str) -> None:
-    found = [each.result for each in run_in_processes(act, ["a"], jobs=1)]
-    Path(answer).write_text(f"{found} {multiprocessing.current_process().daemon}")
+    Path(answer).write_text(f"{results(['a'], jobs=1)} {multiprocessing.current_process().daemon}")
 
 
 def test_a_daemonic_process_can_start_workers(tmp_path: Path) -> None:
@@ -243,7 +252,7 @@ def test_a_daemonic_process_can_start_workers(tmp_path: Path) -> None:
 
 
 def leave_behind(answer: str) -> None:
-    running = run_in_processes(act, ["a", "hang"], jobs=2)
+    running = Processes(2).run(act, ["a", "hang"])
     next(running)
     Path(answer).write_text(" ".join(map(str, descendants(os.getpid()))))
     threading.Event().wait()
@@ -269,32 +278,35 @@ def test_a_daemonic_process_leaves_no_worker_behind(tmp_path: Path) -> None:
 def test_one_process_is_handed_items_one_by_one() -> None:
     process = SupervisedProcess(pid_of)
     first, second = process.work_on("a"), process.work_on("b")
-    assert first.result == second.result
-    assert process.work_on("kill").cause == "its process was killed by SIGKILL; out of memory is the usual reason"
+    assert isinstance(first, int)
+    assert first == second
+    assert process.work_on("kill") == KILLED
     third = process.work_on("c")
-    assert third.result not in (None, first.result)
-    os.kill(third.result, signal.SIGKILL)  # while it has nothing to do
+    assert isinstance(third, int)
+    assert third != first
+    os.kill(third, signal.SIGKILL)  # while it has nothing to do
     assert process._worker is not None
     process._worker._process.join(30)
-    assert process.work_on("d").result not in (None, third.result)
+    fourth = process.work_on("d")
+    assert isinstance(fourth, int)
+    assert fourth != third
     process.end()
-    assert process.work_on("e").result is not None
+    assert isinstance(process.work_on("e"), int)
     process.end()
 
 
 def test_one_process_is_given_up_after_the_timeout_or_killed() -> None:
     process = SupervisedProcess(act, timeout=0.5)
-    assert process.work_on("a").result == "A"
-    late = process.work_on("hang")
-    assert (late.cause, late.is_final) == ("it took longer than 0.5 s", True)
+    assert process.work_on("a") == "A"
+    assert process.work_on("hang") == Loss("it took longer than 0.5 s", is_final=True)
     waiting = SupervisedProcess(act)
     waiting.work_on("a")
     threading.Timer(0.1, waiting.kill).start()
-    assert str(waiting.work_on("hang").cause).startswith("its process was killed by SIGKILL")
+    assert waiting.work_on("hang") == KILLED
 
 
 def test_nothing_is_started_for_nothing() -> None:
-    assert list(run_in_processes(act, [], jobs=4)) == []
+    assert list(Processes(4).run(act, [])) == []
 
 
 def test_items_are_taken_as_workers_become_free() -> None:
@@ -305,7 +317,7 @@ def test_items_are_taken_as_workers_become_free() -> None:
             taken.append(number)
             yield str(number)
 
-    running = run_in_processes(act, items(), jobs=2)
+    running = Processes(2).run(act, items())
     next(running)
     assert len(taken) <= 4
     running.close()
@@ -314,7 +326,7 @@ def test_items_are_taken_as_workers_become_free() -> None:
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc")
 def test_workers_end_when_nobody_asks_any_more() -> None:
     before = {pid for pid in descendants(os.getpid()) if not is_zombie(pid)}
-    running = run_in_processes(act, ["a", "hang", "hang"], jobs=3)
+    running = Processes(3).run(act, ["a", "hang", "hang"])
     next(running)
     workers = {pid for pid in descendants(os.getpid()) if not is_zombie(pid)} - before
     assert workers
@@ -327,10 +339,10 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {top!r})
 from tests.running.test_processes import act
-from segeval.running.processes import run_in_processes
+from segeval.running.processes import Processes
 print("begun", flush=True)
-for each in run_in_processes(act, {items!r}, jobs=2):
-    print(each.result, flush=True)
+for _, result in Processes(2).run(act, {items!r}):
+    print(result, flush=True)
 """
 
 
@@ -408,21 +420,19 @@ def test_the_quota_of_a_container(tmp_path: Path, groups: str, files: dict[str, 
         path = tmp_path / "top" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{content}\n")
-    assert list(executors._quotas(tmp_path / "top", tmp_path / "groups")) == expected
+    assert list(machine._quotas(tmp_path / "top", tmp_path / "groups")) == expected
 
 
 @pytest.mark.parametrize(("quota", "expected"), [([0.1], 1), ([1.0], 1), ([1.2, 9.0], 2), ([], 4)])
 def test_a_quota_is_rounded_up(monkeypatch: pytest.MonkeyPatch, quota: list[float], expected: int) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)), raising=False)
     monkeypatch.setattr(os, "process_cpu_count", lambda: 4, raising=False)
-    monkeypatch.setattr(executors, "_quotas", lambda: iter(quota))
+    monkeypatch.setattr(machine, "_quotas", lambda: iter(quota))
     assert processors() == expected
 
 
 def test_what_is_killed_before_it_began_does_not_begin() -> None:
     process: SupervisedProcess[str, int] = SupervisedProcess(len)
     process.kill()
-    ended = process.work_on("abc")
-    assert ended.result is None
-    assert "SIGKILL" in (ended.cause or "")
+    assert process.work_on("abc") == KILLED
     process.end()

@@ -17,7 +17,7 @@ from segeval.errors import InputError, UsageError, shown
 if TYPE_CHECKING:
     from segeval.results.results import Results
     from segeval.results.rows import CaseRecord
-    from segeval.scoring.cases import Case
+    from segeval.scoring.case import Case
 
 
 @click.command(
