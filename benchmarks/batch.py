@@ -99,7 +99,7 @@ def summary_seconds() -> tuple[float, float]:
     from segeval.results.rows import CaseRecord, LabelCounts, Score
     from segeval.results.summary import summarised
     from segeval.scoring.collect import collect
-    from segeval.scoring.options import plan_of
+    from segeval.scoring.plan import plan_of
 
     random = np.random.default_rng(0)
     names = [f"case_{place:05}" for place in range(CASES)]

@@ -124,7 +124,7 @@ def client(number: int, scheduler_file: str | None, folder: Path) -> dict[str, f
     from segeval.running.settings import RunSettings
     from segeval.scoring.case import Case
     from segeval.scoring.collect import collect
-    from segeval.scoring.options import plan_of
+    from segeval.scoring.plan import plan_of
 
     running.attempt = cluster.replay
     plan = plan_of(metrics=METRICS)

@@ -25,7 +25,7 @@ from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, LabelCounts, Score
 from segeval.results.summary import summarised
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 
 METRICS = ("dice", "iou", "sensitivity", "specificity", "assd", "hd", "hd@95")
 LENGTHS = ("assd", "hd", "hd@95")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,11 +14,14 @@ from segeval.maps.label_map import Grid, LabelMap, as_labels
 from segeval.maps.probability_map import ProbabilityMap, arranged, arranged_reference, hardened
 from segeval.results.results import Results
 from segeval.results.summary import summarised
+from segeval.scoring.batch_options import BatchOptions, FileOptions, scoring_of, with_defaults
 from segeval.scoring.case import Case
 from segeval.scoring.cases import bins_of, case_name, score_case, score_maps
 from segeval.scoring.collect import collect
-from segeval.scoring.options import Options, entries_of, plan_of
-from segeval.scoring.plan import Plan
+from segeval.scoring.declaration import taking
+from segeval.scoring.option_values import entries_of
+from segeval.scoring.options import Options
+from segeval.scoring.plan import Plan, plan_of
 
 if TYPE_CHECKING:
     from segeval.diagnostics.loss_table import LossTable
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from segeval.writing.error_maps import ErrorMaps
 
 
+@taking(Options)
 def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Options]) -> Results:
     """Compare two label arrays.
 
@@ -38,7 +41,7 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
         holds shares of classes, with the channels first if there are several, and is labelled like the prediction for
         what is no soft score.
     **options
-        See `plan_of`. Without `spacing` lengths are in pixels and volumes undefined.
+        See below. Without `spacing` lengths are in pixels and volumes undefined.
 
     Returns
     -------
@@ -75,12 +78,9 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
     return summarised(collect([score_maps(labels, held_against, plan, case=case, threads=_threads(), soft=soft)], plan))
 
 
+@taking(FileOptions)
 def score_files(
-    prediction: str | os.PathLike[str],
-    reference: str | os.PathLike[str],
-    *,
-    error_maps: str | os.PathLike[str] | None = None,
-    **options: Unpack[Options],
+    prediction: str | os.PathLike[str], reference: str | os.PathLike[str], **options: Unpack[FileOptions]
 ) -> Results:
     """Compare two files.
 
@@ -89,10 +89,8 @@ def score_files(
     prediction, reference
         Label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF. With `probabilities` the prediction is
         a probability map: NIfTI or NumPy.
-    error_maps
-        A folder for maps of what is right (1), false (2) and missed (3), one for each label, in a folder of its own.
     **options
-        See `plan_of`.
+        See below.
 
     Returns
     -------
@@ -106,8 +104,8 @@ def score_files(
     UsageError
         An option that is not what it should be, or a folder that cannot be written to.
     """
-    plan, paths = plan_of(**options), (os.fspath(prediction), os.fspath(reference))
-    maps = None
+    plan, paths = plan_of(**scoring_of(options, FileOptions)), (os.fspath(prediction), os.fspath(reference))
+    error_maps, maps = options.get("error_maps"), None
     if error_maps is not None:
         from segeval.writing.error_maps import ErrorMaps
 
@@ -118,24 +116,11 @@ def score_files(
     return results
 
 
+@taking(BatchOptions)
 def batch(
     predictions: str | os.PathLike[str] | None = None,
     references: str | os.PathLike[str] | None = None,
-    *,
-    pairs: str | os.PathLike[str] | None = None,
-    pattern: str | None = None,
-    prediction_pattern: str | None = None,
-    reference_pattern: str | None = None,
-    missing: Literal["error", "empty", "skip"] = "error",
-    metadata: str | os.PathLike[str] | None = None,
-    by: str | Iterable[str] = (),
-    jobs: int | None = None,
-    dask: str | None = None,
-    scheduler_file: str | os.PathLike[str] | None = None,
-    worker_timeout: float | None = None,
-    timeout: float | None = None,
-    error_maps: str | os.PathLike[str] | None = None,
-    **options: Unpack[Options],
+    **options: Unpack[BatchOptions],
 ) -> Results:
     """Compare a folder of predictions with a folder of references, case by case.
 
@@ -145,28 +130,8 @@ def batch(
     ----------
     predictions, references
         The folders. A case is a reference; its prediction is called the same.
-    pairs
-        A table with the columns prediction, reference and, if you like, case, in place of the folders.
-    pattern, prediction_pattern, reference_pattern
-        How files are called, in both folders or in one: ``"{case}_seg.nii.gz"``.
-    missing
-        A reference without a prediction is an ``"error"``, counts as an ``"empty"`` prediction, or is left out and
-        counted (``"skip"``).
-    metadata, by
-        A table with the column case, and those of its columns by which the summary is grouped too.
-    jobs
-        How many cases are scored at once, each in a process of its own; all processors by default.
-    dask, scheduler_file
-        The address of a Dask scheduler, ``"tcp://host:8786"``, or the file that it has written: cases are scored on its
-        workers, which see the same files. An empty address is that of Dask's configuration.
-    worker_timeout
-        Seconds without any worker after which what is left is given up; 60 by default.
-    timeout
-        Seconds after which a case is given up.
-    error_maps
-        See `score_files`.
     **options
-        See `plan_of`.
+        See below.
 
     Returns
     -------
@@ -190,24 +155,31 @@ def batch(
     from segeval.running.batch import error_maps_of, evaluate, executor_of, pair
     from segeval.running.settings import RunSettings
 
-    plan = plan_of(**options)
-    executor = executor_of(jobs=jobs, dask=dask, scheduler_file=scheduler_file, worker_timeout=worker_timeout)
+    plan = plan_of(**scoring_of(options, BatchOptions))
+    asked = with_defaults(options)
+    executor = executor_of(
+        jobs=asked["jobs"],
+        dask=asked["dask"],
+        scheduler_file=asked["scheduler_file"],
+        worker_timeout=asked["worker_timeout"],
+    )
     pairing = pair(
         predictions,
         references,
-        pairs=pairs,
-        pattern=pattern,
-        prediction_pattern=prediction_pattern,
-        reference_pattern=reference_pattern,
+        pairs=asked["pairs"],
+        pattern=asked["pattern"],
+        prediction_pattern=asked["prediction_pattern"],
+        reference_pattern=asked["reference_pattern"],
         probabilities=plan.probabilities,
     )
+    folder = asked["error_maps"]
     with executor as chosen:
         settings = RunSettings(
-            missing=missing,
-            timeout=timeout,
-            metadata=metadata,
-            by=tuple(entries_of("by", by)),
-            error_maps=None if error_maps is None else error_maps_of(pairing, error_maps),
+            missing=asked["missing"],
+            timeout=asked["timeout"],
+            metadata=asked["metadata"],
+            by=tuple(entries_of("by", asked["by"])),
+            error_maps=None if folder is None else error_maps_of(pairing, folder),
         )
         return evaluate(pairing, plan, settings, executor=chosen)
 

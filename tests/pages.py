@@ -13,7 +13,7 @@ from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, LabelCounts, Score, Verdict
 from segeval.results.summary import summarised
 from segeval.scoring.collect import collect
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 from tests.reports.test_golden import scored, unscored
 
 CASE = "<img src=x onerror=alert(1)>"

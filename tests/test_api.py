@@ -7,7 +7,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,9 @@ import pytest
 
 import segeval
 from segeval import GeometryError, InputError, Results, SegevalError, UsageError
-from segeval.scoring.options import Options, plan_of
+from segeval.scoring.batch_options import BatchOptions, FileOptions
+from segeval.scoring.options import Options
+from segeval.scoring.plan import plan_of
 from tests.command import SAMPLES, box, case, save
 
 REFERENCE = box((8, 8, 8))  # 4 x 4 x 4 at (2, 2, 2)
@@ -47,17 +49,23 @@ def test_arrays_are_keyword_only() -> None:
     with pytest.raises(TypeError, match="positional"):
         loosely(PREDICTION, REFERENCE)
     parameters = inspect.signature(segeval.score).parameters
-    assert list(parameters) == ["prediction", "reference", "options"]
+    assert list(parameters) == ["prediction", "reference", *Options.__annotations__]
     assert all(parameter.kind is not parameter.POSITIONAL_OR_KEYWORD for parameter in parameters.values())
 
 
 def test_options_are_those_of_the_command_line() -> None:
-    parameters = inspect.signature(plan_of).parameters
-    assert list(get_type_hints(Options)) == list(parameters)
-    assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters.values())
+    kinds: dict[Any, Any] = {plan_of: Options, segeval.score_files: FileOptions, segeval.batch: BatchOptions}
+    for function, kind in kinds.items():
+        parameters = inspect.signature(function).parameters.values()
+        options = {each.name: each for each in parameters if each.kind is each.KEYWORD_ONLY}
+        assert list(options) == list(kind.__annotations__)
+        assert all(each.default is not each.empty for each in options.values())
+        assert all(f"\n{name}\n    " in (inspect.getdoc(function) or "") for name in options)
 
 
-@pytest.mark.parametrize("function", [segeval.score, segeval.score_files, plan_of, Results.value, Results.frame])
+@pytest.mark.parametrize(
+    "function", [segeval.score, segeval.score_files, segeval.batch, plan_of, Results.value, Results.frame]
+)
 def test_docs(function: Any) -> None:
     text = inspect.getdoc(function)
     assert text is not None

@@ -13,20 +13,19 @@ import click
 from segeval.cli.options import (
     check_groups,
     complete_file,
+    declared_options,
     decorated,
-    group_options,
     look_options,
+    option,
     plan_options,
     remark_labels,
     remark_left_out,
-    scoring_options,
     talk_options,
 )
 from segeval.cli.outputs import (
     check_outputs,
     confusion_option,
     ended,
-    error_maps_option,
     github_option,
     judged,
     result_options,
@@ -36,6 +35,8 @@ from segeval.cli.outputs import (
 )
 from segeval.cli.streams import complain, data_stream, remark, write_document
 from segeval.errors import InputError, SegevalError, UsageError, shown
+from segeval.scoring.batch_options import CaseOptions, ErrorMapOptions, GroupOptions, RunOptions
+from segeval.scoring.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -71,31 +72,14 @@ def _case_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated(
         command,
         [
-            click.option(
-                "--pairs",
-                metavar="FILE",
-                shell_complete=complete_file,
-                help="A table with the columns prediction, reference and, if you like, case, in place of two folders; "
-                "paths are relative to it.",
+            declared_options("batch", CaseOptions),
+            option(
+                "--dry-run",
+                is_flag=True,
+                configurable=False,
+                help="Show which files belong together, and score nothing.",
             ),
-            click.option(
-                "--pattern",
-                metavar="PATTERN",
-                help='How files are called in both folders: {case}_seg.nii.gz; * stands for anything but "/", and a '
-                "pattern that ends in / for folders with a file for each class.",
-            ),
-            click.option("--prediction-pattern", metavar="PATTERN", help="How predictions are called."),
-            click.option("--reference-pattern", metavar="PATTERN", help="How references are called."),
-            click.option(
-                "--missing",
-                type=click.Choice(["error", "empty", "skip"]),
-                default="error",
-                show_default=True,
-                help="A reference without a prediction: an error after all others were scored, an empty prediction, or "
-                "left out and counted.",
-            ),
-            click.option("--dry-run", is_flag=True, help="Show which files belong together, and score nothing."),
-            group_options,
+            declared_options("batch", GroupOptions),
         ],
     )
 
@@ -105,49 +89,23 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return decorated(
         command,
         [
-            click.option(
-                "-j",
-                "--jobs",
-                metavar="N",
-                type=click.IntRange(min=1),
-                help="How many cases are scored at once; all processors by default.",
-            ),
-            click.option(
-                "--dask",
-                metavar="[ADDRESS]",
-                help="Score on the workers of a Dask cluster, by the address of its scheduler (tcp://HOST:8786); "
-                "without one, that of DASK_SCHEDULER_ADDRESS.",
-            ),
-            click.option(
-                "--scheduler-file",
-                metavar="FILE",
-                shell_complete=complete_file,
-                help="The same, by the file that the scheduler has written.",
-            ),
-            click.option(
-                "--worker-timeout",
-                metavar="SECONDS",
-                type=click.FloatRange(min=0, min_open=True),
-                help="Give up when the cluster has had no worker for so long.  [default: 60]",
-            ),
-            click.option(
-                "--timeout",
-                metavar="SECONDS",
-                type=click.FloatRange(min=0, min_open=True),
-                help="Give a case up that takes longer.",
-            ),
+            declared_options("batch", RunOptions),
             click.option(
                 "--fail-fast",
                 is_flag=True,
                 help="Stop at the first case that cannot be scored; a missing prediction is found before any other.",
             ),
-            click.option(
+            option(
                 "--resume",
                 is_flag=True,
+                configurable=False,
                 help="Take over what an earlier run has finished, from the journal beside the first -o file.",
             ),
-            click.option(
-                "--shard", metavar="I/N", help="Score one of N parts; `segeval merge` puts their results together."
+            option(
+                "--shard",
+                metavar="I/N",
+                configurable=False,
+                help="Score one of N parts; `segeval merge` puts their results together.",
             ),
         ],
     )
@@ -162,11 +120,11 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("predictions", required=False, shell_complete=complete_file)
 @click.argument("references", required=False, shell_complete=complete_file)
 @_case_options
-@scoring_options
+@declared_options("batch", Options)
 @_run_options
 @result_options
 @confusion_option
-@error_maps_option
+@declared_options("batch", ErrorMapOptions)
 @github_option
 @talk_options
 @look_options
@@ -179,7 +137,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     """
     from segeval.results.gate import parse_requirement
     from segeval.running.shards import shard_of
-    from segeval.scoring.options import plan_of
+    from segeval.scoring.plan import plan_of
 
     started = time.perf_counter()
     quiet = options["quiet"]

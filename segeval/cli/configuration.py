@@ -8,34 +8,14 @@ different values, a value is for those that take it.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
+from segeval.cli.options import Option
 from segeval.errors import UsageError, shown
-
-NEVER = frozenset({"help", "version"})
-NOT_CONFIGURABLE = {  # command -> what is said anew for each run
-    "batch": frozenset({"dry-run", "resume", "shard"}),
-    "report": frozenset({"output", "title"}),
-    "table": frozenset({"metric", "output"}),
-    "plot": frozenset({"metric", "output"}),
-    "rasterize": frozenset({"output", "force"}),
-}
-PATHS = (
-    "labels",
-    "output",
-    "confusion",
-    "error-maps",
-    "export",
-    "pairs",
-    "metadata",
-    "images",
-    "scheduler-file",
-)  # relative to the folder of the file that names them
 
 
 def find_configuration(folder: Path) -> tuple[Path, dict[str, Any]] | None:
@@ -100,13 +80,18 @@ def defaults_of(
         A key that no command has, with near ones, or a value that no command takes; all of them at once.
     """
     wrong: list[str] = []
-    options = {name: _options(name, command) for name, command in commands.items()}
+    options = {name: _options(command) for name, command in commands.items()}
+    never = {key for known in options.values() for key, option in known.items() if not _is_configurable(option)}
+    options = {
+        name: {key: option for key, option in known.items() if _is_configurable(option)}
+        for name, known in options.items()
+    }
     defaults: dict[str, dict[str, Any]] = {name: {} for name in commands}
     for written, value in keys.items():
         key = written.replace("_", "-")
         having = {name: known[key] for name, known in options.items() if key in known}
         if not having:
-            wrong.append(_unknown(written, {each for known in options.values() for each in known}))
+            wrong.append(_unknown(written, {each for known in options.values() for each in known}, never))
             continue
         try:
             for name, default in _accepted(having, key, value, folder=source.parent).items():
@@ -118,23 +103,26 @@ def defaults_of(
     return defaults
 
 
-def _options(name: str, command: click.Command) -> dict[str, click.Option]:
-    """Long name without its dashes -> option, of those that a file may set."""
+def _options(command: click.Command) -> dict[str, click.Option]:
+    """Long name without its dashes -> option, of those that are passed to the command."""
     return {
         key: option
         for option in command.params
-        if isinstance(option, click.Option)
+        if isinstance(option, click.Option) and option.expose_value
         for key in (text.removeprefix("--") for text in option.opts if text.startswith("--"))
-        if key not in NEVER | NOT_CONFIGURABLE.get(name.partition(" ")[0], NEVER)
     }
 
 
-def _unknown(written: str, known: set[str]) -> str:
+def _is_configurable(option: click.Option) -> bool:
+    return not isinstance(option, Option) or option.configurable
+
+
+def _unknown(written: str, known: Collection[str], never: Collection[str]) -> str:
     """What is wrong with a key that no command takes from a file."""
     import difflib
 
     key = written.replace("_", "-")
-    if any(key in names for names in NOT_CONFIGURABLE.values()):
+    if key in never:
         return f"{key} stands on the command line only"
     near = difflib.get_close_matches(key, sorted(known), n=3, cutoff=0.55)
     return f"no option is called {shown(written)!r}" + (f", did you mean {' or '.join(near)}?" if near else "")
@@ -169,23 +157,15 @@ def _value(option: click.Option, key: str, value: object, *, folder: Path) -> An
 
 
 def _converted(option: click.Option, key: str, text: str, *, folder: Path) -> Any:
-    """The value that the option makes of a text."""
+    """The value that the option makes of a text; a path is relative to the folder."""
+    if isinstance(option, Option) and option.path is not None:
+        if not text.strip():
+            raise UsageError(f"{key} takes a text that is not blank, found {shown(repr(text))}")
+        text = option.path(text, folder)
     try:
-        return option.type.convert(_path(key, text, folder=folder) if key in PATHS else text, option, None)
+        return option.type.convert(text, option, None)
     except click.BadParameter as error:
         raise UsageError(f"{key}: {shown(error.message.removesuffix('.'))}") from None
-
-
-def _path(key: str, text: str, *, folder: Path) -> str:
-    """A path from the folder; labels may be number=name pairs where no such file is there."""
-    if not text.strip():
-        raise UsageError(f"{key} takes a text that is not blank, found {shown(repr(text))}")
-    if key == "export":  # what is behind the kind
-        kind, colon, file = text.partition(":")
-        return f"{kind}:{folder / file}" if colon else text
-    path = str(folder / text)
-    inline = key == "labels" and "=" in text and not os.path.isfile(path)  # noqa: PTH113 - a Path of any text may raise
-    return text if inline else path
 
 
 def _text(key: str, entry: object) -> str:

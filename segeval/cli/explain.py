@@ -8,14 +8,14 @@ import click
 
 from segeval.cli.options import (
     complete_file,
-    grid_options,
-    label_options,
-    label_plan,
+    declared_options,
     look_options,
+    plan_options,
     remark_labels,
 )
 from segeval.cli.streams import data_stream, remark, write_document
 from segeval.errors import shown
+from segeval.scoring.options import Options
 
 
 @click.command(
@@ -24,8 +24,7 @@ from segeval.errors import shown
 )
 @click.argument("prediction", shell_complete=complete_file)
 @click.argument("reference", shell_complete=complete_file)
-@label_options
-@grid_options
+@declared_options("explain", Options)
 @click.option(
     "-f",
     "--format",
@@ -44,12 +43,12 @@ def explain(prediction: str, reference: str, **options: Any) -> None:
     the conventions that `--compat` gives; below it which convention, changed alone, moves which number.
     """
     from segeval.api import explanation_of_files
-    from segeval.scoring.options import plan_of
+    from segeval.scoring.plan import plan_of
 
     configuration = click.get_current_context().obj
     if configuration is not None:
         remark(f"options from {shown(configuration)}", quiet=options["quiet"])
-    asked = label_plan(options)
+    asked = plan_options(options)
     remark_labels(asked["labels"], quiet=options["quiet"])
     explanation = explanation_of_files(prediction, reference, plan_of(**asked))
     if options["kind"] == "json":

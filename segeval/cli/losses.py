@@ -7,18 +7,15 @@ from typing import Any
 import click
 
 from segeval.cli.options import (
-    absent_class_option,
     complete_file,
-    label_table_option,
+    declared_options,
     look_options,
-    loss_plan,
-    normalise_option,
-    relabelling_options,
+    plan_options,
     remark_labels,
-    weight_option,
 )
 from segeval.cli.streams import data_stream, remark, write_document
 from segeval.errors import shown
+from segeval.scoring.options import Options
 
 
 @click.command(
@@ -28,11 +25,7 @@ from segeval.errors import shown
 )
 @click.argument("probability", shell_complete=complete_file)
 @click.argument("reference", shell_complete=complete_file)
-@label_table_option
-@relabelling_options
-@absent_class_option
-@weight_option
-@normalise_option
+@declared_options("losses", Options)
 @click.option(
     "-f",
     "--format",
@@ -51,14 +44,14 @@ def losses(probability: str, reference: str, **options: Any) -> None:
     gradient falls on the foreground, to be held against how much of the image that is.
     """
     from segeval.api import losses_of_files
-    from segeval.scoring.options import plan_of
+    from segeval.scoring.plan import plan_of
 
     configuration = click.get_current_context().obj
     if configuration is not None:
         remark(f"options from {shown(configuration)}", quiet=options["quiet"])
-    asked = loss_plan(options)
+    asked = plan_options(options)
     remark_labels(asked["labels"], quiet=options["quiet"])
-    found = losses_of_files(probability, reference, plan_of(**asked))
+    found = losses_of_files(probability, reference, plan_of(**asked, probabilities=True))
     if options["kind"] == "json":
         from segeval.reports.document import losses_json
 

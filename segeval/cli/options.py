@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,8 +12,11 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from segeval.cli.streams import data_stream, remark
-from segeval.errors import UsageError, shown
-from segeval.evidence.conventions import DEFAULT_METRICS, SURFACES
+from segeval.errors import UsageError
+from segeval.scoring import declaration
+from segeval.scoring.declaration import declared
+from segeval.scoring.option_values import labels_from, metrics_like
+from segeval.scoring.options import OPTIONS
 from segeval.version import __version__
 
 if TYPE_CHECKING:
@@ -22,23 +25,41 @@ if TYPE_CHECKING:
 
 Command = Callable[..., Any]
 
-LARGEST_LABEL = 2**64 - 1
+
+class Option(click.Option):
+    """An option that says what a configuration file may do with it.
+
+    Parameters
+    ----------
+    configurable
+        Whether it may stand there; what is said anew for each run may not.
+    path
+        For a path: what it is relative to the folder of that file.
+    """
+
+    def __init__(
+        self,
+        *declarations: Any,
+        configurable: bool = True,
+        path: Callable[[str, Path], str] | None = None,
+        **attributes: Any,
+    ) -> None:
+        super().__init__(*declarations, **attributes)
+        self.configurable = configurable
+        self.path = path
 
 
-def complete_metric(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Names of metrics that begin like the last one of a comma list."""
-    from segeval.metrics import METRICS
-
-    done, comma, last = incomplete.rpartition(",")
-    names = [*METRICS, *(alias for card in METRICS.values() for alias in card.aliases), "all"]
-    return [f"{done}{comma}{name}" for name in names if name.startswith(last)]
+def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command]:
+    """An `Option`, as a decorator."""
+    return click.option(*declarations, cls=Option, **attributes)
 
 
-def complete_preset(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Names of presets that begin so."""
-    from segeval.scoring.presets import PRESETS
+def _offered(names_like: Callable[[str], Iterable[str]]) -> Callable[..., list[str]]:
+    """What Click takes for a completion."""
+    return lambda _context, _parameter, incomplete: list(names_like(incomplete))
 
-    return [name for name in PRESETS if name.startswith(incomplete)]
+
+complete_metric = _offered(metrics_like)
 
 
 def complete_file(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -69,10 +90,11 @@ version_option = click.option(
 )
 
 
-labels_option = click.option(
+labels_option = option(
     "--labels",
     metavar="SPEC",
     shell_complete=complete_file,
+    path=labels_from,
     help="Label names, which give polygons their label numbers: 1=liver,2=tumour or a file; see `segeval score`.",
 )
 
@@ -82,22 +104,47 @@ def decorated(command: Command, decorators: list[Callable[[Command], Command]]) 
     return functools.reduce(lambda inner, decorator: decorator(inner), reversed(decorators), command)
 
 
-def group_options(command: Command) -> Command:
-    """By what scores are summed up besides."""
-    return decorated(
-        command,
-        [
-            click.option(
-                "--metadata",
-                metavar="FILE",
-                shell_complete=complete_file,
-                help="A table with the column case, and others to group by.",
-            ),
-            click.option(
-                "--by", metavar="COLUMN", multiple=True, help="Sum up by this column of --metadata too; repeatable."
-            ),
-        ],
+def declared_options(command: str, kind: type) -> Callable[[Command], Command]:
+    """Those options of a `TypedDict` that a command takes; see `segeval.scoring.declaration`."""
+    taken = [_clicked(each) for each in declared(kind).values() if command in each.commands]
+    return lambda function: decorated(function, taken)
+
+
+def _clicked(declared: declaration.Option) -> Callable[[Command], Command]:
+    """A declared option, as Click takes it."""
+    attributes: dict[str, Any] = {}
+    if declared.default is False:
+        attributes["is_flag"] = True
+    elif declared.default is not None and not declared.multiple:
+        is_text = declared.type is str and isinstance(declared.default, float)
+        attributes |= {"default": f"{declared.default:g}" if is_text else declared.default, "show_default": True}
+    if declared.shown is not None:
+        attributes["show_default"] = declared.shown
+    if declared.path is not None:
+        attributes["shell_complete"] = complete_file
+    elif declared.complete is not None:
+        attributes["shell_complete"] = _offered(declared.complete)
+    return option(
+        *declared.flags,
+        declared.name,
+        metavar=declared.metavar,
+        type=None if declared.default is False else _type_of(declared),
+        multiple=declared.multiple,
+        help=declared.help,
+        configurable=declared.configurable,
+        path=declared.path,
+        **attributes,
     )
+
+
+def _type_of(declared: declaration.Option) -> Any:
+    if declared.choices:
+        return click.Choice(declared.choices)
+    if declared.at_least is not None:
+        return click.IntRange(min=declared.at_least)
+    if declared.above is not None:
+        return click.FloatRange(min=declared.above, min_open=True)
+    return declared.type
 
 
 def check_groups(metadata: str | None, by: Sequence[str]) -> None:
@@ -112,195 +159,6 @@ def check_groups(metadata: str | None, by: Sequence[str]) -> None:
         raise UsageError("--by takes the table that --metadata names")
     if metadata is not None and not by:
         raise UsageError("--metadata takes --by COLUMN: the column to group by")
-
-
-metric_option = click.option(
-    "-m",
-    "--metric",
-    "metrics",
-    metavar="NAME[@NUMBER]",
-    multiple=True,
-    show_default=", ".join(DEFAULT_METRICS),
-    shell_complete=complete_metric,
-    help="Metric, repeatable or a comma list; all for every one. See `segeval metrics`.",
-)
-
-
-def scoring_options(command: Command) -> Command:
-    """What is scored, and by which conventions."""
-    return decorated(
-        command, [metric_option, label_options, number_options, weight_option, grid_options, probability_options]
-    )
-
-
-def label_options(command: Command) -> Command:
-    """Which labels there are."""
-    return decorated(
-        command,
-        [
-            label_table_option,
-            click.option(
-                "--match",
-                type=click.Choice(["ids", "names"]),
-                default="ids",
-                show_default=True,
-                help="What makes a label the same in both maps.",
-            ),
-            click.option(
-                "--only", metavar="LABEL", multiple=True, help="Score only this label, by number or name; repeatable."
-            ),
-            click.option(
-                "--region",
-                "regions",
-                metavar="NAME=1,2,4",
-                multiple=True,
-                help="Score a union of labels too, by number or name; ranges such as 1-125, and * for all; repeatable.",
-            ),
-            relabelling_options,
-            click.option("--background", is_flag=True, help="Score label 0 too."),
-        ],
-    )
-
-
-label_table_option = click.option(
-    "--labels",
-    metavar="SPEC",
-    shell_complete=complete_file,
-    help="Label names: 1=liver,2=tumour or a file: nnU-Net or Decathlon dataset.json (with its regions and "
-    "ignored label), JSON object, BIDS dseg.tsv, ITK-SNAP, 3D Slicer or FreeSurfer table, CSV or TSV with "
-    "a header. Every label named here has a row.",
-)
-
-
-def relabelling_options(command: Command) -> Command:
-    """Which labels become others, or none."""
-    return decorated(
-        command,
-        [
-            click.option("--map", metavar="OLD=NEW", multiple=True, help="Relabel both maps first; repeatable."),
-            click.option("--map-prediction", metavar="OLD=NEW", multiple=True, help="Relabel the prediction first."),
-            click.option("--map-reference", metavar="OLD=NEW", multiple=True, help="Relabel the reference first."),
-            click.option(
-                "--ignore-label", metavar="N", type=int, help="Leave out the voxels whose reference is this label."
-            ),
-        ],
-    )
-
-
-def number_options(command: Command) -> Command:
-    """How a number is computed, where tools differ."""
-    return decorated(
-        command,
-        [
-            click.option(
-                "--compat",
-                metavar="TOOL",
-                shell_complete=complete_preset,
-                help="All conventions of another tool at once: monai, medpy, metricsreloaded, deepmind, panoptica, "
-                "seg-metrics, simpleitk or nnunet; none where a file says otherwise. See `segeval explain`.",
-            ),
-            click.option(
-                "--surface",
-                type=click.Choice(SURFACES),
-                show_default="voxel",
-                help="What a surface is: border voxels, corners weighted by area, or a smooth one weighted by area.",
-            ),
-            click.option(
-                "--percentile",
-                type=click.Choice(["directed", "pooled"]),
-                show_default="directed",
-                help="How hd@95 takes its percentile: the larger of both directions, or that of both together.",
-            ),
-            click.option(
-                "--penalty",
-                metavar="diagonal|inf|nan|NUMBER",
-                show_default="diagonal",
-                help="A distance where exactly one of the two maps has the label.",
-            ),
-            absent_class_option,
-        ],
-    )
-
-
-absent_class_option = click.option(
-    "--absent-class",
-    type=click.Choice(["max", "ignore", "penalise"]),
-    show_default="max",
-    help="Weight in generalized_dice and gdl of a class that the reference lacks.",
-)
-
-
-weight_option = click.option(
-    "--weight",
-    metavar="LABEL=NUMBER,...",
-    help="What labels weigh in means over labels (mean_dice, mean_iou, macro rows, soft scores); 1 for the others.",
-)
-
-
-def probability_options(command: Command) -> Command:
-    """How a probability map is read."""
-    return decorated(
-        command,
-        [
-            click.option(
-                "--probabilities",
-                is_flag=True,
-                help="The prediction is a probability map (NIfTI with a volume for each class or one channel, .npz, "
-                ".npy, a folder with a file for each class, 16-bit PNG): adds the soft scores, and scores its most "
-                "probable labels.",
-            ),
-            click.option(
-                "--threshold",
-                metavar="P",
-                type=float,
-                default=0.5,
-                show_default=True,
-                help="A probability map with one channel says foreground from there on.",
-            ),
-            normalise_option,
-        ],
-    )
-
-
-normalise_option = click.option(
-    "--normalise", is_flag=True, help="Clip and renormalise a probability map that is none."
-)
-
-
-def grid_options(command: Command) -> Command:
-    """Lengths, and what to do where the grids differ."""
-    return decorated(
-        command,
-        [
-            click.option(
-                "--tolerance",
-                metavar="NUMBER|LABEL=NUMBER,...",
-                default="1",
-                show_default=True,
-                help="Of nsd and its two sides where they have no number, in the unit of the spacing.",
-            ),
-            click.option(
-                "--spacing",
-                metavar="X,Y[,Z]",
-                help="Voxel spacing in mm, in the header's axis order; replaces the files'.",
-            ),
-            click.option(
-                "--geometry",
-                type=click.Choice(["strict", "warn", "resample"]),
-                default="strict",
-                show_default=True,
-                help="Where the grids differ: stop, go on, or resample the prediction (nearest voxel).",
-            ),
-            click.option(
-                "--geometry-tolerance",
-                metavar="NUMBER",
-                type=float,
-                default=0.05,
-                show_default=True,
-                help="How far a corner voxel may move between the two grids, in smallest spacings.",
-            ),
-        ],
-    )
 
 
 def talk_options(command: Command) -> Command:
@@ -327,13 +185,13 @@ def look_options(command: Command) -> Command:
     )
 
 
-def plan_options(options: dict[str, Any]) -> dict[str, Any]:
-    """The library's options from the command line's texts.
+def plan_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What `segeval.scoring.plan.plan_of` takes, from what the command line says.
 
     Parameters
     ----------
     options
-        What `scoring_options` collected.
+        Of the command; those that are no options of a plan are passed over.
 
     Raises
     ------
@@ -342,20 +200,13 @@ def plan_options(options: dict[str, Any]) -> dict[str, Any]:
     InputError
         A label table that cannot be read.
     """
-    numbers = _settled(options)
-    return {
-        **label_plan(options),
-        "metrics": options["metrics"] or None,
-        **{name: numbers[name] for name in ("compat", "surface", "percentile", "absent_class")},
-        "penalty": None if numbers["penalty"] is None else _penalty(numbers["penalty"]),
-        "weight": _weights(options["weight"]),
-        **{name: options[name] for name in ("probabilities", "threshold", "normalise")},
-    }
+    settled = {**options, **(_settled(options) if "compat" in options else {})}
+    return {name: each.value_of(settled[name]) for name, each in OPTIONS.items() if name in options}
 
 
-def _settled(options: dict[str, Any]) -> dict[str, Any]:
+def _settled(options: Mapping[str, Any]) -> dict[str, Any]:
     """How numbers are computed: the command line wins over what a file says that does not go with it."""
-    names = ("surface", "percentile", "penalty", "absent_class")
+    names = [name for name, each in OPTIONS.items() if each.by_preset]
     found = {name: options[name] for name in ("compat", *names)}
     if found["compat"] == "none":
         found["compat"] = None
@@ -369,34 +220,6 @@ def _settled(options: dict[str, Any]) -> dict[str, Any]:
     elif any(found[name] is not None and typed(name) for name in names) and not typed("compat"):
         found["compat"] = None
     return found
-
-
-def label_plan(options: dict[str, Any]) -> dict[str, Any]:
-    """The same from what `label_options` and `grid_options` collected alone."""
-    from segeval.reading.labels import parse_labels
-
-    return {
-        **{name: options[name] for name in ("match", "ignore_label", "background", "geometry", "geometry_tolerance")},
-        "labels": None if options["labels"] is None else parse_labels(options["labels"]),
-        "only": [_named("--only", entry) for entry in options["only"]],
-        "regions": _once("--region", (_pair("--region", entry) for entry in options["regions"])),
-        **{name: _relabelling(name, options[name]) for name in ("map", "map_prediction", "map_reference")},
-        "tolerance": _tolerance(options["tolerance"]),
-        "spacing": None if options["spacing"] is None else _spacing(options["spacing"]),
-    }
-
-
-def loss_plan(options: dict[str, Any]) -> dict[str, Any]:
-    """The same from what `segeval losses` takes."""
-    from segeval.reading.labels import parse_labels
-
-    return {
-        **{name: options[name] for name in ("ignore_label", "absent_class", "normalise")},
-        "labels": None if options["labels"] is None else parse_labels(options["labels"]),
-        **{name: _relabelling(name, options[name]) for name in ("map", "map_prediction", "map_reference")},
-        "weight": _weights(options["weight"]),
-        "probabilities": True,
-    }
 
 
 def remark_labels(labels: LabelTable | None, *, quiet: bool) -> None:
@@ -428,73 +251,3 @@ def names_of(labels: str | None) -> Mapping[int, str]:
     table = parse_labels(labels)
     remark_labels(table, quiet=False)
     return table.of_polygons
-
-
-def _pair(option: str, entry: str, *, form: str = "NAME=VALUE") -> tuple[str, str]:
-    left, equals, right = entry.partition("=")
-    if not (left.strip() and equals and right.strip()):
-        raise UsageError(f"{option} takes {form}, found {shown(entry)!r}")
-    return left.strip(), right.strip()
-
-
-def _named(option: str, text: str) -> str:
-    if not text.strip():
-        raise UsageError(f"{option} takes a label, found {shown(text)!r}")
-    return text.strip()
-
-
-def _once(option: str, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Values by name, each of which is given once."""
-    values: dict[str, str] = {}
-    for name, value in pairs:
-        if values.setdefault(name, value) != value:
-            raise UsageError(f"{option} gives {shown(name)!r} twice: {shown(values[name])} and {shown(value)}")
-    return values
-
-
-def _number(option: str, text: str, *, form: str = "a number") -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"{option} takes {form}, found {shown(text)!r}") from None
-
-
-def _relabelling(name: str, entries: tuple[str, ...]) -> dict[int, int]:
-    option = f"--{name.replace('_', '-')}"
-    new: dict[int, int] = {}
-    for entry in (part for each in entries for part in each.split(",")):
-        old, to = _pair(option, entry, form="OLD=NEW")
-        if not all(label.isdecimal() and int(label) <= LARGEST_LABEL for label in (old, to)):
-            raise UsageError(f"{option} takes the numbers of two labels, OLD=NEW, found {shown(entry)!r}")
-        if new.setdefault(int(old), int(to)) != int(to):
-            raise UsageError(f"{option} gives label {old} two new numbers")
-    return new
-
-
-def _penalty(text: str) -> str | float:
-    if text in ("diagonal", "inf", "nan"):
-        return text
-    return _number("--penalty", text, form="diagonal, inf, nan or a number")
-
-
-def _spacing(text: str) -> list[float]:
-    """Lengths in the array's order from those in the header's order."""
-    lengths = [_number("--spacing", part, form="numbers, X,Y or X,Y,Z") for part in text.split(",")]
-    if not all(math.isfinite(length) and length > 0 for length in lengths):
-        raise UsageError(f"--spacing takes positive numbers, found {shown(text)!r}")
-    return lengths[::-1]
-
-
-def _weights(text: str | None) -> dict[str, float]:
-    if text is None:
-        return {}
-    form = "LABEL=NUMBER,..."
-    pairs = _once("--weight", (_pair("--weight", entry, form=form) for entry in text.split(",")))
-    return {label: _number("--weight", number) for label, number in pairs.items()}
-
-
-def _tolerance(text: str) -> float | dict[str, float]:
-    if "=" not in text:
-        return _number("--tolerance", text)
-    pairs = _once("--tolerance", (_pair("--tolerance", entry) for entry in text.split(",")))
-    return {label: _number("--tolerance", number) for label, number in pairs.items()}

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 from click.core import ParameterSource
 
-from segeval.cli.options import complete_file, decorated
+from segeval.cli.options import complete_file, decorated, option
 from segeval.cli.streams import complain, data_stream, remark, talk_stream, write_document
 from segeval.errors import InputError, SegevalError, UsageError, shown
+from segeval.scoring.option_values import path_from
 
 if TYPE_CHECKING:
     from segeval.results.gate import Requirement
@@ -28,10 +30,17 @@ MOST_NAMED = 5  # in the line that says why a run failed; the others are in the 
 Command = Callable[..., Any]
 
 
-images_option = click.option(
+def _export_from(text: str, folder: Path) -> str:
+    """The path behind the kind, from the folder of a configuration file."""
+    kind, colon, file = text.partition(":")
+    return f"{kind}:{folder / file}" if colon else text
+
+
+images_option = option(
     "--images",
     metavar="FOLDER",
     shell_complete=complete_file,
+    path=path_from,
     help="Where the scans are that an .html page draws its worst cases on; called like the cases.",
 )
 
@@ -57,20 +66,22 @@ def result_options(command: Command) -> Command:
                 show_default=True,
                 help="What stdout carries.",
             ),
-            click.option(
+            option(
                 "-o",
                 "--output",
                 "outputs",
                 metavar="FILE",
                 multiple=True,
                 shell_complete=complete_file,
+                path=path_from,
                 help="Also write .csv, .json, .jsonl, .md, .parquet, .xlsx, .html or .xml (JUnit); repeatable.",
             ),
-            click.option(
+            option(
                 "--export",
                 "exports",
                 metavar="KIND:FILE",
                 multiple=True,
+                path=_export_from,
                 help="Also write what another system reads: nnunet:summary.json, grand-challenge:metrics.json.",
             ),
             images_option,
@@ -78,19 +89,12 @@ def result_options(command: Command) -> Command:
     )
 
 
-confusion_option = click.option(
+confusion_option = option(
     "--confusion",
     metavar="FILE",
     shell_complete=complete_file,
+    path=path_from,
     help="Write the label-by-label confusion matrix as CSV.",
-)
-
-error_maps_option = click.option(
-    "--error-maps",
-    metavar="FOLDER",
-    shell_complete=complete_file,
-    help="Write where each label is right (1), false (2) and missed (3), as NIfTI or PNG with a label table for "
-    "ITK-SNAP, into a folder for each case.",
 )
 
 github_option = click.option(

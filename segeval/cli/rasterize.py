@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from segeval.cli.options import complete_file, help_option, labels_option, names_of
+from segeval.cli.options import complete_file, help_option, labels_option, names_of, option
 from segeval.cli.streams import complain, data_stream
 from segeval.errors import InputError, UsageError, shown
 
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
     "--labels sample_data/street/labels.json",
 )
 @click.argument("polygons", nargs=-1, required=True, metavar="POLYGONS...", shell_complete=complete_file)
-@click.option(
+@option(
     "-o",
     "--output",
     "folder",
     metavar="FOLDER",
     required=True,
     shell_complete=complete_file,
+    configurable=False,
     help="Where the pictures go; made if it is not there.",
 )
 @labels_option
-@click.option("--force", is_flag=True, help="Overwrite pictures that are there.")
+@option("--force", is_flag=True, configurable=False, help="Overwrite pictures that are there.")
 @help_option
 def rasterize(polygons: tuple[str, ...], *, folder: str, labels: str | None, force: bool) -> int:
     """Write a label picture into FOLDER for each image in POLYGONS: JSON of Cityscapes, IDD, LabelMe or COCO.

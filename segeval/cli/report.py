@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from segeval.cli.options import check_groups, complete_file, group_options, help_option
+from segeval.cli.options import check_groups, complete_file, declared_options, help_option, option
 from segeval.cli.outputs import check_images, images_option
 from segeval.cli.streams import data_stream
 from segeval.errors import UsageError, shown
+from segeval.scoring.batch_options import GroupOptions
 
 WORST = 3
 
@@ -21,15 +22,16 @@ WORST = 3
     "  segeval report results.json -o report.html",
 )
 @click.argument("results", shell_complete=complete_file)
-@click.option(
+@option(
     "-o",
     "--output",
     metavar="FILE",
     required=True,
     shell_complete=complete_file,
+    configurable=False,
     help="Where the page goes: .html.",
 )
-@group_options
+@declared_options("report", GroupOptions)
 @images_option
 @click.option(
     "--worst",
@@ -40,7 +42,7 @@ WORST = 3
     help="How many of the worst cases to show for each metric.",
 )
 @click.option("--no-overlays", is_flag=True, help="Do not draw the worst cases; their files are not read again.")
-@click.option("--title", metavar="TEXT", help="What the page is headed by.")
+@option("--title", metavar="TEXT", configurable=False, help="What the page is headed by.")
 @help_option
 def report(results: str, *, output: str, images: str | None, **options: Any) -> None:
     """Put RESULTS, which score, batch or merge wrote, on one page to look at.

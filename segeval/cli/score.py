@@ -9,18 +9,17 @@ import click
 
 from segeval.cli.options import (
     complete_file,
+    declared_options,
     look_options,
     plan_options,
     remark_labels,
     remark_left_out,
-    scoring_options,
     talk_options,
 )
 from segeval.cli.outputs import (
     check_outputs,
     confusion_option,
     ended,
-    error_maps_option,
     judged,
     result_options,
     show,
@@ -28,6 +27,8 @@ from segeval.cli.outputs import (
 )
 from segeval.cli.streams import remark
 from segeval.errors import shown
+from segeval.scoring.batch_options import ErrorMapOptions
+from segeval.scoring.options import Options
 
 
 @click.command(
@@ -36,10 +37,10 @@ from segeval.errors import shown
 )
 @click.argument("prediction", shell_complete=complete_file)
 @click.argument("reference", shell_complete=complete_file)
-@scoring_options
+@declared_options("score", Options)
 @result_options
 @confusion_option
-@error_maps_option
+@declared_options("score", ErrorMapOptions)
 @talk_options
 @look_options
 def score(prediction: str, reference: str, **options: Any) -> int:
@@ -52,7 +53,7 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     from segeval.api import results_of_files
     from segeval.results.gate import parse_requirement
     from segeval.scoring.cases import case_name
-    from segeval.scoring.options import plan_of
+    from segeval.scoring.plan import plan_of
 
     started = time.perf_counter()
     quiet = options["quiet"]

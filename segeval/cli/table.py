@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from segeval.cli.options import complete_file, complete_metric, decorated, look_options
+from segeval.cli.options import complete_file, complete_metric, decorated, look_options, option
 from segeval.cli.streams import data_stream, remark, write_document
 from segeval.errors import UsageError, shown
+from segeval.scoring.option_values import path_from
 
 if TYPE_CHECKING:
     from segeval.analysis.pivot import Pivot
@@ -34,11 +35,12 @@ def factor_options(command: Command) -> Command:
                 help="Only this label or region, by number or name; repeatable. All labels by default, and regions "
                 "where label or name is a factor.",
             ),
-            click.option(
+            option(
                 "--metadata",
                 metavar="FILE",
                 multiple=True,
                 shell_complete=complete_file,
+                path=path_from,
                 help="A table with the column case, or with the column file (a results file); its other columns are "
                 "factors. One of each may be given.",
             ),
@@ -56,13 +58,14 @@ def factor_options(command: Command) -> Command:
 @click.argument("results", metavar="RESULTS...", nargs=-1, required=True, shell_complete=complete_file)
 @click.option("--rows", metavar="FACTOR,...", required=True, help="What tells rows apart.")
 @click.option("--columns", metavar="FACTOR,...", default="metric", show_default=True, help="What tells columns apart.")
-@click.option(
+@option(
     "-m",
     "--metric",
     "metrics",
     metavar="NAME[@NUMBER]",
     multiple=True,
     shell_complete=complete_metric,
+    configurable=False,
     help="Metric, repeatable or a comma list; several where metric is a factor. All by default.",
 )
 @factor_options
@@ -89,13 +92,14 @@ def factor_options(command: Command) -> Command:
     show_default=True,
     help="What stdout carries.",
 )
-@click.option(
+@option(
     "-o",
     "--output",
     "outputs",
     metavar="FILE",
     multiple=True,
     shell_complete=complete_file,
+    configurable=False,
     help="Also write .csv, .md or .tex; repeatable.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")

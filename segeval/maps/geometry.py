@@ -7,14 +7,12 @@ voxel moves from one grid to the other, and the corner voxels move farthest.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
 from segeval.errors import GeometryError
 from segeval.maps.label_map import Grid, LabelMap
-
-Policy = Literal["strict", "warn", "resample"]
+from segeval.maps.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

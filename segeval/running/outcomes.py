@@ -11,7 +11,7 @@ from segeval.errors import InputError, OutOfMemoryError, SegevalError, shown
 from segeval.reading import file_behind
 from segeval.results.rows import CaseRecord, Status
 from segeval.running.executor import Loss
-from segeval.running.settings import Missing
+from segeval.scoring.batch_options import Missing
 from segeval.scoring.case import Case, Outcome
 
 DEFECT = 1  # the exit code

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
-from segeval.errors import UsageError, shown
+from segeval.errors import UsageError
+from segeval.scoring.batch_options import BATCH_OPTIONS, Missing
 from segeval.scoring.plan import Plan
 from segeval.version import __version__
 
 if TYPE_CHECKING:
     from segeval.writing.error_maps import ErrorMaps
-
-Missing = Literal["error", "empty", "skip"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +44,7 @@ class RunSettings:
         `missing` is none of these, or `timeout` is no such number.
     """
 
-    missing: Missing = "error"
+    missing: Missing = BATCH_OPTIONS["missing"].default
     timeout: float | None = None
     fail_fast: bool = False
     with_tables: bool = False
@@ -55,8 +54,7 @@ class RunSettings:
     by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.missing not in get_args(Missing):
-            raise UsageError(f"missing is one of {', '.join(get_args(Missing))}, not {shown(self.missing)}")
+        BATCH_OPTIONS["missing"].check_choice(self.missing)
         if self.timeout is not None and not self.timeout > 0:
             raise UsageError(f"timeout is a number of seconds above 0, not {self.timeout}")
 

@@ -99,5 +99,4 @@ def grids_of(cases: Iterable[CaseRecord]) -> set[tuple[int, str]]:
 
 def signature_of(plan: Plan, cases: Iterable[CaseRecord], settings: Mapping[str, Any]) -> str:
     """The signature of a plan, for the cases that were scored under it, and of what else the run rests on."""
-    missing = settings.get("missing", "error")
-    return plan.signature(grids_of(cases)) + ("" if missing == "error" else f" | missing prediction {missing}")
+    return plan.signature(grids_of(cases), settings)

@@ -1,16 +1,13 @@
-"""What can be asked for, by the command line's names, and the plan that it makes."""
+"""The options by which maps are scored, each declared once; see `segeval.scoring.declaration`.
 
-from __future__ import annotations
+The order is that of the command line's help. There are no postponed annotations here: what stands behind the types is
+read when the module is.
+"""
 
-import operator
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Any, Literal, SupportsIndex, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, get_args
 
-import numpy as np
-
-from segeval.errors import InputError, UsageError, shown
 from segeval.evidence.conventions import (
     DEFAULT_METRICS,
     SURFACES,
@@ -20,241 +17,366 @@ from segeval.evidence.conventions import (
     Percentile,
     Surface,
 )
-from segeval.maps.geometry import Policy
-from segeval.maps.labels import plain_name
-from segeval.metrics import Request, parse_all
-from segeval.reading.tables import LabelTable
-from segeval.scoring.plan import RESERVED, THRESHOLD, Plan
-from segeval.scoring.presets import preset_of
+from segeval.maps.policy import Policy
+from segeval.scoring import json_kinds as kinds
+from segeval.scoring import option_statements as statements
+from segeval.scoring import option_values as values
+from segeval.scoring.declaration import Option, Setting, Statement, declared
+
+if TYPE_CHECKING:
+    from segeval.reading.tables import LabelTable
+
+Match = Literal["ids", "names"]
+
+USUAL = Conventions()
+SCORING = ("score", "batch")
+PAIRS = (*SCORING, "explain")
+LOSSES = (*SCORING, "losses")
+ALL = (*PAIRS, "losses")
+
+
+def _is_soft(plan: Any) -> bool:
+    return bool(plan.probabilities)
+
+
+def _is_weighted(plan: Any) -> bool:
+    return bool(plan.conventions.label_weights)
+
+
+def _skips_polygons(plan: Any) -> bool:
+    return bool(plan.skipped)
 
 
 class Options(TypedDict, total=False):
-    """What `score` and `score_files` can be asked for; see `plan_of`."""
+    """What `segeval.score` can be asked for."""
 
-    metrics: str | Iterable[str] | None
-    labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable
-    match: Literal["ids", "names"]
-    only: int | str | Iterable[int | str]
-    regions: Mapping[str, str | Iterable[int]]
-    map: Mapping[int, int]
-    map_prediction: Mapping[int, int]
-    map_reference: Mapping[int, int]
-    ignore_label: int | None
-    background: bool
-    compat: str | None
-    surface: Surface | None
-    percentile: Percentile | None
-    penalty: Penalty | None
-    absent_class: AbsentClass | None
-    tolerance: float | Mapping[str, float]
-    spacing: Iterable[float] | None
-    geometry: Policy
-    geometry_tolerance: float
-    weight: Mapping[str, float]
-    probabilities: bool
-    threshold: float
-    normalise: bool
+    metrics: Annotated[
+        str | Iterable[str] | None,
+        Option(
+            flags=("-m", "--metric"),
+            metavar="NAME[@NUMBER]",
+            multiple=True,
+            shown=", ".join(DEFAULT_METRICS),
+            complete=values.metrics_like,
+            help="Metric, repeatable or a comma list; all for every one. See `segeval metrics`.",
+            doc='``["dice", "hd@95"]`` or ``"dice,hd@95"`` or ``"all"``; the usual ones if not given.',
+            commands=SCORING,
+            read=values.typed_list,
+            settings=(Setting("metrics", kinds.METRICS, "metrics", place=1),),
+        ),
+    ]
+    labels: Annotated[
+        "str | os.PathLike[str] | Mapping[int, str] | LabelTable | None",
+        Option(
+            metavar="SPEC",
+            path=values.labels_from,
+            help="Label names: 1=liver,2=tumour or a file: nnU-Net or Decathlon dataset.json (with its regions and "
+            "ignored label), JSON object, BIDS dseg.tsv, ITK-SNAP, 3D Slicer or FreeSurfer table, CSV or TSV with "
+            "a header. Every label named here has a row.",
+            doc='Label -> name, or ``"1=liver,2=tumour"``, or a file: nnU-Net or Decathlon dataset.json, a JSON '
+            "object, BIDS dseg.tsv, a colour table of ITK-SNAP, 3D Slicer or FreeSurfer, or a table with a header. The "
+            "regions and the ignored label of a dataset.json hold unless `regions` and `ignore_label` say otherwise.",
+            commands=ALL,
+            read=values.typed_table,
+            make=values.names_of,
+            settings=(
+                Setting("labels", kinds.NAMES_OF_LABELS, "names", place=11, check=values.check_names),
+                Setting("skipped", kinds.TEXTS, "skipped", place=12, when=_skips_polygons, check=values.check_texts),
+            ),
+            statement=Statement(statements.polygons_skipped, place=6),
+        ),
+    ]
+    match: Annotated[
+        Match,
+        Option(
+            default="ids",
+            choices=get_args(Match),
+            help="What makes a label the same in both maps.",
+            doc='``"ids"`` or ``"names"``: what makes a label the same in both maps.',
+            commands=PAIRS,
+            settings=(Setting("match", kinds.TEXT, "match", place=15),),
+            statement=Statement(statements.matched, place=1, in_footnote=False),
+        ),
+    ]
+    only: Annotated[
+        int | str | Iterable[int | str],
+        Option(
+            default=(),
+            metavar="LABEL",
+            multiple=True,
+            help="Score only this label, by number or name; repeatable.",
+            doc="The labels that are scored, by number or name.",
+            commands=PAIRS,
+            read=values.typed_labels,
+            make=values.only_of,
+            settings=(Setting("only", kinds.TEXTS, "only", place=13, check=values.check_texts),),
+            statement=Statement(statements.scored_only, place=7),
+        ),
+    ]
+    regions: Annotated[
+        Mapping[str, str | Iterable[int]] | None,
+        Option(
+            flags=("--region",),
+            metavar="NAME=1,2,4",
+            multiple=True,
+            help="Score a union of labels too, by number or name; ranges such as 1-125, and * for all; repeatable.",
+            doc='Name -> labels: ``{"WT": "1,2,4"}`` or ``{"WT": [1, 2, 4]}``.',
+            commands=PAIRS,
+            read=values.typed_regions,
+            make=values.regions_of,
+            settings=(Setting("regions", kinds.TEXTS_BY_NAME, "regions", place=14, check=values.check_regions),),
+            statement=Statement(statements.regions_scored, place=8),
+        ),
+    ]
+    map: Annotated[
+        Mapping[int, int] | None,
+        Option(
+            metavar="OLD=NEW",
+            multiple=True,
+            help="Relabel both maps first; repeatable.",
+            doc="Old label -> new label in both maps, first of all.",
+            commands=ALL,
+            read=values.typed_relabelling,
+        ),
+    ]
+    map_prediction: Annotated[
+        Mapping[int, int] | None,
+        Option(
+            metavar="OLD=NEW",
+            multiple=True,
+            help="Relabel the prediction first.",
+            doc="The same in the prediction alone; it wins over `map`.",
+            commands=ALL,
+            read=values.typed_relabelling,
+            make=values.relabelling_of,
+            settings=(
+                Setting(
+                    "map_prediction", kinds.NEW_LABELS, "relabel_prediction", place=16, check=values.check_relabelling
+                ),
+            ),
+            statement=Statement(statements.prediction_relabelled, place=2),
+        ),
+    ]
+    map_reference: Annotated[
+        Mapping[int, int] | None,
+        Option(
+            metavar="OLD=NEW",
+            multiple=True,
+            help="Relabel the reference first.",
+            doc="The same in the reference alone; it wins over `map`.",
+            commands=ALL,
+            read=values.typed_relabelling,
+            make=values.relabelling_of,
+            settings=(
+                Setting(
+                    "map_reference", kinds.NEW_LABELS, "relabel_reference", place=17, check=values.check_relabelling
+                ),
+            ),
+            statement=Statement(statements.reference_relabelled, place=3),
+        ),
+    ]
+    ignore_label: Annotated[
+        int | None,
+        Option(
+            metavar="N",
+            type=int,
+            help="Leave out the voxels whose reference is this label.",
+            doc="Voxels whose reference is this label count nowhere.",
+            commands=ALL,
+            make=values.label_of,
+            settings=(
+                Setting(
+                    "ignore_label", kinds.LABEL_OR_NONE, "conventions.ignore_label", place=10, check=values.check_label
+                ),
+            ),
+        ),
+    ]
+    background: Annotated[
+        bool,
+        Option(
+            default=USUAL.background,
+            help="Score label 0 too.",
+            doc="Score label 0 too.",
+            commands=PAIRS,
+            settings=(Setting("background", kinds.SWITCH, "conventions.background", place=9),),
+        ),
+    ]
+    compat: Annotated[
+        str | None,
+        Option(
+            metavar="TOOL",
+            complete=values.presets_like,
+            help="All conventions of another tool at once: monai, medpy, metricsreloaded, deepmind, panoptica, "
+            "seg-metrics, simpleitk or nnunet; none where a file says otherwise. See `segeval explain`.",
+            doc='All conventions of another tool at once, by the name of a preset: ``"monai"``. Of the default metrics '
+            "those that it lacks are left out.",
+            commands=SCORING,
+            settings=(Setting("compat", kinds.TEXT_OR_NONE, "conventions.compat", place=2),),
+        ),
+    ]
+    surface: Annotated[
+        Surface | None,
+        Option(
+            choices=SURFACES,
+            shown=USUAL.surface,
+            help="What a surface is: border voxels, corners weighted by area, or a smooth one weighted by area.",
+            doc='What a surface is: ``"voxel"``, ``"surfel"`` (corners weighted by area) or ``"smooth"`` (3-D).',
+            commands=SCORING,
+            settings=(Setting("surface", kinds.TEXT, "conventions.surface", place=3),),
+            by_preset=True,
+        ),
+    ]
+    percentile: Annotated[
+        Percentile | None,
+        Option(
+            choices=get_args(Percentile),
+            shown=USUAL.percentile,
+            help="How hd@95 takes its percentile: the larger of both directions, or that of both together.",
+            doc='``"directed"``: the larger of the two directed percentiles; ``"pooled"``: that of both directions.',
+            commands=SCORING,
+            settings=(Setting("percentile", kinds.TEXT, "conventions.percentile", place=4),),
+            by_preset=True,
+        ),
+    ]
+    penalty: Annotated[
+        Penalty | None,
+        Option(
+            metavar="diagonal|inf|nan|NUMBER",
+            shown=str(USUAL.penalty),
+            help="A distance where exactly one of the two maps has the label.",
+            doc='The distance that stands for a surface against none: ``"diagonal"``, ``"inf"``, ``"nan"`` or a '
+            "length.",
+            commands=SCORING,
+            read=values.typed_penalty,
+            settings=(Setting("penalty", kinds.PENALTY, "conventions.penalty", place=5),),
+            by_preset=True,
+        ),
+    ]
+    absent_class: Annotated[
+        AbsentClass | None,
+        Option(
+            choices=get_args(AbsentClass),
+            shown=USUAL.absent_class,
+            help="Weight in generalized_dice and gdl of a class that the reference lacks.",
+            doc='Weight of a class absent from the reference in generalized Dice: ``"max"``, ``"ignore"`` or '
+            '``"penalise"``.',
+            commands=LOSSES,
+            settings=(Setting("absent_class", kinds.TEXT, "conventions.absent_class", place=6),),
+            by_preset=True,
+        ),
+    ]
+    weight: Annotated[
+        Mapping[str, float] | None,
+        Option(
+            metavar="LABEL=NUMBER,...",
+            help="What labels weigh in means over labels (mean_dice, mean_iou, macro rows, soft scores); 1 for the "
+            "others.",
+            doc="Label -> what it weighs in means over labels; the others weigh 1.",
+            commands=LOSSES,
+            read=values.typed_weights,
+            make=values.weights_of,
+            settings=(Setting("weight", kinds.WEIGHTS, "conventions.label_weights", place=8, when=_is_weighted),),
+        ),
+    ]
+    tolerance: Annotated[
+        float | Mapping[str, float],
+        Option(
+            default=USUAL.tolerance,
+            metavar="NUMBER|LABEL=NUMBER,...",
+            help="Of nsd and its two sides where they have no number, in the unit of the spacing.",
+            doc="For `nsd` and its two sides without a number, or label -> tolerance.",
+            commands=PAIRS,
+            read=values.typed_tolerance,
+            make=values.tolerances_of,
+            settings=(
+                Setting("tolerance", kinds.NUMBER, "conventions.tolerance", place=7),
+                Setting("label_tolerances", kinds.NUMBERS_BY_NAME, "conventions.label_tolerances", place=7),
+            ),
+        ),
+    ]
+    spacing: Annotated[
+        Iterable[float] | None,
+        Option(
+            metavar="X,Y[,Z]",
+            help="Voxel spacing in mm, in the header's axis order; replaces the files'.",
+            doc="Distance between voxel centres in mm, in the order of the array's axes; replaces that of the files.",
+            commands=PAIRS,
+            read=values.typed_spacing,
+            make=values.spacing_of,
+            settings=(Setting("spacing", kinds.NUMBERS_OR_NONE, "spacing", place=18, check=values.check_spacing),),
+            statement=Statement(statements.spacing_given, place=5),
+        ),
+    ]
+    geometry: Annotated[
+        Policy,
+        Option(
+            default="strict",
+            choices=get_args(Policy),
+            help="Where the grids differ: stop, go on, or resample the prediction (nearest voxel).",
+            doc='What to do where grids differ: ``"strict"`` stop, ``"warn"`` go on, or ``"resample"`` the prediction.',
+            commands=PAIRS,
+            settings=(Setting("geometry", kinds.TEXT, "geometry", place=19),),
+            statement=Statement(statements.grids_compared, place=9, in_footnote=False),
+        ),
+    ]
+    geometry_tolerance: Annotated[
+        float,
+        Option(
+            default=0.05,
+            metavar="NUMBER",
+            type=float,
+            help="How far a corner voxel may move between the two grids, in smallest spacings.",
+            doc="From how far on grids differ: how far a corner voxel may move, in smallest spacings.",
+            commands=PAIRS,
+            settings=(
+                Setting(
+                    "geometry_tolerance",
+                    kinds.LENGTH,
+                    "geometry_tolerance",
+                    place=20,
+                    check=values.check_geometry_tolerance,
+                ),
+            ),
+        ),
+    ]
+    probabilities: Annotated[
+        bool,
+        Option(
+            default=False,
+            help="The prediction is a probability map (NIfTI with a volume for each class or one channel, .npz, "
+            ".npy, a folder with a file for each class, 16-bit PNG): adds the soft scores, and scores its most "
+            "probable labels.",
+            doc="Predictions are probability maps: the metrics of those are scored too where none are asked for by "
+            "name, and all others on the most probable labels.",
+            commands=SCORING,
+            settings=(Setting("probabilities", kinds.SWITCH, "probabilities", place=21, when=_is_soft),),
+            statement=Statement(statements.probabilities_read, place=4),
+        ),
+    ]
+    threshold: Annotated[
+        float,
+        Option(
+            default=0.5,
+            metavar="P",
+            type=float,
+            help="A probability map with one channel says foreground from there on.",
+            doc="A probability map with one channel says foreground from there on.",
+            commands=SCORING,
+            settings=(
+                Setting("threshold", kinds.NUMBER, "threshold", place=22, when=_is_soft, check=values.check_threshold),
+            ),
+        ),
+    ]
+    normalise: Annotated[
+        bool,
+        Option(
+            default=False,
+            help="Clip and renormalise a probability map that is none.",
+            doc="Clip and renormalise probability maps that are none.",
+            commands=LOSSES,
+            settings=(Setting("normalise", kinds.SWITCH, "normalise", place=23, when=_is_soft),),
+        ),
+    ]
 
 
-def plan_of(
-    *,
-    metrics: str | Iterable[str] | None = None,
-    labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable | None = None,
-    match: Literal["ids", "names"] = "ids",
-    only: int | str | Iterable[int | str] = (),
-    regions: Mapping[str, str | Iterable[int]] | None = None,
-    map: Mapping[int, int] | None = None,  # noqa: A002  (the command line's name)
-    map_prediction: Mapping[int, int] | None = None,
-    map_reference: Mapping[int, int] | None = None,
-    ignore_label: int | None = None,
-    background: bool = False,
-    compat: str | None = None,
-    surface: Surface | None = None,
-    percentile: Percentile | None = None,
-    penalty: Penalty | None = None,
-    absent_class: AbsentClass | None = None,
-    tolerance: float | Mapping[str, float] = 1.0,
-    spacing: Iterable[float] | None = None,
-    geometry: Policy = "strict",
-    geometry_tolerance: float = 0.05,
-    weight: Mapping[str, float] | None = None,
-    probabilities: bool = False,
-    threshold: float = THRESHOLD,
-    normalise: bool = False,
-) -> Plan:
-    """The plan that options by the command line's names ask for.
-
-    Parameters
-    ----------
-    metrics
-        ``["dice", "hd@95"]`` or ``"dice,hd@95"`` or ``"all"``; the usual ones if not given.
-    labels
-        Label -> name, or ``"1=liver,2=tumour"``, or a file: nnU-Net or Decathlon dataset.json, a JSON object, BIDS
-        dseg.tsv, a colour table of ITK-SNAP, 3D Slicer or FreeSurfer, or a table with a header. The regions and the
-        ignored label of a dataset.json hold unless `regions` and `ignore_label` say otherwise.
-    match
-        ``"ids"`` or ``"names"``: what makes a label the same in both maps.
-    only
-        The labels that are scored, by number or name.
-    regions
-        Name -> labels: ``{"WT": "1,2,4"}`` or ``{"WT": [1, 2, 4]}``.
-    map, map_prediction, map_reference
-        Old label -> new label in both maps or one, first of all.
-    ignore_label
-        Voxels whose reference is this label count nowhere.
-    background
-        Score label 0 too.
-    compat
-        All conventions of another tool at once, by the name of a preset: ``"monai"``. Of the default metrics those
-        that it lacks are left out.
-    surface
-        What a surface is: ``"voxel"``, ``"surfel"`` (corners weighted by area) or ``"smooth"`` (3-D).
-    percentile
-        ``"directed"``: the larger of the two directed percentiles; ``"pooled"``: that of both directions.
-    penalty
-        The distance that stands for a surface against none: ``"diagonal"``, ``"inf"``, ``"nan"`` or a length.
-    absent_class
-        Weight of a class absent from the reference in generalized Dice: ``"max"``, ``"ignore"`` or ``"penalise"``.
-    tolerance
-        For `nsd` and its two sides without a number, or label -> tolerance.
-    spacing
-        Distance between voxel centres in mm, in the order of the array's axes; replaces that of the files.
-    geometry, geometry_tolerance
-        What to do where grids differ, and from how far on, in smallest spacings.
-    weight
-        Label -> what it weighs in means over labels; the others weigh 1.
-    probabilities
-        Predictions are probability maps: the metrics of those are scored too where none are asked for by name, and all
-        others on the most probable labels.
-    threshold
-        A probability map with one channel says foreground from there on.
-    normalise
-        Clip and renormalise probability maps that are none.
-
-    Raises
-    ------
-    UsageError
-        An option that is not what it should be.
-    """
-    both = dict(map or {})
-    table = _table(labels)
-    if surface is not None and surface not in SURFACES:
-        raise UsageError(f"surface is one of {', '.join(SURFACES)}, not {shown(surface)}")
-    own, requests = _numbers(
-        metrics,
-        compat,
-        probabilities,
-        {"surface": surface, "percentile": percentile, "penalty": penalty, "absent_class": absent_class},
-    )
-    conventions = replace(
-        own,
-        tolerance=1.0 if isinstance(tolerance, Mapping) else _length(tolerance),
-        label_tolerances={str(label): _length(each) for label, each in tolerance.items()}
-        if isinstance(tolerance, Mapping)
-        else {},
-        label_weights={str(label): _weight(each) for label, each in (weight or {}).items()},
-        background=background,
-        ignore_label=table.ignore_label if ignore_label is None else _label(ignore_label),
-    )
-    return Plan(
-        metrics=requests,
-        names={_label(label): name for label, name in table.names.items()},
-        skipped=tuple(sorted(table.skipped)),
-        only=tuple(entries_of("only", only)),
-        regions=_regions(table, regions or {}),
-        conventions=conventions,
-        match=match,
-        relabel_prediction=_relabelling({**both, **(map_prediction or {})}),
-        relabel_reference=_relabelling({**both, **(map_reference or {})}),
-        geometry=geometry,
-        geometry_tolerance=geometry_tolerance,
-        spacing=None if spacing is None else _spacing(spacing),
-        probabilities=probabilities,
-        threshold=threshold,
-        normalise=normalise,
-    )
-
-
-def _numbers(
-    metrics: str | Iterable[str] | None, compat: str | None, probabilities: bool, given: Mapping[str, Any]
-) -> tuple[Conventions, tuple[Request, ...]]:
-    """How numbers are computed, and which; of the default ones and of all, those that a preset lacks are left out."""
-    chosen = {name: value for name, value in given.items() if value is not None}
-    entries = list(DEFAULT_METRICS) if metrics is None else entries_of("metrics", metrics)
-    requests = parse_all(entries, probabilities=probabilities)
-    if compat is None:
-        if probabilities and metrics is None:
-            requests += tuple(request for request in parse_all(["all"], probabilities=True) if request.card.is_soft)
-        return Conventions(**chosen), requests
-    preset = preset_of(compat)
-    if chosen:
-        raise UsageError(f"compat {shown(compat)} decides on {', '.join(chosen)}: leave one of them out")
-    named = [part for entry in entries for part in entry.split(",") if part.strip() not in ("", "all")]
-    asked = parse_all(named) if named and metrics is not None else ()
-    return preset.conventions, tuple(
-        request for request in requests if request in asked or preset.has(request.name, request.value)
-    )
-
-
-def _table(labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable | None) -> LabelTable:
-    if isinstance(labels, LabelTable):
-        return labels
-    if labels is None or isinstance(labels, Mapping):
-        return LabelTable(names=labels or {}, dialect="mapping", source="labels")
-    from segeval.reading.labels import parse_labels  # deferred: it knows many dialects
-
-    return parse_labels(os.fspath(labels))
-
-
-def _regions(table: LabelTable, given: Mapping[str, str | Iterable[int]]) -> dict[str, str]:
-    """The regions of a table and those given, which win where both have a name."""
-    taken = {plain_name(name) for name in given}
-    kept = {name: members for name, members in table.regions.items() if plain_name(name) not in taken}
-    for name in kept.keys() & set(RESERVED):
-        raise InputError(f"a region cannot be called {name!r}", source=table.source, hint="take a word of its own")
-    return {
-        name: members if isinstance(members, str) else ",".join(entries_of("regions", members))
-        for name, members in [*kept.items(), *given.items()]
-    }
-
-
-def _length(value: float) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise UsageError(f"a tolerance is a length, or label -> length, found {shown(repr(value))}") from None
-
-
-def _weight(value: float) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise UsageError(f"weight takes label -> number, found {shown(repr(value))}") from None
-
-
-def _spacing(steps: Iterable[float]) -> tuple[float, ...]:
-    try:
-        return tuple(float(step) for step in steps)
-    except (TypeError, ValueError):
-        raise UsageError(f"spacing takes a length for each axis, found {shown(repr(steps))}") from None
-
-
-def _label(label: SupportsIndex) -> int:
-    try:
-        return operator.index(label)
-    except TypeError:
-        raise UsageError(f"labels are whole numbers, found {shown(repr(label))}") from None
-
-
-def _relabelling(new: Mapping[int, int]) -> dict[int, int]:
-    return {_label(old): _label(to) for old, to in new.items()}
-
-
-def entries_of(option: str, entries: object) -> list[str]:
-    """Several texts or numbers, or one alone."""
-    several = (
-        [entries] if isinstance(entries, (int, str)) else list(entries) if isinstance(entries, Iterable) else [None]
-    )
-    if not all(isinstance(entry, (int, str, np.integer)) for entry in several):
-        raise UsageError(f"{option} takes texts or whole numbers, found {shown(repr(entries))}")
-    return [str(entry) for entry in several]
+OPTIONS = declared(Options)

@@ -5,23 +5,26 @@ A plan is plain data: it crosses process boundaries, and two runs with one plan 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+import os
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from types import MappingProxyType
+from typing import Any, Self, Unpack
 
-from segeval.errors import UsageError, shown
-from segeval.evidence.conventions import Conventions, found_length, is_length
-from segeval.maps.geometry import Policy
+from segeval.errors import InputError, UsageError, shown
+from segeval.evidence.conventions import DEFAULT_METRICS, Conventions
 from segeval.maps.labels import plain_name
+from segeval.maps.policy import Policy
 from segeval.metrics import Quantity, Request, parse_all
+from segeval.reading.tables import LabelTable
+from segeval.scoring.batch_options import BATCH_OPTIONS
+from segeval.scoring.declaration import CONVENTION, settings_of, statements_of, taking
+from segeval.scoring.option_values import RESERVED, entries_of
+from segeval.scoring.options import OPTIONS, Match, Options
 from segeval.scoring.presets import preset_of
 from segeval.version import __version__
 
-Match = Literal["ids", "names"]
-
-THRESHOLD = 0.5  # from there on a probability map with one channel says foreground
-RESERVED = ("all", "macro", "pooled", "macro_pooled")
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,43 +67,29 @@ class Plan:
     only: tuple[str, ...] = ()
     regions: Mapping[str, str] = field(default_factory=dict)
     conventions: Conventions = field(default_factory=Conventions)
-    match: Match = "ids"
+    match: Match = OPTIONS["match"].default
     relabel_prediction: Mapping[int, int] = field(default_factory=dict)
     relabel_reference: Mapping[int, int] = field(default_factory=dict)
-    geometry: Policy = "strict"
-    geometry_tolerance: float = 0.05
+    geometry: Policy = OPTIONS["geometry"].default
+    geometry_tolerance: float = OPTIONS["geometry_tolerance"].default
     spacing: tuple[float, ...] | None = None
-    probabilities: bool = False
-    threshold: float = THRESHOLD
-    normalise: bool = False
+    probabilities: bool = OPTIONS["probabilities"].default
+    threshold: float = OPTIONS["threshold"].default
+    normalise: bool = OPTIONS["normalise"].default
 
     def __post_init__(self) -> None:
-        texts = (*self.names.values(), *self.skipped, *self.only, *self.regions, *self.regions.values())
-        if not all(isinstance(text, str) for text in texts):
-            raise UsageError("labels, regions and their names are texts")
-        for name in self.regions:
-            if not name.strip() or plain_name(name) in RESERVED or name.lstrip("-").isdecimal():
-                raise UsageError(f"a region cannot be called {shown(name)!r}", hint="take a word of its own")
-        for option, value, kinds in (("match", self.match, Match), ("geometry", self.geometry, Policy)):
-            if value not in get_args(kinds):
-                raise UsageError(f"{option} is one of {', '.join(get_args(kinds))}, not {shown(value)}")
-        relabelled_to = (*self.relabel_prediction.items(), *self.relabel_reference.items())
-        ignored = () if self.conventions.ignore_label is None else (self.conventions.ignore_label,)
-        for label in (*self.names, *ignored, *(label for pair in relabelled_to for label in pair)):
-            if not 0 <= label < 1 << 64:
-                raise UsageError(f"labels are whole numbers from 0 to 2**64 - 1, so none is {shown(repr(label))}")
-        if self.spacing is not None and not all(math.isfinite(step) and step > 0 for step in self.spacing):
-            raise UsageError(f"spacing takes positive lengths, found {self.spacing}")
-        if not is_length(self.geometry_tolerance):
-            raise UsageError(f"a geometry tolerance is 0 or more, {found_length(self.geometry_tolerance)}")
-
+        for option in OPTIONS.values():
+            for setting in option.settings:
+                value = setting.value_in(self)
+                if not setting.is_convention:  # conventions check their own choices
+                    option.check_choice(value)
+                if setting.check is not None:
+                    setting.check(value)
         self._check_probabilities()
         self._check_preset()
 
     def _check_probabilities(self) -> None:
         """Refuse scores of probabilities where there are none, and options that need them."""
-        if not 0 <= self.threshold <= 1:
-            raise UsageError(f"a threshold is a probability from 0 to 1, not {self.threshold}")
         if self.probabilities:
             if self.match != "ids":
                 raise UsageError("the classes of a probability map have numbers and no names: match them by number")
@@ -111,7 +100,7 @@ class Plan:
                 f"{', '.join(soft)}: for probability maps, not for label maps",
                 hint="--probabilities says that the prediction is one",
             )
-        if self.normalise or self.threshold != THRESHOLD:
+        if self.normalise or self.threshold != OPTIONS["threshold"].default:
             raise UsageError(
                 f"{'normalise' if self.normalise else 'threshold'} is for probability maps",
                 hint="--probabilities says that the prediction is one",
@@ -133,46 +122,18 @@ class Plan:
         by_token = {request.token: request for request in (*self.metrics, *requests)}
         return replace(self, metrics=tuple(by_token.values()))
 
-    def signature(self, grids: Collection[tuple[int, str]]) -> str:
+    def signature(self, grids: Collection[tuple[int, str]], settings: Mapping[str, Any] = NOTHING) -> str:
         """Everything that the numbers rest on, in one line.
 
         Parameters
         ----------
         grids
             How many axes the images have, and the unit of their lengths: ``{(3, "mm")}``.
+        settings
+            What else a run rests on.
         """
-        return " | ".join(
-            [
-                f"segeval {__version__}",
-                *self.conventions.statements(grids).values(),
-                f"labels by {'number' if self.match == 'ids' else 'name'}",
-                *self._own_statements(),
-                f"geometry {self.geometry} {self.geometry_tolerance:g}",
-            ]
-        )
-
-    def _own_statements(self) -> list[str]:
-        """What was done to the maps and labels, if anything was."""
-
-        def pairs(mapping: Mapping[Any, Any]) -> str:
-            return ",".join(f"{shown(key)}={shown(value)}" for key, value in mapping.items())
-
-        spacing = "" if self.spacing is None else " x ".join(f"{step:g}" for step in self.spacing[::-1])
-        said = {
-            "map prediction": pairs(self.relabel_prediction),
-            "map reference": pairs(self.relabel_reference),
-            "probabilities": self._probability_statement(),
-            "spacing given": spacing,
-            "polygons skipped": ",".join(map(shown, self.skipped)),
-            "only": ",".join(map(shown, self.only)),
-            "regions": " ".join(f"{shown(name)}={labels}" for name, labels in self.regions.items()),
-        }
-        return [f"{name} {value}" for name, value in said.items() if value]
-
-    def _probability_statement(self) -> str:
-        if not self.probabilities:
-            return ""
-        return f"arg max, one channel from {self.threshold:g}{', normalised' if self.normalise else ''}"
+        own = statements_of(BATCH_OPTIONS, {**settings, **self.settings()})
+        return " | ".join([f"segeval {__version__}", *self.conventions.statements(grids).values(), *own])
 
     def footnote(self, grids: Collection[tuple[int, str]]) -> str:
         """What a paper says beneath its table: of the signature, what the metrics asked for rest on.
@@ -198,10 +159,11 @@ class Plan:
         }
         said = self.conventions.statements(grids)
         texts = [text for subject, text in said.items() if needed.get(subject, True)]
-        return "; ".join([f"segeval {__version__}", *texts, *self._own_statements()])
+        own = statements_of(BATCH_OPTIONS, self.settings(), in_footnote=True)
+        return "; ".join([f"segeval {__version__}", *texts, *own])
 
     @classmethod
-    def of_settings(cls, settings: Mapping[str, Any]) -> Plan:
+    def of_settings(cls, settings: Mapping[str, Any]) -> Self:
         """The plan that `settings` are of; what else stands among them is passed over.
 
         Raises
@@ -210,77 +172,29 @@ class Plan:
             They are no plan's.
         """
         check_settings(settings)
-        try:
-            return cls._restored(settings)
-        except KeyError as error:
-            raise UsageError(f"the setting {error.args[0]} is missing") from None
+        fields: dict[str, Any] = {}
+        for setting in settings_of(OPTIONS):
+            if setting.key in settings:
+                fields[setting.field] = setting.kind.load(settings[setting.key])
+            elif setting.when is None:
+                raise UsageError(f"the setting {setting.key} is missing")
+        return cls.of_fields(fields)
 
     @classmethod
-    def _restored(cls, settings: Mapping[str, Any]) -> Plan:
-        def numbers(mapping: Mapping[str, Any]) -> dict[int, Any]:
-            return {int(label): value for label, value in mapping.items()}
-
-        spacing = settings["spacing"]
-        return cls(
-            metrics=parse_all(settings["metrics"]),
-            names=numbers(settings["labels"]),
-            skipped=tuple(settings.get("skipped", ())),
-            only=tuple(settings["only"]),
-            regions=dict(settings["regions"]),
-            conventions=replace(
-                Conventions() if settings["compat"] is None else preset_of(settings["compat"]).conventions,
-                surface=settings["surface"],
-                percentile=settings["percentile"],
-                penalty=settings["penalty"],
-                absent_class=settings["absent_class"],
-                tolerance=settings["tolerance"],
-                label_tolerances=dict(settings["label_tolerances"]),
-                label_weights=dict(settings.get("weight", {})),
-                background=settings["background"],
-                ignore_label=settings["ignore_label"],
-            ),
-            match=settings["match"],
-            relabel_prediction=numbers(settings["map_prediction"]),
-            relabel_reference=numbers(settings["map_reference"]),
-            geometry=settings["geometry"],
-            geometry_tolerance=settings["geometry_tolerance"],
-            spacing=None if spacing is None else tuple(spacing),
-            probabilities=settings.get("probabilities", False),
-            threshold=settings.get("threshold", THRESHOLD),
-            normalise=settings.get("normalise", False),
-        )
+    def of_fields(cls, fields: Mapping[str, Any]) -> Self:
+        """The plan with these fields, those of its conventions among them: ``"conventions.penalty"``."""
+        compat = fields.get("conventions.compat")
+        usual = Conventions() if compat is None else preset_of(compat).conventions
+        found = {name.removeprefix(CONVENTION): value for name, value in fields.items() if name.startswith(CONVENTION)}
+        own = {name: value for name, value in fields.items() if not name.startswith(CONVENTION)}
+        return cls(conventions=replace(usual, **found), **own)
 
     def settings(self) -> dict[str, Any]:
         """The plan as plain data, by the command line's names; `of_settings` reads it back."""
-        conventions = self.conventions
-        penalty = conventions.penalty
         return {
-            "metrics": [request.token for request in self.metrics],
-            "compat": conventions.compat,
-            "surface": conventions.surface,
-            "percentile": conventions.percentile,
-            "penalty": penalty if isinstance(penalty, str) else float(penalty),
-            "absent_class": conventions.absent_class,
-            "tolerance": conventions.tolerance,
-            "label_tolerances": dict(conventions.label_tolerances),
-            **({"weight": dict(conventions.label_weights)} if conventions.label_weights else {}),
-            "background": conventions.background,
-            "ignore_label": conventions.ignore_label,
-            "labels": {str(label): name for label, name in self.names.items()},
-            **({"skipped": list(self.skipped)} if self.skipped else {}),
-            "only": list(self.only),
-            "regions": dict(self.regions),
-            "match": self.match,
-            "map_prediction": {str(old): new for old, new in self.relabel_prediction.items()},
-            "map_reference": {str(old): new for old, new in self.relabel_reference.items()},
-            "spacing": None if self.spacing is None else list(self.spacing),
-            "geometry": self.geometry,
-            "geometry_tolerance": float(self.geometry_tolerance),
-            **(
-                {"probabilities": True, "threshold": self.threshold, "normalise": self.normalise}
-                if self.probabilities
-                else {}
-            ),
+            setting.key: setting.kind.dump(setting.value_in(self))
+            for setting in settings_of(OPTIONS)
+            if setting.when is None or setting.when(self)
         }
 
 
@@ -299,68 +213,72 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     Traceback (most recent call last):
     segeval.errors.UsageError: the setting labels cannot be ['liver']
     """
-    for name, value in settings.items():
-        if name in _KINDS and not _KINDS[name](value):
-            raise UsageError(f"the setting {name} cannot be {shown(repr(value)[:60])}")
+    for setting in settings_of(BATCH_OPTIONS):
+        if setting.key in settings and not setting.kind.holds(settings[setting.key]):
+            raise UsageError(f"the setting {setting.key} cannot be {shown(repr(settings[setting.key])[:60])}")
 
 
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+@taking(Options)
+def plan_of(**options: Unpack[Options]) -> Plan:
+    """The plan that options by the command line's names ask for.
+
+    Raises
+    ------
+    UsageError
+        An option that is not what it should be.
+    """
+    for name in options:
+        if name not in OPTIONS:
+            raise TypeError(f"plan_of() got an unexpected keyword argument {name!r}")
+    asked: dict[str, Any] = {name: option.default for name, option in OPTIONS.items()} | {**options}
+    table = _table(asked["labels"])
+    both = asked["map"] or {}
+    asked |= {
+        "labels": table,
+        "metrics": _requests(asked),
+        "regions": _with_regions_of(table, asked["regions"] or {}),
+        "ignore_label": table.ignore_label if asked["ignore_label"] is None else asked["ignore_label"],
+        "map_prediction": {**both, **(asked["map_prediction"] or {})},
+        "map_reference": {**both, **(asked["map_reference"] or {})},
+    }
+    fields: dict[str, Any] = {}
+    for name, option in OPTIONS.items():
+        fields |= option.fields_of(asked[name])
+    return Plan.of_fields(fields)
 
 
-def _is_switch(value: object) -> bool:
-    return isinstance(value, bool)
+def _table(labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable | None) -> LabelTable:
+    if isinstance(labels, LabelTable):
+        return labels
+    if labels is None or isinstance(labels, Mapping):
+        return LabelTable(names=labels or {}, dialect="mapping", source="labels")
+    from segeval.reading.labels import parse_labels  # deferred: it knows many dialects
+
+    return parse_labels(os.fspath(labels))
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and is_length(abs(value))
+def _requests(asked: Mapping[str, Any]) -> tuple[Request, ...]:
+    """The metrics; of the default ones and of all, those that a preset lacks are left out."""
+    metrics, compat, probabilities = asked["metrics"], asked["compat"], asked["probabilities"]
+    entries = list(DEFAULT_METRICS) if metrics is None else entries_of("metrics", metrics)
+    requests = parse_all(entries, probabilities=probabilities)
+    if compat is None:
+        if probabilities and metrics is None:
+            requests += tuple(request for request in parse_all(["all"], probabilities=True) if request.card.is_soft)
+        return requests
+    preset = preset_of(compat)
+    chosen = [name for name, option in OPTIONS.items() if option.by_preset and asked[name] is not None]
+    if chosen:
+        raise UsageError(f"compat {shown(compat)} decides on {', '.join(chosen)}: leave one of them out")
+    named = [part for entry in entries for part in entry.split(",") if part.strip() not in ("", "all")]
+    by_name = parse_all(named) if named and metrics is not None else ()
+    return tuple(request for request in requests if request in by_name or preset.has(request.name, request.value))
 
 
-def _is_label(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 64
-
-
-def _is_label_text(value: str) -> bool:
-    return value.isdecimal() and len(value) <= len(str(1 << 64))
-
-
-def _or_none(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or kind(value)
-
-
-def _list_of(kind: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list) and all(map(kind, value))
-
-
-def _mapping(keys: Callable[[Any], bool], values: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, dict) and all(map(keys, value)) and all(map(values, value.values()))
-
-
-_KINDS: Mapping[str, Callable[[Any], bool]] = {
-    "metrics": _list_of(_is_text),
-    "compat": _or_none(_is_text),
-    "surface": _is_text,
-    "percentile": _is_text,
-    "penalty": lambda value: _is_text(value) or _is_number(value),
-    "absent_class": _is_text,
-    "tolerance": _is_number,
-    "label_tolerances": _mapping(_is_text, _is_number),
-    "weight": _mapping(_is_text, lambda value: _is_number(value) and value >= 0),
-    "background": _is_switch,
-    "ignore_label": _or_none(_is_label),
-    "labels": _mapping(_is_label_text, _is_text),
-    "skipped": _list_of(_is_text),
-    "only": _list_of(_is_text),
-    "regions": _mapping(_is_text, _is_text),
-    "match": _is_text,
-    "map_prediction": _mapping(_is_label_text, _is_label),
-    "map_reference": _mapping(_is_label_text, _is_label),
-    "spacing": _or_none(_list_of(_is_number)),
-    "geometry": _is_text,
-    "geometry_tolerance": _is_number,
-    "probabilities": _is_switch,
-    "threshold": _is_number,
-    "normalise": _is_switch,
-    "missing": _is_text,
-    "by": _list_of(_is_text),
-}
+def _with_regions_of(table: LabelTable, given: Mapping[str, str | Iterable[int]]) -> dict[str, str | Iterable[int]]:
+    """The regions of a table and those given, which win where both have a name."""
+    taken = {plain_name(name) for name in given}
+    kept = {name: members for name, members in table.regions.items() if plain_name(name) not in taken}
+    for name in kept.keys() & set(RESERVED):
+        raise InputError(f"a region cannot be called {name!r}", source=table.source, hint="take a word of its own")
+    return {**kept, **given}

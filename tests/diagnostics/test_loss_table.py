@@ -19,7 +19,7 @@ from segeval.diagnostics.loss_table import LossTable
 from segeval.evidence.conventions import AbsentClass
 from segeval.losses import LOSSES
 from segeval.metrics import METRICS
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 from tests.command import SAMPLES, call, save
 
 Array = NDArray[Any]

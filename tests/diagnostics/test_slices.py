@@ -17,8 +17,7 @@ from segeval.errors import InputError, UsageError
 from segeval.maps.label_map import Grid
 from segeval.results.rows import LabelCounts
 from segeval.scoring.case import Case
-from segeval.scoring.options import plan_of
-from segeval.scoring.plan import Plan
+from segeval.scoring.plan import Plan, plan_of
 from tests.command import save
 
 if TYPE_CHECKING:

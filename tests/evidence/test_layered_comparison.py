@@ -14,7 +14,7 @@ import segeval
 from segeval.maps.label_map import Grid, LabelMap
 from segeval.reading.folders import class_files, read_class_folders
 from segeval.scoring.compare import compare
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 from segeval.scoring.scoring import score
 
 AFFINE = np.diag([0.8, 0.9, 3.0, 1.0])

@@ -16,7 +16,7 @@ from segeval.diagnostics.slices import overlays
 from segeval.errors import InputError
 from segeval.reading.images import IMAGE_SUFFIXES, find_image, read_image
 from segeval.scoring.case import Case
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 from tests.diagnostics.test_slices import LPS, affine_of, case_of
 
 if TYPE_CHECKING:

@@ -38,8 +38,7 @@ from segeval.results.summary import summarised
 from segeval.scoring.case import Case, Outcome
 from segeval.scoring.cases import score_maps
 from segeval.scoring.collect import collect
-from segeval.scoring.options import plan_of
-from segeval.scoring.plan import Plan
+from segeval.scoring.plan import Plan, plan_of
 
 GOLDEN = Path(__file__).parent / "golden"
 METRIC_TOKENS = ("dice", "generalized_dice", "relative_volume_error", "hd@95", "volume_error", "tp")

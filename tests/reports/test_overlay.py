@@ -21,7 +21,7 @@ from segeval.reports.figures import SUFFIXES, overlay
 from segeval.reports.figures.overlay import _figure, _shorter, outlines
 from segeval.reports.figures.style import styled
 from segeval.scoring.case import Case
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 from segeval.writing.error_maps import COLORS
 from tests.command import call, save
 from tests.diagnostics.test_slices import case_of, picture, volumes

@@ -16,7 +16,7 @@ from segeval.results.results import Results
 from segeval.results.rows import Shard, Verdict
 from segeval.results.summary import summarised
 from segeval.scoring.collect import collect
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 from tests.reports.test_golden import awkward, awkward_batch, many_labels, nothing_scored, printed, scored, unscored
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")

@@ -17,7 +17,7 @@ from segeval.reports.sparklines import STEPS, Sparklines, sparkline
 from segeval.results.columns import Scores
 from segeval.results.summary import summarised
 from segeval.scoring.collect import collect
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 from tests.paper import of_values, record, results_of, score
 from tests.reports.test_golden import scored
 

@@ -23,7 +23,7 @@ from segeval.results.summary import summarised
 from segeval.scoring.case import Case, Outcome
 from segeval.scoring.cases import score_maps
 from segeval.scoring.collect import collect
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 
 COUNTED = ["dice", "sensitivity", "specificity", "precision", "iou"]
 

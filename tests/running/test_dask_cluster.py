@@ -30,7 +30,7 @@ from segeval.running.executor import Loss
 from segeval.running.run import run
 from segeval.running.settings import RunSettings
 from segeval.scoring.case import Case
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 from segeval.version import __version__
 from tests.command import SAMPLES, SEGEVAL, TOP, Answer, box, call, plain_environment, save, spawn
 from tests.running.test_batch_interrupted import (

@@ -17,7 +17,7 @@ from segeval.running.processes import Processes
 from segeval.running.run import run
 from segeval.running.settings import RunSettings
 from segeval.scoring.case import Case, Outcome
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 from tests.command import box, save
 
 SETTINGS = {"metrics": ["dice"], "version": "1"}

@@ -15,9 +15,10 @@ from segeval.errors import InputError, OutOfMemoryError, UsageError
 from segeval.running.executor import Item, Loss, Result
 from segeval.running.outcomes import failure_of, outcome_of
 from segeval.running.run import PRELOADED, attempt, run
-from segeval.running.settings import Missing, RunSettings
+from segeval.running.settings import RunSettings
+from segeval.scoring.batch_options import Missing
 from segeval.scoring.case import Case, Outcome
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 from tests.command import box, save
 
 CASE = Case(name="a", prediction="p/a.nii", reference="r/a.nii")

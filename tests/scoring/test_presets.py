@@ -14,8 +14,7 @@ from segeval.errors import UsageError
 from segeval.evidence.conventions import Conventions
 from segeval.metrics import METRICS
 from segeval.results.results import Results
-from segeval.scoring.options import plan_of
-from segeval.scoring.plan import Plan
+from segeval.scoring.plan import Plan, plan_of
 from segeval.scoring.presets import PRESETS, preset_of
 
 Mask = NDArray[np.uint8]

@@ -21,8 +21,7 @@ from segeval.evidence.conventions import AbsentClass
 from segeval.losses import LOSSES
 from segeval.maps import probability_map as module
 from segeval.metrics import METRICS
-from segeval.scoring.options import plan_of
-from segeval.scoring.plan import Plan
+from segeval.scoring.plan import Plan, plan_of
 from tests.command import call
 from tests.metrics.test_conformance import BY_ID
 

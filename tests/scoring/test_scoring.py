@@ -18,8 +18,7 @@ from segeval.maps.label_map import Grid, as_labels
 from segeval.results.columns import Scores
 from segeval.results.results import Results
 from segeval.scoring.compare import suspicions
-from segeval.scoring.options import plan_of
-from segeval.scoring.plan import Plan
+from segeval.scoring.plan import Plan, plan_of
 
 Array = NDArray[Any]
 

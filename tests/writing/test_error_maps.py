@@ -20,7 +20,7 @@ from segeval.api import results_of_files
 from segeval.errors import UsageError
 from segeval.reading import read_label_map
 from segeval.reading.labels import parse_labels
-from segeval.scoring.options import plan_of
+from segeval.scoring.plan import plan_of
 from segeval.writing.error_maps import COLORS, DIGITS, LONGEST_NAME, TABLE, ErrorMaps, file_name
 from tests.command import SAMPLES, SEGEVAL, TOP, box, call, plain_environment, save
 from tests.diagnostics.test_slices import LPS, affine_of, case_of, picture, volumes, write

@@ -7,15 +7,16 @@ from typing import Any
 
 import click
 
-from segeval.cli.options import complete_file, complete_metric, decorated
+from segeval.cli.options import complete_file, complete_metric, decorated, option
 from segeval.errors import UsageError
 
-metric_option = click.option(
+metric_option = option(
     "-m",
     "--metric",
     metavar="NAME[@NUMBER]",
     required=True,
     shell_complete=complete_metric,
+    configurable=False,
     help="The metric that is drawn.",
 )
 
@@ -32,12 +33,13 @@ def figure_options(command: Callable[..., Any], *, width: str = "single") -> Cal
                 show_default=True,
                 help="Of a column of a journal, 3.5 in, or of two, 7.2 in.",
             ),
-            click.option(
+            option(
                 "-o",
                 "--output",
                 metavar="FILE",
                 required=True,
                 shell_complete=complete_file,
+                configurable=False,
                 help="Where the figure goes: .svg, .pdf or .png (300 dpi).",
             ),
         ],

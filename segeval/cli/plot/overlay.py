@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from segeval.cli.options import complete_file, help_option
+from segeval.cli.options import complete_file, help_option, option
 from segeval.cli.plot.outputs import check_figure, figure_options
 from segeval.cli.streams import data_stream
 from segeval.errors import InputError, UsageError, shown
+from segeval.scoring.option_values import path_from
 
 if TYPE_CHECKING:
     from segeval.results.results import Results
@@ -29,10 +30,11 @@ if TYPE_CHECKING:
 @click.argument("results", metavar="RESULTS...", nargs=-1, required=True, shell_complete=complete_file)
 @click.option("--case", "name", metavar="NAME", help="The case; not needed where there is one.")
 @click.option("--label", metavar="LABEL", required=True, help="A label or region, by number or name.")
-@click.option(
+@option(
     "--images",
     metavar="FOLDER",
     shell_complete=complete_file,
+    path=path_from,
     help="Where scans or photographs are, called like the case, or CASE_0000 as nnU-Net has them; drawn beneath.",
 )
 @partial(figure_options, width="double")
