@@ -21,11 +21,11 @@ from segeval.analysis.results_files import Source, asked_for, check_metrics, met
 from segeval.errors import InputError, UsageError, shown
 from segeval.maps.labels import Key
 from segeval.metrics import find, parse
-from segeval.reading.case_tables import enumerated
 from segeval.reading.folders import natural_order
 from segeval.results.results import Results
 from segeval.results.rows import ALL
 from segeval.results.summary import quantile
+from segeval.text import enumerated
 
 FILE, LABEL, NAME, METRIC = OWN = ("file", "label", "name", "metric")
 
@@ -260,7 +260,7 @@ def _of_run(path: str, paths: Sequence[str], runs: Mapping[str, Mapping[str, str
         return {}
     known = [name for name in dict.fromkeys((path, Path(path).name, Path(path).stem)) if name in runs]
     if len(known) != 1:
-        found = " and ".join(map(shown, known)) or f"only {enumerated(list(runs))}"
+        found = " and ".join(map(shown, known)) or f"only {enumerated(list(runs), shown)}"
         raise UsageError(f"expected one row for this results file in the metadata, found {found}", source=path)
     others = [other for other in paths if other != path and known[0] in (Path(other).name, Path(other).stem)]
     if others and known[0] != path:
@@ -422,7 +422,7 @@ def _sorted(levels: Iterable[Levels], keys: Sequence[Callable[[str], object]]) -
 def _nothing(files: Mapping[str, Results], found: _Gathered) -> str:
     cases = sum(len(results.cases) for results in files.values())
     if found.unknown:
-        names = enumerated(list(found.unknown))
+        names = enumerated(list(found.unknown), shown)
         return f"none of the {cases} cases of the results is in the metadata: {names}"
     return "the results have no score" if cases else "the results have no case"
 

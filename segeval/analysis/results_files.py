@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from segeval.errors import UsageError, shown
 from segeval.maps.labels import Key
-from segeval.reading.case_tables import enumerated
 from segeval.results.results import Results
 from segeval.results.rows import ALL
+from segeval.text import enumerated
 
 Values = NDArray[np.float64]
 
@@ -128,7 +128,7 @@ def check_metrics(results: Results, tokens: Iterable[str], *, path: str) -> None
     there = metrics_of(results)
     lacking = [token for token in tokens if token not in there]
     if lacking:
-        known = f"there are {enumerated(there)}" if there else "there is none at all"
+        known = f"there are {enumerated(there, shown)}" if there else "there is none at all"
         raise UsageError(f"no score of {', '.join(lacking)}", source=path, hint=known)
 
 
@@ -158,7 +158,7 @@ def asked_for(sources: Sequence[Source], labels: Iterable[Key], wanted: Collecti
         known = [sources[0].names[label] for label in ordered]
         raise UsageError(
             f"no score for the label {', '.join(repr(shown(each)) for each in lacking)}",
-            hint=f"there are {enumerated(known)}" if known else "there is none at all",
+            hint=f"there are {enumerated(known, shown)}" if known else "there is none at all",
         )
     return [label for label in ordered if not called[label].isdisjoint(wanted)]
 

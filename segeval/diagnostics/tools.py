@@ -31,6 +31,7 @@ from segeval.scoring.compare import compare
 from segeval.scoring.plan import Plan
 from segeval.scoring.presets import PRESETS, Preset
 from segeval.scoring.scoring import score
+from segeval.text import counted
 
 OWN: tuple[Surface, ...] = ("voxel", "surfel", "smooth")  # segeval itself, by each of its surfaces
 OWN_MEAN = "assd"
@@ -521,7 +522,7 @@ def _strays(pair: Pair, key: Key, surfaces: SurfaceDistances) -> list[str]:
         piece = _farthest_piece(mask, other, ignored, pair.grid.spacing)
         if piece is None or piece.farthest < hd95:
             continue
-        voxels = "1 voxel" if piece.voxels == 1 else f"{piece.voxels} voxels"
+        voxels = counted(piece.voxels, "voxel")
         is_hd = abs(hd - piece.farthest) <= SAME * hd
         found.append(
             f"a piece of the {name} shares no voxel with the {its}: {voxels}, {100 * piece.share:.2g} % of its border "

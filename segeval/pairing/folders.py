@@ -19,9 +19,10 @@ from segeval.pairing.names import match_names
 from segeval.pairing.near import count_channels, near_predictions
 from segeval.pairing.paths import are_same, strict_order
 from segeval.pairing.patterns import compile_pattern
-from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, counted, number
+from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, number
 from segeval.reading import POLYGON_SUFFIX, SUFFIXES
 from segeval.scoring.case import Case
+from segeval.text import counted
 
 
 def pair_folders(

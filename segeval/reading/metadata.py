@@ -11,7 +11,8 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
 from segeval.errors import InputError, UsageError, shown
-from segeval.reading.case_tables import CaseTable, cell, enumerated, line_list, read_case_table, storable
+from segeval.reading.case_tables import CaseTable, cell, line_list, read_case_table, storable
+from segeval.text import enumerated
 
 EMPTY = "(empty)"
 CASE, FILE = "case", "file"
@@ -156,7 +157,7 @@ def _place(table: CaseTable, name: str, path: str) -> int | None:
     exact = [place for place, column in named.items() if column == name]
     found = exact or [place for place, column in named.items() if column.casefold() == name.casefold()]
     if len(found) > 1:
-        called = enumerated([table.columns[place] for place in found])
+        called = enumerated([table.columns[place] for place in found], shown)
         raise InputError(
             f"{len(found)} columns are called {shown(name)!r}: {called}", source=path, hint="rename all but one"
         )
@@ -171,4 +172,4 @@ def _unknown(name: str, columns: Iterable[str]) -> str:
 
 
 def _columns_of(columns: Iterable[str]) -> str:
-    return f"its columns are {enumerated([column for column in columns if column])}"
+    return f"its columns are {enumerated([column for column in columns if column], shown)}"

@@ -16,10 +16,10 @@ from string import Formatter
 
 from segeval.analysis.pivot import LABEL, METRIC, NAME, Cell, Pivot, direction_of, unit_of
 from segeval.errors import UsageError, shown
-from segeval.reading.case_tables import enumerated
 from segeval.reports.markdown import bullets, escaped, pipe_table, table_cell
 from segeval.reports.sheets import Alphabet
 from segeval.reports.tabular import csv_lines, defused
+from segeval.text import counted, enumerated
 
 FIELDS = ("median", "iqr", "q1", "q3", "mean", "sd", "n", "n_missing", "min", "max")
 COUNTS = ("n", "n_missing")
@@ -254,39 +254,39 @@ def notes_of(pivot: Pivot, alphabet: Alphabet) -> list[str]:
     counts = [cell.n for cell in cells]
     low, high = min(counts), max(counts)
     notes = [
-        f"n: {_counted(low, 'value')} in each cell"
+        f"n: {counted(low, 'value')} in each cell"
         if low == high
         else f"n: {low} to {high} values in a cell, {{n}} shows it"
     ]
     if pivot.together:
-        notes.append(f"values of {len(pivot.labels)} labels together: {enumerated(pivot.labels)}")
+        notes.append(f"values of {len(pivot.labels)} labels together: {enumerated(pivot.labels, shown)}")
     if pivot.left_out:
-        notes.append(f"not in the cells: {enumerated(pivot.left_out)}, which --label or the factor label shows")
+        notes.append(f"not in the cells: {enumerated(pivot.left_out, shown)}, which --label or the factor label shows")
     if pivot.repeated:
-        notes.append(f"{_counted(pivot.repeated, 'case')} in several files, whose values are together")
+        notes.append(f"{counted(pivot.repeated, 'case')} in several files, whose values are together")
     if pivot.undefined:
         total = sum(pivot.undefined.values())
         reasons = "; ".join(
             reason + (f" ({count})" if len(pivot.undefined) > 1 else "")
             for reason, count in sorted(pivot.undefined.items())
         )
-        notes.append(f"undefined: {_counted(total, 'value')}, {reasons}")
+        notes.append(f"undefined: {counted(total, 'value')}, {reasons}")
     if pivot.absent:
-        notes.append(f"without the label in either map: {_counted(pivot.absent, 'value')}")
+        notes.append(f"without the label in either map: {counted(pivot.absent, 'value')}")
     if pivot.unscored:
         total = sum(pivot.unscored.values())
         notes.append(
-            f"not scored: {_counted(total, 'case')}, "
+            f"not scored: {counted(total, 'case')}, "
             + ", ".join(f"{count} {status}" for status, count in sorted(pivot.unscored.items()))
         )
     if pivot.unknown:
-        names = enumerated(pivot.unknown)
-        notes.append(f"in no cell: {_counted(len(pivot.unknown), 'case')} without metadata, {names}")
+        names = enumerated(pivot.unknown, shown)
+        notes.append(f"in no cell: {counted(len(pivot.unknown), 'case')} without metadata, {names}")
     empty = len(pivot.row_levels) * len(pivot.column_levels) - len(cells)
     if empty:
-        notes.append(f"{alphabet.dash} no case: {_counted(empty, 'cell')}")
+        notes.append(f"{alphabet.dash} no case: {counted(empty, 'cell')}")
     if any(cell.n == 0 for cell in cells):
-        notes.append(f"{alphabet.dash} no value: {_counted(sum(cell.n == 0 for cell in cells), 'cell')}")
+        notes.append(f"{alphabet.dash} no value: {counted(sum(cell.n == 0 for cell in cells), 'cell')}")
     return notes + _signatures(pivot)
 
 
@@ -297,11 +297,8 @@ def _signatures(pivot: Pivot) -> list[str]:
         by_text.setdefault(signature, []).append(name)
     if len(by_text) == 1:
         return list(by_text)
-    return ["the files rest on different conventions:", *(f"{enumerated(by_text[text])}: {text}" for text in by_text)]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
+    lines = [f"{enumerated(files, shown)}: {text}" for text, files in by_text.items()]
+    return ["the files rest on different conventions:", *lines]
 
 
 def best_note(best: str, mark: str) -> str:
