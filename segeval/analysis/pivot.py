@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segeval.analysis.results_files import Source, asked_for, check_metrics, metrics_of, rank, sources_of
 from segeval.errors import InputError, UsageError, shown
@@ -24,13 +23,12 @@ from segeval.metrics import find, parse
 from segeval.reading.folders import natural_order
 from segeval.results.results import Results
 from segeval.results.rows import ALL
-from segeval.results.summary import quantile
+from segeval.results.statistics import Values, quantile
 from segeval.text import enumerated
 
 FILE, LABEL, NAME, METRIC = OWN = ("file", "label", "name", "metric")
 
 Levels = tuple[str, ...]
-Values = NDArray[np.float64]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 

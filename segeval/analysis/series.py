@@ -21,7 +21,7 @@ from segeval.maps.labels import Key
 from segeval.metrics import Direction, parse
 from segeval.results.results import Results
 from segeval.results.rows import PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord
-from segeval.results.summary import quantile
+from segeval.results.statistics import quantile
 
 LIMITS = 1.96  # standard deviations on either side of the bias: 95 % of a normal distribution
 

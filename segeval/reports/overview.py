@@ -18,9 +18,9 @@ import numpy as np
 from segeval.metrics import Direction, Quantity, parse
 from segeval.reports.sheets import UNDEFINED, Alphabet, decimals, number
 from segeval.reports.sparklines import Sparklines
+from segeval.results.intervals import FEW_CASES
 from segeval.results.results import Results
 from segeval.results.rows import ALL, Aggregate, CaseRecord, Status, Summary
-from segeval.results.summary import FEW_CASES
 from segeval.text import counted
 
 SHOWN_ROWS = 40
