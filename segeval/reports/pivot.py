@@ -21,14 +21,15 @@ from segeval.reports.sheets import Alphabet
 from segeval.reports.tabular import csv_lines, defused
 from segeval.text import counted, enumerated
 
-FIELDS = ("median", "iqr", "q1", "q3", "mean", "sd", "n", "n_missing", "min", "max")
-COUNTS = ("n", "n_missing")
+FIELDS = ("median", "iqr", "q1", "q3", "mean", "sd", "n", "n_left_out", "min", "max")
+COUNTS = ("n", "n_left_out")
+FORMER_FIELDS = {"n_missing": "n_left_out"}  # in summaries and in --require it counts cases without a prediction
 DIRECTED = ("median", "q1", "q3", "mean", "min", "max")  # better the way their metric is
 BEST = ("row", "column", "table", "none")
 DEFAULT_CELL = "{median:.2f} ({iqr:.2f})"
 JOINT = " / "  # between the levels of a column in one line
 
-_WORDS = {"n_missing": "missing", "iqr": "interquartile range"}
+_WORDS = {"n_left_out": "left out", "iqr": "interquartile range"}
 _SPEC = re.compile(r"(?:.?[<>=^])?[-+ ]?z?#?0?\d{0,2}[,_]?(?:\.\d{1,2})?[a-zA-Z%]?", re.DOTALL)
 _NEGATIVE_ZERO = re.compile(r"-(0(?:\.0*)?)")
 _DECIMAL = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
@@ -108,7 +109,9 @@ def read_template(text: str) -> CellTemplate:
     parts: list[_Part] = []
     for literal, name, spec, conversion in parsed:
         if name is not None and name not in FIELDS:
-            raise UsageError(f"--cell has no field {shown(name)!r}", hint=known)
+            former = FORMER_FIELDS.get(name)
+            hint = f"{former} counts undefined values, absent labels and cases without scores" if former else known
+            raise UsageError(f"--cell has no field {shown(name)!r}", hint=hint)
         if conversion is not None:
             raise UsageError(f"--cell takes no conversion, found !{shown(conversion)}", hint="write {median:.2f}")
         if name is not None:
@@ -260,8 +263,10 @@ def notes_of(pivot: Pivot, alphabet: Alphabet) -> list[str]:
     ]
     if pivot.together:
         notes.append(f"values of {len(pivot.labels)} labels together: {enumerated(pivot.labels, shown)}")
-    if pivot.left_out:
-        notes.append(f"not in the cells: {enumerated(pivot.left_out, shown)}, which --label or the factor label shows")
+    if pivot.overlapping:
+        notes.append(
+            f"not in the cells: {enumerated(pivot.overlapping, shown)}, which --label or the factor label shows"
+        )
     if pivot.repeated:
         notes.append(f"{counted(pivot.repeated, 'case')} in several files, whose values are together")
     if pivot.undefined:
