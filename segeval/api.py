@@ -22,8 +22,8 @@ from segeval.scoring.options import Options, entries_of, plan_of
 from segeval.scoring.plan import Plan
 
 if TYPE_CHECKING:
+    from segeval.diagnostics.explanation import Explanation
     from segeval.diagnostics.loss_table import LossTable
-    from segeval.diagnostics.tools import Explanation
     from segeval.writing.error_maps import ErrorMaps
 
 

@@ -23,9 +23,9 @@ from segeval.text import counted
 
 if TYPE_CHECKING:
     from segeval.analysis.pivot import Pivot
+    from segeval.diagnostics.explanation import Explanation, LabelExplanation
     from segeval.diagnostics.inspection import InspectedFile
     from segeval.diagnostics.loss_table import LossTable
-    from segeval.diagnostics.tools import Explanation, LabelExplanation
     from segeval.pairing import Pairing
     from segeval.reports.pivot import CellTemplate
 
