@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from segeval.evidence.surfaces.distances import Distances, Surfaces
+from segeval.evidence.surfaces.distances import Distances
 from segeval.evidence.surfaces.smooth import SmoothSurfaces
+from segeval.evidence.surfaces.surface_pairs import Surfaces
 from segeval.evidence.surfaces.surfels import Surfels
 
 if TYPE_CHECKING:

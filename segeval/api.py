@@ -24,8 +24,8 @@ from segeval.scoring.options import Options
 from segeval.scoring.plan import Plan, plan_of
 
 if TYPE_CHECKING:
+    from segeval.diagnostics.explanation import Explanation
     from segeval.diagnostics.loss_table import LossTable
-    from segeval.diagnostics.tools import Explanation
     from segeval.writing.error_maps import ErrorMaps
 
 

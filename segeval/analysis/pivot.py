@@ -8,31 +8,26 @@ Every case is accounted for: what has no value is counted in its cell, and what 
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from segeval.analysis.levels import level_order
 from segeval.analysis.results_files import Source, asked_for, check_metrics, metrics_of, rank, sources_of
 from segeval.errors import InputError, UsageError, shown
 from segeval.maps.labels import Key
 from segeval.metrics import find, parse
-from segeval.reading.case_tables import enumerated
-from segeval.reading.folders import natural_order
 from segeval.results.results import Results
 from segeval.results.rows import ALL
-from segeval.results.summary import quantile
+from segeval.results.statistics import Values, quantile
+from segeval.text import enumerated
 
 FILE, LABEL, NAME, METRIC = OWN = ("file", "label", "name", "metric")
 
 Levels = tuple[str, ...]
-Values = NDArray[np.float64]
-
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +40,7 @@ class Cell:
         As it was asked for, and the unit of the values.
     n
         How many values there are.
-    n_missing
+    n_left_out
         How many more there would be if every case had one: undefined ones, labels in neither map, unscored cases.
     mean, sd, median, q1, q3, iqr, min, max
         None where there is none; quartiles are linear between neighbours, and `iqr` is q3 - q1.
@@ -54,7 +49,7 @@ class Cell:
     metric: str
     unit: str | None
     n: int
-    n_missing: int
+    n_left_out: int
     mean: float | None = None
     sd: float | None = None
     median: float | None = None
@@ -83,7 +78,7 @@ class Pivot:
         The names of the labels whose values are in the cells.
     together
         Whether values of several of them are in one cell.
-    left_out
+    overlapping
         Regions that are not in the cells because they overlap the labels.
     undefined
         Why a value is undefined -> how many are.
@@ -107,7 +102,7 @@ class Pivot:
     metrics: tuple[str, ...]
     labels: tuple[str, ...]
     together: bool
-    left_out: tuple[str, ...]
+    overlapping: tuple[str, ...]
     undefined: Mapping[str, int]
     absent: int
     unscored: Mapping[str, int]
@@ -130,7 +125,7 @@ class _Gathered:
     metric: dict[Levels, tuple[str, str | None]] = field(default_factory=dict)
     labels: dict[str, None] = field(default_factory=dict)
     together: bool = False
-    left_out: dict[str, None] = field(default_factory=dict)
+    overlapping: dict[str, None] = field(default_factory=dict)
     undefined: Counter[str] = field(default_factory=Counter)
     absent: int = 0
     unscored: Counter[str] = field(default_factory=Counter)
@@ -185,19 +180,27 @@ def pivot(
     _check_factors(factors, files, metadata, of_runs)
     called = names_of(list(files))
     sources = sources_of({called[path]: results for path, results in files.items()})
-    tokens = _tokens(sources, list(files), metrics)
-    if METRIC not in factors and len(tokens) > 1:
-        raise UsageError(
-            f"there are several metrics: {', '.join(tokens)}", hint="choose one with --metric, or make metric a factor"
-        )
+    tokens = _tokens(sources, list(files), metrics, factors)
     found = _Gathered()
     chosen = _chosen(sources, tokens, labels, found, by_label=not {LABEL, NAME}.isdisjoint(factors))
     for source, of_run in zip(sources, of_runs.values(), strict=True):
         _gather(found, source, chosen, factors, metadata, of_run)
     if not found.expected:
         raise InputError(_nothing(files, found))
+    signatures = {called[path]: results.signature for path, results in files.items()}
+    return _laid_out(found, rows, columns, _order_of(factors, sources, tokens), tokens, signatures)
+
+
+def _laid_out(
+    found: _Gathered,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    order: Sequence[Callable[[str], object]],
+    tokens: Sequence[str],
+    signatures: Mapping[str, str],
+) -> Pivot:
+    """What was found, in rows and columns; `order` has a sort key of levels for each factor."""
     split = len(rows)
-    order = _order_of(factors, sources, tokens)
     cells = {(key[:split], key[split:]): _cell(found, key) for key in found.expected}
     return Pivot(
         rows=tuple(rows),
@@ -208,13 +211,13 @@ def pivot(
         metrics=tuple(token for token in tokens if any(token == metric for metric, _ in found.metric.values())),
         labels=tuple(found.labels),
         together=found.together,
-        left_out=tuple(found.left_out),
+        overlapping=tuple(found.overlapping),
         undefined=found.undefined,
         absent=found.absent,
         unscored=found.unscored,
         unknown=tuple(found.unknown),
         repeated=len({case for (case, _), count in found.seen.items() if count > 1}),
-        signatures={called[path]: results.signature for path, results in files.items()},
+        signatures=signatures,
     )
 
 
@@ -230,37 +233,13 @@ def names_of(paths: Sequence[str]) -> dict[str, str]:
     return {path: Path(path).stem if count[Path(path).stem] == 1 else path for path in paths}
 
 
-def number_of(level: str) -> float | None:
-    """The number that a level is, None where it is none.
-
-    Examples
-    --------
-    >>> number_of("1e-4"), number_of("56x56"), number_of("nan")
-    (0.0001, None, None)
-    """
-    value = float(level) if _NUMBER.fullmatch(level) else math.nan
-    return value if math.isfinite(value) else None
-
-
-def level_order(level: str) -> tuple[int, float, list[tuple[int, str]], str]:
-    """Sort key of a level: numbers by their value, then texts in natural order.
-
-    Examples
-    --------
-    >>> sorted(["unet", "0.01", "1e-4", "0.001", "rib_10", "rib_2"], key=level_order)
-    ['1e-4', '0.001', '0.01', 'rib_2', 'rib_10', 'unet']
-    """
-    value = number_of(level)
-    return (1, 0.0, natural_order(level), level) if value is None else (0, value, [], level)
-
-
 def _of_run(path: str, paths: Sequence[str], runs: Mapping[str, Mapping[str, str]] | None) -> Mapping[str, str]:
     """What is known of a results file."""
     if runs is None:
         return {}
     known = [name for name in dict.fromkeys((path, Path(path).name, Path(path).stem)) if name in runs]
     if len(known) != 1:
-        found = " and ".join(map(shown, known)) or f"only {enumerated(list(runs))}"
+        found = " and ".join(map(shown, known)) or f"only {enumerated(list(runs), shown)}"
         raise UsageError(f"expected one row for this results file in the metadata, found {found}", source=path)
     others = [other for other in paths if other != path and known[0] in (Path(other).name, Path(other).stem)]
     if others and known[0] != path:
@@ -294,13 +273,20 @@ def _check_factors(
         )
 
 
-def _tokens(sources: Sequence[Source], paths: Sequence[str], metrics: Sequence[str]) -> list[str]:
-    """The metrics that are asked for, or all there are."""
-    if not metrics:
-        return list(dict.fromkeys(token for source in sources for token in metrics_of(source.results)))
-    tokens = list(dict.fromkeys(parse(metric).token for metric in metrics))
-    for path, source in zip(paths, sources, strict=True):
-        check_metrics(source.results, tokens, path=path)
+def _tokens(
+    sources: Sequence[Source], paths: Sequence[str], metrics: Sequence[str], factors: Sequence[str]
+) -> list[str]:
+    """The metrics that are asked for, or all there are: one, unless a factor tells them apart."""
+    if metrics:
+        tokens = list(dict.fromkeys(parse(metric).token for metric in metrics))
+        for path, source in zip(paths, sources, strict=True):
+            check_metrics(source.results, tokens, path=path)
+    else:
+        tokens = list(dict.fromkeys(token for source in sources for token in metrics_of(source.results)))
+    if METRIC not in factors and len(tokens) > 1:
+        raise UsageError(
+            f"there are several metrics: {', '.join(tokens)}", hint="choose one with --metric, or make metric a factor"
+        )
     return tokens
 
 
@@ -366,7 +352,7 @@ def _chosen(
         numbered = {metric for label, metric in kinds if isinstance(label, int)}
         kept = [(label, metric) for label, metric in kinds if isinstance(label, int) or metric not in numbered]
     if not labels:
-        found.left_out |= {sources[0].names[label]: None for label in called if label not in dict(kept)}
+        found.overlapping |= {sources[0].names[label]: None for label in called if label not in dict(kept)}
     found.labels |= {sources[0].names[label]: None for label, _ in kept}
     found.together = not by_label and max(Counter(metric for _, metric in kept).values(), default=0) > 1
     return kept
@@ -376,16 +362,13 @@ def _cell(found: _Gathered, key: Levels) -> Cell:
     ordered = np.sort(np.concatenate(found.values[key]))
     metric, unit = found.metric[key]
     n = len(ordered)
-    cell = Cell(metric=metric, unit=unit, n=n, n_missing=found.expected[key] - n)
+    cell = Cell(metric=metric, unit=unit, n=n, n_left_out=found.expected[key] - n)
     if not n:
         return cell
     q1, median, q3 = (quantile(ordered, share) for share in (0.25, 0.5, 0.75))
     finite = bool(np.isfinite(ordered).all())
-    return Cell(
-        metric=metric,
-        unit=unit,
-        n=n,
-        n_missing=cell.n_missing,
+    return replace(
+        cell,
         mean=float(ordered.mean()),
         sd=float(np.std(ordered, ddof=1)) if n > 1 and finite else None,
         median=median,
@@ -422,7 +405,7 @@ def _sorted(levels: Iterable[Levels], keys: Sequence[Callable[[str], object]]) -
 def _nothing(files: Mapping[str, Results], found: _Gathered) -> str:
     cases = sum(len(results.cases) for results in files.values())
     if found.unknown:
-        names = enumerated(list(found.unknown))
+        names = enumerated(list(found.unknown), shown)
         return f"none of the {cases} cases of the results is in the metadata: {names}"
     return "the results have no score" if cases else "the results have no case"
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from segeval.errors import UsageError, shown
 from segeval.maps.labels import Key
-from segeval.reading.case_tables import enumerated
+from segeval.results.matrix import ScoreMatrix
 from segeval.results.results import Results
 from segeval.results.rows import ALL
-
-Values = NDArray[np.float64]
+from segeval.results.statistics import Values
+from segeval.text import enumerated
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,27 +50,13 @@ class Source:
     def of(cls, called: str, results: Results) -> Source:
         """A file with the names that are in itself."""
         scores = results.scores
-        rank = {record.case: place for place, record in enumerate(results.cases)}
-        ranks = np.array([rank.get(case, -1) for case in scores.cases.values], np.int64)
-        width = max(1, len(scores.metrics.values))
-        occurring, column_of = np.unique(
-            scores.label_codes.astype(np.int64) * width + scores.metric_codes, return_inverse=True
-        )
-        kinds = [
-            (scores.labels.values[code // width], scores.metrics.values[code % width]) for code in occurring.tolist()
-        ]
-        shape = (len(results.cases), len(kinds))
-        values, notes = np.full(shape, np.nan), np.full(shape, -1, np.int16)
-        of_rows = ranks[scores.case_codes] if len(scores) else np.zeros(0, np.int64)
-        kept = of_rows >= 0
-        where = of_rows[kept], column_of[kept]
-        values[where], notes[where] = scores.values[kept], scores.note_codes[kept]
+        matrix = ScoreMatrix.of(scores, [record.case for record in results.cases])
         return cls(
             called=called,
             results=results,
-            column_of={kind: place for place, kind in enumerate(kinds)},
-            values=values,
-            notes=notes,
+            column_of={kind: place for place, kind in enumerate(matrix.columns)},
+            values=matrix.filled(scores.values, np.nan),
+            notes=matrix.filled(scores.note_codes, -1),
             names=_names_in(results),
         )
 
@@ -128,7 +114,7 @@ def check_metrics(results: Results, tokens: Iterable[str], *, path: str) -> None
     there = metrics_of(results)
     lacking = [token for token in tokens if token not in there]
     if lacking:
-        known = f"there are {enumerated(there)}" if there else "there is none at all"
+        known = f"there are {enumerated(there, shown)}" if there else "there is none at all"
         raise UsageError(f"no score of {', '.join(lacking)}", source=path, hint=known)
 
 
@@ -158,7 +144,7 @@ def asked_for(sources: Sequence[Source], labels: Iterable[Key], wanted: Collecti
         known = [sources[0].names[label] for label in ordered]
         raise UsageError(
             f"no score for the label {', '.join(repr(shown(each)) for each in lacking)}",
-            hint=f"there are {enumerated(known)}" if known else "there is none at all",
+            hint=f"there are {enumerated(known, shown)}" if known else "there is none at all",
         )
     return [label for label in ordered if not called[label].isdisjoint(wanted)]
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.analysis.results_files import Source, Values, asked_for, check_metrics, sources_of
+from segeval.analysis.results_files import Source, asked_for, check_metrics, sources_of
 from segeval.errors import UsageError
 from segeval.maps.labels import Key
 from segeval.metrics import Direction, parse
 from segeval.results.results import Results
 from segeval.results.rows import PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord
-from segeval.results.summary import quantile
+from segeval.results.statistics import Values, quantile
 
 LIMITS = 1.96  # standard deviations on either side of the bias: 95 % of a normal distribution
 

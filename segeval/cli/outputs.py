@@ -18,6 +18,7 @@ from segeval.cli.options import complete_file, decorated, option
 from segeval.cli.streams import complain, data_stream, remark, talk_stream, write_document
 from segeval.errors import InputError, SegevalError, UsageError, shown
 from segeval.scoring.option_values import path_from
+from segeval.text import counted, enumerated
 
 if TYPE_CHECKING:
     from segeval.results.gate import Requirement
@@ -267,8 +268,7 @@ def tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
 
 
 def _few(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - MOST_NAMED} more" if len(texts) > MOST_NAMED else ""
-    return ", ".join(texts[:MOST_NAMED]) + more
+    return enumerated(texts, str, most=MOST_NAMED, last=", ")
 
 
 def ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
@@ -292,7 +292,7 @@ def ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
     if code:
         lost = [record for record in results.cases if record.status in ("failed", "missing")]
         incomplete = [record for record in results.cases if record.status == "scored" and record.exit_code]
-        cases = f"{len(results.cases)} {'case' if len(results.cases) == 1 else 'cases'}"
+        cases = counted(len(results.cases), "case")
         if incomplete:
             named = _few([shown(record.case) for record in incomplete])
             why = f"; {shown(incomplete[0].warnings[-1])}" if incomplete[0].warnings else ""

@@ -74,7 +74,7 @@ def factor_options(command: Command) -> Command:
     metavar="TEXT",
     default="{median:.2f} ({iqr:.2f})",
     show_default=True,
-    help="What a cell says. Fields: median, iqr, q1, q3, mean, sd, n, n_missing, min, max.",
+    help="What a cell says. Fields: median, iqr, q1, q3, mean, sd, n, n_left_out, min, max.",
 )
 @click.option(
     "--best",

@@ -8,7 +8,7 @@ of `segeval.losses`. Ignored voxels are in neither. This module knows of no outp
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from segeval.losses import LOSSES
 from segeval.maps.label_map import LabelMap
 from segeval.maps.probability_map import ProbabilityMap
 from segeval.metrics import METRICS, parse_all
-from segeval.results.rows import ALL
+from segeval.results.rows import ALL, Score
 from segeval.scoring.case import Case
 from segeval.scoring.cases import bins_of, read_soft_case
 from segeval.scoring.compare import compare
@@ -149,28 +149,16 @@ def _table(case: Case, plan: Plan, soft: SoftMaps, maps: tuple[LabelMap, LabelMa
         for place, label in _places(labels).items()
         if label
     }
+    options: dict[str, dict[str, Any]] = dict.fromkeys(WEIGHED, {"weights": weights})
+    options["gdl"] = {"absent_class": plan.conventions.absent_class}
     foreground = held != 0
     rows = []
     for request in plan.metrics:
-        name = request.name
-        scores = {row.label: row for row in found if row.metric == request.token}
-        of_labels = {label: row for label, row in scores.items() if isinstance(label, int) and label}
-        options: dict[str, Any] = {"weights": weights} if name in WEIGHED else {}
-        options |= {"absent_class": plan.conventions.absent_class} if name == "gdl" else {}
-        largest, on_foreground = None, None
-        if name in LOSSES and held.size:
-            _, gradient = LOSSES[name](**values, **options)
-            largest, on_foreground = _sizes(gradient.reshape(len(labels), -1), foreground)
-        rows.append(
-            LossRow(
-                metric=request.token,
-                value=scores[ALL].value,
-                by_label={label: row.value for label, row in of_labels.items()},
-                notes={label: row.note for label, row in of_labels.items() if row.note is not None},
-                largest=largest,
-                on_foreground=on_foreground,
-            )
-        )
+        size = None
+        if request.name in LOSSES and held.size:
+            _, gradient = LOSSES[request.name](**values, **options.get(request.name, {}))
+            size = _size(gradient.reshape(len(labels), -1), foreground)
+        rows.append(_row(request.token, [row for row in found if row.metric == request.token], size))
     totals = {label: count for label, count in pair.table.reference_totals.items() if label}
     voxels = pair.voxels
     return LossTable(
@@ -184,6 +172,20 @@ def _table(case: Case, plan: Plan, soft: SoftMaps, maps: tuple[LabelMap, LabelMa
         rows=tuple(rows),
         signature=plan.signature([(pair.grid.ndim, pair.grid.unit)]),
         warnings=tuple(warnings),
+    )
+
+
+def _row(metric: str, scores: Sequence[Score], size: tuple[float, float | None] | None) -> LossRow:
+    """One loss, from its scores and the size of its gradient; None for one that has none."""
+    by_label = {row.label: row for row in scores if isinstance(row.label, int) and row.label}
+    largest, on_foreground = size or (None, None)
+    return LossRow(
+        metric=metric,
+        value=next(row.value for row in scores if row.label == ALL),
+        by_label={label: row.value for label, row in by_label.items()},
+        notes={label: row.note for label, row in by_label.items() if row.note is not None},
+        largest=largest,
+        on_foreground=on_foreground,
     )
 
 
@@ -206,7 +208,7 @@ def _indices(held: NDArray[Any], labels: tuple[int, ...]) -> NDArray[Any]:
     return classes.reshape(1, 1, -1)
 
 
-def _sizes(gradient: NDArray[np.float64], foreground: NDArray[np.bool_]) -> tuple[float, float | None]:
+def _size(gradient: NDArray[np.float64], foreground: NDArray[np.bool_]) -> tuple[float, float | None]:
     """The largest magnitude, and how much of all falls on the foreground."""
     largest, total, inside = 0.0, 0.0, 0.0
     for channel in gradient:

@@ -18,7 +18,8 @@ from segeval.evidence.conventions import SLACK, WEIGHTED, Conventions
 from segeval.evidence.counts import ContingencyTable, Counts, LabelTotals, count_pairs
 from segeval.evidence.probability_sums import ClassSums, ProbabilitySums, ProbabilityTotals, sum_up
 from segeval.evidence.surfaces.boundary_bands import Bands, Rims, rims
-from segeval.evidence.surfaces.distances import Distances, SurfaceDistances, Surfaces
+from segeval.evidence.surfaces.distances import Distances, SurfaceDistances
+from segeval.evidence.surfaces.surface_pairs import Surfaces
 from segeval.maps.label_map import Grid, LabelMap
 from segeval.maps.labels import Key, mask_of, number_of
 from segeval.maps.probability_map import ProbabilityMap

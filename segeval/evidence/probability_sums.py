@@ -7,7 +7,7 @@ gives the sums of all classes at once, so that the map is in memory once. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,7 +162,30 @@ def sum_up(
     labels = probabilities.labels
     sums = {label: _Running() for label in labels}
     binned = {count: _Bins(count) for count in bins}
-    voxels, flat = 0, reference.reshape(-1)
+    voxels = 0
+    for here, block, shares in _counted_stretches(probabilities, reference, soft_reference, ignored):
+        voxels += here.size
+        for place, label in enumerate(labels):
+            p = block[place].astype(np.float64)
+            if shares is None:
+                sums[label].add_hard(p, here == label)
+            else:
+                sums[label].add_soft(p, shares[place].astype(np.float64))
+        if binned:
+            best, right = _most_probable(block, labels, here)
+            for each in binned.values():
+                each.add(best, right)
+    by_label = {label: each.sums(voxels) for label, each in sums.items()}
+    if len(labels) == 1:
+        by_label = {0: by_label[labels[0]].complement(), **by_label}
+    return ProbabilitySums(by_label=by_label, calibration={count: each.found() for count, each in binned.items()})
+
+
+def _counted_stretches(
+    probabilities: ProbabilityMap, reference: Labels, soft_reference: ProbabilityMap | None, ignored: int | None
+) -> Iterator[tuple[Labels, NDArray[Any], NDArray[Any] | None]]:
+    """The voxels that count, a few at a time: their labels, probabilities, and the reference's shares if it is soft."""
+    flat = reference.reshape(-1)
     soft = None if soft_reference is None else soft_reference.stretches()
     for part, block in probabilities.stretches():
         here, kept, shares = flat[part], block, None if soft is None else next(soft)[1]
@@ -171,23 +194,8 @@ def sum_up(
             if not counted.all():
                 here, kept = here[counted], block[:, counted]
                 shares = None if shares is None else shares[:, counted]
-        if not here.size:
-            continue
-        voxels += here.size
-        for place, label in enumerate(labels):
-            p = kept[place].astype(np.float64)
-            if shares is None:
-                sums[label].add_hard(p, here == label)
-            else:
-                sums[label].add_soft(p, shares[place].astype(np.float64))
-        if binned:
-            best, right = _most_probable(kept, labels, here)
-            for each in binned.values():
-                each.add(best, right)
-    by_label = {label: each.sums(voxels) for label, each in sums.items()}
-    if len(labels) == 1:
-        by_label = {0: by_label[labels[0]].complement(), **by_label}
-    return ProbabilitySums(by_label=by_label, calibration={count: each.found() for count, each in binned.items()})
+        if here.size:
+            yield here, kept, shares
 
 
 def _most_probable(block: NDArray[Any], labels: Sequence[int], here: Labels) -> tuple[Floats, NDArray[np.bool_]]:

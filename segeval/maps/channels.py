@@ -101,6 +101,13 @@ class Channels:
         part: Array = gradient.reshape(self.probabilities.values.shape)[0 if self.one_channel else label]
         return part
 
+    def subtract(self, gradient: Array, label: int, slope: Array) -> None:
+        """Take a slope off the gradient of a class; the background of one channel is 1 - p, with the other sign."""
+        if self.one_channel and label == 0:
+            self.slot(gradient, 1)[...] += slope
+        else:
+            self.slot(gradient, label)[...] -= slope
+
     def predicted(self) -> set[int]:
         """The classes that the label map made of the probabilities holds: the largest, of equal ones the first."""
         if self.one_channel:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
 from segeval.maps.label_map import LabelMap, Labels, layerwise, slabs
+from segeval.text import enumerated
 
 Key = int | str  # a label's number or a region's name
 
@@ -140,14 +141,14 @@ def check_names(prediction: LabelMap, reference: LabelMap, *, present: Collectio
     ]
     if not apart:
         return
-    examples = ", ".join(
-        f"{label} is {shown(prediction.names[label])!r} in the prediction "
-        f"and {shown(reference.names[label])!r} in the reference"
-        for label in apart[:MOST_EXAMPLES]
-    )
-    more = f" and {len(apart) - MOST_EXAMPLES} more" if len(apart) > MOST_EXAMPLES else ""
+
+    def names_of(label: int) -> str:
+        in_prediction, in_reference = shown(prediction.names[label]), shown(reference.names[label])
+        return f"{label} is {in_prediction!r} in the prediction and {in_reference!r} in the reference"
+
+    examples = enumerated(apart, names_of, most=MOST_EXAMPLES, last=", ")
     raise InputError(
-        f"the label names of the two files contradict each other: {examples}{more}",
+        f"the label names of the two files contradict each other: {examples}",
         source=prediction.source,
         hint="--match names pairs labels by name, --labels says what the numbers mean in both",
     )

@@ -112,16 +112,12 @@ def arranged(
     """
     if values.dtype.kind not in "biuf":
         raise InputError(f"expected probabilities, found values of type {values.dtype}", source=source)
-    kind, shape = _fitting(values.shape, reference.shape, labels, source), values.shape
-    wanted = _long_axes(reference.shape)
-    channels = {"without channels": 1, "channels first": shape[0], "channels last": shape[-1]}[kind]
+    kind = _fitting(values.shape, reference.shape, labels, source)
     if grid is None:  # an array by itself: it is where the reference is
         grid = reference
-    elif kind == "channels last" or _long_axes(grid.shape) != wanted:  # its geometry is about other axes
+    elif kind == "channels last" or _long_axes(grid.shape) != _long_axes(reference.shape):  # it is about other axes
         grid = Grid(shape=reference.shape, spacing=(1.0,) * reference.ndim, unit="px")
-    if kind == "channels last":
-        values = np.moveaxis(values, -1, 0)
-    values = values.reshape(channels, -1)
+    values, channels = _channels_first(values, kind)
     if not labels:
         labels = (1,) if channels == 1 else range(channels)
     elif list(labels) != sorted(labels):  # of equals the smaller label is taken
@@ -135,6 +131,15 @@ def arranged(
         source=source,
         stored=stored,
     )
+
+
+def _channels_first(values: NDArray[Any], kind: str) -> tuple[NDArray[Any], int]:
+    """The values with axes (channels, voxels), and how many channels there are."""
+    shape = values.shape
+    channels = {"without channels": 1, "channels first": shape[0], "channels last": shape[-1]}[kind]
+    if kind == "channels last":
+        values = np.moveaxis(values, -1, 0)
+    return values.reshape(channels, -1), channels
 
 
 def _fitting(shape: Sequence[int], reference: Sequence[int], labels: Sequence[int], source: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from segeval.errors import shown
 from segeval.pairing.listing import Item
 from segeval.pairing.patterns import CASE, Pattern, compile_pattern
-from segeval.pairing.remarks import counted
+from segeval.text import counted
 
 _MOST_TRIED = 20  # predictions that a reference is held against
 _MOST_COUNTED = 200  # files that a pattern is tried on

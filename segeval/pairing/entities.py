@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from segeval.errors import shown
 from segeval.pairing.listing import Item, Side, listed
 from segeval.pairing.matches import Groups, Matches
-from segeval.pairing.remarks import counted, number
+from segeval.pairing.remarks import number
+from segeval.text import counted
 
 _NAME = r"(?:.*/)?(sub-[^_/-]+(?:_[^_/-]+-[^_/-]+)*)_"
 _BIDS = re.compile(rf"{_NAME}dseg", re.DOTALL)

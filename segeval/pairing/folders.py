@@ -19,9 +19,10 @@ from segeval.pairing.names import match_names
 from segeval.pairing.near import count_channels, near_predictions
 from segeval.pairing.paths import are_same, strict_order
 from segeval.pairing.patterns import compile_pattern
-from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, counted, number
+from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, number
 from segeval.reading import POLYGON_SUFFIX, SUFFIXES
 from segeval.scoring.case import Case
+from segeval.text import counted
 
 
 def pair_folders(
@@ -66,22 +67,33 @@ def pair_folders(
     segeval.errors.InputError: missing: no such folder; give the folder of the predictions
     """
     patterns = compile_pattern(prediction_pattern), compile_pattern(reference_pattern)
+    told_apart = None not in patterns and prediction_pattern != reference_pattern
+    same = _check_folders(predictions, references, told_apart=told_apart)
+    prediction_files = files_below(predictions, without=references)
+    predicted = Side(predictions, "prediction", prediction_files, patterns[0], probabilities)
+    given = Side(references, "reference", files_below(references, without=predictions), patterns[1])
+    return _pair_sides(predicted, given, same=same)
+
+
+def _check_folders(predictions: str, references: str, *, told_apart: bool) -> bool:
+    """Whether both are one folder, which is refused unless patterns tell the files apart."""
     check_folder(predictions, "prediction")
     check_folder(references, "reference")
     same = identity(predictions) == identity(references)
-    if same and (None in patterns or prediction_pattern == reference_pattern):
+    if same and not told_apart:
         raise UsageError(
             "it is both the folder of the predictions and that of the references",
             source=predictions,
             hint="give two folders, or tell the files apart by --prediction-pattern and --reference-pattern",
         )
-    predicted = Side(
-        predictions, "prediction", files_below(predictions, without=references), patterns[0], probabilities
-    )
-    given = Side(references, "reference", files_below(references, without=predictions), patterns[1])
+    return same
+
+
+def _pair_sides(predicted: Side, given: Side, *, same: bool) -> Pairing:
+    """The pairing of what lies in the folders; `same` says that they are one."""
     remarks: list[str] = []
     reference_items, of_folders = find_references(given, predicted, remarks)
-    plain = patterns == (None, None) and not of_folders
+    plain = predicted.pattern is None and given.pattern is None and not of_folders
     of_entities = plain and all(entities(item.stem) is not None for item in reference_items)
     prediction_items = find_predictions(predicted, remarks, of_folders=of_folders, of_entities=of_entities)
     if same:
@@ -89,15 +101,14 @@ def pair_folders(
             prediction_items, reference_items, prediction_side=predicted, reference_side=given
         )
     if not reference_items:
-        remarks.append(
-            f"no reference in {shown(references)}: files that end in {', '.join((*SUFFIXES, POLYGON_SUFFIX))} count"
-        )
+        suffixes = ", ".join((*SUFFIXES, POLYGON_SUFFIX))
+        remarks.append(f"no reference in {shown(given.folder)}: files that end in {suffixes} count")
     return _pairing(
         prediction_items,
         reference_items,
         remarks,
         by_entities=of_entities and any(entities(item.stem) is not None for item in prediction_items),
-        endings=patterns[0] is None,
+        endings=predicted.pattern is None,
         derive=plain,
     )
 

@@ -16,9 +16,10 @@ from segeval.pairing.listing import Item, Side, folders_of
 from segeval.pairing.names import shared_ending
 from segeval.pairing.paths import stem_of, strict_order
 from segeval.pairing.patterns import CASE, Pattern
-from segeval.pairing.remarks import counted, ending_remark
+from segeval.pairing.remarks import ending_remark
 from segeval.pairing.scenes import street_scenes
 from segeval.reading import POLYGON_SUFFIX
+from segeval.text import counted
 
 
 def find_references(side: Side, predictions: Side, remarks: list[str]) -> tuple[list[Item], bool]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn
 
-from segeval.errors import InputError
+from segeval.errors import InputError, shown
 from segeval.pairing.paths import base_of, is_text, joined, parent_of, stem_of, strict_order
 from segeval.pairing.patterns import Pattern
 from segeval.reading import POLYGON_SUFFIX, SUFFIXES
-from segeval.reading.case_tables import enumerated
+from segeval.text import enumerated
 
 MOST_REVISITS = 10_000  # of folders that links lead to again
 
@@ -137,7 +137,7 @@ def folders_of(files: Iterable[str]) -> list[str]:
 
 def listed(items: Iterable[Item]) -> str:
     """The paths of some items, for a message."""
-    return enumerated([item.path for item in items])
+    return enumerated([item.path for item in items], shown)
 
 
 def check_folder(folder: str, kind: str) -> None:

@@ -15,8 +15,8 @@ from segeval.pairing.listing import Item
 from segeval.pairing.matches import Groups, Matches
 from segeval.pairing.paths import base_of, parent_of, strict_order
 from segeval.pairing.patterns import CASE
-from segeval.pairing.remarks import counted, ending_remark
-from segeval.reading.case_tables import enumerated
+from segeval.pairing.remarks import ending_remark
+from segeval.text import counted, enumerated
 
 REFERENCE_ENDING = re.compile(
     r"(?<=[^/])[_-](gt|ref|reference|groundtruth|ground_truth|manual|labels?|seg|segmentation|mask)$", re.IGNORECASE
@@ -109,7 +109,8 @@ def _hits(known: Mapping[str, str], predictions: Iterable[Item], *, alone: bool,
 def _settle(hits: _Hits, groups: Groups, matches: Matches, *, alone: bool) -> None:
     """Pair what was found, unless it is a mixture."""
     if len(hits) > 1:
-        matches.refuse(f"predictions end in {enumerated(sorted(hits))}: --prediction-pattern says which of them count")
+        endings = enumerated(sorted(hits), shown)
+        matches.refuse(f"predictions end in {endings}: --prediction-pattern says which of them count")
         return
     ((ending, found),) = hits.items()
     if alone:
@@ -147,7 +148,7 @@ def _mixed(found: Mapping[str, Sequence[Item]], ending: str) -> str | None:
     most = max(folders, key=lambda folder: sum(parent_of(item.name) == folder for item in items))
     every = f", and '*/{CASE}{shown(ending)}' those of all" if once else ""
     return (
-        f"no prediction is paired by file name alone, which would mix the folders {enumerated(folders)}: "
+        f"no prediction is paired by file name alone, which would mix the folders {enumerated(folders, shown)}: "
         f"--prediction-pattern '{shown(most)}/{CASE}{shown(ending)}' takes those of one{every}"
     )
 

@@ -6,6 +6,7 @@ What is said in more than one place is said alike. Names from outside pass throu
 from __future__ import annotations
 
 from segeval.errors import shown
+from segeval.text import counted
 
 NOT_TEXT = "the file name is not valid UTF-8, which result files cannot hold; rename the file"
 SAME_FILE = "its prediction and its reference are the same file"
@@ -14,11 +15,6 @@ SAME_FILE = "its prediction and its reference are the same file"
 def number(count: int) -> str:
     """How many there are of what there should be one of."""
     return "two" if count == 2 else str(count)
-
-
-def counted(count: int, noun: str) -> str:
-    """A number with its noun: ``2 files``."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def ending_remark(count: int, kind: str, ending: str) -> str:

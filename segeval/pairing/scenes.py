@@ -11,7 +11,8 @@ from collections import Counter
 
 from segeval.pairing.listing import Item, Side
 from segeval.pairing.paths import stem_of
-from segeval.pairing.remarks import counted, ending_remark
+from segeval.pairing.remarks import ending_remark
+from segeval.text import counted
 
 _SCENE = re.compile(r"(.*[^/])(_gt(?:Fine|Coarse)_)(\w+?)", re.IGNORECASE | re.DOTALL)
 _KINDS = ("labelids", "labeltrainids", "polygons")  # the first that is there is the reference

@@ -15,11 +15,12 @@ from segeval.pairing.listing import entries
 from segeval.pairing.matches import Pairing
 from segeval.pairing.near import MOST_SUGGESTED, Pool
 from segeval.pairing.paths import are_same, base_of, is_text, joined, stem_of, strict_order, suffix_of
-from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, counted, number
+from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, number
 from segeval.reading import file_behind
-from segeval.reading.case_tables import CaseTable, cell, enumerated, line_list, read_case_table, storable
+from segeval.reading.case_tables import CaseTable, cell, line_list, read_case_table, storable
 from segeval.scoring.case import Case
 from segeval.scoring.cases import case_name
+from segeval.text import counted, enumerated
 
 _COLUMNS = ("case", "prediction", "reference")
 _MOST_REUSED = 5  # predictions of several cases that are named
@@ -85,7 +86,7 @@ def _reused(cases: Iterable[Case]) -> list[str]:
             names.setdefault(os.path.abspath(case.prediction), []).append(case.name)  # noqa: PTH100
     reused = {path: each for path, each in names.items() if len(each) > 1}
     remarks = [
-        f"{shown(path)} is the prediction of {number(len(each))} cases: {enumerated(each)}"
+        f"{shown(path)} is the prediction of {number(len(each))} cases: {enumerated(each, shown)}"
         for path, each in list(reused.items())[:_MOST_REUSED]
     ]
     if len(reused) > _MOST_REUSED:
@@ -179,7 +180,7 @@ def _case(name: str, rows: Sequence[_Row], beside: _Beside) -> Case:
     problems = []
     if len(rows) > 1:
         lines = line_list([row.line for row in rows])
-        problems.append(f"{number(len(rows))} rows for one case, in {lines}: {enumerated(references)}")
+        problems.append(f"{number(len(rows))} rows for one case, in {lines}: {enumerated(references, shown)}")
     if not all(row.is_text for row in rows):
         problems.append(NOT_TEXT)
     problems += [f"its reference does not exist: {shown(path)}" for path in references if not _exists(path)]

@@ -23,6 +23,7 @@ from segeval.errors import InputError, shown
 from segeval.maps.label_map import Grid, LabelMap, as_labels
 from segeval.reading.contents import HEAD_BYTES, unexpected
 from segeval.reading.streams import Inflated, Plain, Stream, Summed, check_capacity, read_exactly, read_values
+from segeval.text import enumerated
 
 PREFERRED_KEYS = ("labels", "segmentation", "seg", "arr_0")
 PROBABILITIES_HINT = "--probabilities reads it as a probability map"
@@ -235,10 +236,9 @@ def _chosen(members: list[zipfile.ZipInfo], keys: tuple[str, ...], source: str) 
         return preferred[0]
     if not members:
         raise InputError("holds no array", source=source)
-    held = ", ".join(shown(_key(member)) for member in members[:MAX_KEYS_SHOWN])
-    more = f" and {len(members) - MAX_KEYS_SHOWN} more" if len(members) > MAX_KEYS_SHOWN else ""
+    held = enumerated([_key(member) for member in members], shown, most=MAX_KEYS_SHOWN, last=", ")
     raise InputError(
-        f"holds {len(members):,} arrays: {held}{more}",
+        f"holds {len(members):,} arrays: {held}",
         source=source,
         hint=f"save one alone, or call one of them {', '.join(keys[:-1])} or {keys[-1]}",
     )

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 from segeval.errors import InputError, shown
 from segeval.reading.files import opened
+from segeval.text import enumerated
 
-MOST_LISTED = 8
 MAX_TABLE_BYTES = 1 << 26
 
 
@@ -127,18 +127,4 @@ def line_list(lines: Sequence[int]) -> str:
     >>> line_list([2, 4])
     'lines 2 and 4'
     """
-    return f"{'line' if len(lines) == 1 else 'lines'} {enumerated([str(line) for line in lines])}"
-
-
-def enumerated(texts: Sequence[str]) -> str:
-    """The first of some texts, and how many more there are.
-
-    Examples
-    --------
-    >>> enumerated("abcdefghij")
-    'a, b, c, d, e, f, g, h and 2 more'
-    """
-    names = [shown(text) for text in texts[:MOST_LISTED]]
-    if len(texts) > len(names):
-        names.append(f"{len(texts) - len(names)} more")
-    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    return f"{'line' if len(lines) == 1 else 'lines'} {enumerated(lines, str)}"

@@ -20,8 +20,8 @@ from segeval.errors import InputError, shown
 from segeval.maps.label_map import Grid, LabelMap, Labels, slabs
 from segeval.maps.labels import plain_name
 from segeval.reading import SUFFIXES, read_label_map
+from segeval.text import enumerated
 
-MOST_EXAMPLES = 8
 MOST_DIGITS = 4000  # that Python reads as one number
 GRID_TOLERANCE = 1e-3  # of the smallest spacing: files of one case come from one writer
 
@@ -53,10 +53,8 @@ def read_class_folders(
     of_prediction, of_reference = class_files(prediction), class_files(reference)
     missing = [name for name in of_reference if name not in of_prediction]
     if missing:
-        more = f" and {len(missing) - MOST_EXAMPLES} more" if len(missing) > MOST_EXAMPLES else ""
         raise InputError(
-            f"{len(missing)} of {len(of_reference)} classes have no file here: "
-            f"{', '.join(map(shown, missing[:MOST_EXAMPLES]))}{more}",
+            f"{len(missing)} of {len(of_reference)} classes have no file here: {enumerated(missing, shown, last=', ')}",
             source=prediction,
             hint="write an empty mask for a class that was not found",
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from segeval.errors import InputError, shown
+from segeval.text import counted
 
 if TYPE_CHECKING:
     import io
@@ -151,7 +152,7 @@ class Fields:
         """Return whole numbers from 1 up."""
         found = words(self.text(name))
         if len(found) != count or not all(_WHOLE.fullmatch(word) for word in found):
-            raise self.wrong(name, f"{count} whole number{'s' if count > 1 else ''}")
+            raise self.wrong(name, counted(count, "whole number"))
         sizes = [int(word) for word in found]
         if min(sizes) < 1:
             raise self.wrong(name, "sizes of at least 1")
@@ -166,7 +167,7 @@ class Fields:
         if len(found) != count or not all(
             len(word) <= MAX_SHOWN and _NUMBER.fullmatch(word) and math.isfinite(float(word)) for word in found
         ):
-            raise self.wrong(name, f"{count} number{'s' if count > 1 else ''}")
+            raise self.wrong(name, counted(count, "number"))
         return found
 
     def wrong(self, name: str, expected: str) -> InputError:

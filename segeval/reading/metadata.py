@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from segeval.errors import InputError, UsageError, shown
-from segeval.reading.case_tables import CaseTable, cell, enumerated, line_list, read_case_table, storable
+from segeval.reading.case_tables import CaseTable, cell, line_list, read_case_table, storable
+from segeval.text import enumerated
 
 EMPTY = "(empty)"
 CASE, FILE = "case", "file"
@@ -66,7 +68,7 @@ def read_metadata(path: str, *, columns: Sequence[str]) -> dict[str, dict[str, s
             source=path,
             hint=_columns_of(table.columns),
         )
-    return _values(table, CASE, of_case, places, path)
+    return _values(_KeyedTable(path, of_case, table), CASE, places)
 
 
 def read_factors(paths: Sequence[str], *, columns: Sequence[str]) -> tuple[Known | None, Known | None]:
@@ -91,7 +93,23 @@ def read_factors(paths: Sequence[str], *, columns: Sequence[str]) -> tuple[Known
     InputError, UsageError
         As for `read_metadata`; tables of one kind, or a column that both have.
     """
-    tables: dict[str, tuple[str, int, CaseTable]] = {}
+    tables = _tables_by_key(paths)
+    wanted = _wanted_places(tables, columns)
+    cases, files = (_values(tables[key], key, wanted[key]) if wanted.get(key) else None for key in (CASE, FILE))
+    return cases, files
+
+
+class _KeyedTable(NamedTuple):
+    """A table, and which column tells its rows apart."""
+
+    path: str
+    key_place: int
+    table: CaseTable
+
+
+def _tables_by_key(paths: Sequence[str]) -> dict[str, _KeyedTable]:
+    """The tables, by the name of the column that tells their rows apart."""
+    tables: dict[str, _KeyedTable] = {}
     for path in paths:
         table = read_case_table(path, known=FILE)
         if _place(table, FILE, path) is None:
@@ -103,33 +121,35 @@ def read_factors(paths: Sequence[str], *, columns: Sequence[str]) -> tuple[Known
         ((key, place),) = keys.items()
         if key in tables:
             raise UsageError(f"a second table with the column {key}", source=path, hint="put them in one")
-        tables[key] = (path, place, table)
+        tables[key] = _KeyedTable(path, place, table)
+    return tables
+
+
+def _wanted_places(tables: Mapping[str, _KeyedTable], columns: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Key of a table -> wanted column -> its place, of the columns that the table has."""
     wanted: dict[str, dict[str, int]] = {key: {} for key in tables}
     missing: list[str] = []
     for name in columns:
-        having = {key: at for key, (path, _, table) in tables.items() if (at := _place(table, name, path)) is not None}
+        having = {key: at for key, each in tables.items() if (at := _place(each.table, name, each.path)) is not None}
         if len(having) > 1:
-            raise UsageError(f"two tables have a column {shown(name)}", source=tables[FILE][0], hint="rename one")
+            raise UsageError(f"two tables have a column {shown(name)}", source=tables[FILE].path, hint="rename one")
         if not having:
             missing.append(name)
         for key, at in having.items():
             wanted[key][name] = at
     if missing:
-        known = [column for _, _, table in tables.values() for column in table.columns]
+        known = [column for each in tables.values() for column in each.table.columns]
         raise UsageError(
             "; ".join(_unknown(name, known) for name in missing),
-            source=" and ".join(path for path, _, _ in tables.values()),
+            source=" and ".join(each.path for each in tables.values()),
             hint=_columns_of(known),
         )
-    cases, files = (
-        _values(tables[key][2], key, tables[key][1], wanted[key], tables[key][0]) if wanted.get(key) else None
-        for key in (CASE, FILE)
-    )
-    return cases, files
+    return wanted
 
 
-def _values(table: CaseTable, key: str, of_key: int, places: Mapping[str, int], path: str) -> Known:
+def _values(keyed: _KeyedTable, key: str, places: Mapping[str, int]) -> Known:
     """What the rows of a table say, by the column that tells them apart."""
+    path, of_key, table = keyed
     wrong = {f"no {key}": [line for line, cells in table.rows if not cell(cells, of_key)]}
     wrong["more cells than the header"] = list(table.overlong)
     problem = "; ".join(f"{what} in {line_list(lines)}" for what, lines in wrong.items() if lines)
@@ -156,7 +176,7 @@ def _place(table: CaseTable, name: str, path: str) -> int | None:
     exact = [place for place, column in named.items() if column == name]
     found = exact or [place for place, column in named.items() if column.casefold() == name.casefold()]
     if len(found) > 1:
-        called = enumerated([table.columns[place] for place in found])
+        called = enumerated([table.columns[place] for place in found], shown)
         raise InputError(
             f"{len(found)} columns are called {shown(name)!r}: {called}", source=path, hint="rename all but one"
         )
@@ -171,4 +191,4 @@ def _unknown(name: str, columns: Iterable[str]) -> str:
 
 
 def _columns_of(columns: Iterable[str]) -> str:
-    return f"its columns are {enumerated([column for column in columns if column])}"
+    return f"its columns are {enumerated([column for column in columns if column], shown)}"

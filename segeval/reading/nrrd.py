@@ -17,6 +17,7 @@ import numpy as np
 from segeval.errors import InputError
 from segeval.reading.contents import HEAD_BYTES, unexpected
 from segeval.reading.headers import Fields, Segment, VolumeHeader, check_data_file, damaged, quoted, read_head, words
+from segeval.text import counted
 
 if TYPE_CHECKING:
     import io
@@ -217,7 +218,7 @@ def _vectors(fields: Fields, name: str, count: int, *, space: int) -> list[str]:
     text = fields.text(name)
     found = _VECTOR.findall(text) if _VECTORS.fullmatch(text) else []
     if len(found) != count:
-        raise fields.wrong(name, f"{count} vector{'s' if count > 1 else ''}")
+        raise fields.wrong(name, counted(count, "vector"))
     vectors = []
     for inside in found:
         numbers = fields.checked_numbers(name, [word.strip() for word in inside.split(",")], space) if inside else []

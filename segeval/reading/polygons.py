@@ -22,6 +22,7 @@ from segeval.maps.labels import plain_name
 from segeval.reading.contents import HEAD_BYTES, unexpected
 from segeval.reading.drawings import Drawing, Entry, cityscapes, labelme
 from segeval.reading.tables import quoted
+from segeval.text import counted, enumerated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -167,7 +168,7 @@ def painted(drawing: Drawing, names: Mapping[int, str]) -> LabelMap:
         grid=Grid(shape=labels.shape, spacing=(1.0, 1.0), unit="px"),
         names={number: names[number] for number in sorted(set(numbers))} if names else drawing.names,
         source=drawing.source,
-        stored=f"{drawing.kind}, {len(numbers):,} object{'' if len(numbers) == 1 else 's'}",
+        stored=f"{drawing.kind}, {counted(len(numbers), 'object', spec=',')}",
     )
 
 
@@ -244,9 +245,10 @@ def _counted(names: Sequence[str]) -> str:
 def _listed(names: Iterable[str], known: Iterable[str] = ()) -> str:
     """Names in order, the first of them with what they may be meant for."""
     ordered, known = sorted(names), list(known)
-    listed = []
-    for index, name in enumerate(ordered[:MOST_LISTED]):
-        near = difflib.get_close_matches(name[:MOST_LISTED], known, n=1) if index < MOST_GUESSED else []
-        listed.append(quoted(name) + (f" (did you mean {quoted(near[0])}?)" if near else ""))
-    more = f" and {len(ordered) - MOST_LISTED:,} more" if len(ordered) > MOST_LISTED else ""
-    return ", ".join(listed) + more
+    guessed = ordered[:MOST_GUESSED]
+
+    def word(name: str) -> str:
+        near = difflib.get_close_matches(name[:MOST_LISTED], known, n=1) if name in guessed else []
+        return quoted(name) + (f" (did you mean {quoted(near[0])}?)" if near else "")
+
+    return enumerated(ordered, word, most=MOST_LISTED, last=", ", spec=",")

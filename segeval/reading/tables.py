@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from segeval.errors import InputError, shown
+from segeval.text import counted
 
 INLINE = "number=name pairs"  # the dialect of the command line
 NAMELESS = ("", "n/a", "(none)")  # as BIDS and 3D Slicer write that a number has no name
@@ -74,9 +75,9 @@ class LabelTable:
         'dseg.tsv read as BIDS dseg.tsv, 1 name'
         """
         count = len(self.names.keys() - {self.ignore_label})
-        counts = [f"{count} name{'' if count == 1 else 's'}"]
+        counts = [counted(count, "name")]
         if self.regions:
-            counts.append(f"{len(self.regions)} region{'' if len(self.regions) == 1 else 's'}")
+            counts.append(counted(len(self.regions), "region"))
         if self.ignore_label is not None:
             counts.append(f"ignored label {self.ignore_label}")
         if self.skipped:

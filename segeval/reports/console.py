@@ -19,12 +19,13 @@ from segeval.reports.layout import GAP, KEY, PROSE, Column, Layout, Line
 from segeval.reports.overview import MARGIN, Head, Table, overview
 from segeval.reports.sheets import UNITS, Alphabet, Sheet, asked, decimals, found, grid_line, number, sheets
 from segeval.results.results import Results
+from segeval.text import counted
 
 if TYPE_CHECKING:
     from segeval.analysis.pivot import Pivot
+    from segeval.diagnostics.explanation import Explanation, LabelExplanation
     from segeval.diagnostics.inspection import InspectedFile
     from segeval.diagnostics.loss_table import LossTable
-    from segeval.diagnostics.tools import Explanation, LabelExplanation
     from segeval.pairing import Pairing
     from segeval.reports.pivot import CellTemplate
 
@@ -271,7 +272,7 @@ def print_pairing(pairing: Pairing, *, stream: TextIO, color: bool | None = None
     columns.append(Column(head=("problem",), cells=cells["problem"], prose=True, style="yellow"))
     blocks = _layout(width).blocks(keys, columns)
     unpaired = sum(bool(row.problem) for row in rows)
-    total = f"{len(rows)} case{'s' * (len(rows) != 1)}, {unpaired or 'none'} without a prediction of its own"
+    total = f"{counted(len(rows), 'case')}, {unpaired or 'none'} without a prediction of its own"
     _print([line for block in blocks for line in [*block, []]] + [[(total, "")]], stream, color)
 
 

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 
 from segeval.analysis.series import LIMITS, Series, Sizes, agreement_of
 from segeval.metrics import Quantity, parse
-from segeval.reports.overview import MARGIN, Head, Table, counted
+from segeval.reports.overview import MARGIN, Head, Table
 from segeval.reports.sheets import Alphabet, Heading, decimals, number
-from segeval.results.summary import quantile
+from segeval.results.statistics import quantile
+from segeval.text import counted
 
 QUARTILES = {"median": 0.5, "q1": 0.25, "q3": 0.75}
 

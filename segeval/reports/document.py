@@ -44,9 +44,9 @@ from segeval.scoring.plan import check_settings
 from segeval.version import __version__
 
 if TYPE_CHECKING:
+    from segeval.diagnostics.explanation import Explanation
     from segeval.diagnostics.inspection import InspectedFile
     from segeval.diagnostics.loss_table import LossRow, LossTable
-    from segeval.diagnostics.tools import Explanation
 
 FORMAT = 1
 # lone bytes of a file name are no UTF-8, control characters drive a terminal, some readers end lines at the others

@@ -18,9 +18,10 @@ import numpy as np
 from segeval.metrics import Direction, Quantity, parse
 from segeval.reports.sheets import UNDEFINED, Alphabet, decimals, number
 from segeval.reports.sparklines import Sparklines
+from segeval.results.intervals import FEW_CASES
 from segeval.results.results import Results
 from segeval.results.rows import ALL, Aggregate, CaseRecord, Status, Summary
-from segeval.results.summary import FEW_CASES
+from segeval.text import counted
 
 SHOWN_ROWS = 40
 DETAILED_ROWS = 12  # labels that have their spread shown
@@ -158,17 +159,6 @@ def overview(results: Results, alphabet: Alphabet, *, failures: int = 20, folded
         failures=_failures(results.cases, alphabet, most=failures),
         warnings=_warnings(desk),
     )
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things.
-
-    Examples
-    --------
-    >>> counted(1, "case"), counted(2, "case")
-    ('1 case', '2 cases')
-    """
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 @dataclass(frozen=True, kw_only=True)

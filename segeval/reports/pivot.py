@@ -16,19 +16,20 @@ from string import Formatter
 
 from segeval.analysis.pivot import LABEL, METRIC, NAME, Cell, Pivot, direction_of, unit_of
 from segeval.errors import UsageError, shown
-from segeval.reading.case_tables import enumerated
 from segeval.reports.markdown import bullets, escaped, pipe_table, table_cell
 from segeval.reports.sheets import Alphabet
 from segeval.reports.tabular import csv_lines, defused
+from segeval.text import counted, enumerated
 
-FIELDS = ("median", "iqr", "q1", "q3", "mean", "sd", "n", "n_missing", "min", "max")
-COUNTS = ("n", "n_missing")
+FIELDS = ("median", "iqr", "q1", "q3", "mean", "sd", "n", "n_left_out", "min", "max")
+COUNTS = ("n", "n_left_out")
+FORMER_FIELDS = {"n_missing": "n_left_out"}  # in summaries and in --require it counts cases without a prediction
 DIRECTED = ("median", "q1", "q3", "mean", "min", "max")  # better the way their metric is
 BEST = ("row", "column", "table", "none")
 DEFAULT_CELL = "{median:.2f} ({iqr:.2f})"
 JOINT = " / "  # between the levels of a column in one line
 
-_WORDS = {"n_missing": "missing", "iqr": "interquartile range"}
+_WORDS = {"n_left_out": "left out", "iqr": "interquartile range"}
 _SPEC = re.compile(r"(?:.?[<>=^])?[-+ ]?z?#?0?\d{0,2}[,_]?(?:\.\d{1,2})?[a-zA-Z%]?", re.DOTALL)
 _NEGATIVE_ZERO = re.compile(r"-(0(?:\.0*)?)")
 _DECIMAL = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
@@ -108,7 +109,9 @@ def read_template(text: str) -> CellTemplate:
     parts: list[_Part] = []
     for literal, name, spec, conversion in parsed:
         if name is not None and name not in FIELDS:
-            raise UsageError(f"--cell has no field {shown(name)!r}", hint=known)
+            former = FORMER_FIELDS.get(name)
+            hint = f"{former} counts undefined values, absent labels and cases without scores" if former else known
+            raise UsageError(f"--cell has no field {shown(name)!r}", hint=hint)
         if conversion is not None:
             raise UsageError(f"--cell takes no conversion, found !{shown(conversion)}", hint="write {median:.2f}")
         if name is not None:
@@ -254,39 +257,41 @@ def notes_of(pivot: Pivot, alphabet: Alphabet) -> list[str]:
     counts = [cell.n for cell in cells]
     low, high = min(counts), max(counts)
     notes = [
-        f"n: {_counted(low, 'value')} in each cell"
+        f"n: {counted(low, 'value')} in each cell"
         if low == high
         else f"n: {low} to {high} values in a cell, {{n}} shows it"
     ]
     if pivot.together:
-        notes.append(f"values of {len(pivot.labels)} labels together: {enumerated(pivot.labels)}")
-    if pivot.left_out:
-        notes.append(f"not in the cells: {enumerated(pivot.left_out)}, which --label or the factor label shows")
+        notes.append(f"values of {len(pivot.labels)} labels together: {enumerated(pivot.labels, shown)}")
+    if pivot.overlapping:
+        notes.append(
+            f"not in the cells: {enumerated(pivot.overlapping, shown)}, which --label or the factor label shows"
+        )
     if pivot.repeated:
-        notes.append(f"{_counted(pivot.repeated, 'case')} in several files, whose values are together")
+        notes.append(f"{counted(pivot.repeated, 'case')} in several files, whose values are together")
     if pivot.undefined:
         total = sum(pivot.undefined.values())
         reasons = "; ".join(
             reason + (f" ({count})" if len(pivot.undefined) > 1 else "")
             for reason, count in sorted(pivot.undefined.items())
         )
-        notes.append(f"undefined: {_counted(total, 'value')}, {reasons}")
+        notes.append(f"undefined: {counted(total, 'value')}, {reasons}")
     if pivot.absent:
-        notes.append(f"without the label in either map: {_counted(pivot.absent, 'value')}")
+        notes.append(f"without the label in either map: {counted(pivot.absent, 'value')}")
     if pivot.unscored:
         total = sum(pivot.unscored.values())
         notes.append(
-            f"not scored: {_counted(total, 'case')}, "
+            f"not scored: {counted(total, 'case')}, "
             + ", ".join(f"{count} {status}" for status, count in sorted(pivot.unscored.items()))
         )
     if pivot.unknown:
-        names = enumerated(pivot.unknown)
-        notes.append(f"in no cell: {_counted(len(pivot.unknown), 'case')} without metadata, {names}")
+        names = enumerated(pivot.unknown, shown)
+        notes.append(f"in no cell: {counted(len(pivot.unknown), 'case')} without metadata, {names}")
     empty = len(pivot.row_levels) * len(pivot.column_levels) - len(cells)
     if empty:
-        notes.append(f"{alphabet.dash} no case: {_counted(empty, 'cell')}")
+        notes.append(f"{alphabet.dash} no case: {counted(empty, 'cell')}")
     if any(cell.n == 0 for cell in cells):
-        notes.append(f"{alphabet.dash} no value: {_counted(sum(cell.n == 0 for cell in cells), 'cell')}")
+        notes.append(f"{alphabet.dash} no value: {counted(sum(cell.n == 0 for cell in cells), 'cell')}")
     return notes + _signatures(pivot)
 
 
@@ -297,11 +302,8 @@ def _signatures(pivot: Pivot) -> list[str]:
         by_text.setdefault(signature, []).append(name)
     if len(by_text) == 1:
         return list(by_text)
-    return ["the files rest on different conventions:", *(f"{enumerated(by_text[text])}: {text}" for text in by_text)]
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
+    lines = [f"{enumerated(files, shown)}: {text}" for text, files in by_text.items()]
+    return ["the files rest on different conventions:", *lines]
 
 
 def best_note(best: str, mark: str) -> str:

@@ -17,6 +17,7 @@ from segeval.errors import shown
 from segeval.metrics import Direction, Metric, Quantity, parse
 from segeval.results.results import Results
 from segeval.results.rows import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Score, Verdict
+from segeval.text import counted
 
 UNDEFINED = "undefined: "
 WORDS = {PREDICTION_EMPTY: "missed", REFERENCE_EMPTY: "false alarm"}
@@ -277,7 +278,7 @@ def _footnotes(
 ) -> list[str]:
     labels = list(labels)
     lines = [
-        f"{word}: {note}, {_counted(sum(any(row.note == note for row in rows) for rows in labels), 'label')}"
+        f"{word}: {note}, {counted(sum(any(row.note == note for row in rows) for rows in labels), 'label')}"
         for note, word in WORDS.items()
     ]
     lines = [line for line in lines if not line.endswith(", 0 labels")]
@@ -289,12 +290,8 @@ def _footnotes(
         lines.append(f"where one is empty, a distance is the penalty: {which}")
     reasons = Counter((row.note or "").removeprefix(UNDEFINED) for row in scores if row.value is None)
     if reasons:
-        total = _counted(reasons.total(), "score")
+        total = counted(reasons.total(), "score")
         several = len(reasons) > 1
         why = "; ".join(alphabet.text(reason) + (f" ({count})" if several else "") for reason, count in reasons.items())
         lines.append(f"{alphabet.dash} undefined: {total}, {why}")
     return lines
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

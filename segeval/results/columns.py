@@ -42,6 +42,11 @@ class Vocabulary(Generic[Entry]):
         """The code of a value, None if it was not met."""
         return self._codes.get(value)
 
+    def places_in(self, order: Iterable[Entry]) -> NDArray[np.int64]:
+        """For each code the place that its value has in `order`, -1 where it has none."""
+        places = {value: place for place, value in enumerate(order)}
+        return np.array([places.get(value, -1) for value in self.values], np.int64)
+
 
 class _Rows(Sequence[Record]):
     """A sequence of records that are made when they are asked for."""

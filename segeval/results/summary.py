@@ -4,17 +4,14 @@ A mean never hides how many values it is over: beside it stand the undefined one
 those that failed, are missing or were skipped. The mean is summed as pandas and NumPy sum a column, so that a mean
 taken of the CSV is the same to the last digit.
 
-Intervals are percentile bootstraps. Cases, in the order of their names, are drawn with replacement, seeded by their
-number, and one set of draws serves all labels and metrics: drawing a case draws all that was scored on it, and the
-sums of all draws are a matrix product. Before it, values are rounded to so many binary digits (some 40) that every sum
-is exact in a float64; so intervals are the same on every machine, whatever the order in which its libraries add.
+Intervals are those of `segeval.results.intervals`.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,20 +20,15 @@ from numpy.typing import NDArray
 
 from segeval.evidence.counts import Counts
 from segeval.maps.labels import Key, number_of
-from segeval.metrics import Direction, Metric, parse
+from segeval.metrics import parse
 from segeval.results.columns import Scores
+from segeval.results.intervals import MeanOverLabels, drawn_means, drawn_sums, interval_of
+from segeval.results.matrix import ScoreMatrix
 from segeval.results.results import Results
 from segeval.results.rows import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, Aggregate, CaseRecord, Status, Summary
+from segeval.results.statistics import Values, badness, quantile
 
-DRAWS = 2000
-DRAWN_AT_ONCE = 1 << 20  # draws times cases, so that they take a few MB however many cases there are
-DRAWS_TOGETHER = 64  # at least, in a matrix product: one of a few would read all the values again and again
 COLUMNS_AT_ONCE = 512  # so that the draws of them take a few MB, however many labels there are
-FEW_CASES = 20  # below that an interval may be too narrow
-CONFIDENCE = 0.95
-SMALLEST_EXPONENT = -900  # what is smaller counts as zero in an interval
-
-Values = NDArray[np.float64]
 
 
 def summarised(results: Results) -> Results:
@@ -101,33 +93,17 @@ class _Evidence:
     def of(cls, results: Results) -> _Evidence:
         """All of it, labels by number, then regions, then what is over all labels."""
         scored = [record for record in results.cases if record.status == "scored"]
-        rank = {record.case: place for place, record in enumerate(scored)}
-        scores = results.scores.of(rank)
-        ranks = np.array([rank.get(case, -1) for case in scores.cases.values], np.int64)
-        width = max(1, len(scores.metrics.values))
-        codes = scores.label_codes * np.int64(width) + scores.metric_codes
-        occurring = np.flatnonzero(np.bincount(codes))
-        kinds = [
-            (scores.labels.values[code // width], scores.metrics.values[code % width]) for code in occurring.tolist()
-        ]
-        order = sorted(range(len(kinds)), key=lambda place: _order(results)(*kinds[place]))
-        column_of = np.zeros(len(scores.labels.values) * width, np.intp)
-        column_of[occurring[order]] = np.arange(len(kinds))
-        shape = (len(scored), len(kinds))
-        where = ranks[scores.case_codes], column_of[codes]
-        values, notes = np.full(shape, np.nan), np.full(shape, -1, np.int16)
-        names, units = np.full(shape, -1, np.int32), np.full(shape, -1, np.int16)
-        values[where], notes[where] = scores.values, scores.note_codes
-        names[where], units[where] = scores.name_codes, scores.unit_codes
-        pooled = {label for label, metric in kinds if parse(metric).card.is_pooled}
-        counted = [label for label in dict.fromkeys(kinds[place][0] for place in order) if label in pooled]
+        cases = [record.case for record in scored]
+        scores = results.scores.of(cases)
+        matrix = ScoreMatrix.of(scores, cases, order=_order(results))
+        counted = list(dict.fromkeys(label for label, metric in matrix.columns if parse(metric).card.is_pooled))
         return cls(
-            rank=rank,
-            kinds=[kinds[place] for place in order],
-            values=values,
-            notes=notes,
-            names=names,
-            units=units,
+            rank={case: place for place, case in enumerate(cases)},
+            kinds=matrix.columns,
+            values=matrix.filled(scores.values, math.nan),
+            notes=matrix.filled(scores.note_codes, -1),
+            names=matrix.filled(scores.name_codes, -1),
+            units=matrix.filled(scores.unit_codes, -1),
             scores=scores,
             counted=counted,
             counts=_counts(results, scored, counted),
@@ -158,27 +134,6 @@ class _Evidence:
         return found
 
 
-@dataclass(slots=True, kw_only=True)
-class _OverLabels:
-    """For each metric and draw, sum and weight of the labels' means, from which the mean over labels is made."""
-
-    sums: dict[str, Values] = field(default_factory=dict)
-    numbers: dict[str, Values] = field(default_factory=dict)
-
-    def add(self, metric: str, means: Values, weight: float) -> None:
-        """Take in the means of one label and what it weighs, NaN where a draw has none."""
-        if not weight:
-            return  # of an infinite mean, nothing is no number
-        defined = ~np.isnan(means)
-        self.sums[metric] = self.sums.get(metric, 0.0) + np.where(defined, means, 0.0) * weight
-        self.numbers[metric] = self.numbers.get(metric, 0.0) + defined * weight
-
-    def interval(self, metric: str) -> tuple[float, float] | None:
-        """Of the mean over labels."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return _interval(self.sums[metric] / self.numbers[metric]) if metric in self.sums else None
-
-
 def _rows(evidence: _Evidence, members: Sequence[CaseRecord]) -> list[Summary]:
     """The summary over some of the cases."""
     scored = [record for record in members if record.status == "scored"]
@@ -190,13 +145,13 @@ def _rows(evidence: _Evidence, members: Sequence[CaseRecord]) -> list[Summary]:
     row = partial(Summary, n_failed=lost("failed"), n_missing=lost("missing"), n_skipped=lost("skipped"))
     places = np.array([evidence.rank[record.case] for record in scored], np.intp)
     columns = evidence.columns(places)
-    over_labels = _OverLabels()
+    over_labels = MeanOverLabels()
     rows: list[Summary] = []
     for start in range(0, len(columns), COLUMNS_AT_ONCE):
         block = columns[start : start + COLUMNS_AT_ONCE]
-        means = _drawn_means(np.stack([column.values for column in block], axis=1))
+        means = drawn_means(np.stack([column.values for column in block], axis=1))
         for place, column in enumerate(block):
-            rows.append(_over_cases(row, column, scored, interval=_interval(means[:, place])))
+            rows.append(_over_cases(row, column, scored, interval=interval_of(means[:, place])))
             if isinstance(column.label, int):
                 over_labels.add(column.metric, means[:, place], evidence.weight_of(column.label, column.name))
     rows += _macro(row, "macro", rows, over_labels, evidence)
@@ -251,13 +206,6 @@ def _over_cases(
     return replace(described, worst_case=scored[worst].case)
 
 
-def badness(values: Values, card: Metric) -> Values:
-    """How bad each value is: the greater the worse, by the metric's direction; NaN stays NaN."""
-    if card.better is Direction.HIGHER:
-        return -values
-    return values if card.better is Direction.LOWER else np.abs(values)
-
-
 def _described(row: Summary, values: Values, interval: tuple[float, float] | None) -> Summary:
     """The row with mean, spread and quantiles of values of which some are NaN."""
     defined = np.sort(values[~np.isnan(values)])
@@ -280,66 +228,11 @@ def _described(row: Summary, values: Values, interval: tuple[float, float] | Non
     )
 
 
-def quantile(ordered: Values, share: float) -> float:
-    """Linear between neighbours; infinite where it leans on an infinite one."""
-    place = (len(ordered) - 1) * share
-    low, high = float(ordered[math.floor(place)]), float(ordered[math.ceil(place)])
-    part = place - math.floor(place)
-    return low if part == 0 or low == high else low + (high - low) * part
-
-
-def _drawn_means(values: Values) -> Values:
-    """The mean of each column over every draw of the rows, NaN of none; (cases, columns) -> (draws, columns)."""
-    n, columns = values.shape
-    if n < 2:
-        return np.full((1, columns), np.nan)
-    usable = np.isfinite(values)
-    exact, steps = _exact(np.where(usable, values, 0.0))
-    ones = None if usable.all() else usable.astype(np.float64)
-    found = []
-    for weights in _weights(n):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            found.append((weights @ exact) * steps / (n if ones is None else weights @ ones))
-    return np.concatenate(found)
-
-
-def _exact(values: Values) -> tuple[Values, Values]:
-    """Whole multiples of a step for each column, so few digits long that sums over as many draws as rows are exact."""
-    digits = 52 - math.ceil(math.log2(len(values)))
-    _, exponents = np.frexp(np.abs(values).max(axis=0))
-    steps = np.ldexp(1.0, np.maximum(exponents, SMALLEST_EXPONENT) - digits)
-    return np.rint(values / steps), steps
-
-
-def _weights(n: int) -> Iterator[Values]:
-    """How often each of n cases is drawn, a few draws at a time; shape (draws, n)."""
-    random = np.random.RandomState(n)  # its stream never changes (NEP 19), that of a Generator may
-    at_once = max(1, min(DRAWS, DRAWN_AT_ONCE // n))
-    together = max(at_once, DRAWS_TOGETHER)
-    for done in range(0, DRAWS, together):
-        weights = np.empty((min(together, DRAWS - done), n))
-        for first in range(0, len(weights), at_once):
-            some = weights[first : first + at_once]
-            drawn = random.randint(n, size=some.shape)
-            drawn += np.arange(len(some))[:, None] * n
-            some[:] = np.bincount(drawn.ravel(), minlength=some.size).reshape(some.shape)
-        yield weights
-
-
-def _interval(means: Values) -> tuple[float, float] | None:
-    """The bounds between which the middle of the draws lies."""
-    defined = np.sort(means[~np.isnan(means)])
-    if len(defined) == 0:
-        return None
-    tail = (1 - CONFIDENCE) / 2
-    return quantile(defined, tail), quantile(defined, 1 - tail)
-
-
 def _macro(
     row: Callable[..., Summary],
     aggregate: Aggregate,
     rows: Sequence[Summary],
-    draws: _OverLabels,
+    draws: MeanOverLabels,
     evidence: _Evidence,
 ) -> list[Summary]:
     """The mean over labels of what `rows` have for each label, by metric."""
@@ -384,24 +277,18 @@ def _pooled(
     """Each label's counted metrics from its counts summed over the scored cases, and the means of those over labels."""
     wanted = [column for column in columns if parse(column.metric).card.is_pooled]
     place_of = {label: place for place, label in enumerate(evidence.counted)}
-    n, rows, over_labels = len(places), [], _OverLabels()
+    n, rows, over_labels = len(places), [], MeanOverLabels()
     for start in range(0, len(wanted), COLUMNS_AT_ONCE):
         block = wanted[start : start + COLUMNS_AT_ONCE]
         labels = list(dict.fromkeys(column.label for column in block))
         counts = evidence.counts[places][:, [place_of[label] for label in labels]]
         totals = counts.sum(axis=0)
-        flat = counts.reshape(n, -1).astype(np.float64)  # whole numbers: their sums are exact
-        drawn = (
-            np.concatenate([weights @ flat for weights in _weights(n)])
-            if n > 1
-            else np.full((1, flat.shape[1]), np.nan)
-        )
-        drawn = drawn.reshape(-1, len(labels), 4)
+        drawn = drawn_sums(counts.reshape(n, -1).astype(np.float64)).reshape(-1, len(labels), 4)
         for column in block:
             place = labels.index(column.label)
             value = _score_of(column.metric, *totals[place].tolist())
             scores = _scores_of(column.metric, drawn[:, place]) if n > 1 else np.full(1, np.nan)
-            rows.append(_of_totals(row, column, n, value, _interval(scores)))
+            rows.append(_of_totals(row, column, n, value, interval_of(scores)))
             if isinstance(column.label, int):
                 over_labels.add(column.metric, scores, evidence.weight_of(column.label, column.name))
     return rows + _macro(row, "macro_pooled", rows, over_labels, evidence)
@@ -433,11 +320,8 @@ def _counts(results: Results, scored: Sequence[CaseRecord], labels: Sequence[Key
     chosen = results.counts.of(record.case for record in scored)
     counts = np.zeros((len(scored), len(labels), 4), np.int64)
     counts[:, :, 3] = np.array([record.voxels or 0 for record in scored], np.int64)[:, None]
-    rank = {record.case: place for place, record in enumerate(scored)}
-    ranks = np.array([rank.get(case, -1) for case in chosen.cases.values], np.int64)
-    place = {label: place for place, label in enumerate(labels)}
-    places = np.array([place.get(label, -1) for label in chosen.labels.values], np.int64)
-    rows, columns = ranks[chosen.case_codes], places[chosen.label_codes]
+    rows = chosen.cases.places_in(record.case for record in scored)[chosen.case_codes]
+    columns = chosen.labels.places_in(labels)[chosen.label_codes]
     wanted = columns >= 0
     counts[rows[wanted], columns[wanted]] = chosen.voxels[wanted]
     return counts

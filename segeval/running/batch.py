@@ -30,6 +30,7 @@ from segeval.running.shards import shard_of
 from segeval.scoring.case import Outcome
 from segeval.scoring.collect import collect
 from segeval.scoring.plan import Plan
+from segeval.text import counted, enumerated
 from segeval.writing.error_maps import ErrorMaps
 
 MOST_NAMED = 5
@@ -154,10 +155,9 @@ def stray_warnings(pairing: Pairing) -> list[str]:
     """What a reader should know of predictions that belong to no reference."""
     if not pairing.strays:
         return []
-    named = ", ".join(map(shown, pairing.strays[:MOST_NAMED]))
-    more = f" and {len(pairing.strays) - MOST_NAMED} more" if len(pairing.strays) > MOST_NAMED else ""
-    count = "1 prediction has" if len(pairing.strays) == 1 else f"{len(pairing.strays)} predictions have"
-    return [f"{count} no reference: {named}{more}"]
+    verb = "has" if len(pairing.strays) == 1 else "have"
+    named = enumerated(pairing.strays, shown, most=MOST_NAMED, last=", ")
+    return [f"{counted(len(pairing.strays), 'prediction')} {verb} no reference: {named}"]
 
 
 def grouped(results: Results, *, metadata: str, by: Sequence[str]) -> Results:
@@ -197,6 +197,5 @@ def _groups(
     groups = {case: table.get(case, dict.fromkeys(by, NO_GROUP)) for case in cases}
     if not lacking:
         return groups, []
-    named = ", ".join(map(shown, lacking[:MOST_NAMED]))
-    more = f" and {len(lacking) - MOST_NAMED} more" if len(lacking) > MOST_NAMED else ""
-    return groups, [f"{len(lacking)} of {len(cases)} cases are not in {shown(source)}: {named}{more}"]
+    named = enumerated(lacking, shown, most=MOST_NAMED, last=", ")
+    return groups, [f"{len(lacking)} of {len(cases)} cases are not in {shown(source)}: {named}"]

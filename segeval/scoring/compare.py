@@ -17,6 +17,7 @@ from segeval.maps.label_map import SMALLEST_SPACING, LabelMap, layerwise
 from segeval.maps.labels import check_names, matched_by_name, plain_name, relabelled
 from segeval.maps.probability_map import ProbabilityMap
 from segeval.scoring.plan import Plan
+from segeval.text import enumerated
 
 SHEARED_AXES = "the axes of the grid are not at right angles; distances are taken as if they were"
 INSTANCE_LABELS = 12  # that few labels can disagree by accident
@@ -276,8 +277,7 @@ def suspicions(table: ContingencyTable, names: Mapping[int, str]) -> list[str]:
 
 
 def _few(labels: Collection[int]) -> str:
-    ordered = sorted(labels)
-    return ", ".join(map(str, ordered[:4])) + (f" and {len(ordered) - 4} more" if len(ordered) > 4 else "")
+    return enumerated(sorted(labels), str, most=4, last=", ")
 
 
 def _found_under_other_numbers(table: ContingencyTable) -> int:

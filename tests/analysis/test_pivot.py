@@ -8,7 +8,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from segeval.analysis.pivot import Pivot, level_order, pivot
+from segeval.analysis.levels import level_order
+from segeval.analysis.pivot import Pivot, pivot
 from segeval.errors import InputError, UsageError
 from segeval.results.results import Results
 from tests.paper import FACTORS, LOSSES, of_values, paper, record, results_of, score
@@ -43,8 +44,8 @@ def test_every_case_is_accounted_for() -> None:
     assert found.unknown == ("stray",)
     assert found.unscored == {"failed": 2}
     assert set(found.undefined) == {"R is empty"}
-    assert sum(cell.n + cell.n_missing for cell in cells) == len(metadata)
-    assert sum(cell.n_missing for cell in cells) == 2 + found.undefined["R is empty"]
+    assert sum(cell.n + cell.n_left_out for cell in cells) == len(metadata)
+    assert sum(cell.n_left_out for cell in cells) == 2 + found.undefined["R is empty"]
 
 
 def test_levels_are_in_natural_order() -> None:
@@ -80,10 +81,10 @@ def test_regions_are_not_pooled_with_the_labels_that_they_hold() -> None:
     found = pivot({"r.json": results}, rows=["file"], columns=["metric"])
     assert found.cells[("r",), ("dice",)].mean == pytest.approx(0.3)
     assert found.cells[("r",), ("generalized_dice",)].mean == 0.9
-    assert (found.together, found.labels, found.left_out) == (True, ("1", "2", "all"), ("whole",))
+    assert (found.together, found.labels, found.overlapping) == (True, ("1", "2", "all"), ("whole",))
     chosen = pivot({"r.json": results}, rows=["file"], columns=["metric"], metrics=["dice"], labels=["whole"])
     assert chosen.cells[("r",), ("dice",)].mean == 1.0
-    assert (chosen.together, chosen.labels, chosen.left_out) == (False, ("whole",), ())
+    assert (chosen.together, chosen.labels, chosen.overlapping) == (False, ("whole",), ())
 
 
 def test_a_label_that_a_case_lacks_is_missing() -> None:
@@ -93,7 +94,7 @@ def test_a_label_that_a_case_lacks_is_missing() -> None:
     )
     found = pivot({"r.json": results}, rows=["name"], columns=["metric"])
     first, second = (found.cells[(name,), ("dice",)] for name in ("lesion", "x"))
-    assert (first.n, first.n_missing, second.n, second.n_missing) == (2, 1, 1, 2)
+    assert (first.n, first.n_left_out, second.n, second.n_left_out) == (2, 1, 1, 2)
     assert (found.absent, found.unscored) == (1, {"missing": 1})
 
 
@@ -101,7 +102,7 @@ def test_a_method_that_failed_for_all_cases_keeps_its_row() -> None:
     failed = results_of([record("a", status="failed"), record("b", status="failed")], [])
     found = pivot({"good.json": of_values(a=0.5, b=0.7), "bad.json": failed}, rows=["file"], columns=["metric"])
     cell = found.cells[("bad",), ("dice",)]
-    assert (cell.n, cell.n_missing, cell.median) == (0, 2, None)
+    assert (cell.n, cell.n_left_out, cell.median) == (0, 2, None)
     assert found.unscored == {"failed": 2}
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from segeval.diagnostics.tools import CHANGES, MEANS
+from segeval.diagnostics.effects import CHANGES, MEANS
 from segeval.evidence.conventions import Conventions
 from segeval.scoring.presets import PRESETS
 from tests.command import SAMPLES, box, call, save

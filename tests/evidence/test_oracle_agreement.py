@@ -16,10 +16,11 @@ from scipy import ndimage
 
 import segeval
 from segeval.evidence.surfaces import boundary_bands as rims
-from segeval.evidence.surfaces import distances as surfaces
+from segeval.evidence.surfaces import nearest
 from segeval.maps import label_map as labelmap
 from segeval.metrics import METRICS
 from tests import oracle
+from tests.surfaces import surface_distances
 
 Array = NDArray[Any]
 
@@ -304,7 +305,7 @@ PATHS: dict[str, dict[str, float]] = {
 
 def take_path(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
     for name, value in PATHS[path].items():
-        monkeypatch.setattr(surfaces, name, value)
+        monkeypatch.setattr(nearest, name, value)
 
 
 def displaced(shape: tuple[int, ...], *, labels: int, by: int, seed: int) -> tuple[Array, Array]:
@@ -356,7 +357,7 @@ def test_every_path_of_the_search_finds_the_same_in_a_plane(monkeypatch: pytest.
 )
 def test_each_path_is_taken_when_it_is_forced(monkeypatch: pytest.MonkeyPatch, path: str, step: str) -> None:
     taken = []
-    home = surfaces if hasattr(surfaces, step) else surfaces.Search
+    home = nearest if hasattr(nearest, step) else nearest.Search
     real: Callable[..., Any] = getattr(home, step)
 
     def noted(*arguments: Any) -> Any:
@@ -366,7 +367,7 @@ def test_each_path_is_taken_when_it_is_forced(monkeypatch: pytest.MonkeyPatch, p
     monkeypatch.setattr(home, step, noted)
     take_path(monkeypatch, path)
     prediction, reference = displaced((7, 18, 22), labels=5, by=9, seed=9)
-    found = surfaces.surface_distances(
+    found = surface_distances(
         prediction=prediction.astype(np.uint8),
         reference=reference.astype(np.uint8),
         groups={label: [label] for label in range(1, 7)},
@@ -416,7 +417,7 @@ def test_the_distances_themselves_are_those_of_the_oracle() -> None:
     prediction, reference = displaced((7, 18, 22), labels=5, by=3, seed=5)
     spacing = (2.5, 1.0, 0.75)
     pair = oracle.Pair(prediction=prediction, reference=reference, spacing=spacing)
-    found = surfaces.surface_distances(
+    found = surface_distances(
         prediction=prediction.astype(np.uint8),
         reference=reference.astype(np.uint8),
         groups={label: [label] for label in pair.scored},
@@ -436,7 +437,7 @@ def test_the_size_of_a_slab_changes_nothing(slab: int, drawn: Drawn, background:
     ignored = None if place is None else drawn.labels[place]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labelmap, "SLAB_VOXELS", slab)
-        patch.setattr(surfaces, "CHUNK", 11)
+        patch.setattr(nearest, "CHUNK", 11)
         check(drawn.prediction, drawn.reference, spacing=drawn.spacing, background=background, ignore_label=ignored)
 
 

@@ -121,7 +121,7 @@ def test_brute_force(
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_large_numbers_and_threads_change_nothing(whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("segeval.evidence.surfaces.point_sets.THREADED_VOXELS", 0)
+    monkeypatch.setattr("segeval.evidence.surfaces.nearest.THREADED_VOXELS", 0)
     monkeypatch.setattr("segeval.evidence.surfaces.point_sets.CHUNK", 100)
     for *pair, spacing in maps():
         rules: dict[str, Any] = {"spacing": spacing, "whole": whole, "edge_is_border": True}

@@ -14,9 +14,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from segeval.evidence.surfaces import distances as surfaces
-from segeval.evidence.surfaces import surfels
-from segeval.evidence.surfaces.distances import Distances
+from segeval.evidence.surfaces import nearest, surfels
+from segeval.evidence.surfaces.distances import NOTHING, Distances
 from segeval.evidence.surfaces.surfels import Surfels, surfel_areas
 from segeval.maps import label_map as labelmap
 
@@ -105,7 +104,7 @@ def directed(source: tuple[Array, Array], target: Array, spacing: Spacing) -> Di
     """Every corner compared with every other."""
     corners, weights = source
     if not len(corners):
-        return surfaces.NOTHING
+        return NOTHING
     if not len(target):
         return Distances(values=np.array([math.inf]), weights=np.array([weights.sum()]))
     steps = (corners[:, None] - target[None]) * np.array(spacing)
@@ -341,7 +340,7 @@ PATHS: dict[str, dict[str, float]] = {
 @pytest.mark.parametrize(("by", "shuffled"), [(1, False), (11, False), (1, True)])
 def test_every_path_is_exact(monkeypatch: pytest.MonkeyPatch, path: str, by: int, shuffled: bool) -> None:
     for name, value in PATHS[path].items():
-        monkeypatch.setattr(surfaces, name, value)
+        monkeypatch.setattr(nearest, name, value)
     prediction, reference = displaced(by, shuffled=shuffled)
     spacing = (2.5, 0.75, 1.0)
     expected = {
@@ -355,7 +354,7 @@ def test_every_path_is_exact(monkeypatch: pytest.MonkeyPatch, path: str, by: int
 
 
 def test_threads_and_slabs_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surfaces, "THREADED_VOXELS", 0)
+    monkeypatch.setattr(nearest, "THREADED_VOXELS", 0)
     prediction, reference = displaced(3)
     groups = {1: [1], "rest": [2, 3, 4, 5]}
     one = [found(prediction, reference, spacing=(2.5, 0.75, 1.0), groups=g) for g in (None, groups)]

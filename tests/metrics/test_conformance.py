@@ -26,11 +26,11 @@ import segeval
 from segeval import losses
 from segeval.evidence.counts import LabelTotals
 from segeval.evidence.surfaces.borders import Coding, Frame, foreground_box
-from segeval.evidence.surfaces.distances import surface_distances
 from segeval.evidence.surfaces.surfels import find_corners, surfel_areas
 from segeval.metrics import parse
 from segeval.metrics.multilabel import generalized_dice
 from segeval.scoring.presets import PRESETS
+from tests.surfaces import surface_distances
 
 FILE = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "vectors.json"
 VECTORS: list[dict[str, Any]] = json.loads(FILE.read_text()) if FILE.is_file() else []

@@ -222,7 +222,8 @@ def test_negative_numbers_in_latex_have_a_minus() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{med}", "--cell has no field 'med'; there are median, iqr, q1, q3, mean, sd, n, n_missing, min, max"),
+        ("{med}", "--cell has no field 'med'; there are median, iqr, q1, q3, mean, sd, n, n_left_out, min, max"),
+        ("{n_missing}", "--cell has no field 'n_missing'; n_left_out counts undefined values, absent labels and cases"),
         ("{}", "--cell has no field ''; there are"),
         ("{0}", "--cell has no field '0'"),
         ("{median.__class__}", "--cell has no field 'median.__class__'"),
@@ -245,7 +246,7 @@ def test_a_template_that_cannot_be_is_refused(text: str, message: str) -> None:
 
 
 def test_a_template_has_every_field() -> None:
-    fields = "{median:.1f} {iqr:.1f} {q1:.1f} {q3:.1f} {mean:.1%} {sd} {n:03d} {n_missing} {min:g} {max:+.2e} {{}}"
+    fields = "{median:.1f} {iqr:.1f} {q1:.1f} {q3:.1f} {mean:.1%} {sd} {n:03d} {n_left_out} {min:g} {max:+.2e} {{}}"
     found = pivot({"r.json": of_values(a=0.5, b=None)}, rows=["file"], columns=["metric"])
     ((entry,),) = board_of(found, read_template(fields), Alphabet(), best="none").entries
     assert entry.text == "0.5 0.0 0.5 0.5 50.0% – 001 1 0.5 +5.00e-01 {}"  # noqa: RUF001

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from segeval.maps.label_map import Grid, LabelMap
 from segeval.reports.tabular import to_csv
-from segeval.results import summary as summaries
+from segeval.results import intervals
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, Score, Summary
@@ -226,17 +226,17 @@ def test_the_order_of_addition_changes_no_interval(monkeypatch: pytest.MonkeyPat
     """What is multiplied are whole numbers, so that no library and no number of threads makes a difference."""
     random = np.random.default_rng(1)
     values = random.random((90, 4)) * [1, 1e-7, 1e9, 3]
-    exact, steps = summaries._exact(values)
+    exact, steps = intervals._exact(values)
     assert np.array_equal(exact, np.rint(exact))
     assert np.abs(exact * steps / values - 1).max() < 1e-9
-    weights = next(summaries._weights(90))
+    weights = next(intervals._weights(90))
     assert weights.sum(axis=1).tolist() == [90.0] * len(weights)
     whole = [
         [sum(int(w) * int(v) for w, v in zip(row, column, strict=True)) for column in exact.T] for row in weights[:5]
     ]
     assert (weights[:5] @ exact).tolist() == [list(map(float, row)) for row in whole]
     one = random_run(2, cases=40)
-    monkeypatch.setattr(summaries, "DRAWN_AT_ONCE", 40 * 7)
+    monkeypatch.setattr(intervals, "DRAWN_AT_ONCE", 40 * 7)
     assert summarised(one).summary == one.summary
 
 

@@ -379,7 +379,7 @@ def test_scores_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.Monke
     found: list[Scores] = []
     for threads in (1, 2):
         monkeypatch.setattr("segeval.api._threads", lambda threads=threads: threads)
-        monkeypatch.setattr("segeval.evidence.surfaces.distances.THREADED_VOXELS", 0)
+        monkeypatch.setattr("segeval.evidence.surfaces.nearest.THREADED_VOXELS", 0)
         found.append(score(prediction=prediction, reference=reference, metrics="all", spacing=(2, 1, 1)).scores)
     assert found[0] == found[1]
 

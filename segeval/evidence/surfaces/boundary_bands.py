@@ -66,7 +66,7 @@ def rims(
 ) -> dict[Key, Rims]:
     """Voxels of every group that lie within `width` of a border voxel of the same mask.
 
-    See `segeval.evidence.surfaces.distances.Surfaces` for the other parameters.
+    See `segeval.evidence.surfaces.surface_pairs.Surfaces` for the other parameters.
     """
     coding = Coding(list(groups.values()), present=present, ignored=ignored)
     reach = math.prod(2 * min(int(width / step), MANY_STEPS) + 1 for step in spacing)

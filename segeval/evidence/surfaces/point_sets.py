@@ -11,22 +11,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Hashable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.evidence.surfaces.borders import Borders, Coding, Frame, Index, foreground_box, lengths_of, steps_around
-from segeval.evidence.surfaces.distances import (
-    NOTHING,
-    THREADED_VOXELS,
-    WALK_STEPS,
-    Distances,
-    Search,
-    one_by_one,
-    together,
-    two_at_once,
-)
+from segeval.evidence.surfaces.borders import Borders, Coding, Frame, Index, foreground_box, lengths_of
+from segeval.evidence.surfaces.distances import NOTHING, Distances, together
+from segeval.evidence.surfaces.nearest import Search, for_both
 from segeval.maps.label_map import Labels, slabs
 
 Key = TypeVar("Key", bound=Hashable)
@@ -81,15 +74,9 @@ class PointSets:
             Key -> the labels whose union it is. No label may stand in two of them.
         """
         coding = Coding(list(groups.values()), present=self._present, ignored=self._ignored)
-        steps, lengths = steps_around(self._spacing, WALK_STEPS)
-        frame = self._framed(coding, steps)
-        search = Search(
-            frame=frame,
-            spacing=self._spacing,
-            lengths=np.concatenate([[0.0], lengths]),
-            strides=[0, *(steps @ np.array(frame.strides)).tolist()],
-        )
-        both = two_at_once if self._threads > 1 and math.prod(frame.shape) > THREADED_VOXELS else one_by_one
+        search = Search.of(self._spacing, partial(self._framed, coding))
+        frame = search.frame
+        both = for_both(self._threads, math.prod(frame.shape))
         predicted, referred = both(self._table, [(each, coding, frame) for each in self._maps])
         to_reference, to_prediction = both(_directed, [(predicted, referred, search), (referred, predicted, search)])
         return {
@@ -208,12 +195,12 @@ def _compared(source: Labels, target: Labels) -> tuple[Index, Index]:
     return common, outside
 
 
-def _outside(source: Labels, target: Labels, asked: NDArray[np.bool_]) -> Index:
-    """The places of the points of `source`, of the codes `asked`, that are not in `target`."""
+def _outside(source: Labels, target: Labels, wanted: NDArray[np.bool_]) -> Index:
+    """The places of the points of `source`, of the codes `wanted`, that are not in `target`."""
     found = [np.zeros(0, np.intp)]
     for start in range(0, source.size, CHUNK):
         one = source[start : start + CHUNK]
-        found.append(np.flatnonzero((one != 0) & (one != target[start : start + CHUNK]) & asked[one]) + start)
+        found.append(np.flatnonzero((one != 0) & (one != target[start : start + CHUNK]) & wanted[one]) + start)
     return np.concatenate(found)
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.evidence.surfaces.borders import Coding, Frame, Index, foreground_box
-from segeval.evidence.surfaces.distances import SurfacePair
+from segeval.evidence.surfaces.surface_pairs import SurfacePair
 from segeval.maps.label_map import Labels, slabs
 
 Voxel = tuple[int, ...]

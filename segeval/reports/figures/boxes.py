@@ -32,7 +32,7 @@ from segeval.reports.figures.parts import (
 )
 from segeval.reports.figures.style import check_installed, file_of, styled
 from segeval.results.results import Results
-from segeval.results.summary import quantile
+from segeval.results.statistics import quantile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.analysis.pivot import METRIC, Levels, Pivot, direction_of, number_of, unit_of
+from segeval.analysis.levels import level_number
+from segeval.analysis.pivot import METRIC, Levels, Pivot, direction_of, unit_of
 from segeval.errors import UsageError, shown
 from segeval.reports.figures.style import DPI, WIDTHS, check_installed, file_of, styled
 from segeval.reports.sheets import Alphabet
@@ -56,7 +57,7 @@ class _Axis:
         UsageError
             One is none, two are the same, or there are fewer than two.
         """
-        values = {level: number_of(level) for level in levels}
+        values = {level: level_number(level) for level in levels}
         texts = [level for level, value in values.items() if value is None]
         if texts:
             raise UsageError(

@@ -20,8 +20,8 @@ from segeval.errors import UsageError
 from segeval.maps.labels import Key
 from segeval.metrics import Quantity, parse
 from segeval.reports.figures.style import DPI, WIDTHS
-from segeval.reports.overview import counted
 from segeval.reports.sheets import Alphabet, Heading
+from segeval.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -35,8 +35,8 @@ from segeval.reports.figures.parts import (
     title_of,
 )
 from segeval.reports.figures.style import check_installed, file_of, styled
-from segeval.reports.overview import counted
 from segeval.results.results import Results
+from segeval.text import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from functools import partial
 from segeval.diagnostics.slices import ELSEWHERE
 from segeval.maps.labels import Key
 from segeval.metrics import Direction, parse
-from segeval.reports.overview import Desk, Head, Overview, counted, overview, unscored
+from segeval.reports.overview import Desk, Head, Overview, overview, unscored
 from segeval.reports.page.illustrations import Studio, metric_figures, size_figures
 from segeval.reports.page.tables import (
     Cell,
@@ -27,6 +27,7 @@ from segeval.reports.page.tables import (
 from segeval.reports.sheets import Alphabet, Sheet, found, sheets
 from segeval.results.results import Results
 from segeval.results.rows import ALL
+from segeval.text import counted, enumerated
 
 TITLE = "Segmentation scores"
 WORST = 3
@@ -344,7 +345,7 @@ def _overlays(
     if len(wanted) > MOST_OVERLAYS:
         reasons.append(f"not drawn: {len(wanted) - MOST_OVERLAYS} more, since a page has {MOST_OVERLAYS} overlays")
     if studio.bare:
-        which = desk.alphabet.text(studio.bare[0]) + (f" and {len(studio.bare) - 1} more" if studio.bare[1:] else "")
+        which = enumerated(studio.bare, desk.alphabet.text, most=1)
         reasons.append(
             f"drawn without a scan, since none in {desk.alphabet.text(studio.images)} is called like it: {which}"
         )

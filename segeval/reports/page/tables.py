@@ -20,7 +20,7 @@ from segeval.reports.sheets import UNDEFINED, WORDS
 from segeval.reports.tabular import label_rows, reason
 from segeval.results.results import Results
 from segeval.results.rows import ALL, CaseRecord, Score, Summary
-from segeval.results.summary import badness
+from segeval.results.statistics import badness
 
 MOST_ROWS = 10_000
 MOST_CELLS = 80_000

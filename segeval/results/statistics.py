@@ -1,0 +1,27 @@
+"""Statistics of some values that are not in NumPy as results need them."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segeval.metrics import Direction, Metric
+
+Values = NDArray[np.float64]
+
+
+def quantile(ordered: Values, share: float) -> float:
+    """Linear between neighbours; infinite where it leans on an infinite one."""
+    place = (len(ordered) - 1) * share
+    low, high = float(ordered[math.floor(place)]), float(ordered[math.ceil(place)])
+    part = place - math.floor(place)
+    return low if part == 0 or low == high else low + (high - low) * part
+
+
+def badness(values: Values, card: Metric) -> Values:
+    """How bad each value is: the greater the worse, by the metric's direction; NaN stays NaN."""
+    if card.better is Direction.HIGHER:
+        return -values
+    return values if card.better is Direction.LOWER else np.abs(values)
