@@ -334,14 +334,14 @@ def _warn(warnings: Iterable[str], *, quiet: bool) -> None:
 
 def _show_pairing(pairing: Pairing, options: dict[str, Any]) -> int:
     """Print which files belong together; the exit code says whether a reference is without a prediction."""
-    from segeval.reports.pairs import WRITERS
+    from segeval.reports.pairing_table import WRITERS
     from segeval.running.batch import stray_warnings
 
     if not pairing.cases:
         complain(f"part {options['shard']} has no case" if options["shard"] else "no case found")
         return NOTHING_TO_DO
     if options["kind"] == "table":
-        from segeval.reports.console import print_pairing
+        from segeval.reports.terminal import print_pairing
 
         with data_stream() as stream:
             print_pairing(pairing, stream=stream, color=False if options["no_color"] else None)

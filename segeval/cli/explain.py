@@ -53,11 +53,11 @@ def explain(prediction: str, reference: str, **options: Any) -> None:
     remark_labels(asked["labels"], quiet=options["quiet"])
     explanation = explanation_of_files(prediction, reference, plan_of(**asked))
     if options["kind"] == "json":
-        from segeval.reports.document import explanation_json
+        from segeval.reports.json_files import explanation_json
 
         write_document([explanation_json(explanation)])
     else:
-        from segeval.reports.console import print_explanation
+        from segeval.reports.terminal import print_explanation
 
         with data_stream() as stream:
             print_explanation(explanation, stream=stream, color=False if options["no_color"] else None)

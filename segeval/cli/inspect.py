@@ -31,8 +31,8 @@ def inspect(files: tuple[str, ...], *, labels: str | None, kind: str, no_color: 
     A FILE may be a folder with a file for each class.
     """
     from segeval.diagnostics.inspection import inspect_file
-    from segeval.reports.console import print_file_facts
-    from segeval.reports.document import inspected_json
+    from segeval.reports.json_files import inspected_json
+    from segeval.reports.terminal import print_file_facts
 
     names = names_of(labels)
     found = []

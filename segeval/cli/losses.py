@@ -60,15 +60,15 @@ def losses(probability: str, reference: str, **options: Any) -> None:
     remark_labels(asked["labels"], quiet=options["quiet"])
     found = losses_of_files(probability, reference, plan_of(**asked))
     if options["kind"] == "json":
-        from segeval.reports.document import losses_json
+        from segeval.reports.json_files import losses_json
 
         write_document([losses_json(found)])
     elif options["kind"] == "csv":
-        from segeval.reports.tabular import losses_csv
+        from segeval.reports.csv_files import losses_csv
 
         write_document([losses_csv(found)])
     else:
-        from segeval.reports.console import print_losses
+        from segeval.reports.terminal import print_losses
 
         with data_stream() as stream:
             print_losses(found, stream=stream, color=False if options["no_color"] else None)

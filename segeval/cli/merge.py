@@ -38,7 +38,7 @@ def merge(parts: tuple[str, ...], **options: Any) -> int:
     run over all cases. Parts must rest on the same settings; a part that is missing, and a case that is in two of them,
     is an error.
     """
-    from segeval.reports.document import read_results
+    from segeval.reports.json_files import read_results
     from segeval.results.gate import parse_requirement
     from segeval.results.summary import summarised
     from segeval.running.shards import merge as merged

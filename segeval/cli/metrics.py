@@ -23,8 +23,8 @@ from segeval.cli.streams import data_stream, write_document
 def metrics(name: str | None, kind: str, *, no_color: bool) -> None:
     """List the metrics, or explain NAME in full: formula, unit, empty rule, source."""
     from segeval.metrics import METRICS, parse
-    from segeval.reports.console import print_card, print_metrics_table
     from segeval.reports.markdown import metrics_table
+    from segeval.reports.terminal import print_card, print_metrics_table
 
     color = False if no_color else None
     if name is None and kind == "markdown":

@@ -168,8 +168,8 @@ def judged(requirements: Sequence[Requirement], results: Results) -> tuple[Resul
 
 def write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> list[UsageError]:
     """Write every file that was asked for; what cannot be written does not keep the others from it."""
+    from segeval.reports.csv_files import confusion_csv
     from segeval.reports.files import write_export, write_report, write_text
-    from segeval.reports.tabular import confusion_csv
 
     inputs = list(inputs)
     tasks: list[Callable[[], None]] = [
@@ -203,7 +203,7 @@ def show(results: Results, options: dict[str, Any], *, several: bool) -> None:
     """Put results on stdout, and the gate on stderr."""
     color, quiet = False if options["no_color"] else None, options["quiet"]
     if options["kind"] == "table":
-        from segeval.reports.console import print_overview, print_scores
+        from segeval.reports.terminal import print_overview, print_scores
 
         with data_stream() as stream, _no_commands(stream, options):
             (print_overview if several else print_scores)(results, stream=stream, color=color)
@@ -215,7 +215,7 @@ def show(results: Results, options: dict[str, Any], *, several: bool) -> None:
     if options["verbose"]:
         remark(f"footnote: {results.footnote}")
     if results.gate and not quiet:
-        from segeval.reports.console import print_gate
+        from segeval.reports.terminal import print_gate
 
         with talk_stream() as stream:
             stream.write("\n")
@@ -277,7 +277,7 @@ def ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
     problems
         What else went wrong.
     """
-    from segeval.reports.sheets import found
+    from segeval.reports.case_table import found
 
     causes = [(problem.exit_code, str(problem)) for problem in problems]
     missed = [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]

@@ -107,7 +107,7 @@ def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: A
     (that of the label) and metric. A cell holds the values of all cases and labels that it is about; what is missing is
     counted below.
     """
-    from segeval.reports.pivot import read_template
+    from segeval.reports.pivot_tables import read_template
 
     template = read_template(options["cell"])
     rows, columns = factors_in("--rows", options["rows"]), factors_in("--columns", options["columns"])
@@ -122,15 +122,15 @@ def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: A
         metadata=options["metadata"],
     )
     kinds = {path: SUFFIXES[os.path.splitext(path)[1].lower()] for path in options["outputs"]}  # noqa: PTH122
+    from segeval.reports.case_table import Alphabet
     from segeval.reports.files import write_text
-    from segeval.reports.pivot import notes_of, pivot_csv, pivot_latex, pivot_markdown
-    from segeval.reports.sheets import Alphabet
+    from segeval.reports.pivot_tables import notes_of, pivot_csv, pivot_latex, pivot_markdown
 
     writers = {"csv": pivot_csv, "markdown": pivot_markdown, "latex": pivot_latex}
     for path, kind in kinds.items():
         write_text(path, writers[kind](pivot, template, best=options["best"]), inputs=inputs)
     if options["kind"] == "table":
-        from segeval.reports.console import print_pivot
+        from segeval.reports.terminal import print_pivot
 
         with data_stream() as stream:
             print_pivot(pivot, template, best=options["best"], stream=stream, color=False if no_color else None)
@@ -180,7 +180,7 @@ def pivot_of(
 
 def read_runs(paths: Sequence[str]) -> dict[str, Results]:
     """Read results files, each of which is given once."""
-    from segeval.reports.document import read_results
+    from segeval.reports.json_files import read_results
 
     twice = [path for path in paths if paths.count(path) > 1]
     if twice:

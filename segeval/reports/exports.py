@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from segeval.errors import shown
 from segeval.maps.labels import Key
-from segeval.reports.tabular import label_rows, metric_columns, whole_if_counted
+from segeval.reports.csv_files import label_rows, metric_columns, whole_if_counted
 from segeval.results.gate import AGGREGATES, COUNTS, VALUES
 from segeval.results.results import Results
 from segeval.results.rows import ALL, CaseRecord, Score, Summary

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from segeval.errors import UsageError, shown
-from segeval.reports.document import to_json, to_jsonl
+from segeval.reports.csv_files import summary_csv, to_csv
+from segeval.reports.json_files import to_json, to_jsonl
 from segeval.reports.markdown import to_markdown
-from segeval.reports.tabular import summary_csv, to_csv
 from segeval.results.results import Results
 from segeval.writing import StrPath, batched, check_output_path, write_bytes, write_text
 

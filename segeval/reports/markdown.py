@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from segeval.metrics import Direction, Metric
-from segeval.reports.overview import Table, overview
-from segeval.reports.sheets import UNITS, Alphabet, Heading, Sheet, asked, found, sheets
+from segeval.reports.case_table import UNITS, Alphabet, Heading, Sheet, asked, found, sheets
+from segeval.reports.run_summary import Table, overview
 from segeval.results.results import Results
 
 # an underscore inside a word is no emphasis, and escaping it would make names hard to read in the source

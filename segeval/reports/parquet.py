@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import check_extra
-from segeval.reports.tabular import reason
+from segeval.reports.csv_files import reason
 from segeval.results.columns import Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord

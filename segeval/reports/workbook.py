@@ -22,7 +22,7 @@ from typing import Any
 
 from segeval.errors import check_extra, shown
 from segeval.metrics import Quantity
-from segeval.reports.tabular import (
+from segeval.reports.csv_files import (
     SUMMARY_COLUMNS,
     label_rows,
     metric_columns,

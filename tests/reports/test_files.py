@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from segeval.errors import UsageError
-from segeval.reports.document import to_json, to_jsonl
+from segeval.reports.csv_files import summary_csv, to_csv
 from segeval.reports.exports import EXPORTS
 from segeval.reports.files import check_output_path, check_report_path, write_export, write_report, write_text
+from segeval.reports.json_files import to_json, to_jsonl
 from segeval.reports.junit import to_junit
 from segeval.reports.markdown import escaped, to_markdown
-from segeval.reports.tabular import summary_csv, to_csv
 from segeval.reports.workbook import to_xlsx
 from segeval.results.results import Results
 from tests.reports.test_exports import hostile

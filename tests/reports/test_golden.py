@@ -20,7 +20,10 @@ from segeval.diagnostics.inspection import InspectedFile, InspectedLabel
 from segeval.evidence.counts import ContingencyTable
 from segeval.maps.label_map import Grid, LabelMap
 from segeval.metrics import METRICS
-from segeval.reports.console import (
+from segeval.reports.csv_files import confusion_csv, to_csv
+from segeval.reports.json_files import to_json, to_jsonl
+from segeval.reports.markdown import metrics_table, to_markdown
+from segeval.reports.terminal import (
     print_card,
     print_file_facts,
     print_gate,
@@ -28,9 +31,6 @@ from segeval.reports.console import (
     print_overview,
     print_scores,
 )
-from segeval.reports.document import to_json, to_jsonl
-from segeval.reports.markdown import metrics_table, to_markdown
-from segeval.reports.tabular import confusion_csv, to_csv
 from segeval.results.columns import Scores
 from segeval.results.results import Results
 from segeval.results.rows import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Score, Status, Verdict

@@ -16,10 +16,10 @@ from PIL import Image
 
 from segeval.api import score_files
 from segeval.diagnostics.slices import Slice, overlays
-from segeval.reports.document import to_json
 from segeval.reports.figures import SUFFIXES, overlay
 from segeval.reports.figures.overlay import _figure, _shorter, outlines
 from segeval.reports.figures.style import styled
+from segeval.reports.json_files import to_json
 from segeval.scoring.cases import Case
 from segeval.scoring.options import plan_of
 from segeval.writing.error_maps import COLORS

@@ -23,14 +23,14 @@ import pytest
 from segeval.api import batch, score_files
 from segeval.cli import run
 from segeval.cli.report import report
-from segeval.reports.document import read_json, to_json
-from segeval.reports.overview import Desk
+from segeval.reports.case_table import Alphabet
+from segeval.reports.csv_files import to_csv
+from segeval.reports.json_files import read_json, to_json
 from segeval.reports.page import MOST_OVERLAYS, WORST
 from segeval.reports.page.contents import MOST_DRAWN
 from segeval.reports.page.drawings import inlined
 from segeval.reports.page.tables import MOST_ROWS, worst_cases
-from segeval.reports.sheets import Alphabet
-from segeval.reports.tabular import to_csv
+from segeval.reports.run_summary import Desk
 from segeval.results.summary import summarised
 from tests.command import TOP, box, call, case, plain_environment, save
 from tests.pages import HOSTILE, LABEL, MESSAGE, METRICS, hostile, large, page_of, taken_apart

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from segeval.reports.console import print_overview
+from segeval.reports.case_table import Alphabet
 from segeval.reports.markdown import to_markdown
-from segeval.reports.sheets import Alphabet
 from segeval.reports.sparklines import STEPS, Sparklines, sparkline
+from segeval.reports.terminal import print_overview
 from segeval.results.columns import Scores
 from segeval.results.summary import summarised
 from segeval.scoring.collect import collect

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segeval.errors import UsageError
-from segeval.reports.tabular import SUMMARY_COLUMNS
+from segeval.reports.csv_files import SUMMARY_COLUMNS
 from segeval.reports.workbook import CELL_UNITS, check_installed, to_xlsx
 from segeval.results.columns import Scores
 from segeval.results.results import Results

@@ -45,10 +45,10 @@ def heatmap(results: tuple[str, ...], *, no_color: bool, **options: Any) -> None
     pivot = pivot_of(results, rows=[options["y"]], columns=[*facet, options["x"]], **chosen)
     figure = figures.heatmap(pivot, suffix=suffix, width=options["width"])
     write_bytes(options["output"], [figure], inputs=inputs)
-    from segeval.reports.console import print_pivot
-    from segeval.reports.pivot import read_template
-    from segeval.reports.sheets import decimals
-    from segeval.reports.tabular import quantity_of
+    from segeval.reports.case_table import decimals
+    from segeval.reports.csv_files import quantity_of
+    from segeval.reports.pivot_tables import read_template
+    from segeval.reports.terminal import print_pivot
 
     with data_stream() as stream:
         color = False if no_color else None

@@ -48,8 +48,8 @@ def overlay(results: tuple[str, ...], **options: Any) -> None:
     from segeval.diagnostics.slices import compared
     from segeval.reading.images import find_image
     from segeval.reports import figures
-    from segeval.reports.document import read_results
     from segeval.reports.files import check_output_path, write_bytes
+    from segeval.reports.json_files import read_results
     from segeval.scoring.collect import plan_behind
 
     suffix = check_figure(options, inputs=results)

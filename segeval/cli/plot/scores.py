@@ -14,7 +14,7 @@ from segeval.cli.table import read_runs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from segeval.reports.overview import Table
+    from segeval.reports.run_summary import Table
 
 BATCH = "\b\nExample:\n  segeval batch sample_data/predictions sample_data/references -m dice,hd@95 -o results.json\n"
 
@@ -105,7 +105,7 @@ def bland_altman(results: tuple[str, ...], *, no_color: bool, **options: Any) ->
     from segeval.analysis.pivot import names_of
     from segeval.analysis.series import sizes_of
     from segeval.reports import figures
-    from segeval.reports.distributions import agreement_table
+    from segeval.reports.figure_tables import agreement_table
     from segeval.reports.files import write_bytes
 
     suffix = check_figure(options, inputs=results)
@@ -122,7 +122,7 @@ def _draw_scores(draw: Callable[..., bytes], options: dict[str, Any]) -> None:
     from segeval.analysis.results_files import check_metrics
     from segeval.analysis.series import series_of
     from segeval.metrics import parse
-    from segeval.reports.distributions import score_table
+    from segeval.reports.figure_tables import score_table
     from segeval.reports.files import write_bytes
 
     results, metric, labels = options["results"], options["metric"], options["labels"]
@@ -142,8 +142,8 @@ def _draw_scores(draw: Callable[..., bytes], options: dict[str, Any]) -> None:
 
 
 def _print(table_of: Callable[..., Table], *, no_color: bool) -> None:
-    from segeval.reports.console import print_table
-    from segeval.reports.sheets import Alphabet
+    from segeval.reports.case_table import Alphabet
+    from segeval.reports.terminal import print_table
 
     with data_stream() as stream:
         print_table(table_of(Alphabet.of(stream.encoding)), stream=stream, color=False if no_color else None)

@@ -10,7 +10,7 @@ from functools import partial
 from segeval.diagnostics.slices import ELSEWHERE
 from segeval.maps.labels import Key
 from segeval.metrics import Direction, parse
-from segeval.reports.overview import Desk, Head, Overview, counted, overview, unscored
+from segeval.reports.case_table import Alphabet, Sheet, found, sheets
 from segeval.reports.page.illustrations import Studio, metric_figures, size_figures
 from segeval.reports.page.tables import (
     Cell,
@@ -24,7 +24,7 @@ from segeval.reports.page.tables import (
     scores_of,
     worst_cases,
 )
-from segeval.reports.sheets import Alphabet, Sheet, found, sheets
+from segeval.reports.run_summary import Desk, Head, Overview, counted, overview, unscored
 from segeval.results.results import Results
 from segeval.results.rows import ALL
 

@@ -13,9 +13,9 @@ from segeval.errors import SegevalError, UsageError
 from segeval.maps.labels import Key
 from segeval.reading.images import find_image
 from segeval.reports import figures
-from segeval.reports.overview import Desk, counted
 from segeval.reports.page.drawings import inlined
 from segeval.reports.page.tables import label_names
+from segeval.reports.run_summary import Desk, counted
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, Summary
 from segeval.scoring.plan import Plan

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from segeval.maps.labels import Key
 from segeval.metrics import parse
-from segeval.reports.overview import MARGIN, Desk, Head, Table, expected, including, share, without, worst_value
-from segeval.reports.sheets import UNDEFINED, WORDS
-from segeval.reports.tabular import label_rows, reason
+from segeval.reports.case_table import UNDEFINED, WORDS
+from segeval.reports.csv_files import label_rows, reason
+from segeval.reports.run_summary import MARGIN, Desk, Head, Table, expected, including, share, without, worst_value
 from segeval.results.results import Results
 from segeval.results.rows import ALL, CaseRecord, Score, Summary
 from segeval.results.summary import badness

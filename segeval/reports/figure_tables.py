@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from segeval.analysis.series import LIMITS, Series, Sizes, agreement_of
 from segeval.metrics import Quantity, parse
-from segeval.reports.overview import MARGIN, Head, Table, counted
-from segeval.reports.sheets import Alphabet, Heading, decimals, number
+from segeval.reports.case_table import Alphabet, Heading, decimals, number
+from segeval.reports.run_summary import MARGIN, Head, Table, counted
 from segeval.results.summary import quantile
 
 QUARTILES = {"median": 0.5, "q1": 0.25, "q3": 0.75}

@@ -15,9 +15,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from segeval.metrics import Direction, Metric, Quantity, parse
+from segeval.reports.case_table import UNITS, Alphabet, Sheet, asked, decimals, found, grid_line, number, sheets
 from segeval.reports.layout import GAP, KEY, PROSE, Column, Layout, Line
-from segeval.reports.overview import MARGIN, Head, Table, overview
-from segeval.reports.sheets import UNITS, Alphabet, Sheet, asked, decimals, found, grid_line, number, sheets
+from segeval.reports.run_summary import MARGIN, Head, Table, overview
 from segeval.results.results import Results
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from segeval.diagnostics.loss_table import LossTable
     from segeval.diagnostics.tools import Explanation, LabelExplanation
     from segeval.pairing import Pairing
-    from segeval.reports.pivot import CellTemplate
+    from segeval.reports.pivot_tables import CellTemplate
 
 PRINTED_UNITS = {Quantity.RATIO: "none, a ratio", Quantity.LENGTH: "mm, or px without physical spacing"}
 INDENT = "    "
@@ -260,7 +260,7 @@ def print_pairing(pairing: Pairing, *, stream: TextIO, color: bool | None = None
     stream, color, width
         See `print_scores`. Where the table is too wide, it is continued below.
     """
-    from segeval.reports.pairs import COLUMNS, pair_rows
+    from segeval.reports.pairing_table import COLUMNS, pair_rows
 
     alphabet = Alphabet.of(stream.encoding)
     width = _width(stream) if width is None else width
@@ -297,7 +297,7 @@ def print_pivot(
     stream, color, width
         See `print_scores`. Where the table is too wide, it is continued below.
     """
-    from segeval.reports.pivot import best_note, board_of
+    from segeval.reports.pivot_tables import best_note, board_of
 
     alphabet = Alphabet.of(stream.encoding)
     width = _width(stream) if width is None else width

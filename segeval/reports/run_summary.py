@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from segeval.metrics import Direction, Quantity, parse
-from segeval.reports.sheets import UNDEFINED, Alphabet, decimals, number
+from segeval.reports.case_table import UNDEFINED, Alphabet, decimals, number
 from segeval.reports.sparklines import Sparklines
 from segeval.results.results import Results
 from segeval.results.rows import ALL, Aggregate, CaseRecord, Status, Summary

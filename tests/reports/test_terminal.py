@@ -15,9 +15,9 @@ import pytest
 
 import segeval
 from segeval.metrics import METRICS, Quantity
-from segeval.reports.console import print_card, print_gate, print_metrics_table, print_scores, text_width
+from segeval.reports.case_table import decimals, number
 from segeval.reports.layout import Column, Layout
-from segeval.reports.sheets import decimals, number
+from segeval.reports.terminal import print_card, print_gate, print_metrics_table, print_scores, text_width
 from segeval.results.columns import Scores
 from tests.reports.test_golden import METRIC_TOKENS, awkward, printed
 

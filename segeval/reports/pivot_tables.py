@@ -17,9 +17,9 @@ from string import Formatter
 from segeval.analysis.pivot import LABEL, METRIC, NAME, Cell, Pivot, direction_of, unit_of
 from segeval.errors import UsageError, shown
 from segeval.reading.case_tables import enumerated
+from segeval.reports.case_table import Alphabet
+from segeval.reports.csv_files import csv_lines, defused
 from segeval.reports.markdown import bullets, escaped, pipe_table, table_cell
-from segeval.reports.sheets import Alphabet
-from segeval.reports.tabular import csv_lines, defused
 
 FIELDS = ("median", "iqr", "q1", "q3", "mean", "sd", "n", "n_missing", "min", "max")
 COUNTS = ("n", "n_missing")

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from segeval.reports.console import print_gate, print_overview, text_width
+from segeval.reports.case_table import Alphabet
 from segeval.reports.markdown import to_markdown
-from segeval.reports.overview import Table, overview
-from segeval.reports.sheets import Alphabet
+from segeval.reports.run_summary import Table, overview
+from segeval.reports.terminal import print_gate, print_overview, text_width
 from segeval.results.results import Results
 from segeval.results.rows import Shard, Verdict
 from segeval.results.summary import summarised

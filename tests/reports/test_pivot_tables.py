@@ -15,8 +15,8 @@ import pytest
 
 from segeval.analysis.pivot import Pivot, pivot
 from segeval.errors import UsageError
-from segeval.reports.console import print_pivot
-from segeval.reports.pivot import (
+from segeval.reports.case_table import Alphabet
+from segeval.reports.pivot_tables import (
     BEST,
     DEFAULT_CELL,
     board_of,
@@ -26,7 +26,7 @@ from segeval.reports.pivot import (
     pivot_markdown,
     read_template,
 )
-from segeval.reports.sheets import Alphabet
+from segeval.reports.terminal import print_pivot
 from tests.paper import FACTORS, of_values, paper, record, results_of, score
 
 GOLDEN = Path(__file__).parent / "golden"
