@@ -34,7 +34,7 @@ from segeval.cli.outputs import (
     tell_github,
     write,
 )
-from segeval.cli.streams import complain, data_stream, remark, write_document
+from segeval.cli.streams import complain, data_printer, remark, write_document
 from segeval.errors import InputError, SegevalError, UsageError, shown
 
 if TYPE_CHECKING:
@@ -341,10 +341,10 @@ def _show_pairing(pairing: Pairing, options: dict[str, Any]) -> int:
         complain(f"part {options['shard']} has no case" if options["shard"] else "no case found")
         return NOTHING_TO_DO
     if options["kind"] == "table":
-        from segeval.reports.terminal import print_pairing
+        from segeval.reports.pairing_table import print_pairing
 
-        with data_stream() as stream:
-            print_pairing(pairing, stream=stream, color=False if options["no_color"] else None)
+        with data_printer(no_color=options["no_color"]) as printer:
+            print_pairing(pairing, printer)
     else:
         write_document(WRITERS[options["kind"]](pairing))
     _warn(stray_warnings(pairing), quiet=options["quiet"])

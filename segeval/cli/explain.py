@@ -14,7 +14,7 @@ from segeval.cli.options import (
     look_options,
     remark_labels,
 )
-from segeval.cli.streams import data_stream, remark, write_document
+from segeval.cli.streams import data_printer, remark, write_document
 from segeval.errors import shown
 
 
@@ -57,9 +57,9 @@ def explain(prediction: str, reference: str, **options: Any) -> None:
 
         write_document([explanation_json(explanation)])
     else:
-        from segeval.reports.terminal import print_explanation
+        from segeval.reports.explanation_table import print_explanation
 
-        with data_stream() as stream:
-            print_explanation(explanation, stream=stream, color=False if options["no_color"] else None)
+        with data_printer(no_color=options["no_color"]) as printer:
+            print_explanation(explanation, printer)
     for warning in explanation.warnings:
         remark(f"warning: {warning}", quiet=options["quiet"])

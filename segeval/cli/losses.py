@@ -17,7 +17,7 @@ from segeval.cli.options import (
     remark_labels,
     weight_option,
 )
-from segeval.cli.streams import data_stream, remark, write_document
+from segeval.cli.streams import data_printer, remark, write_document
 from segeval.errors import shown
 
 
@@ -68,9 +68,9 @@ def losses(probability: str, reference: str, **options: Any) -> None:
 
         write_document([losses_csv(found)])
     else:
-        from segeval.reports.terminal import print_losses
+        from segeval.reports.losses_table import print_losses
 
-        with data_stream() as stream:
-            print_losses(found, stream=stream, color=False if options["no_color"] else None)
+        with data_printer(no_color=options["no_color"]) as printer:
+            print_losses(found, printer)
     for warning in found.warnings:
         remark(f"warning: {warning}", quiet=options["quiet"])

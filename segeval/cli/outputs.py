@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from segeval.cli.options import complete_file, decorated
-from segeval.cli.streams import complain, data_stream, remark, talk_stream, write_document
+from segeval.cli.streams import complain, data_printer, remark, talk_printer, write_document
 from segeval.errors import InputError, SegevalError, UsageError, shown
 
 if TYPE_CHECKING:
@@ -201,12 +201,13 @@ def write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], s
 
 def show(results: Results, options: dict[str, Any], *, several: bool) -> None:
     """Put results on stdout, and the gate on stderr."""
-    color, quiet = False if options["no_color"] else None, options["quiet"]
+    quiet = options["quiet"]
     if options["kind"] == "table":
-        from segeval.reports.terminal import print_overview, print_scores
+        from segeval.reports.case_table import print_scores
+        from segeval.reports.run_summary import print_run_summary
 
-        with data_stream() as stream, _no_commands(stream, options):
-            (print_overview if several else print_scores)(results, stream=stream, color=color)
+        with data_printer(no_color=options["no_color"]) as printer, _no_commands(printer.stream, options):
+            (print_run_summary if several else print_scores)(results, printer)
     else:
         from segeval.reports.files import FORMATS, batched
 
@@ -215,11 +216,11 @@ def show(results: Results, options: dict[str, Any], *, several: bool) -> None:
     if options["verbose"]:
         remark(f"footnote: {results.footnote}")
     if results.gate and not quiet:
-        from segeval.reports.terminal import print_gate
+        from segeval.reports.gate_table import print_gate
 
-        with talk_stream() as stream:
-            stream.write("\n")
-            print_gate(results, stream=stream, color=color)
+        with talk_printer(no_color=options["no_color"]) as printer:
+            printer.stream.write("\n")
+            print_gate(results, printer)
     for warning in _infinities(results):
         remark(f"warning: {warning}", quiet=quiet)
 
@@ -277,7 +278,7 @@ def ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
     problems
         What else went wrong.
     """
-    from segeval.reports.case_table import found
+    from segeval.reports.gate_table import found
 
     causes = [(problem.exit_code, str(problem)) for problem in problems]
     missed = [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segeval.cli.options import complete_file, complete_metric, decorated, look_options
-from segeval.cli.streams import data_stream, remark, write_document
+from segeval.cli.streams import data_printer, remark, write_document
 from segeval.errors import UsageError, shown
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: A
     (that of the label) and metric. A cell holds the values of all cases and labels that it is about; what is missing is
     counted below.
     """
-    from segeval.reports.pivot_tables import read_template
+    from segeval.reports.pivot_cells import read_template
 
     template = read_template(options["cell"])
     rows, columns = factors_in("--rows", options["rows"]), factors_in("--columns", options["columns"])
@@ -122,18 +122,19 @@ def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: A
         metadata=options["metadata"],
     )
     kinds = {path: SUFFIXES[os.path.splitext(path)[1].lower()] for path in options["outputs"]}  # noqa: PTH122
-    from segeval.reports.case_table import Alphabet
     from segeval.reports.files import write_text
-    from segeval.reports.pivot_tables import notes_of, pivot_csv, pivot_latex, pivot_markdown
+    from segeval.reports.notation import Alphabet
+    from segeval.reports.pivot_files import pivot_csv, pivot_latex, pivot_markdown
+    from segeval.reports.pivot_tables import notes_of
 
     writers = {"csv": pivot_csv, "markdown": pivot_markdown, "latex": pivot_latex}
     for path, kind in kinds.items():
         write_text(path, writers[kind](pivot, template, best=options["best"]), inputs=inputs)
     if options["kind"] == "table":
-        from segeval.reports.terminal import print_pivot
+        from segeval.reports.pivot_tables import print_pivot
 
-        with data_stream() as stream:
-            print_pivot(pivot, template, best=options["best"], stream=stream, color=False if no_color else None)
+        with data_printer(no_color=no_color) as printer:
+            print_pivot(pivot, template, printer, best=options["best"])
         return
     write_document(writers[options["kind"]](pivot, template, best=options["best"]))
     if options["kind"] == "csv":

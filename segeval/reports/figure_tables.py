@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from segeval.analysis.series import LIMITS, Series, Sizes, agreement_of
 from segeval.metrics import Quantity, parse
-from segeval.reports.case_table import Alphabet, Heading, decimals, number
-from segeval.reports.run_summary import MARGIN, Head, Table, counted
+from segeval.reports.notation import Alphabet, Heading, counted, decimals, number
+from segeval.reports.table import MARGIN, Head, Table
 from segeval.results.summary import quantile
 
 QUARTILES = {"median": 0.5, "q1": 0.25, "q3": 0.75}
@@ -47,7 +47,7 @@ def score_table(rows: Sequence[Series], alphabet: Alphabet) -> Table:
             )
         )
     heads = [Head(title=each, right=True) for each in QUARTILES]
-    return _table(f"{heading.title} {heading.unit}".rstrip(), heads, cells)
+    return _table(heading.line, heads, cells)
 
 
 def agreement_table(rows: Sequence[Sizes], alphabet: Alphabet) -> Table:

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from segeval.reports.case_table import Alphabet
+from segeval.reports.notation import Alphabet
 from segeval.reports.terminal import styled
 
 if TYPE_CHECKING:

@@ -15,9 +15,12 @@ import pytest
 
 import segeval
 from segeval.metrics import METRICS, Quantity
-from segeval.reports.case_table import decimals, number
+from segeval.reports.case_table import print_scores
+from segeval.reports.gate_table import print_gate
 from segeval.reports.layout import Column, Layout
-from segeval.reports.terminal import print_card, print_gate, print_metrics_table, print_scores, text_width
+from segeval.reports.metric_cards import print_card, print_metrics_table
+from segeval.reports.notation import decimals, number
+from segeval.reports.terminal import Printer, text_width
 from segeval.results.columns import Scores
 from tests.reports.test_golden import METRIC_TOKENS, awkward, printed
 
@@ -134,7 +137,7 @@ def test_terminal_styles(
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
     stream = Terminal()
-    print_scores(awkward(), stream=stream, color=color)
+    print_scores(awkward(), Printer(stream, color=color))
     assert ("\x1b" in stream.getvalue()) is styled
 
 
@@ -162,7 +165,7 @@ def test_real_terminal_is_asked_for_its_width() -> None:
 
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
-    code = "import sys; from tests.reports.test_golden import *; print_scores(awkward(), stream=sys.stdout)"
+    code = "import sys; from tests.reports.test_golden import *; print_scores(awkward(), Printer(sys.stdout))"
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
     environment |= {"TERM": "xterm", "PYTHONIOENCODING": "utf-8"}
     process = subprocess.Popen([sys.executable, "-c", code], stdout=follower, env=environment)  # noqa: S603

@@ -8,13 +8,13 @@ import click
 
 from segeval.cli.options import complete_file, decorated, look_options
 from segeval.cli.plot.outputs import check_figure, check_metric, figure_options, metric_option
-from segeval.cli.streams import data_stream
+from segeval.cli.streams import data_printer
 from segeval.cli.table import read_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from segeval.reports.run_summary import Table
+    from segeval.reports.table import Table
 
 BATCH = "\b\nExample:\n  segeval batch sample_data/predictions sample_data/references -m dice,hd@95 -o results.json\n"
 
@@ -142,8 +142,7 @@ def _draw_scores(draw: Callable[..., bytes], options: dict[str, Any]) -> None:
 
 
 def _print(table_of: Callable[..., Table], *, no_color: bool) -> None:
-    from segeval.reports.case_table import Alphabet
-    from segeval.reports.terminal import print_table
+    from segeval.reports.table import print_table
 
-    with data_stream() as stream:
-        print_table(table_of(Alphabet.of(stream.encoding)), stream=stream, color=False if no_color else None)
+    with data_printer(no_color=no_color) as printer:
+        print_table(table_of(printer.alphabet), printer)

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from segeval.analysis.pivot import METRIC, Levels, Pivot, direction_of, number_of, unit_of
 from segeval.errors import UsageError, shown
-from segeval.reports.case_table import Alphabet
 from segeval.reports.figures.style import DPI, WIDTHS, check_installed, file_of, styled
+from segeval.reports.notation import Alphabet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.reports.case_table import Alphabet
 from segeval.reports.figures.style import DPI, WIDTHS, file_of, styled
+from segeval.reports.notation import Alphabet
 from segeval.writing.error_maps import COLORS
 
 if TYPE_CHECKING:

@@ -19,9 +19,8 @@ from segeval.analysis.series import Series, Sizes
 from segeval.errors import UsageError
 from segeval.maps.labels import Key
 from segeval.metrics import Quantity, parse
-from segeval.reports.case_table import Alphabet, Heading
 from segeval.reports.figures.style import DPI, WIDTHS
-from segeval.reports.run_summary import counted
+from segeval.reports.notation import Alphabet, Heading, counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

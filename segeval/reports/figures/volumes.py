@@ -35,7 +35,7 @@ from segeval.reports.figures.parts import (
     title_of,
 )
 from segeval.reports.figures.style import check_installed, file_of, styled
-from segeval.reports.run_summary import counted
+from segeval.reports.notation import counted
 from segeval.results.results import Results
 
 if TYPE_CHECKING:
