@@ -36,6 +36,7 @@ from segeval.cli.outputs import (
 )
 from segeval.cli.streams import complain, data_printer, remark, write_document
 from segeval.errors import InputError, SegevalError, UsageError, shown
+from segeval.reports.writers import WRITERS, loaded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -334,7 +335,6 @@ def _warn(warnings: Iterable[str], *, quiet: bool) -> None:
 
 def _show_pairing(pairing: Pairing, options: dict[str, Any]) -> int:
     """Print which files belong together; the exit code says whether a reference is without a prediction."""
-    from segeval.reports.pairing_table import WRITERS
     from segeval.running.batch import stray_warnings
 
     if not pairing.cases:
@@ -346,7 +346,7 @@ def _show_pairing(pairing: Pairing, options: dict[str, Any]) -> int:
         with data_printer(no_color=options["no_color"]) as printer:
             print_pairing(pairing, printer)
     else:
-        write_document(WRITERS[options["kind"]](pairing))
+        write_document(loaded(WRITERS[options["kind"]].pairing)(pairing))
     _warn(stray_warnings(pairing), quiet=options["quiet"])
     refused = options["missing"] == "error"
     lost = [each for each in pairing.cases if each.problem is not None or (each.prediction is None and refused)]

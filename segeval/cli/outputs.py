@@ -16,8 +16,10 @@ from click.core import ParameterSource
 from segeval.cli.options import complete_file, decorated
 from segeval.cli.streams import complain, data_printer, remark, talk_printer, write_document
 from segeval.errors import InputError, SegevalError, UsageError, shown
+from segeval.reports.writers import EXPORTS, WRITERS, alternatives
 
 if TYPE_CHECKING:
+    from segeval.reports.writers import Writer
     from segeval.results.gate import Requirement
     from segeval.results.results import Results
     from segeval.results.rows import Verdict
@@ -36,6 +38,10 @@ images_option = click.option(
 )
 
 
+def _named(writer: Writer) -> str:
+    return f"{writer.suffix} ({writer.called})" if writer.called else writer.suffix
+
+
 def result_options(command: Command) -> Command:
     """What is required of results, and where they go."""
     return decorated(
@@ -52,7 +58,7 @@ def result_options(command: Command) -> Command:
                 "-f",
                 "--format",
                 "kind",
-                type=click.Choice(["table", "csv", "json", "jsonl", "markdown"]),
+                type=click.Choice(["table", *(row.kind for row in WRITERS.values() if row.pairing)]),
                 default="table",
                 show_default=True,
                 help="What stdout carries.",
@@ -64,14 +70,15 @@ def result_options(command: Command) -> Command:
                 metavar="FILE",
                 multiple=True,
                 shell_complete=complete_file,
-                help="Also write .csv, .json, .jsonl, .md, .parquet, .xlsx, .html or .xml (JUnit); repeatable.",
+                help=f"Also write {alternatives(list(map(_named, WRITERS.values())))}; repeatable.",
             ),
             click.option(
                 "--export",
                 "exports",
                 metavar="KIND:FILE",
                 multiple=True,
-                help="Also write what another system reads: nnunet:summary.json, grand-challenge:metrics.json.",
+                help="Also write what another system reads: "
+                f"{', '.join(f'{row.kind}:{row.example}' for row in EXPORTS.values())}.",
             ),
             images_option,
         ],
@@ -112,13 +119,15 @@ def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bo
     several
         Whether the results are those of many cases, whose summary goes beside the CSV.
     """
-    from segeval.reports.files import check_output_path, check_report_path, summary_path
+    from segeval.reports.files import check_report_path, report_paths
+    from segeval.writing import check_output_path
 
     inputs = list(inputs)
     check_images(options["images"])
     typed = click.get_current_context().get_parameter_source("images") is ParameterSource.COMMANDLINE
-    if typed and not any(path.lower().endswith(".html") for path in options["outputs"]):
-        raise UsageError("--images is for a page", hint="add -o report.html")
+    pages = [row for row in WRITERS.values() if row.takes_images]
+    if typed and not any(path.lower().endswith(row.suffix) for row in pages for path in options["outputs"]):
+        raise UsageError("--images is for a page", hint=f"add -o {pages[0].example}")
     for path in options["outputs"]:
         check_report_path(path, inputs=inputs, with_summary=several)
     others = [path for _, path in map(_export, options["exports"])]
@@ -126,9 +135,13 @@ def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bo
         others.append(options["confusion"])
     for path in others:
         check_output_path(path, inputs=inputs)
-    paths = [*options["outputs"], *others]
-    if several:
-        paths += [str(summary_path(path)) for path in options["outputs"] if path.lower().endswith(".csv")]
+    reports = [report_paths(path, with_summary=several) for path in options["outputs"]]
+    summaries = [str(path) for _, *beside in reports for path in beside]
+    check_distinct([*options["outputs"], *others, *summaries])
+
+
+def check_distinct(paths: Iterable[str]) -> None:
+    """Refuse two outputs that would go to one file."""
     targets: set[str] = set()
     for path in paths:
         target = os.path.realpath(path)
@@ -144,8 +157,6 @@ def check_images(folder: str | None) -> None:
 
 
 def _export(text: str) -> tuple[str, str]:
-    from segeval.reports.exports import EXPORTS
-
     kind, colon, path = text.partition(":")
     if kind not in EXPORTS or not colon or not path:
         raise UsageError(f"--export takes KIND:FILE, found {shown(text)!r}", hint=f"kinds are {', '.join(EXPORTS)}")
@@ -169,7 +180,8 @@ def judged(requirements: Sequence[Requirement], results: Results) -> tuple[Resul
 def write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> list[UsageError]:
     """Write every file that was asked for; what cannot be written does not keep the others from it."""
     from segeval.reports.csv_files import confusion_csv
-    from segeval.reports.files import write_export, write_report, write_text
+    from segeval.reports.files import write_export, write_report
+    from segeval.writing import write_text
 
     inputs = list(inputs)
     tasks: list[Callable[[], None]] = [
@@ -209,9 +221,9 @@ def show(results: Results, options: dict[str, Any], *, several: bool) -> None:
         with data_printer(no_color=options["no_color"]) as printer, _no_commands(printer.stream, options):
             (print_run_summary if several else print_scores)(results, printer)
     else:
-        from segeval.reports.files import FORMATS, batched
+        from segeval.writing import batched
 
-        write_document(batched(FORMATS[options["kind"]](results)))
+        write_document(batched(WRITERS[options["kind"]].parts(results)))
         remark(results.signature, quiet=quiet)
     if options["verbose"]:
         remark(f"footnote: {results.footnote}")

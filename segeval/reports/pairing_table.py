@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from segeval.errors import shown
@@ -104,11 +104,3 @@ def print_pairing(pairing: Pairing, printer: Printer) -> None:
     unpaired = sum(bool(row.problem) for row in rows)
     total = f"{counted(len(rows), 'case')}, {unpaired or 'none'} without a prediction of its own"
     printer.print([*printer.table(keys, columns), [(total, "")]])
-
-
-WRITERS: dict[str, Callable[[Pairing], Iterator[str]]] = {
-    "csv": pairing_csv,
-    "json": pairing_json,
-    "jsonl": pairing_jsonl,
-    "markdown": pairing_markdown,
-}

@@ -35,7 +35,7 @@ def heatmap(results: tuple[str, ...], *, no_color: bool, **options: Any) -> None
     'segeval-cli[report]'.
     """
     from segeval.reports import figures
-    from segeval.reports.files import write_bytes
+    from segeval.writing import write_bytes
 
     inputs = [*results, *options["metadata"]]
     suffix = check_figure(options, inputs=inputs)

@@ -106,7 +106,7 @@ def bland_altman(results: tuple[str, ...], *, no_color: bool, **options: Any) ->
     from segeval.analysis.series import sizes_of
     from segeval.reports import figures
     from segeval.reports.figure_tables import agreement_table
-    from segeval.reports.files import write_bytes
+    from segeval.writing import write_bytes
 
     suffix = check_figure(options, inputs=results)
     runs, called = read_runs(results), names_of(results)
@@ -123,7 +123,7 @@ def _draw_scores(draw: Callable[..., bytes], options: dict[str, Any]) -> None:
     from segeval.analysis.series import series_of
     from segeval.metrics import parse
     from segeval.reports.figure_tables import score_table
-    from segeval.reports.files import write_bytes
+    from segeval.writing import write_bytes
 
     results, metric, labels = options["results"], options["metric"], options["labels"]
     suffix = check_figure(options, inputs=results)

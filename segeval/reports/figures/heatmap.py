@@ -88,7 +88,7 @@ def heatmap(pivot: Pivot, *, suffix: str, width: str = "single") -> bytes:
         Its row factor runs upwards, its last column factor to the right; a column factor before that has a panel for
         each level. An axis is logarithmic where its levels are positive and span two decades or more.
     suffix
-        One of `style.SUFFIXES`.
+        One of `FIGURE_SUFFIXES`.
     width
         One of `style.WIDTHS`.
 
