@@ -14,8 +14,8 @@ from segeval.cli.options import (
     look_options,
     remark_labels,
 )
-from segeval.cli.streams import data_printer, remark, write_document
-from segeval.errors import shown
+from segeval.cli.request import remark_configuration
+from segeval.cli.streams import data_printer, warn, write_document
 
 
 @click.command(
@@ -46,9 +46,7 @@ def explain(prediction: str, reference: str, **options: Any) -> None:
     from segeval.api import explanation_of_files
     from segeval.scoring.options import plan_of
 
-    configuration = click.get_current_context().obj
-    if configuration is not None:
-        remark(f"options from {shown(configuration)}", quiet=options["quiet"])
+    remark_configuration(quiet=options["quiet"])
     asked = label_plan(options)
     remark_labels(asked["labels"], quiet=options["quiet"])
     explanation = explanation_of_files(prediction, reference, plan_of(**asked))
@@ -61,5 +59,4 @@ def explain(prediction: str, reference: str, **options: Any) -> None:
 
         with data_printer(no_color=options["no_color"]) as printer:
             print_explanation(explanation, printer)
-    for warning in explanation.warnings:
-        remark(f"warning: {warning}", quiet=options["quiet"])
+    warn(explanation.warnings, quiet=options["quiet"])

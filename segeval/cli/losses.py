@@ -17,8 +17,8 @@ from segeval.cli.options import (
     remark_labels,
     weight_option,
 )
-from segeval.cli.streams import data_printer, remark, write_document
-from segeval.errors import shown
+from segeval.cli.request import remark_configuration
+from segeval.cli.streams import data_printer, warn, write_document
 
 
 @click.command(
@@ -53,9 +53,7 @@ def losses(probability: str, reference: str, **options: Any) -> None:
     from segeval.api import losses_of_files
     from segeval.scoring.options import plan_of
 
-    configuration = click.get_current_context().obj
-    if configuration is not None:
-        remark(f"options from {shown(configuration)}", quiet=options["quiet"])
+    remark_configuration(quiet=options["quiet"])
     asked = loss_plan(options)
     remark_labels(asked["labels"], quiet=options["quiet"])
     found = losses_of_files(probability, reference, plan_of(**asked))
@@ -72,5 +70,4 @@ def losses(probability: str, reference: str, **options: Any) -> None:
 
         with data_printer(no_color=options["no_color"]) as printer:
             print_losses(found, printer)
-    for warning in found.warnings:
-        remark(f"warning: {warning}", quiet=options["quiet"])
+    warn(found.warnings, quiet=options["quiet"])

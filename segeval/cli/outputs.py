@@ -14,7 +14,7 @@ import click
 from click.core import ParameterSource
 
 from segeval.cli.options import complete_file, decorated
-from segeval.cli.streams import complain, data_printer, remark, talk_printer, write_document
+from segeval.cli.streams import complain, data_printer, remark, talk_printer, warn, write_document
 from segeval.errors import InputError, SegevalError, UsageError, shown
 from segeval.reports.writers import EXPORTS, WRITERS, alternatives
 
@@ -163,7 +163,49 @@ def _export(text: str) -> tuple[str, str]:
     return kind, path
 
 
-def judged(requirements: Sequence[Requirement], results: Results) -> tuple[Results, list[UsageError]]:
+def deliver(
+    results: Results,
+    requirements: Sequence[Requirement],
+    options: dict[str, Any],
+    *,
+    inputs: Iterable[str],
+    several: bool,
+    warnings: Iterable[str],
+    problems: Iterable[SegevalError] = (),
+    defects: Iterable[str] = (),
+) -> int:
+    """Judge results, write and show them, say what went wrong, and return the exit code.
+
+    Parameters
+    ----------
+    results
+        What was found.
+    requirements
+        What they are held against.
+    options
+        Of the command line.
+    inputs
+        Files that must not be overwritten.
+    several
+        Whether they are those of many cases.
+    warnings
+        What a reader should know.
+    problems
+        What went wrong while they were made.
+    defects
+        What failed in segeval itself; it is said even with ``--quiet``.
+    """
+    results, unjudged = _judged(requirements, results)
+    found = [*unjudged, *problems, *_write(results, options, inputs=inputs, several=several)]
+    _show(results, options, several=several)
+    warn(warnings, quiet=options["quiet"])
+    for defect in defects:
+        remark(defect)
+    found += _tell_github(results, options)
+    return _ended(results, problems=found)
+
+
+def _judged(requirements: Sequence[Requirement], results: Results) -> tuple[Results, list[UsageError]]:
     """The results with their verdicts; a label that they do not have spoils its own requirement only."""
     from segeval.results.gate import judge
 
@@ -177,7 +219,7 @@ def judged(requirements: Sequence[Requirement], results: Results) -> tuple[Resul
     return replace(results, gate=tuple(verdicts)), problems
 
 
-def write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> list[UsageError]:
+def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> list[UsageError]:
     """Write every file that was asked for; what cannot be written does not keep the others from it."""
     from segeval.reports.csv_files import confusion_csv
     from segeval.reports.files import write_export, write_report
@@ -211,7 +253,7 @@ def write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], s
     return problems
 
 
-def show(results: Results, options: dict[str, Any], *, several: bool) -> None:
+def _show(results: Results, options: dict[str, Any], *, several: bool) -> None:
     """Put results on stdout, and the gate on stderr."""
     quiet = options["quiet"]
     if options["kind"] == "table":
@@ -233,8 +275,7 @@ def show(results: Results, options: dict[str, Any], *, several: bool) -> None:
         with talk_printer(no_color=options["no_color"]) as printer:
             printer.stream.write("\n")
             print_gate(results, printer)
-    for warning in _infinities(results):
-        remark(f"warning: {warning}", quiet=quiet)
+    warn(_infinities(results), quiet=quiet)
 
 
 @contextmanager
@@ -256,12 +297,12 @@ def _infinities(results: Results) -> list[str]:
     return [f"scores that are infinite: {count}; a mean taken in a spreadsheet leaves them out"] if count else []
 
 
-def tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
+def _tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
     """Add the step summary and the annotations that a workflow shows, if that was asked for and this is one."""
     from segeval.reports import github
     from segeval.reports.markdown import to_markdown
 
-    if not options["github"]:
+    if not options.get("github"):
         return []
     if not github.in_actions(os.environ):
         remark("--github: this is no GitHub Actions workflow, so nothing was added to it", quiet=options["quiet"])
@@ -280,7 +321,7 @@ def _few(texts: Sequence[str]) -> str:
     return ", ".join(texts[:MOST_NAMED]) + more
 
 
-def ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
+def _ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
     """Say on stderr why the exit code is what it is, the gravest cause last, and return it.
 
     Parameters

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from segeval.errors import UsageError
+from segeval.errors import UsageError, shown
 
 if TYPE_CHECKING:
     from segeval.reports.terminal import Printer
@@ -88,6 +88,12 @@ def remark(text: str, *, quiet: bool = False) -> None:
     if not quiet:
         with talk_stream() as stream:
             stream.write(f"{text}\n")
+
+
+def warn(warnings: Iterable[str], *, quiet: bool) -> None:
+    """Say on stderr what a reader of the scores should know."""
+    for warning in warnings:
+        remark(f"warning: {shown(warning)}", quiet=quiet)
 
 
 def complain(text: str) -> None:
