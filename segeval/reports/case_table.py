@@ -120,13 +120,18 @@ def _row(scores: Sequence[Score], tokens: Sequence[str], record: CaseRecord, alp
     first = scores[0]
     is_region = isinstance(first.label, str)
     cells = {score.metric: _cell(score, record, alphabet) for score in scores}
-    notes = dict.fromkeys(score.note for score in scores if score.note and not score.note.startswith(UNDEFINED))
     return Row(
         number="" if is_region else str(first.label),
         name=alphabet.text(first.label if is_region else first.name or ""),
         cells=tuple(cells.get(token, "") for token in tokens),
-        note="; ".join(WORDS.get(note, alphabet.text(note)) for note in notes),
+        note=notes_in_words(scores, alphabet),
     )
+
+
+def notes_in_words(scores: Iterable[Score], alphabet: Alphabet) -> str:
+    """What a reader must know of scores, besides why some are undefined."""
+    notes = dict.fromkeys(score.note for score in scores if score.note and not score.note.startswith(UNDEFINED))
+    return "; ".join(WORDS.get(note, alphabet.text(note)) for note in notes)
 
 
 def _cell(score: Score, record: CaseRecord, alphabet: Alphabet) -> str:

@@ -154,16 +154,23 @@ def share(part: int, total: int) -> str:
 
 def without(row: Summary) -> str:
     """What the means of a row are without, besides the cases that were not scored."""
-    lost = ((row.n_absent, "absent"), (row.n_undefined, "undefined"))
-    return ", ".join(f"{count} {why}" for count, why in lost if count)
+    return each_counted([(row.n_absent, "absent"), (row.n_undefined, "undefined")])
+
+
+def each_counted(counts: Iterable[tuple[int, str]]) -> str:
+    """What there is of each, without what there is none of: ``"2 absent, 1 undefined"``."""
+    return ", ".join(f"{count} {what}" for count, what in counts if count)
 
 
 def including(rows: Sequence[Summary]) -> str:
     """What is in the means of a row all the same."""
     missed = max((row.n_missed for row in rows), default=0)
-    alarms = max((row.n_false_alarm for row in rows), default=0)
-    kept = [f"{missed} missed"] if missed else []
-    return ", ".join([*kept, *([counted(alarms, "false alarm")] if alarms else [])])
+    return one_empty(missed, max((row.n_false_alarm for row in rows), default=0))
+
+
+def one_empty(missed: int, alarms: int) -> str:
+    """How many structures were missed, and how many are false alarms."""
+    return each_counted([(missed, "missed"), (alarms, "false alarm" if alarms == 1 else "false alarms")])
 
 
 def mark_note(rows: Iterable[Sequence[str]], noun: str, why: str) -> list[str]:

@@ -263,6 +263,15 @@ def blank(width: str, height: float, lines: Sequence[str]) -> Figure:
     return figure
 
 
+def panels_of(figure: Figure, count: int, columns: int, *, shared: bool = True) -> list[Axes]:
+    """So many panels in rows of `columns`, with the same axes or their own; what is left of the last row is empty."""
+    axes = figure.subplots(-(-count // columns), columns, squeeze=False, sharex=shared, sharey=shared)
+    panels: list[Axes] = axes.ravel().tolist()
+    for panel in panels[count:]:
+        panel.set_visible(False)
+    return panels[:count]
+
+
 def _wrapped(line: str, inches: float) -> list[str]:
     """A small line in parts that are so wide at most, broken between words."""
     from matplotlib.font_manager import FontProperties

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from segeval.maps.labels import Key
 from segeval.metrics import parse
+from segeval.reports.case_table import notes_in_words
 from segeval.reports.csv_files import label_rows, reason
-from segeval.reports.notation import UNDEFINED, WORDS
 from segeval.reports.summary_view import SummaryView, expected, including, share, without, worst_value
 from segeval.reports.table import MARGIN, Grid, Head, Table
 from segeval.results.results import Results
@@ -132,7 +132,7 @@ def registered(view: SummaryView) -> Register:
         else:
             of = {score.metric: score for score in scores}
             values = (_score_cell(view, of.get(metric)) for metric in metrics)
-            cells = (case, Cell(names[label], str(places[label])), *values, Cell(_note(view, scores)))
+            cells = (case, Cell(names[label], str(places[label])), *values, Cell(notes_in_words(scores, view.alphabet)))
         lines.append(Line(anchor=anchor, label=-1 if label is None else places[label], cells=cells))
     heads = [Head(title="case", key=True), Head(title="label", key=True), *view.heads(metrics), Head(title="note")]
     return Register(
@@ -181,11 +181,6 @@ def _score_cell(view: SummaryView, score: Score | None) -> Cell:
 def _raw(value: float) -> str:
     """A number as JavaScript reads it."""
     return repr(float(value)) if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def _note(view: SummaryView, scores: Iterable[Score]) -> str:
-    notes = dict.fromkeys(score.note for score in scores if score.note and not score.note.startswith(UNDEFINED))
-    return "; ".join(WORDS.get(note, view.alphabet.text(note)) for note in notes)
 
 
 def over_cases(view: SummaryView, metric: str, register: Register) -> LinkedTable | None:
@@ -338,7 +333,9 @@ def worst_cases(view: SummaryView, metric: str, *, most: int) -> list[Worst]:
         score = scores[place]
         if len(found) == most or score.value is None or score.value == perfect:
             break
-        worst = Worst(case=score.case, label=score.label, value=score.value, note=_note(view, [score]))
+        worst = Worst(
+            case=score.case, label=score.label, value=score.value, note=notes_in_words([score], view.alphabet)
+        )
         found.setdefault(score.label if alone else score.case, worst)
     return list(found.values())
 
