@@ -14,7 +14,7 @@ from segeval.evidence.conventions import SLACK, SMOOTH_RULE, WEIGHTED, Conventio
 from segeval.evidence.surfaces.distances import SurfaceDistances
 from segeval.evidence.surfaces.surfels import neighbours, surfel_areas
 from segeval.metrics import METRICS, Direction, Metric, Quantity
-from segeval.reports.sheets import asked
+from segeval.reports.metric_cards import asked
 from segeval.scoring.presets import PRESETS, Preset
 
 HERE = Path(__file__).resolve().parent

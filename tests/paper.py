@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segeval.reports.document import to_json
+from segeval.reports.json_files import to_json
 from segeval.results.columns import Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, Score

@@ -12,6 +12,7 @@ import pytest
 from segeval.cli import run
 from segeval.metrics import METRICS
 from segeval.reports.markdown import metrics_table
+from segeval.reports.writers import EXPORTS, WRITERS
 
 TOP = Path(__file__).resolve().parent.parent
 README = TOP / "README.md"
@@ -60,6 +61,13 @@ def test_a_session_gives_what_it_shows(
 
 def test_the_table_of_metrics_is_the_registry() -> None:
     assert metrics_table(METRICS.values()) in README.read_text(encoding="utf-8")
+
+
+def test_the_list_of_files_is_the_table_of_writers() -> None:
+    files = [(f"-o {row.example}", row.contents) for row in WRITERS.values()]
+    files += [(f"--export {row.kind}:{row.example}", row.contents) for row in EXPORTS.values()]
+    rows = "".join(f"| `{option}` | {contents} |\n" for option, contents in files)
+    assert f"| file | what is in it |\n|---|---|\n{rows}\n" in README.read_text(encoding="utf-8")
 
 
 def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,29 +17,24 @@ from segeval.cli.options import (
     decorated,
     look_options,
     option,
-    plan_options,
-    remark_labels,
-    remark_left_out,
     talk_options,
 )
 from segeval.cli.outputs import (
     check_outputs,
     confusion_option,
-    ended,
+    deliver,
     github_option,
-    judged,
     result_options,
-    show,
-    tell_github,
-    write,
 )
-from segeval.cli.streams import complain, data_stream, remark, write_document
-from segeval.errors import InputError, SegevalError, UsageError, shown
+from segeval.cli.request import remark_configuration, requested
+from segeval.cli.streams import complain, data_printer, remark, warn, write_document
+from segeval.errors import InputError, UsageError, shown
+from segeval.reports.writers import WRITERS, loaded
 from segeval.scoring.batch_options import CaseOptions, ErrorMapOptions, GroupOptions, RunOptions
 from segeval.scoring.options import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from segeval.pairing import Pairing
@@ -135,21 +130,13 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     is missing, damaged or on another grid is in the results with its reason, and the exit code is then 3, after all
     other cases were scored.
     """
-    from segeval.results.gate import parse_requirement
     from segeval.running.shards import shard_of
-    from segeval.scoring.plan import plan_of
 
     started = time.perf_counter()
     quiet = options["quiet"]
-    configuration = click.get_current_context().obj
-    if configuration is not None:
-        remark(f"options from {shown(configuration)}", quiet=quiet)
+    remark_configuration(quiet=quiet)
     _check_together(options)
-    requirements = [parse_requirement(text) for text in options["requirements"]]
-    asked = plan_options(options)
-    remark_labels(asked["labels"], quiet=quiet)
-    plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
-    remark_left_out(plan, quiet=quiet)
+    plan, requirements = requested(options)
     pairing = _pairing(predictions, references, plan, options)
     cases = shard_of(pairing.cases, options["shard"])
     if options["dry_run"] or not cases:
@@ -163,18 +150,20 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     if options["verbose"]:
         seconds = time.perf_counter() - started
         remark(f"{len(cases)} cases in {seconds:.2f} s, {1000 * seconds / len(cases):.1f} ms each")
-    results, unjudged = judged(requirements, results)
-    problems: list[SegevalError] = [*unjudged]
+    problems = []
     if stop is not None:
         hint = "the same command with --resume goes on from there" if options["outputs"] else None
         problems.append(InputError(stop.problem, hint=hint))
-    problems += write(results, options, inputs=inputs, several=True)
-    show(results, options, several=True)
-    _warn([text for text in results.warnings if text not in pairing.remarks], quiet=quiet)
-    for defect in watch.defects:
-        remark(defect)
-    problems += tell_github(results, options)
-    return ended(results, problems=problems)
+    return deliver(
+        results,
+        requirements,
+        options,
+        inputs=inputs,
+        several=True,
+        problems=problems,
+        warnings=[text for text in results.warnings if text not in pairing.remarks],
+        defects=watch.defects,
+    )
 
 
 def _check_together(options: dict[str, Any]) -> None:
@@ -304,27 +293,21 @@ def _journal(plan: Plan, settings: RunSettings, options: dict[str, Any], cases: 
     return journal
 
 
-def _warn(warnings: Iterable[str], *, quiet: bool) -> None:
-    for warning in warnings:
-        remark(f"warning: {shown(warning)}", quiet=quiet)
-
-
 def _show_pairing(pairing: Pairing, options: dict[str, Any]) -> int:
     """Print which files belong together; the exit code says whether a reference is without a prediction."""
-    from segeval.reports.pairs import WRITERS
     from segeval.running.batch import stray_warnings
 
     if not pairing.cases:
         complain(f"part {options['shard']} has no case" if options["shard"] else "no case found")
         return NOTHING_TO_DO
     if options["kind"] == "table":
-        from segeval.reports.console import print_pairing
+        from segeval.reports.pairing_table import print_pairing
 
-        with data_stream() as stream:
-            print_pairing(pairing, stream=stream, color=False if options["no_color"] else None)
+        with data_printer(no_color=options["no_color"]) as printer:
+            print_pairing(pairing, printer)
     else:
-        write_document(WRITERS[options["kind"]](pairing))
-    _warn(stray_warnings(pairing), quiet=options["quiet"])
+        write_document(loaded(WRITERS[options["kind"]].pairing)(pairing))
+    warn(stray_warnings(pairing), quiet=options["quiet"])
     refused = options["missing"] == "error"
     lost = [each for each in pairing.cases if each.problem is not None or (each.prediction is None and refused)]
     if lost:

@@ -13,8 +13,8 @@ from segeval.cli.options import (
     plan_options,
     remark_labels,
 )
-from segeval.cli.streams import data_stream, remark, write_document
-from segeval.errors import shown
+from segeval.cli.request import remark_configuration
+from segeval.cli.streams import data_printer, warn, write_document
 from segeval.scoring.options import Options
 
 
@@ -45,20 +45,17 @@ def explain(prediction: str, reference: str, **options: Any) -> None:
     from segeval.api import explanation_of_files
     from segeval.scoring.plan import plan_of
 
-    configuration = click.get_current_context().obj
-    if configuration is not None:
-        remark(f"options from {shown(configuration)}", quiet=options["quiet"])
+    remark_configuration(quiet=options["quiet"])
     asked = plan_options(options)
     remark_labels(asked["labels"], quiet=options["quiet"])
     explanation = explanation_of_files(prediction, reference, plan_of(**asked))
     if options["kind"] == "json":
-        from segeval.reports.document import explanation_json
+        from segeval.reports.json_files import explanation_json
 
         write_document([explanation_json(explanation)])
     else:
-        from segeval.reports.console import print_explanation
+        from segeval.reports.explanation_table import print_explanation
 
-        with data_stream() as stream:
-            print_explanation(explanation, stream=stream, color=False if options["no_color"] else None)
-    for warning in explanation.warnings:
-        remark(f"warning: {warning}", quiet=options["quiet"])
+        with data_printer(no_color=options["no_color"]) as printer:
+            print_explanation(explanation, printer)
+    warn(explanation.warnings, quiet=options["quiet"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from segeval.cli.options import complete_file, labels_option, look_options, names_of
-from segeval.cli.streams import complain, data_stream, write_document
+from segeval.cli.streams import complain, data_printer, write_document
 from segeval.errors import InputError, shown
 
 
@@ -31,8 +31,8 @@ def inspect(files: tuple[str, ...], *, labels: str | None, kind: str, no_color: 
     A FILE may be a folder with a file for each class.
     """
     from segeval.diagnostics.inspection import inspect_file
-    from segeval.reports.console import print_file_facts
-    from segeval.reports.document import inspected_json
+    from segeval.reports.file_facts import print_file_facts
+    from segeval.reports.json_files import inspected_json
 
     names = names_of(labels)
     found = []
@@ -43,8 +43,8 @@ def inspect(files: tuple[str, ...], *, labels: str | None, kind: str, no_color: 
         if problem is not None:
             problems.append(problem)
         if kind == "table":
-            with data_stream() as stream:
-                print_file_facts([facts], stream=stream, color=False if no_color else None)
+            with data_printer(no_color=no_color) as printer:
+                print_file_facts([facts], printer)
     if kind == "json":
         write_document([inspected_json(found)])
     if len(problems) == 1:

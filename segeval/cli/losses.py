@@ -13,8 +13,8 @@ from segeval.cli.options import (
     plan_options,
     remark_labels,
 )
-from segeval.cli.streams import data_stream, remark, write_document
-from segeval.errors import shown
+from segeval.cli.request import remark_configuration
+from segeval.cli.streams import data_printer, warn, write_document
 from segeval.scoring.options import Options
 
 
@@ -46,24 +46,21 @@ def losses(probability: str, reference: str, **options: Any) -> None:
     from segeval.api import losses_of_files
     from segeval.scoring.plan import plan_of
 
-    configuration = click.get_current_context().obj
-    if configuration is not None:
-        remark(f"options from {shown(configuration)}", quiet=options["quiet"])
+    remark_configuration(quiet=options["quiet"])
     asked = plan_options(options)
     remark_labels(asked["labels"], quiet=options["quiet"])
     found = losses_of_files(probability, reference, plan_of(**asked, probabilities=True))
     if options["kind"] == "json":
-        from segeval.reports.document import losses_json
+        from segeval.reports.json_files import losses_json
 
         write_document([losses_json(found)])
     elif options["kind"] == "csv":
-        from segeval.reports.tabular import losses_csv
+        from segeval.reports.csv_files import losses_csv
 
         write_document([losses_csv(found)])
     else:
-        from segeval.reports.console import print_losses
+        from segeval.reports.losses_table import print_losses
 
-        with data_stream() as stream:
-            print_losses(found, stream=stream, color=False if options["no_color"] else None)
-    for warning in found.warnings:
-        remark(f"warning: {warning}", quiet=options["quiet"])
+        with data_printer(no_color=options["no_color"]) as printer:
+            print_losses(found, printer)
+    warn(found.warnings, quiet=options["quiet"])

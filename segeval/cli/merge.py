@@ -7,18 +7,9 @@ from typing import Any
 import click
 
 from segeval.cli.options import complete_file, look_options, talk_options
-from segeval.cli.outputs import (
-    check_outputs,
-    ended,
-    github_option,
-    judged,
-    result_options,
-    show,
-    tell_github,
-    write,
-)
-from segeval.cli.streams import remark
-from segeval.errors import UsageError, shown
+from segeval.cli.outputs import check_outputs, deliver, github_option, result_options
+from segeval.cli.table import read_runs
+from segeval.errors import UsageError
 
 
 @click.command(
@@ -38,26 +29,15 @@ def merge(parts: tuple[str, ...], **options: Any) -> int:
     run over all cases. Parts must rest on the same settings; a part that is missing, and a case that is in two of them,
     is an error.
     """
-    from segeval.reports.document import read_results
     from segeval.results.gate import parse_requirement
     from segeval.results.summary import summarised
     from segeval.running.shards import merge as merged
 
-    quiet = options["quiet"]
     requirements = [parse_requirement(text) for text in options["requirements"]]
     check_outputs(options, inputs=parts, several=True)
-    twice = [part for part in parts if parts.count(part) > 1]
-    if twice:
-        raise UsageError("it is given twice", source=twice[0])
-    results = summarised(merged({part: read_results(part) for part in parts}))
+    results = summarised(merged(read_runs(parts)))
     lacking = [each.metric.token for each in requirements if each.metric.token not in results.metrics]
     if lacking:
         raise UsageError(f"{lacking[0]} is required, but the parts have no such score", hint="score it with -m")
-    results, problems = judged(requirements, results)
     inputs = [*parts, *(path for case in results.cases for path in (case.prediction, case.reference) if path)]
-    problems += write(results, options, inputs=inputs, several=True)
-    show(results, options, several=True)
-    for warning in results.warnings:
-        remark(f"warning: {shown(warning)}", quiet=quiet)
-    problems += tell_github(results, options)
-    return ended(results, problems=problems)
+    return deliver(results, requirements, options, inputs=inputs, several=True, warnings=results.warnings)

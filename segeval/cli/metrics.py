@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from segeval.cli.options import complete_metric, look_options
-from segeval.cli.streams import data_stream, write_document
+from segeval.cli.streams import data_printer, write_document
 
 
 @click.command(short_help="List the metrics, or explain one in full.", epilog="\b\nExample:\n  segeval metrics hd")
@@ -23,15 +23,14 @@ from segeval.cli.streams import data_stream, write_document
 def metrics(name: str | None, kind: str, *, no_color: bool) -> None:
     """List the metrics, or explain NAME in full: formula, unit, empty rule, source."""
     from segeval.metrics import METRICS, parse
-    from segeval.reports.console import print_card, print_metrics_table
     from segeval.reports.markdown import metrics_table
+    from segeval.reports.metric_cards import print_card, print_metrics_table
 
-    color = False if no_color else None
     if name is None and kind == "markdown":
         write_document([metrics_table(METRICS.values())])
         return
-    with data_stream() as stream:
+    with data_printer(no_color=no_color) as printer:
         if name is None:
-            print_metrics_table(METRICS.values(), stream=stream, color=color)
+            print_metrics_table(METRICS.values(), printer)
         else:
-            print_card(parse(name).card, stream=stream, color=color)
+            print_card(parse(name).card, printer)

@@ -15,12 +15,14 @@ import click
 from click.core import ParameterSource
 
 from segeval.cli.options import complete_file, decorated, option
-from segeval.cli.streams import complain, data_stream, remark, talk_stream, write_document
+from segeval.cli.streams import complain, data_printer, remark, talk_printer, warn, write_document
 from segeval.errors import InputError, SegevalError, UsageError, shown
+from segeval.reports.writers import EXPORTS, WRITERS, alternatives
 from segeval.scoring.option_values import path_from
 from segeval.text import counted, enumerated
 
 if TYPE_CHECKING:
+    from segeval.reports.writers import Writer
     from segeval.results.gate import Requirement
     from segeval.results.results import Results
     from segeval.results.rows import Verdict
@@ -46,6 +48,10 @@ images_option = option(
 )
 
 
+def _named(writer: Writer) -> str:
+    return f"{writer.suffix} ({writer.called})" if writer.called else writer.suffix
+
+
 def result_options(command: Command) -> Command:
     """What is required of results, and where they go."""
     return decorated(
@@ -62,7 +68,7 @@ def result_options(command: Command) -> Command:
                 "-f",
                 "--format",
                 "kind",
-                type=click.Choice(["table", "csv", "json", "jsonl", "markdown"]),
+                type=click.Choice(["table", *(row.kind for row in WRITERS.values() if row.pairing)]),
                 default="table",
                 show_default=True,
                 help="What stdout carries.",
@@ -75,7 +81,7 @@ def result_options(command: Command) -> Command:
                 multiple=True,
                 shell_complete=complete_file,
                 path=path_from,
-                help="Also write .csv, .json, .jsonl, .md, .parquet, .xlsx, .html or .xml (JUnit); repeatable.",
+                help=f"Also write {alternatives(list(map(_named, WRITERS.values())))}; repeatable.",
             ),
             option(
                 "--export",
@@ -83,7 +89,8 @@ def result_options(command: Command) -> Command:
                 metavar="KIND:FILE",
                 multiple=True,
                 path=_export_from,
-                help="Also write what another system reads: nnunet:summary.json, grand-challenge:metrics.json.",
+                help="Also write what another system reads: "
+                f"{', '.join(f'{row.kind}:{row.example}' for row in EXPORTS.values())}.",
             ),
             images_option,
         ],
@@ -117,13 +124,15 @@ def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bo
     several
         Whether the results are those of many cases, whose summary goes beside the CSV.
     """
-    from segeval.reports.files import check_output_path, check_report_path, summary_path
+    from segeval.reports.files import check_report_path, report_paths
+    from segeval.writing import check_output_path
 
     inputs = list(inputs)
     check_images(options["images"])
     typed = click.get_current_context().get_parameter_source("images") is ParameterSource.COMMANDLINE
-    if typed and not any(path.lower().endswith(".html") for path in options["outputs"]):
-        raise UsageError("--images is for a page", hint="add -o report.html")
+    pages = [row for row in WRITERS.values() if row.takes_images]
+    if typed and not any(path.lower().endswith(row.suffix) for row in pages for path in options["outputs"]):
+        raise UsageError("--images is for a page", hint=f"add -o {pages[0].example}")
     for path in options["outputs"]:
         check_report_path(path, inputs=inputs, with_summary=several)
     others = [path for _, path in map(_export, options["exports"])]
@@ -131,9 +140,13 @@ def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bo
         others.append(options["confusion"])
     for path in others:
         check_output_path(path, inputs=inputs)
-    paths = [*options["outputs"], *others]
-    if several:
-        paths += [str(summary_path(path)) for path in options["outputs"] if path.lower().endswith(".csv")]
+    reports = [report_paths(path, with_summary=several) for path in options["outputs"]]
+    summaries = [str(path) for _, *beside in reports for path in beside]
+    check_distinct([*options["outputs"], *others, *summaries])
+
+
+def check_distinct(paths: Iterable[str]) -> None:
+    """Refuse two outputs that would go to one file."""
     targets: set[str] = set()
     for path in paths:
         target = os.path.realpath(path)
@@ -149,15 +162,55 @@ def check_images(folder: str | None) -> None:
 
 
 def _export(text: str) -> tuple[str, str]:
-    from segeval.reports.exports import EXPORTS
-
     kind, colon, path = text.partition(":")
     if kind not in EXPORTS or not colon or not path:
         raise UsageError(f"--export takes KIND:FILE, found {shown(text)!r}", hint=f"kinds are {', '.join(EXPORTS)}")
     return kind, path
 
 
-def judged(requirements: Sequence[Requirement], results: Results) -> tuple[Results, list[UsageError]]:
+def deliver(
+    results: Results,
+    requirements: Sequence[Requirement],
+    options: dict[str, Any],
+    *,
+    inputs: Iterable[str],
+    several: bool,
+    warnings: Iterable[str],
+    problems: Iterable[SegevalError] = (),
+    defects: Iterable[str] = (),
+) -> int:
+    """Judge results, write and show them, say what went wrong, and return the exit code.
+
+    Parameters
+    ----------
+    results
+        What was found.
+    requirements
+        What they are held against.
+    options
+        Of the command line.
+    inputs
+        Files that must not be overwritten.
+    several
+        Whether they are those of many cases.
+    warnings
+        What a reader should know.
+    problems
+        What went wrong while they were made.
+    defects
+        What failed in segeval itself; it is said even with ``--quiet``.
+    """
+    results, unjudged = _judged(requirements, results)
+    found = [*unjudged, *problems, *_write(results, options, inputs=inputs, several=several)]
+    _show(results, options, several=several)
+    warn(warnings, quiet=options["quiet"])
+    for defect in defects:
+        remark(defect)
+    found += _tell_github(results, options)
+    return _ended(results, problems=found)
+
+
+def _judged(requirements: Sequence[Requirement], results: Results) -> tuple[Results, list[UsageError]]:
     """The results with their verdicts; a label that they do not have spoils its own requirement only."""
     from segeval.results.gate import judge
 
@@ -171,10 +224,11 @@ def judged(requirements: Sequence[Requirement], results: Results) -> tuple[Resul
     return replace(results, gate=tuple(verdicts)), problems
 
 
-def write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> list[UsageError]:
+def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> list[UsageError]:
     """Write every file that was asked for; what cannot be written does not keep the others from it."""
-    from segeval.reports.files import write_export, write_report, write_text
-    from segeval.reports.tabular import confusion_csv
+    from segeval.reports.csv_files import confusion_csv
+    from segeval.reports.files import write_export, write_report
+    from segeval.writing import write_text
 
     inputs = list(inputs)
     tasks: list[Callable[[], None]] = [
@@ -204,29 +258,29 @@ def write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], s
     return problems
 
 
-def show(results: Results, options: dict[str, Any], *, several: bool) -> None:
+def _show(results: Results, options: dict[str, Any], *, several: bool) -> None:
     """Put results on stdout, and the gate on stderr."""
-    color, quiet = False if options["no_color"] else None, options["quiet"]
+    quiet = options["quiet"]
     if options["kind"] == "table":
-        from segeval.reports.console import print_overview, print_scores
+        from segeval.reports.case_table import print_scores
+        from segeval.reports.run_summary import print_run_summary
 
-        with data_stream() as stream, _no_commands(stream, options):
-            (print_overview if several else print_scores)(results, stream=stream, color=color)
+        with data_printer(no_color=options["no_color"]) as printer, _no_commands(printer.stream, options):
+            (print_run_summary if several else print_scores)(results, printer)
     else:
-        from segeval.reports.files import FORMATS, batched
+        from segeval.writing import batched
 
-        write_document(batched(FORMATS[options["kind"]](results)))
+        write_document(batched(WRITERS[options["kind"]].parts(results)))
         remark(results.signature, quiet=quiet)
     if options["verbose"]:
         remark(f"footnote: {results.footnote}")
     if results.gate and not quiet:
-        from segeval.reports.console import print_gate
+        from segeval.reports.gate_table import print_gate
 
-        with talk_stream() as stream:
-            stream.write("\n")
-            print_gate(results, stream=stream, color=color)
-    for warning in _infinities(results):
-        remark(f"warning: {warning}", quiet=quiet)
+        with talk_printer(no_color=options["no_color"]) as printer:
+            printer.stream.write("\n")
+            print_gate(results, printer)
+    warn(_infinities(results), quiet=quiet)
 
 
 @contextmanager
@@ -248,12 +302,12 @@ def _infinities(results: Results) -> list[str]:
     return [f"scores that are infinite: {count}; a mean taken in a spreadsheet leaves them out"] if count else []
 
 
-def tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
+def _tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
     """Add the step summary and the annotations that a workflow shows, if that was asked for and this is one."""
     from segeval.reports import github
     from segeval.reports.markdown import to_markdown
 
-    if not options["github"]:
+    if not options.get("github"):
         return []
     if not github.in_actions(os.environ):
         remark("--github: this is no GitHub Actions workflow, so nothing was added to it", quiet=options["quiet"])
@@ -271,7 +325,7 @@ def _few(texts: Sequence[str]) -> str:
     return enumerated(texts, str, most=MOST_NAMED, last=", ")
 
 
-def ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
+def _ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
     """Say on stderr why the exit code is what it is, the gravest cause last, and return it.
 
     Parameters
@@ -281,7 +335,7 @@ def ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
     problems
         What else went wrong.
     """
-    from segeval.reports.sheets import found
+    from segeval.reports.gate_table import found
 
     causes = [(problem.exit_code, str(problem)) for problem in problems]
     missed = [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]

@@ -64,9 +64,9 @@ def rasterize(polygons: tuple[str, ...], *, folder: str, labels: str | None, for
 def _rasterize(path: str, names: Mapping[int, str], folder: Path, written: dict[Path, str], *, force: bool) -> None:
     """Write the pictures of one file, and note from what each was made."""
     from segeval.reading import read_polygons
-    from segeval.reports.files import write_bytes
     from segeval.reports.pictures import to_png
     from segeval.scoring.cases import case_name
+    from segeval.writing import write_bytes
 
     for label_map in read_polygons(path, names=names):
         target = folder / f"{case_name(label_map.source)}.png"

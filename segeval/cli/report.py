@@ -54,10 +54,11 @@ def report(results: str, *, output: str, images: str | None, **options: Any) -> 
     'segeval-cli[report]'. stdout has the path of the page.
     """
     from segeval.diagnostics.slices import case_of
-    from segeval.reports.document import read_results
-    from segeval.reports.files import check_report_path, write_text
+    from segeval.reports.files import check_report_path
+    from segeval.reports.json_files import read_results
     from segeval.reports.page import to_html
     from segeval.results.summary import summarised
+    from segeval.writing import write_text
 
     if not output.lower().endswith(".html"):
         raise UsageError("the page ends in .html", source=output, hint="such as report.html")

@@ -11,22 +11,16 @@ from segeval.cli.options import (
     complete_file,
     declared_options,
     look_options,
-    plan_options,
-    remark_labels,
-    remark_left_out,
     talk_options,
 )
 from segeval.cli.outputs import (
     check_outputs,
     confusion_option,
-    ended,
-    judged,
+    deliver,
     result_options,
-    show,
-    write,
 )
+from segeval.cli.request import remark_configuration, requested
 from segeval.cli.streams import remark
-from segeval.errors import shown
 from segeval.scoring.batch_options import ErrorMapOptions
 from segeval.scoring.options import Options
 
@@ -51,20 +45,11 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     which lacks it. With --probabilities the prediction is a probability map.
     """
     from segeval.api import results_of_files
-    from segeval.results.gate import parse_requirement
     from segeval.scoring.cases import case_name
-    from segeval.scoring.plan import plan_of
 
     started = time.perf_counter()
-    quiet = options["quiet"]
-    configuration = click.get_current_context().obj
-    if configuration is not None:
-        remark(f"options from {shown(configuration)}", quiet=quiet)
-    requirements = [parse_requirement(text) for text in options["requirements"]]
-    asked = plan_options(options)
-    remark_labels(asked["labels"], quiet=quiet)
-    plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
-    remark_left_out(plan, quiet=quiet)
+    remark_configuration(quiet=options["quiet"])
+    plan, requirements = requested(options)
     inputs = (prediction, reference, *([options["labels"]] if options["labels"] else []))
     check_outputs(options, inputs=inputs, several=False)
     error_maps = None
@@ -75,9 +60,4 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     results = results_of_files(prediction, reference, plan, error_maps=error_maps)
     if options["verbose"]:
         remark(f"scored in {time.perf_counter() - started:.2f} s")
-    results, problems = judged(requirements, results)
-    problems += write(results, options, inputs=inputs, several=False)
-    show(results, options, several=False)
-    for warning in results.cases[0].warnings:
-        remark(f"warning: {warning}", quiet=quiet)
-    return ended(results, problems=problems)
+    return deliver(results, requirements, options, inputs=inputs, several=False, warnings=results.cases[0].warnings)

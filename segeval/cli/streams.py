@@ -7,9 +7,12 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from segeval.errors import UsageError
+from segeval.errors import UsageError, shown
+
+if TYPE_CHECKING:
+    from segeval.reports.terminal import Printer
 
 
 @contextmanager
@@ -33,6 +36,15 @@ def data_stream() -> Iterator[TextIO]:
 
 
 @contextmanager
+def data_printer(*, no_color: bool) -> Iterator[Printer]:
+    """stdout, for tables; see `data_stream`."""
+    from segeval.reports.terminal import Printer
+
+    with data_stream() as stream:
+        yield Printer(stream, color=False if no_color else None)
+
+
+@contextmanager
 def talk_stream() -> Iterator[TextIO]:
     """stderr, for talk: the run goes on, and keeps its exit code, where nobody can be told anything."""
     stream = sys.stderr or io.StringIO()
@@ -41,6 +53,15 @@ def talk_stream() -> Iterator[TextIO]:
         stream.flush()
     except OSError:
         _silence(stream)
+
+
+@contextmanager
+def talk_printer(*, no_color: bool) -> Iterator[Printer]:
+    """stderr, for tables; see `talk_stream`."""
+    from segeval.reports.terminal import Printer
+
+    with talk_stream() as stream:
+        yield Printer(stream, color=False if no_color else None)
 
 
 def _silence(stream: TextIO) -> None:
@@ -67,6 +88,12 @@ def remark(text: str, *, quiet: bool = False) -> None:
     if not quiet:
         with talk_stream() as stream:
             stream.write(f"{text}\n")
+
+
+def warn(warnings: Iterable[str], *, quiet: bool) -> None:
+    """Say on stderr what a reader of the scores should know."""
+    for warning in warnings:
+        remark(f"warning: {shown(warning)}", quiet=quiet)
 
 
 def complain(text: str) -> None:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from segeval.cli.options import complete_file, complete_metric, decorated, look_options, option
-from segeval.cli.streams import data_stream, remark, write_document
+from segeval.cli.outputs import check_distinct
+from segeval.cli.streams import data_printer, remark, write_document
 from segeval.errors import UsageError, shown
+from segeval.reports.pivot_cells import BEST, DEFAULT_CELL, FIELDS, read_template
+from segeval.reports.writers import PIVOT_WRITERS, alternatives, pivot_writer_of
 from segeval.scoring.option_values import path_from
 
 if TYPE_CHECKING:
     from segeval.analysis.pivot import Pivot
     from segeval.results.results import Results
-
-SUFFIXES = {".csv": "csv", ".md": "markdown", ".tex": "latex"}
 
 Command = Callable[..., Any]
 
@@ -72,13 +72,13 @@ def factor_options(command: Command) -> Command:
 @click.option(
     "--cell",
     metavar="TEXT",
-    default="{median:.2f} ({iqr:.2f})",
+    default=DEFAULT_CELL,
     show_default=True,
-    help="What a cell says. Fields: median, iqr, q1, q3, mean, sd, n, n_left_out, min, max.",
+    help=f"What a cell says. Fields: {', '.join(FIELDS)}.",
 )
 @click.option(
     "--best",
-    type=click.Choice(["row", "column", "table", "none"]),
+    type=click.Choice(BEST),
     default="row",
     show_default=True,
     help="What the bold cell is the best of, by its first field as printed.",
@@ -87,7 +87,7 @@ def factor_options(command: Command) -> Command:
     "-f",
     "--format",
     "kind",
-    type=click.Choice(["table", "markdown", "latex", "csv"]),
+    type=click.Choice(["table", *PIVOT_WRITERS]),
     default="table",
     show_default=True,
     help="What stdout carries.",
@@ -100,7 +100,7 @@ def factor_options(command: Command) -> Command:
     multiple=True,
     shell_complete=complete_file,
     configurable=False,
-    help="Also write .csv, .md or .tex; repeatable.",
+    help=f"Also write {alternatives([row.suffix for row in PIVOT_WRITERS.values()])}; repeatable.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
 @look_options
@@ -111,8 +111,6 @@ def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: A
     (that of the label) and metric. A cell holds the values of all cases and labels that it is about; what is missing is
     counted below.
     """
-    from segeval.reports.pivot import read_template
-
     template = read_template(options["cell"])
     rows, columns = factors_in("--rows", options["rows"]), factors_in("--columns", options["columns"])
     inputs = [*results, *options["metadata"]]
@@ -125,21 +123,18 @@ def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: A
         labels=options["labels"],
         metadata=options["metadata"],
     )
-    kinds = {path: SUFFIXES[os.path.splitext(path)[1].lower()] for path in options["outputs"]}  # noqa: PTH122
-    from segeval.reports.files import write_text
-    from segeval.reports.pivot import notes_of, pivot_csv, pivot_latex, pivot_markdown
-    from segeval.reports.sheets import Alphabet
+    from segeval.reports.notation import Alphabet
+    from segeval.reports.pivot_tables import notes_of, print_pivot
+    from segeval.writing import write_text
 
-    writers = {"csv": pivot_csv, "markdown": pivot_markdown, "latex": pivot_latex}
-    for path, kind in kinds.items():
-        write_text(path, writers[kind](pivot, template, best=options["best"]), inputs=inputs)
+    best = options["best"]
+    for path in options["outputs"]:
+        write_text(path, pivot_writer_of(path).parts(pivot, template, best=best), inputs=inputs)
     if options["kind"] == "table":
-        from segeval.reports.console import print_pivot
-
-        with data_stream() as stream:
-            print_pivot(pivot, template, best=options["best"], stream=stream, color=False if no_color else None)
+        with data_printer(no_color=no_color) as printer:
+            print_pivot(pivot, template, printer, best=best)
         return
-    write_document(writers[options["kind"]](pivot, template, best=options["best"]))
+    write_document(PIVOT_WRITERS[options["kind"]].parts(pivot, template, best=best))
     if options["kind"] == "csv":
         for note in notes_of(pivot, Alphabet()):
             remark(shown(note), quiet=quiet)
@@ -184,7 +179,7 @@ def pivot_of(
 
 def read_runs(paths: Sequence[str]) -> dict[str, Results]:
     """Read results files, each of which is given once."""
-    from segeval.reports.document import read_results
+    from segeval.reports.json_files import read_results
 
     twice = [path for path in paths if paths.count(path) > 1]
     if twice:
@@ -193,20 +188,9 @@ def read_runs(paths: Sequence[str]) -> dict[str, Results]:
 
 
 def _check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
-    from segeval.reports.files import check_output_path
+    from segeval.writing import check_output_path
 
-    targets: set[str] = set()
     for path in outputs:
-        suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - a Path of any text may raise
-        if suffix not in SUFFIXES:
-            found = f"ends in {shown(suffix)}" if suffix else "has no suffix"
-            raise UsageError(
-                f"the kind of table is told by the suffix, and this {found}",
-                source=path,
-                hint=f"known are {', '.join(SUFFIXES)}",
-            )
+        pivot_writer_of(path)
         check_output_path(path, inputs=inputs)
-        target = os.path.realpath(path)
-        if target in targets:
-            raise UsageError("two outputs would go to this file", source=path)
-        targets.add(target)
+    check_distinct(outputs)

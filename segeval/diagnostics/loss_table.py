@@ -149,7 +149,7 @@ def _table(case: Case, plan: Plan, soft: SoftMaps, maps: tuple[LabelMap, LabelMa
         for place, label in _places(labels).items()
         if label
     }
-    options: dict[str, dict[str, Any]] = dict.fromkeys(WEIGHED, {"weights": weights})
+    options: dict[str, dict[str, Any]] = {name: {"weights": weights} for name in WEIGHED}
     options["gdl"] = {"absent_class": plan.conventions.absent_class}
     foreground = held != 0
     rows = []

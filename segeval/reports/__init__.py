@@ -1,6 +1,6 @@
-"""One writer per format; each takes `Results` and returns text, or prints to a stream it is given.
+"""One module for each kind of thing that is printed or written; none computes a score.
 
-`sheets` decides how a number reads in a table for people, and `console` and `markdown` lay the same cells out;
-`tabular` and `document` keep every digit for machines; `files` puts text on disk whole or not at all. No score is
-computed here.
+`notation` decides how a number reads in a table for people. `case_table`, `run_summary` and their like say which tables
+and lines there are, and print them with the `Printer` of `terminal`; `markdown` and `page` lay the same cells out.
+`csv_files`, `json_files` and other files keep every digit for machines; `files` puts text on disk whole or not at all.
 """

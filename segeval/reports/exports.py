@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from textwrap import indent
 from typing import Any
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from segeval.errors import shown
 from segeval.maps.labels import Key
-from segeval.reports.tabular import label_rows, metric_columns, whole_if_counted
+from segeval.reports.csv_files import label_rows, metric_columns, whole_if_counted
 from segeval.results.gate import AGGREGATES, COUNTS, VALUES
 from segeval.results.results import Results
 from segeval.results.rows import ALL, CaseRecord, Score, Summary
@@ -252,9 +252,3 @@ def _untaken(key: str, used: Collection[str]) -> str:
     while f"{key}_{number}" in used:
         number += 1
     return f"{key}_{number}"
-
-
-EXPORTS: dict[str, Callable[[Results], Iterable[str]]] = {
-    "nnunet": to_nnunet,
-    "grand-challenge": to_grand_challenge,
-}

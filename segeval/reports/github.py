@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from segeval.errors import UsageError, shown
-from segeval.reports.sheets import found
-from segeval.reports.tabular import reason
+from segeval.reports.csv_files import reason
+from segeval.reports.gate_table import found
 from segeval.results.results import Results
 
 SUMMARY_BYTES = 1024 * 1024 - 4096  # GitHub takes 1 MiB of each step

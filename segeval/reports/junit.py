@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from segeval.errors import shown
-from segeval.reports.sheets import found
-from segeval.reports.tabular import reason
+from segeval.reports.csv_files import reason
+from segeval.reports.gate_table import found
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, Verdict
 

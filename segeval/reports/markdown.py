@@ -8,9 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from segeval.metrics import Direction, Metric
-from segeval.reports.overview import Table, overview
-from segeval.reports.sheets import UNITS, Alphabet, Heading, Sheet, asked, found, sheets
+from segeval.metrics import Metric
+from segeval.reports.case_table import CaseTable, case_tables
+from segeval.reports.gate_table import found
+from segeval.reports.metric_cards import asked, better
+from segeval.reports.notation import UNITS, Alphabet
+from segeval.reports.run_summary import run_summary
+from segeval.reports.table import Table
 from segeval.results.results import Results
 
 # an underscore inside a word is no emphasis, and escaping it would make names hard to read in the source
@@ -39,29 +43,29 @@ def to_markdown(results: Results) -> Iterator[str]:
 
 
 def _one(results: Results) -> Iterator[str]:
-    for sheet, record in zip(sheets(results, Alphabet()), results.cases, strict=True):
-        yield from _case(sheet, record.warnings)
+    for table, record in zip(case_tables(results, Alphabet()), results.cases, strict=True):
+        yield from _case(table, record.warnings)
     yield from _gate(results)
     yield f"<sub>{escaped(results.signature)}</sub>"
 
 
 def _several(results: Results) -> Iterator[str]:
-    found = overview(results, Alphabet(), failures=SHOWN_FAILURES)
+    found = run_summary(results, Alphabet(), failures=SHOWN_FAILURES)
     yield f"**{escaped(found.headline)}**"
     yield from _gate(results)
     for table in (found.summary, found.overall, *found.groups):
         if table is not None:
-            yield from _overview_table(table)
+            yield from _table(table)
     details = [*found.spread, *found.tables]
     if details:
         yield f"<details><summary>{'Spread, worst cases' if found.spread else 'Worst cases'}</summary>"
         for table in details:
-            yield from _overview_table(table.needed())
+            yield from _table(table.needed())
         yield "</details>"
     if found.notes:
         yield bullets(found.notes)
     if found.failures is not None:
-        yield from _overview_table(found.failures)
+        yield from _table(found.failures)
     if found.warnings:
         yield bullets(f"Warning: {warning}" for warning in found.warnings)
     yield f"<sub>{escaped(results.signature)}</sub>"
@@ -84,7 +88,7 @@ def _gate(results: Results) -> Iterator[str]:
     yield pipe_table(heads, rows, right=[head == "found" for head in heads])
 
 
-def _overview_table(table: Table) -> Iterator[str]:
+def _table(table: Table) -> Iterator[str]:
     columns = [
         (head, cells) for head, cells in zip(table.heads, zip(*table.rows, strict=True), strict=True) if any(cells)
     ]
@@ -115,7 +119,7 @@ def metrics_table(cards: Iterable[Metric]) -> str:
             ", ".join(f"`{name}`" for name in (asked(card), *card.aliases)),
             table_cell(card.title),
             UNITS.get(card.quantity, ""),
-            "" if card.better is Direction.NEITHER else str(card.better),
+            better(card),
             table_cell(card.formula),
         ]
         for card in cards
@@ -139,30 +143,26 @@ def table_cell(text: str) -> str:
     return escaped(text).replace("|", "\\|")
 
 
-def _case(sheet: Sheet, warnings: Iterable[str]) -> list[str]:
-    parts = [bullets(f"{title}: {text}" for title, text in sheet.facts)]
-    if sheet.rows:
-        with_names, with_notes = any(row.name for row in sheet.rows), any(row.note for row in sheet.rows)
-        head = ["label", *(["name"] if with_names else []), *map(_title, sheet.headings)]
+def _case(table: CaseTable, warnings: Iterable[str]) -> list[str]:
+    parts = [bullets(f"{title}: {text}" for title, text in table.facts)]
+    if table.rows:
+        with_names, with_notes = any(row.name for row in table.rows), any(row.note for row in table.rows)
+        head = ["label", *(["name"] if with_names else []), *(heading.line for heading in table.headings)]
         rows = [
             [row.number, *([table_cell(row.name)] if with_names else []), *row.cells]
             + ([table_cell(row.note)] if with_notes else [])
-            for row in sheet.rows
+            for row in table.rows
         ]
-        right = [True, *([False] if with_names else []), *[True] * len(sheet.headings)]
+        right = [True, *([False] if with_names else []), *[True] * len(table.headings)]
         parts.append(pipe_table(head + ["note"] * with_notes, rows, right=right + [False] * with_notes))
-    if sheet.overall:
+    if table.overall:
         parts.append(
-            pipe_table(["over all labels", "value"], [list(pair) for pair in sheet.overall], right=[False, True])
+            pipe_table(["over all labels", "value"], [list(pair) for pair in table.overall], right=[False, True])
         )
-    footnotes = [*sheet.footnotes, *(f"Warning: {warning}" for warning in warnings)]
+    footnotes = [*table.footnotes, *(f"Warning: {warning}" for warning in warnings)]
     if footnotes:
         parts.append(bullets(footnotes))
     return parts
-
-
-def _title(heading: Heading) -> str:
-    return heading.title + (f" {heading.unit}" if heading.unit else "")
 
 
 def bullets(lines: Iterable[str]) -> str:

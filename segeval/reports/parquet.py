@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.errors import check_extra
-from segeval.reports.tabular import reason
+from segeval.reports.csv_files import reason
 from segeval.results.columns import Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord
@@ -29,17 +28,6 @@ if TYPE_CHECKING:
 
 COLUMNS = ("case", "label", "name", "metric", "value", "unit", "note", "status")
 GROUP_ROWS = 1 << 18
-
-
-def check_installed() -> None:
-    """Say that pyarrow is missing, before anything is scored.
-
-    Raises
-    ------
-    UsageError
-        It is not installed.
-    """
-    check_extra("pyarrow.parquet", extra="parquet", what="a .parquet file")
 
 
 def to_parquet(results: Results, *, group_rows: int = GROUP_ROWS) -> Iterator[bytes]:
@@ -56,13 +44,7 @@ def to_parquet(results: Results, *, group_rows: int = GROUP_ROWS) -> Iterator[by
     ------
     bytes
         Put together they are a ``.parquet`` file.
-
-    Raises
-    ------
-    UsageError
-        pyarrow is not installed.
     """
-    check_installed()
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 

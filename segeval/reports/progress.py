@@ -16,8 +16,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from segeval.reports.console import styled
-from segeval.reports.sheets import Alphabet
+from segeval.reports.notation import Alphabet
+from segeval.reports.terminal import styled
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from segeval.analysis.results_files import Source
 from segeval.maps.labels import Key
 from segeval.metrics import parse
-from segeval.reports.sheets import Alphabet, decimals, number
+from segeval.reports.notation import Alphabet, decimals, number
 from segeval.results.results import Results
 from segeval.results.rows import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY
 

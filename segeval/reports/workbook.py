@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from segeval.errors import check_extra, shown
+from segeval.errors import shown
 from segeval.metrics import Quantity
-from segeval.reports.tabular import (
+from segeval.reports.csv_files import (
     SUMMARY_COLUMNS,
     label_rows,
     metric_columns,
@@ -61,17 +61,6 @@ class _Number:
 Cell = str | int | float | bool | _Number | None
 
 
-def check_installed() -> None:
-    """Say that XlsxWriter is missing, before anything is scored.
-
-    Raises
-    ------
-    UsageError
-        It is not installed.
-    """
-    check_extra("xlsxwriter", extra="excel", what="an .xlsx file")
-
-
 def to_xlsx(results: Results, *, sheet_rows: int = SHEET_ROWS) -> Iterator[bytes]:
     """The results as an Excel workbook.
 
@@ -89,12 +78,9 @@ def to_xlsx(results: Results, *, sheet_rows: int = SHEET_ROWS) -> Iterator[bytes
 
     Raises
     ------
-    UsageError
-        XlsxWriter is not installed.
     OSError
         A temporary file cannot be written.
     """
-    check_installed()
     from xlsxwriter import Workbook
     from xlsxwriter.exceptions import FileCreateError
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from segeval.maps.label_map import Grid, LabelMap
-from segeval.reports.exports import EXPORTS, to_grand_challenge, to_nnunet
+from segeval.reports.exports import to_grand_challenge, to_nnunet
+from segeval.reports.writers import EXPORTS
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, Summary, Verdict
 from segeval.results.summary import summarised
@@ -290,6 +291,6 @@ def test_grand_challenge_groups_are_left_out() -> None:
 
 def test_exports_are_the_same_each_time_and_ascii_or_utf8() -> None:
     for export in EXPORTS.values():
-        text = "".join(export(hostile()))
-        assert text == "".join(export(hostile()))
+        text = "".join(export.parts(hostile()))
+        assert text == "".join(export.parts(hostile()))
         assert text.encode("utf-8").endswith(b"}\n")

@@ -16,7 +16,8 @@ from PIL import Image
 
 from segeval.analysis.pivot import pivot
 from segeval.errors import UsageError
-from segeval.reports.figures import SUFFIXES, heatmap
+from segeval.reports.figures import heatmap
+from segeval.reports.writers import FIGURE_SUFFIXES
 from segeval.results.columns import Scores
 from tests.command import TOP, call, plain_environment
 from tests.paper import of_values, paper, save, save_metadata
@@ -50,7 +51,7 @@ def texts(svg: bytes) -> list[str]:
     return [text for element in ET.fromstring(svg).iter() if (text := (element.text or "").strip())]  # noqa: S314
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", FIGURE_SUFFIXES)
 def test_the_same_numbers_give_the_same_bytes(suffix: str) -> None:
     first, second = (heatmap(of_paper("network"), suffix=suffix, width="double") for _ in range(2))
     assert first == second

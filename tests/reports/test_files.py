@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 
 from segeval.errors import UsageError
-from segeval.reports.document import to_json, to_jsonl
-from segeval.reports.exports import EXPORTS
-from segeval.reports.files import check_output_path, check_report_path, write_export, write_report, write_text
+from segeval.reports.csv_files import summary_csv, to_csv
+from segeval.reports.files import check_report_path, write_export, write_report
+from segeval.reports.json_files import to_json, to_jsonl
 from segeval.reports.junit import to_junit
 from segeval.reports.markdown import escaped, to_markdown
-from segeval.reports.tabular import summary_csv, to_csv
 from segeval.reports.workbook import to_xlsx
+from segeval.reports.writers import EXPORTS
 from segeval.results.results import Results
+from segeval.writing import check_output_path, write_text
 from tests.reports.test_exports import hostile
 from tests.reports.test_golden import awkward
 
@@ -115,7 +116,7 @@ def test_place_of_the_summary_is_checked_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", EXPORTS)
 def test_exports_are_written_whatever_the_suffix(tmp_path: Path, kind: str) -> None:
     write_export(hostile(), kind, tmp_path / "out.txt")
-    assert (tmp_path / "out.txt").read_bytes().decode("utf-8") == "".join(EXPORTS[kind](hostile()))
+    assert (tmp_path / "out.txt").read_bytes().decode("utf-8") == "".join(EXPORTS[kind].parts(hostile()))
     (tmp_path / "ref").write_text("voxels")
     with pytest.raises(UsageError, match="input of the run"):
         write_export(hostile(), kind, tmp_path / "ref", inputs=[tmp_path / "ref"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import math
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -20,17 +21,15 @@ from segeval.diagnostics.inspection import InspectedFile, InspectedLabel
 from segeval.evidence.counts import ContingencyTable
 from segeval.maps.label_map import Grid, LabelMap
 from segeval.metrics import METRICS
-from segeval.reports.console import (
-    print_card,
-    print_file_facts,
-    print_gate,
-    print_metrics_table,
-    print_overview,
-    print_scores,
-)
-from segeval.reports.document import to_json, to_jsonl
+from segeval.reports.case_table import print_scores
+from segeval.reports.csv_files import confusion_csv, to_csv
+from segeval.reports.file_facts import print_file_facts
+from segeval.reports.gate_table import print_gate
+from segeval.reports.json_files import to_json, to_jsonl
 from segeval.reports.markdown import metrics_table, to_markdown
-from segeval.reports.tabular import confusion_csv, to_csv
+from segeval.reports.metric_cards import print_card, print_metrics_table
+from segeval.reports.run_summary import print_run_summary
+from segeval.reports.terminal import Printer
 from segeval.results.columns import Scores
 from segeval.results.results import Results
 from segeval.results.rows import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Score, Status, Verdict
@@ -179,11 +178,18 @@ def nothing_scored(cases: int = 3) -> Results:
     return replace(summarised(collect(outcomes, plan)), signature="segeval 1.2.3")
 
 
-def printed(printer: object, *arguments: object, encoding: str = "utf-8", **options: object) -> str:
-    """What a printer writes to a stream of that encoding."""
+def printed(
+    show: Callable[..., None],
+    *arguments: object,
+    encoding: str = "utf-8",
+    color: bool | None = None,
+    width: int | None = None,
+    **options: object,
+) -> str:
+    """What is printed on a stream of that encoding."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
-    printer(*arguments, stream=stream, **options)  # type: ignore[operator]
+    show(*arguments, Printer(stream, color=color, width=width), **options)
     stream.flush()
     return raw.getvalue().decode(encoding)
 
@@ -228,14 +234,14 @@ OUTPUTS = {
     "metrics.md": lambda: metrics_table([METRICS["hd"], METRICS["iou"], METRICS["volume_similarity"]]),
     "metrics_60.txt": lambda: printed(print_metrics_table, [METRICS["dice"], METRICS["hd"]], width=60),
     "card_80.txt": lambda: printed(print_card, METRICS["hd"], width=80),
-    "overview.txt": lambda: printed(print_overview, awkward_batch()),
-    "overview_80.txt": lambda: printed(print_overview, awkward_batch(), width=80),
-    "overview_ascii.txt": lambda: printed(print_overview, awkward_batch(), encoding="ascii"),
+    "overview.txt": lambda: printed(print_run_summary, awkward_batch()),
+    "overview_80.txt": lambda: printed(print_run_summary, awkward_batch(), width=80),
+    "overview_ascii.txt": lambda: printed(print_run_summary, awkward_batch(), encoding="ascii"),
     "overview.md": lambda: "".join(to_markdown(awkward_batch())),
     "overview_gate_80.txt": lambda: printed(print_gate, awkward_batch(), width=80),
-    "overview_many_80.txt": lambda: printed(print_overview, many_labels(), width=80),
+    "overview_many_80.txt": lambda: printed(print_run_summary, many_labels(), width=80),
     "overview_many.md": lambda: "".join(to_markdown(many_labels())),
-    "overview_nothing_80.txt": lambda: printed(print_overview, nothing_scored(), width=80),
+    "overview_nothing_80.txt": lambda: printed(print_run_summary, nothing_scored(), width=80),
     "overview_nothing.md": lambda: "".join(to_markdown(nothing_scored())),
     "files.txt": lambda: printed(print_file_facts, files()),
 }

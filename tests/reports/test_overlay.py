@@ -16,10 +16,11 @@ from PIL import Image
 
 from segeval.api import score_files
 from segeval.diagnostics.slices import Slice, overlays
-from segeval.reports.document import to_json
-from segeval.reports.figures import SUFFIXES, overlay
+from segeval.reports.figures import overlay
 from segeval.reports.figures.overlay import _figure, _shorter, outlines
 from segeval.reports.figures.style import styled
+from segeval.reports.json_files import to_json
+from segeval.reports.writers import FIGURE_SUFFIXES
 from segeval.scoring.case import Case
 from segeval.scoring.plan import plan_of
 from segeval.writing.error_maps import COLORS
@@ -172,7 +173,7 @@ def test_errors_of_a_real_picture_are_where_they_are() -> None:
     assert np.array_equal(only.false_negative, reference & ~prediction)
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", FIGURE_SUFFIXES)
 def test_the_same_slices_give_the_same_bytes(suffix: str, tmp_path: Path) -> None:
     slices = overlays(case_of(tmp_path), plan_of(), label=1)
     first, second = (overlay({"a": slices, "b": slices}, suffix=suffix, title="<x>&$\\frac{") for _ in range(2))

@@ -23,14 +23,14 @@ import pytest
 from segeval.api import batch, score_files
 from segeval.cli import run
 from segeval.cli.report import report
-from segeval.reports.document import read_json, to_json
-from segeval.reports.overview import Desk
+from segeval.reports.csv_files import to_csv
+from segeval.reports.json_files import read_json, to_json
+from segeval.reports.notation import Alphabet
 from segeval.reports.page import MOST_OVERLAYS, WORST
 from segeval.reports.page.contents import MOST_DRAWN
 from segeval.reports.page.drawings import inlined
 from segeval.reports.page.tables import MOST_ROWS, worst_cases
-from segeval.reports.sheets import Alphabet
-from segeval.reports.tabular import to_csv
+from segeval.reports.summary_view import SummaryView
 from segeval.results.summary import summarised
 from tests.command import TOP, box, call, case, plain_environment, save
 from tests.pages import HOSTILE, LABEL, MESSAGE, METRICS, hostile, large, page_of, taken_apart
@@ -242,7 +242,7 @@ def test_the_worst_cases_by_hand() -> None:
     results = of_values(a=0.5, b=1.0, c=0.25, d=None, e=0.5, f=0.75)
 
     def worst(most: int, metric: str = "dice") -> list[tuple[str, float]]:
-        desk = Desk(results=summarised(results), alphabet=Alphabet())
+        desk = SummaryView(results=summarised(results), alphabet=Alphabet())
         return [(each.case, each.value) for each in worst_cases(desk, metric, most=most)]
 
     assert worst(3) == [("c", 0.25), ("a", 0.5), ("e", 0.5)]
@@ -252,7 +252,7 @@ def test_the_worst_cases_by_hand() -> None:
 
 
 def test_a_case_is_among_the_worst_once_with_its_worst_label() -> None:
-    desk = Desk(results=samples(metrics="dice"), alphabet=Alphabet())
+    desk = SummaryView(results=samples(metrics="dice"), alphabet=Alphabet())
     found = [(each.case, each.label, each.note) for each in worst_cases(desk, "dice", most=5)]
     assert found[:4] == [
         ("case_04", 5, "missed"),
@@ -272,7 +272,7 @@ def test_what_is_over_all_labels_is_no_worst_label() -> None:
 
 
 def test_sizes_have_no_worst_case() -> None:
-    desk = Desk(results=samples(metrics="reference_volume,volume_error,tp"), alphabet=Alphabet())
+    desk = SummaryView(results=samples(metrics="reference_volume,volume_error,tp"), alphabet=Alphabet())
     assert worst_cases(desk, "reference_volume", most=3) == []
     assert worst_cases(desk, "tp", most=3) == []
     errors = [abs(each.value) for each in worst_cases(desk, "volume_error", most=3)]

@@ -5,14 +5,12 @@ from __future__ import annotations
 import io
 import json
 import math
-import sys
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 
-from segeval.errors import UsageError
-from segeval.reports.parquet import COLUMNS, check_installed, to_parquet
+from segeval.reports.parquet import COLUMNS, to_parquet
 from segeval.results.columns import Scores
 from segeval.results.results import Results
 from segeval.results.rows import Score
@@ -112,11 +110,3 @@ def test_of_nothing() -> None:
     table = parquet.read_table(file_of(replace(awkward_batch(), cases=(), scores=Scores())))
     assert table.num_rows == 0
     assert tuple(table.column_names) == COLUMNS
-
-
-def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_installed()
-    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    for attempt in (check_installed, lambda: list(to_parquet(awkward()))):
-        with pytest.raises(UsageError, match=r"needs the package pyarrow; pip install 'segeval-cli\[parquet\]'"):
-            attempt()

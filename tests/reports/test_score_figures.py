@@ -25,8 +25,9 @@ from matplotlib.textpath import TextToPath
 from PIL import Image
 
 from segeval.errors import UsageError, shown
-from segeval.reports.figures import SUFFIXES, bland_altman, box, cumulative, volume
+from segeval.reports.figures import bland_altman, box, cumulative, volume
 from segeval.reports.figures.curves import MOST_STEPS, curve
+from segeval.reports.writers import FIGURE_SUFFIXES
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, LabelCounts, Score
@@ -284,7 +285,7 @@ def test_the_labels_that_are_shown_are_the_worst() -> None:
 
 
 @EVERY
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", FIGURE_SUFFIXES)
 def test_the_same_numbers_give_the_same_bytes(kind: str, suffix: str) -> None:
     runs = {"one": many(30, 2), "two": many(30, 2, seed=1)}
     first, second = (FIGURES[kind](runs, suffix=suffix, width="double") for _ in range(2))

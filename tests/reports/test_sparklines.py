@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from segeval.reports.console import print_overview
 from segeval.reports.markdown import to_markdown
-from segeval.reports.sheets import Alphabet
+from segeval.reports.notation import Alphabet
+from segeval.reports.run_summary import print_run_summary
 from segeval.reports.sparklines import STEPS, Sparklines, sparkline
+from segeval.reports.terminal import Printer
 from segeval.results.columns import Scores
 from segeval.results.summary import summarised
 from segeval.scoring.collect import collect
@@ -76,7 +77,7 @@ def three_cases() -> Results:
 
 def printed(results: Results, width: int | None, encoding: str = "utf-8") -> str:
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
-    print_overview(results, stream=stream, color=False, width=width, signature=False)
+    print_run_summary(results, Printer(stream, color=False, width=width), signature=False)
     stream.seek(0)
     return stream.read()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import struct
-import sys
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segeval.errors import UsageError
-from segeval.reports.tabular import SUMMARY_COLUMNS
-from segeval.reports.workbook import CELL_UNITS, check_installed, to_xlsx
+from segeval.reports.csv_files import SUMMARY_COLUMNS
+from segeval.reports.workbook import CELL_UNITS, to_xlsx
 from segeval.results.columns import Scores
 from segeval.results.results import Results
 from segeval.results.rows import Shard
@@ -224,11 +222,3 @@ def test_same_results_give_the_same_bytes() -> None:
 def test_of_nothing() -> None:
     book = book_of(replace(run_of({}), settings={}))
     assert [len(rows_of(book, name)) for name in book.sheetnames] == [1, 1, 1, 4]
-
-
-def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    check_installed()
-    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
-    for attempt in (check_installed, lambda: list(to_xlsx(hostile()))):
-        with pytest.raises(UsageError, match=r"needs the package XlsxWriter; pip install 'segeval-cli\[excel\]'"):
-            attempt()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from segeval.errors import InputError
-from segeval.reports.document import read_json
+from segeval.reports.json_files import read_json
 from segeval.results.summary import summarised
 from tests.command import call, save
 

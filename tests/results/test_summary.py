@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segeval.maps.label_map import Grid, LabelMap
-from segeval.reports.tabular import to_csv
+from segeval.reports.csv_files import to_csv
 from segeval.results import intervals
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results

@@ -8,7 +8,7 @@ import click
 
 from segeval.cli.options import complete_file, look_options
 from segeval.cli.plot.outputs import check_figure, check_metric, figure_options, metric_option
-from segeval.cli.streams import data_stream
+from segeval.cli.streams import data_printer
 from segeval.cli.table import factor_options, pivot_of
 
 
@@ -35,7 +35,7 @@ def heatmap(results: tuple[str, ...], *, no_color: bool, **options: Any) -> None
     'segeval-cli[report]'.
     """
     from segeval.reports import figures
-    from segeval.reports.files import write_bytes
+    from segeval.writing import write_bytes
 
     inputs = [*results, *options["metadata"]]
     suffix = check_figure(options, inputs=inputs)
@@ -45,12 +45,11 @@ def heatmap(results: tuple[str, ...], *, no_color: bool, **options: Any) -> None
     pivot = pivot_of(results, rows=[options["y"]], columns=[*facet, options["x"]], **chosen)
     figure = figures.heatmap(pivot, suffix=suffix, width=options["width"])
     write_bytes(options["output"], [figure], inputs=inputs)
-    from segeval.reports.console import print_pivot
-    from segeval.reports.pivot import read_template
-    from segeval.reports.sheets import decimals
-    from segeval.reports.tabular import quantity_of
+    from segeval.reports.csv_files import quantity_of
+    from segeval.reports.notation import decimals
+    from segeval.reports.pivot_cells import read_template
+    from segeval.reports.pivot_tables import print_pivot
 
-    with data_stream() as stream:
-        color = False if no_color else None
-        template = read_template(f"{{median:.{decimals(quantity_of(pivot.metrics[0]))}f}}")
-        print_pivot(pivot, template, best="none", stream=stream, color=color)
+    template = read_template(f"{{median:.{decimals(quantity_of(pivot.metrics[0]))}f}}")
+    with data_printer(no_color=no_color) as printer:
+        print_pivot(pivot, template, printer, best="none")

@@ -9,6 +9,7 @@ import click
 
 from segeval.cli.options import complete_file, complete_metric, decorated, option
 from segeval.errors import UsageError
+from segeval.reports.writers import FIGURE_SUFFIXES, alternatives, suffix_of
 
 metric_option = option(
     "-m",
@@ -40,7 +41,7 @@ def figure_options(command: Callable[..., Any], *, width: str = "single") -> Cal
                 required=True,
                 shell_complete=complete_file,
                 configurable=False,
-                help="Where the figure goes: .svg, .pdf or .png (300 dpi).",
+                help=f"Where the figure goes: {alternatives(FIGURE_SUFFIXES)} (300 dpi).",
             ),
         ],
     )
@@ -66,10 +67,10 @@ def check_figure(options: dict[str, Any], *, inputs: Iterable[str]) -> str:
     UsageError
         matplotlib is not installed, the suffix is none of a figure, or the file cannot be written.
     """
-    from segeval.reports.figures import check_installed, suffix_of
-    from segeval.reports.files import check_output_path
+    from segeval.reports.figures import check_installed
+    from segeval.writing import check_output_path
 
     check_installed()
-    suffix = suffix_of(options["output"])
+    suffix = suffix_of(options["output"], FIGURE_SUFFIXES, what="figure")
     check_output_path(options["output"], inputs=inputs)
     return suffix

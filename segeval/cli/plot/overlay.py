@@ -50,9 +50,9 @@ def overlay(results: tuple[str, ...], **options: Any) -> None:
     from segeval.diagnostics.slices import compared
     from segeval.reading.images import find_image
     from segeval.reports import figures
-    from segeval.reports.document import read_results
-    from segeval.reports.files import check_output_path, write_bytes
+    from segeval.reports.json_files import read_results
     from segeval.scoring.collect import plan_behind
+    from segeval.writing import check_output_path, write_bytes
 
     suffix = check_figure(options, inputs=results)
     twice = [path for path in results if results.count(path) > 1]

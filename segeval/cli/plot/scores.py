@@ -8,13 +8,13 @@ import click
 
 from segeval.cli.options import complete_file, decorated, look_options
 from segeval.cli.plot.outputs import check_figure, check_metric, figure_options, metric_option
-from segeval.cli.streams import data_stream
+from segeval.cli.streams import data_printer
 from segeval.cli.table import read_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from segeval.reports.overview import Table
+    from segeval.reports.table import Table
 
 BATCH = "\b\nExample:\n  segeval batch sample_data/predictions sample_data/references -m dice,hd@95 -o results.json\n"
 
@@ -105,8 +105,8 @@ def bland_altman(results: tuple[str, ...], *, no_color: bool, **options: Any) ->
     from segeval.analysis.pivot import names_of
     from segeval.analysis.series import sizes_of
     from segeval.reports import figures
-    from segeval.reports.distributions import agreement_table
-    from segeval.reports.files import write_bytes
+    from segeval.reports.figure_tables import agreement_table
+    from segeval.writing import write_bytes
 
     suffix = check_figure(options, inputs=results)
     runs, called = read_runs(results), names_of(results)
@@ -122,8 +122,8 @@ def _draw_scores(draw: Callable[..., bytes], options: dict[str, Any]) -> None:
     from segeval.analysis.results_files import check_metrics
     from segeval.analysis.series import series_of
     from segeval.metrics import parse
-    from segeval.reports.distributions import score_table
-    from segeval.reports.files import write_bytes
+    from segeval.reports.figure_tables import score_table
+    from segeval.writing import write_bytes
 
     results, metric, labels = options["results"], options["metric"], options["labels"]
     suffix = check_figure(options, inputs=results)
@@ -142,8 +142,7 @@ def _draw_scores(draw: Callable[..., bytes], options: dict[str, Any]) -> None:
 
 
 def _print(table_of: Callable[..., Table], *, no_color: bool) -> None:
-    from segeval.reports.console import print_table
-    from segeval.reports.sheets import Alphabet
+    from segeval.reports.table import print_table
 
-    with data_stream() as stream:
-        print_table(table_of(Alphabet.of(stream.encoding)), stream=stream, color=False if no_color else None)
+    with data_printer(no_color=no_color) as printer:
+        print_table(table_of(printer.alphabet), printer)

@@ -5,12 +5,11 @@ from segeval.reports.figures.boxes import box
 from segeval.reports.figures.curves import cumulative
 from segeval.reports.figures.heatmap import heatmap
 from segeval.reports.figures.overlay import has_ignored, overlay, overlay_legend
-from segeval.reports.figures.style import DPI, SUFFIXES, WIDTHS, check_installed, suffix_of
+from segeval.reports.figures.style import DPI, WIDTHS, check_installed
 from segeval.reports.figures.volumes import volume
 
 __all__ = [
     "DPI",
-    "SUFFIXES",
     "WIDTHS",
     "bland_altman",
     "box",
@@ -20,6 +19,5 @@ __all__ = [
     "heatmap",
     "overlay",
     "overlay_legend",
-    "suffix_of",
     "volume",
 ]

@@ -25,6 +25,7 @@ from segeval.reports.figures.parts import (
     names_of_labels,
     names_of_runs,
     not_drawn,
+    panels_of,
     plain_ticks,
     points,
 )
@@ -81,28 +82,32 @@ def bland_altman(
     if len(shown) < len(groups):
         lines.append(f"{len(shown)} of {len(groups)} labels: those whose limits are widest for their size")
     lines += not_drawn(flat, called)
-    down = -(-len(flat) // columns)
+    looks = dict(zip(called, LOOKS, strict=False))
+    crowd = sum(found[row.label, row.run].n for row in flat)
+    ends = {group[0].label: _ends(group, found) for group in shown}
+    ticks = 7 - 2 * min(columns, 2) if width == "single" else 5
     with styled():
-        figure = blank(width, down * _HEIGHTS[min(columns, 3)] + 0.2, lines)
-        panels = figure.subplots(down, columns, squeeze=False).ravel().tolist()
-        crowd = sum(found[row.label, row.run].n for row in flat)
-        looks = dict(zip(called, LOOKS, strict=False))
-        for place, row in enumerate(flat):
-            group = next(each for each in shown if each[0].label == row.label)
-            panel, ends = panels[place], _edges(group, found)
-            panel.set_xlim(*ends[0])
-            panel.set_ylim(*ends[1])
-            _panel(panel, row, found[row.label, row.run], looks[row.run], crowd=crowd)
-            plain_ticks(panel.xaxis, 7 - 2 * min(columns, 2) if width == "single" else 5)
+        figure = blank(width, -(-len(flat) // columns) * _HEIGHTS[min(columns, 3)] + 0.2, lines)
+        panels = panels_of(figure, len(flat), columns, shared=False)
+        for panel, row in zip(panels, flat, strict=True):
+            each = found[row.label, row.run]
+            panel.set_xlim(*ends[row.label][0])
+            panel.set_ylim(*ends[row.label][1])
+            _panel(panel, row, each, looks[row.run], crowd=crowd)
+            plain_ticks(panel.xaxis, ticks)
             plain_ticks(panel.yaxis, 5)
-            panel.set_title(_title(row, names, called, found[row.label, row.run]), pad=3)
-            if place % columns == 0:
-                panel.set_ylabel(f"{f'predicted {MINUS} reference' if columns == 1 else 'difference'}, {row.unit}")
-            if place + columns >= len(flat):
-                panel.set_xlabel(f"{'mean of both' if columns == 1 else 'mean'}, {row.unit}")
-        for panel in panels[len(flat) :]:
-            panel.set_visible(False)
+            panel.set_title(_title(row, names, called, each), pad=3)
+        _name_axes(panels, columns, flat[0].unit)
         return file_of(figure, suffix)
+
+
+def _name_axes(panels: Sequence[Axes], columns: int, unit: str) -> None:
+    """Say at the left and below what the axes are, in short where panels are narrow."""
+    short = columns > 1
+    for panel in panels[::columns]:
+        panel.set_ylabel(f"{'difference' if short else f'predicted {MINUS} reference'}, {unit}")
+    for panel in panels[-columns:]:
+        panel.set_xlabel(f"{'mean' if short else 'mean of both'}, {unit}")
 
 
 def _columns(labels: int, runs: int, width: str) -> int:
@@ -153,7 +158,7 @@ def _widest(groups: Sequence[list[Sizes]], found: Mapping[tuple[Key, str], Agree
     return [groups[place] for place in sorted(order[:most])]
 
 
-def _edges(
+def _ends(
     group: Sequence[Sizes], found: Mapping[tuple[Key, str], Agreement]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """The ends of both axes for all runs of a label."""

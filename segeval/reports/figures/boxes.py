@@ -59,7 +59,7 @@ def box(
     labels
         Numbers or names; all if none is given.
     suffix
-        One of `style.SUFFIXES`.
+        One of `FIGURE_SUFFIXES`.
     width
         One of `style.WIDTHS`.
 

@@ -24,6 +24,7 @@ from segeval.reports.figures.parts import (
     names_of_labels,
     names_of_runs,
     not_drawn,
+    panels_of,
     score_edges,
     title_of,
     worst_of,
@@ -73,25 +74,23 @@ def cumulative(
     if len(runs) == 1:
         chosen = [group[0] for group in shown]
         others = [(group[0], OTHERS) for group in groups if group not in shown]
-        panels_of = [[*others, *zip(chosen, LOOKS, strict=False)]]
+        curves_of = [[*others, *zip(chosen, LOOKS, strict=False)]]
         entries = [(names[row.label], look) for row, look in zip(chosen, LOOKS, strict=False)]
     else:
-        panels_of = [list(zip(group, LOOKS, strict=False)) for group in shown]
+        curves_of = [list(zip(group, LOOKS, strict=False)) for group in shown]
         entries = list(zip(called.values(), LOOKS, strict=False))
     alone = len(entries) == 1
-    columns = across(len(panels_of), width)
-    down = -(-len(panels_of) // columns)
+    columns = across(len(curves_of), width)
+    down = -(-len(curves_of) // columns)
     lines = [*_lines(drawn, len(shown), len(groups), edges), *not_drawn(drawn, called)]
     with styled():
         above = 0 if alone else legend_height([name for name, _ in entries], width)
         figure = blank(width, down * (2.3 if columns == 1 else 1.6) + 0.2 + above, lines)
-        panels = figure.subplots(down, columns, squeeze=False, sharex=True, sharey=True).ravel().tolist()
-        for place, (panel, curves) in enumerate(zip(panels, panels_of, strict=False)):
-            _panel(panel, curves, edges, left=place % columns == 0, bottom=place + columns >= len(panels_of))
+        panels = panels_of(figure, len(curves_of), columns)
+        for place, (panel, curves) in enumerate(zip(panels, curves_of, strict=True)):
+            _panel(panel, curves, edges, left=place % columns == 0, bottom=place + columns >= len(curves_of))
             if len(runs) > 1 or alone:
                 panel.set_title(names[curves[0][0].label], pad=3)
-        for panel in panels[len(panels_of) :]:
-            panel.set_visible(False)
         if not alone:
             legend(figure, entries, width=width, points=False, lines=True)
         return file_of(figure, suffix)

@@ -15,7 +15,7 @@ from segeval.analysis.levels import level_number
 from segeval.analysis.pivot import METRIC, Levels, Pivot, direction_of, unit_of
 from segeval.errors import UsageError, shown
 from segeval.reports.figures.style import DPI, WIDTHS, check_installed, file_of, styled
-from segeval.reports.sheets import Alphabet
+from segeval.reports.notation import Alphabet
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -89,7 +89,7 @@ def heatmap(pivot: Pivot, *, suffix: str, width: str = "single") -> bytes:
         Its row factor runs upwards, its last column factor to the right; a column factor before that has a panel for
         each level. An axis is logarithmic where its levels are positive and span two decades or more.
     suffix
-        One of `style.SUFFIXES`.
+        One of `FIGURE_SUFFIXES`.
     width
         One of `style.WIDTHS`.
 

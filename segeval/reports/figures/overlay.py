@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.reports.figures.style import DPI, WIDTHS, file_of, styled
-from segeval.reports.sheets import Alphabet
+from segeval.reports.notation import Alphabet
 from segeval.writing.error_maps import COLORS
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def overlay(
         What a row is called, such as the name of a method -> its slices, from left to right. An empty name is left out.
         Of a slice with more voxels along a side than print can show, every second is drawn, or every third and so on.
     suffix
-        One of `style.SUFFIXES`.
+        One of `FIGURE_SUFFIXES`.
     width
         One of `style.WIDTHS`.
     title

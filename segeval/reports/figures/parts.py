@@ -20,7 +20,7 @@ from segeval.errors import UsageError
 from segeval.maps.labels import Key
 from segeval.metrics import Quantity, parse
 from segeval.reports.figures.style import DPI, WIDTHS
-from segeval.reports.sheets import Alphabet, Heading
+from segeval.reports.notation import Alphabet, Heading
 from segeval.text import counted
 
 if TYPE_CHECKING:
@@ -262,6 +262,15 @@ def blank(width: str, height: float, lines: Sequence[str]) -> Figure:
         bottom = (place * LINE_HEIGHT + 0.03) / (height + below)
         figure.text(MARGIN / inches, bottom, line, fontsize=SMALL, va="bottom", ha="left")
     return figure
+
+
+def panels_of(figure: Figure, count: int, columns: int, *, shared: bool = True) -> list[Axes]:
+    """So many panels in rows of `columns`, with the same axes or their own; what is left of the last row is empty."""
+    axes = figure.subplots(-(-count // columns), columns, squeeze=False, sharex=shared, sharey=shared)
+    panels: list[Axes] = axes.ravel().tolist()
+    for panel in panels[count:]:
+        panel.set_visible(False)
+    return panels[:count]
 
 
 def _wrapped(line: str, inches: float) -> list[str]:

@@ -12,15 +12,13 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segeval.errors import UsageError, check_extra, shown
+from segeval.errors import check_extra
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SUFFIXES = (".svg", ".pdf", ".png")
 WIDTHS = {"single": 3.5, "double": 7.2}  # inches: one column of a journal, or two
 DPI = 300
 PIXELS_DPI = 200  # of what is pixels inside an SVG or a PDF
@@ -63,25 +61,6 @@ def check_installed() -> None:
     check_extra("matplotlib", extra="report", what="a figure")
 
 
-def suffix_of(path: str) -> str:
-    """The kind of figure that a path names.
-
-    Raises
-    ------
-    UsageError
-        It names none.
-    """
-    suffix = Path(path).suffix.lower()
-    if suffix not in SUFFIXES:
-        found = f"ends in {shown(suffix)}" if suffix else "has no suffix"
-        raise UsageError(
-            f"the kind of figure is told by the suffix, and this {found}",
-            source=path,
-            hint=f"known are {', '.join(SUFFIXES)}",
-        )
-    return suffix
-
-
 @contextmanager
 def styled() -> Iterator[None]:
     """Draw with our settings alone, whatever the user's are; they are put back afterwards.
@@ -103,7 +82,7 @@ def styled() -> Iterator[None]:
 
 
 def file_of(figure: Figure, suffix: str) -> bytes:
-    """The bytes of a figure's file, one of `SUFFIXES`; an SVG has a background only if the figure was given one."""
+    """The bytes of a figure's file; an SVG has a background only if the figure was given one."""
     drawn = io.BytesIO()
     figure.savefig(
         drawn,

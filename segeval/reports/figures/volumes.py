@@ -29,6 +29,7 @@ from segeval.reports.figures.parts import (
     names_of_labels,
     names_of_runs,
     not_drawn,
+    panels_of,
     plain_ticks,
     points,
     score_edges,
@@ -84,11 +85,9 @@ def volume(
     with styled():
         above = legend_height([name for name, _ in scene.entries], width) if scene.entries else 0
         figure = blank(width, down * (2.2 if columns == 1 else 1.9) + 0.2 + above, scene.lines)
-        panels = figure.subplots(down, columns, squeeze=False, sharex=True, sharey=True).ravel().tolist()
-        for place, (panel, run) in enumerate(zip(panels, scene.called, strict=False)):
+        panels = panels_of(figure, len(scene.called), columns)
+        for place, (panel, run) in enumerate(zip(panels, scene.called, strict=True)):
             scene.draw(panel, run, left=place % columns == 0, bottom=place + columns >= len(scene.called))
-        for panel in panels[len(scene.called) :]:
-            panel.set_visible(False)
         if scene.entries:
             legend(figure, scene.entries, width=width, points=True, lines=scene.has_median)
         return file_of(figure, suffix)

@@ -14,22 +14,10 @@ import hashlib
 from collections.abc import Iterator
 from importlib.resources import files
 
-from segeval.errors import check_extra
 from segeval.reports.page.contents import MOST_OVERLAYS, WORST, page_of
 from segeval.results.results import Results
 
-__all__ = ["MOST_OVERLAYS", "WORST", "check_installed", "to_html"]
-
-
-def check_installed() -> None:
-    """Say what is missing for a page, before anything is scored.
-
-    Raises
-    ------
-    UsageError
-        Jinja2 or matplotlib is not installed.
-    """
-    check_extra("jinja2", "matplotlib", extra="report", what="an .html file")
+__all__ = ["MOST_OVERLAYS", "WORST", "to_html"]
 
 
 def to_html(
@@ -63,13 +51,7 @@ def to_html(
     ------
     str
         Parts of a document. The same results and files give the same text.
-
-    Raises
-    ------
-    UsageError
-        Jinja2 or matplotlib is not installed.
     """
-    check_installed()
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

@@ -10,11 +10,13 @@ from functools import partial
 from segeval.diagnostics.slices import ELSEWHERE
 from segeval.maps.labels import Key
 from segeval.metrics import Direction, parse
-from segeval.reports.overview import Desk, Head, Overview, overview, unscored
+from segeval.reports.case_table import CaseTable, case_tables
+from segeval.reports.gate_table import found
+from segeval.reports.notation import Alphabet
 from segeval.reports.page.illustrations import Studio, metric_figures, size_figures
 from segeval.reports.page.tables import (
     Cell,
-    Grid,
+    LinkedTable,
     Register,
     Worst,
     label_names,
@@ -24,7 +26,9 @@ from segeval.reports.page.tables import (
     scores_of,
     worst_cases,
 )
-from segeval.reports.sheets import Alphabet, Sheet, found, sheets
+from segeval.reports.run_summary import RunSummary, run_summary, unscored
+from segeval.reports.summary_view import SummaryView
+from segeval.reports.table import Head
 from segeval.results.results import Results
 from segeval.results.rows import ALL
 from segeval.text import counted, enumerated
@@ -66,7 +70,7 @@ class Panel:
     token: str
     heading: str
     explained: str
-    table: Grid | None = None
+    table: LinkedTable | None = None
     figures: tuple[str, ...] = ()
     is_wide: bool = False
 
@@ -148,14 +152,14 @@ class Page:
     headline: str
     verdict: str
     passed: bool
-    gate: Grid | None
+    gate: LinkedTable | None
     lost: str
-    unscored: Grid | None
+    unscored: LinkedTable | None
     warnings: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
-    means: tuple[Grid, ...]
+    means: tuple[LinkedTable, ...]
     notes: tuple[str, ...]
-    groups: tuple[Grid, ...]
+    groups: tuple[LinkedTable, ...]
     panels: tuple[Panel, ...]
     worst_of: str
     worst: tuple[tuple[str, tuple[Entry, ...]], ...]
@@ -173,14 +177,14 @@ def page_of(
 ) -> Page:
     """Everything that the page of some results says; see `segeval.reports.page.to_html`."""
     alphabet = Alphabet()
-    desk = Desk(results=results, alphabet=alphabet, folded=False)
-    closing = overview(results, alphabet, failures=MOST_FAILURES, folded=False)
-    rows = registered(desk)
-    sheet = sheets(results, alphabet)[0] if len(results.cases) == 1 else None
-    ranking = {metric: worst_cases(desk, metric, most=worst) for metric in desk.metrics}
+    view = SummaryView(results=results, alphabet=alphabet, folded=False)
+    closing = run_summary(results, alphabet, failures=MOST_FAILURES, folded=False)
+    rows = registered(view)
+    sheet = case_tables(results, alphabet)[0] if len(results.cases) == 1 else None
+    ranking = {metric: worst_cases(view, metric, most=worst) for metric in view.metrics}
     studio = Studio(results, images=images, source=source)
-    drawn, legend, not_drawn = _overlays(desk, _to_draw(ranking) if overlays else [], rows, studio)
-    entry = partial(_entry, desk, rows=rows, drawn=drawn, names=label_names(desk))
+    drawn, legend, not_drawn = _overlays(view, _to_draw(ranking) if overlays else [], rows, studio)
+    entry = partial(_entry, view, rows=rows, drawn=drawn, names=label_names(view))
     lost = [rows.of(record.case) for record in unscored(results.cases)]
     return Page(
         title=alphabet.text(title) if title else TITLE,
@@ -192,13 +196,13 @@ def page_of(
         unscored=linked(closing.failures, lost[:MOST_FAILURES]) if closing.failures else None,
         warnings=closing.warnings,
         facts=sheet.facts if sheet else (),
-        means=() if sheet else tuple(_means(desk, closing, rows)),
-        notes=_footnotes(sheet) if sheet else (*closing.notes, *_few_drawn(desk)),
+        means=() if sheet else tuple(_means(view, closing, rows)),
+        notes=_footnotes(sheet) if sheet else (*closing.notes, *_few_drawn(view)),
         groups=tuple(map(linked, closing.groups)),
-        panels=() if sheet else tuple(_panels(desk, rows)),
+        panels=() if sheet else tuple(_panels(view, rows)),
         worst_of="labels" if sheet else "cases",
         worst=tuple(
-            (desk.line(metric), tuple(entry(metric, each) for each in cases))
+            (view.line(metric), tuple(entry(metric, each) for each in cases))
             for metric, cases in ranking.items()
             if cases
         ),
@@ -226,7 +230,7 @@ def _verdict(results: Results) -> str:
     return f"{missed} of {counted(len(results.gate), 'requirement')} not met"
 
 
-def _gate(results: Results, rows: Register, alphabet: Alphabet) -> Grid:
+def _gate(results: Results, rows: Register, alphabet: Alphabet) -> LinkedTable:
     heads = ("requirement", "found", "result", "worst case")
     lines = [
         (
@@ -237,45 +241,45 @@ def _gate(results: Results, rows: Register, alphabet: Alphabet) -> Grid:
         )
         for verdict in results.gate
     ]
-    return Grid(heads=tuple(Head(title=head, right=head == "found") for head in heads), rows=tuple(lines))
+    return LinkedTable(heads=tuple(Head(title=head, right=head == "found") for head in heads), rows=tuple(lines))
 
 
-def _means(desk: Desk, closing: Overview, rows: Register) -> list[Grid]:
+def _means(view: SummaryView, closing: RunSummary, rows: Register) -> list[LinkedTable]:
     """The means by label, and those over all labels with links to the worst cases."""
     found = [linked(closing.summary)] if closing.summary else []
     if closing.overall:
-        worst = [rows.of(row.worst_case, ALL) for row in desk.rows("cases", over_labels=True)]
+        worst = [rows.of(row.worst_case, ALL) for row in view.rows("cases", over_labels=True)]
         found.append(linked(closing.overall, worst, column="worst"))
     return found
 
 
-def _footnotes(sheet: Sheet) -> tuple[str, ...]:
+def _footnotes(sheet: CaseTable) -> tuple[str, ...]:
     """Those of a single case, less the one about rows that a terminal has no room for: here they are shown."""
     return tuple(line for line in sheet.footnotes if not line.startswith("not shown"))
 
 
-def _few_drawn(desk: Desk) -> list[str]:
-    more = len(desk.metrics) - MOST_DRAWN
+def _few_drawn(view: SummaryView) -> list[str]:
+    more = len(view.metrics) - MOST_DRAWN
     return [f"figures: of the first {MOST_DRAWN} metrics; segeval plot draws the others"] if more > 0 else []
 
 
-def _panels(desk: Desk, rows: Register) -> list[Panel]:
+def _panels(view: SummaryView, rows: Register) -> list[Panel]:
     panels: list[Panel] = []
-    for metric in desk.metrics:
-        table = over_cases(desk, metric, rows)
+    for metric in view.metrics:
+        table = over_cases(view, metric, rows)
         if table is not None:
             card, anchor = parse(metric).card, f"m{len(panels) + 1}"
             panels.append(
                 Panel(
                     anchor=anchor,
                     token=metric,
-                    heading=desk.line(metric),
+                    heading=view.line(metric),
                     explained=f"{card.title}, {_BETTER[card.better]}: {card.formula}",
                     table=table,
-                    figures=metric_figures(desk, metric, key=anchor) if len(panels) < MOST_DRAWN else (),
+                    figures=metric_figures(view, metric, key=anchor) if len(panels) < MOST_DRAWN else (),
                 )
             )
-    sizes = size_figures(desk, key="size") if panels else ()
+    sizes = size_figures(view, key="size") if panels else ()
     if sizes:
         panels.append(
             Panel(
@@ -298,7 +302,7 @@ def _to_draw(ranking: Mapping[str, Sequence[Worst]]) -> list[tuple[str, Key]]:
 
 
 def _entry(
-    desk: Desk,
+    view: SummaryView,
     metric: str,
     worst: Worst,
     *,
@@ -308,10 +312,10 @@ def _entry(
 ) -> Entry:
     overlay = drawn.get((worst.case, worst.label))
     called = [names[worst.label], *([worst.note] if worst.note else [])]
-    if len(desk.results.cases) > 1:
-        called.insert(0, desk.alphabet.text(worst.case))
+    if len(view.results.cases) > 1:
+        called.insert(0, view.alphabet.text(worst.case))
     return Entry(
-        value=desk.cell(worst.value, metric, exact=True),
+        value=view.cell(worst.value, metric, exact=True),
         name=called[0],
         detail=", ".join(called[1:]),
         row=rows.of(worst.case, worst.label),
@@ -320,23 +324,23 @@ def _entry(
 
 
 def _overlays(
-    desk: Desk, wanted: Sequence[tuple[str, Key]], rows: Register, studio: Studio
+    view: SummaryView, wanted: Sequence[tuple[str, Key]], rows: Register, studio: Studio
 ) -> tuple[dict[tuple[str, Key], Overlay], str, list[str]]:
     """Each case and label as a drawing, what their looks stand for, and why some are none."""
-    names = label_names(desk)
+    names = label_names(view)
     drawn: dict[tuple[str, Key], Overlay] = {}
     reasons: list[str] = []
     for case, label in wanted[:MOST_OVERLAYS]:
-        anchor, called = f"o{len(drawn) + 1}", desk.alphabet.text(case)
+        anchor, called = f"o{len(drawn) + 1}", view.alphabet.text(case)
         drawing, reason = studio.drawn(case, label, key=anchor, title=f"{names[label]} of {called}: where it is wrong")
         if reason:
-            reasons.append(f"not drawn: {names[label]} of {called}, {desk.alphabet.text(reason)}")
+            reasons.append(f"not drawn: {names[label]} of {called}, {view.alphabet.text(reason)}")
             continue
         drawn[case, label] = Overlay(
             anchor=anchor,
             case=called,
             label=names[label],
-            scores=scores_of(desk, case, label),
+            scores=scores_of(view, case, label),
             drawing=drawing,
             row=rows.of(case, label),
         )
@@ -345,8 +349,8 @@ def _overlays(
     if len(wanted) > MOST_OVERLAYS:
         reasons.append(f"not drawn: {len(wanted) - MOST_OVERLAYS} more, since a page has {MOST_OVERLAYS} overlays")
     if studio.bare:
-        which = enumerated(studio.bare, desk.alphabet.text, most=1)
+        which = enumerated(studio.bare, view.alphabet.text, most=1)
         reasons.append(
-            f"drawn without a scan, since none in {desk.alphabet.text(studio.images)} is called like it: {which}"
+            f"drawn without a scan, since none in {view.alphabet.text(studio.images)} is called like it: {which}"
         )
     return drawn, studio.legend(key="ol") if drawn else "", reasons

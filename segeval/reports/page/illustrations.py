@@ -13,9 +13,9 @@ from segeval.errors import SegevalError, UsageError
 from segeval.maps.labels import Key
 from segeval.reading.images import find_image
 from segeval.reports import figures
-from segeval.reports.overview import Desk
 from segeval.reports.page.drawings import inlined
 from segeval.reports.page.tables import label_names
+from segeval.reports.summary_view import SummaryView
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, Summary
 from segeval.scoring.plan import Plan
@@ -25,12 +25,12 @@ DESCRIBED = 12  # labels that a description goes through
 _RUN = ""
 
 
-def metric_figures(desk: Desk, metric: str, *, key: str) -> tuple[str, ...]:
+def metric_figures(view: SummaryView, metric: str, *, key: str) -> tuple[str, ...]:
     """A metric over cases: boxes, scores against size, and cumulative curves; those for which there is something.
 
     Parameters
     ----------
-    desk
+    view
         What it is about.
     metric
         As it was asked for.
@@ -45,21 +45,21 @@ def metric_figures(desk: Desk, metric: str, *, key: str) -> tuple[str, ...]:
     drawn = []
     for place, (title, draw) in enumerate(kinds.items()):
         try:
-            svg = draw({_RUN: desk.results}, metric=metric, suffix=".svg", width="single")
+            svg = draw({_RUN: view.results}, metric=metric, suffix=".svg", width="single")
         except UsageError:
             continue  # nothing to draw, such as scores against sizes that nobody counted
-        drawn.append(inlined(svg, key=f"{key}f{place}", title=title, description=_distribution(desk, metric)))
+        drawn.append(inlined(svg, key=f"{key}f{place}", title=title, description=_distribution(view, metric)))
     return tuple(drawn)
 
 
-def size_figures(desk: Desk, *, key: str) -> tuple[str, ...]:
+def size_figures(view: SummaryView, *, key: str) -> tuple[str, ...]:
     """Predicted minus reference size over the mean of both; nothing where no sizes were counted."""
-    runs = {_RUN: desk.results}
+    runs = {_RUN: view.results}
     try:
         svg = figures.bland_altman(runs, suffix=".svg", width="double")
     except UsageError:
         return ()
-    names = label_names(desk)
+    names = label_names(view)
     lines = [
         f"{names.get(row.label, row.name)}: bias {_agreed(agreement_of(row), row.unit)}"
         for row in sizes_of(runs)[:DESCRIBED]
@@ -75,19 +75,19 @@ def _agreed(found: Agreement, unit: str) -> str:
     return f"{found.bias:.4g} {unit}{limits}, n {found.n}"
 
 
-def _distribution(desk: Desk, metric: str) -> str:
+def _distribution(view: SummaryView, metric: str) -> str:
     """The medians and quartiles of a metric by label."""
-    names = label_names(desk)
-    rows = [row for row in desk.rows("cases") + desk.rows("cases", over_labels=True) if row.metric == metric]
-    lines = [f"{names[row.label]}: {_quartiles(desk, row)}" for row in rows[:DESCRIBED]]
+    names = label_names(view)
+    rows = [row for row in view.rows("cases") + view.rows("cases", over_labels=True) if row.metric == metric]
+    lines = [f"{names[row.label]}: {_quartiles(view, row)}" for row in rows[:DESCRIBED]]
     more = [f"and {counted(len(rows) - DESCRIBED, 'more label')}"] if len(rows) > DESCRIBED else []
     return "; ".join([*lines, *more])
 
 
-def _quartiles(desk: Desk, row: Summary) -> str:
+def _quartiles(view: SummaryView, row: Summary) -> str:
     if not row.n:
         return "no value"
-    median, q1, q3 = (desk.cell(value, row.metric) for value in (row.median, row.q1, row.q3))
+    median, q1, q3 = (view.cell(value, row.metric) for value in (row.median, row.q1, row.q3))
     return f"median {median}, quartiles {q1} to {q3}, n {row.n}"
 
 

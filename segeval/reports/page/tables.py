@@ -1,4 +1,4 @@
-"""The tables of a page: every score by case and label, each metric over cases, and those of the overview.
+"""The tables of a page: every score by case and label, each metric over cases, and those of the summary.
 
 Numbers, headings and footnotes are those of the console. A cell carries its value besides, for sorting, and a link
 where it names a case. Beyond `MOST_CELLS` the table of all scores holds the worst rows of every metric, and says so.
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from segeval.maps.labels import Key
 from segeval.metrics import parse
-from segeval.reports.overview import MARGIN, Desk, Head, Table, expected, including, share, without, worst_value
-from segeval.reports.sheets import UNDEFINED, WORDS
-from segeval.reports.tabular import label_rows, reason
+from segeval.reports.case_table import notes_in_words
+from segeval.reports.csv_files import label_rows, reason
+from segeval.reports.summary_view import SummaryView, expected, including, share, without, worst_value
+from segeval.reports.table import MARGIN, Grid, Head, Table
 from segeval.results.results import Results
 from segeval.results.rows import ALL, CaseRecord, Score, Summary
 from segeval.results.statistics import badness
@@ -49,22 +50,8 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grid:
-    """A table whose cells link.
-
-    Parameters
-    ----------
-    heads
-        One per column.
-    rows
-        A cell for each head.
-    notes
-        What stands below.
-    """
-
-    heads: tuple[Head, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    notes: tuple[str, ...] = ()
+class LinkedTable(Grid[Cell]):
+    """A table whose cells link."""
 
     @property
     def head_column(self) -> int:
@@ -121,11 +108,11 @@ class Register:
         return "" if case is None else self.anchors.get((case, label), "")
 
 
-def registered(desk: Desk) -> Register:
+def registered(view: SummaryView) -> Register:
     """Every score, a row for each case and label; of too many, the worst ones."""
-    results = desk.results
-    metrics = desk.metrics
-    places, names = _label_places(desk), label_names(desk)
+    results = view.results
+    metrics = view.metrics
+    places, names = _label_places(view), label_names(view)
     most = min(MOST_ROWS, MOST_CELLS // max(1, len(metrics)))
     groups = list(label_rows(results))
     chosen = range(len(groups)) if len(groups) <= most else _worst_rows(results, groups, most)
@@ -138,16 +125,16 @@ def registered(desk: Desk) -> Register:
         label = scores[0].label if scores else None
         anchors[record.case, label] = anchor
         anchors.setdefault((record.case, None), anchor)
-        case = Cell(desk.alphabet.text(record.case), str(order[record.case]), is_head=True)
+        case = Cell(view.alphabet.text(record.case), str(order[record.case]), is_head=True)
         if label is None:
             why = f"{record.status}: {reason(record)}".removesuffix(": ")
-            cells = (case, Cell(""), *[Cell("")] * len(metrics), Cell(desk.alphabet.text(why)))
+            cells = (case, Cell(""), *[Cell("")] * len(metrics), Cell(view.alphabet.text(why)))
         else:
             of = {score.metric: score for score in scores}
-            values = (_score_cell(desk, of.get(metric)) for metric in metrics)
-            cells = (case, Cell(names[label], str(places[label])), *values, Cell(_note(desk, scores)))
+            values = (_score_cell(view, of.get(metric)) for metric in metrics)
+            cells = (case, Cell(names[label], str(places[label])), *values, Cell(notes_in_words(scores, view.alphabet)))
         lines.append(Line(anchor=anchor, label=-1 if label is None else places[label], cells=cells))
-    heads = [Head(title="case", key=True), Head(title="label", key=True), *desk.heads(metrics), Head(title="note")]
+    heads = [Head(title="case", key=True), Head(title="label", key=True), *view.heads(metrics), Head(title="note")]
     return Register(
         heads=tuple(heads),
         lines=tuple(lines),
@@ -157,15 +144,15 @@ def registered(desk: Desk) -> Register:
     )
 
 
-def label_names(desk: Desk) -> dict[Key | None, str]:
+def label_names(view: SummaryView) -> dict[Key | None, str]:
     """What each label and region is called, and what is over all of them."""
-    rows = [row for row in desk.results.summary if row.aggregate == "cases" and row.by is None]
-    return desk.names(rows)
+    rows = [row for row in view.results.summary if row.aggregate == "cases" and row.by is None]
+    return view.names(rows)
 
 
-def _label_places(desk: Desk) -> dict[Key, int]:
+def _label_places(view: SummaryView) -> dict[Key, int]:
     """The labels in the order of the summary."""
-    labels = dict.fromkeys(row.label for row in desk.results.summary if row.aggregate == "cases" and row.by is None)
+    labels = dict.fromkeys(row.label for row in view.results.summary if row.aggregate == "cases" and row.by is None)
     return {label: place for place, label in enumerate(label for label in labels if label is not None)}
 
 
@@ -184,10 +171,10 @@ def _worst_rows(results: Results, groups: Sequence[tuple[CaseRecord, list[Score]
     return sorted(np.argsort(rank, kind="stable")[:most].tolist())
 
 
-def _score_cell(desk: Desk, score: Score | None) -> Cell:
+def _score_cell(view: SummaryView, score: Score | None) -> Cell:
     if score is None:
         return Cell("")
-    text = desk.cell(score.value, score.metric, exact=True)
+    text = view.cell(score.value, score.metric, exact=True)
     return Cell(text) if score.value is None else Cell(text, _raw(score.value))
 
 
@@ -196,36 +183,31 @@ def _raw(value: float) -> str:
     return repr(float(value)) if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
 
 
-def _note(desk: Desk, scores: Iterable[Score]) -> str:
-    notes = dict.fromkeys(score.note for score in scores if score.note and not score.note.startswith(UNDEFINED))
-    return "; ".join(WORDS.get(note, desk.alphabet.text(note)) for note in notes)
-
-
-def over_cases(desk: Desk, metric: str, register: Register) -> Grid | None:
+def over_cases(view: SummaryView, metric: str, register: Register) -> LinkedTable | None:
     """One metric over cases: a row for each label with its interval and spread, then the mean over labels.
 
     Parameters
     ----------
-    desk
+    view
         What it is made from.
     metric
         As it was asked for.
     register
         Where the rows of cases are.
     """
-    summary = [row for row in desk.results.summary if row.by is None and row.metric == metric]
+    summary = [row for row in view.results.summary if row.by is None and row.metric == metric]
     rows = [row for row in summary if row.aggregate == "cases"]
     if not rows:
         return None
     pooled = {row.label: row.mean for row in summary if row.aggregate == "pooled"}
-    names = label_names(desk)
+    names = label_names(view)
     lines = [
         (
             Cell(names[row.label], is_head=True),
             Cell(share(row.n, expected(row))),
-            *_described(desk, row),
-            Cell(desk.cell(pooled[row.label], metric) if row.label in pooled else ""),
-            Cell(_worst_text(desk, row), anchor=register.of(row.worst_case, row.label)),
+            *_described(view, row),
+            Cell(view.cell(pooled[row.label], metric) if row.label in pooled else ""),
+            Cell(_worst_text(view, row), anchor=register.of(row.worst_case, row.label)),
             Cell(without(row)),
             Cell(including([row])),
         )
@@ -239,8 +221,8 @@ def over_cases(desk: Desk, metric: str, register: Register) -> Grid | None:
             (
                 Cell("macro", is_head=True),
                 Cell(share(row.n, row.n + row.n_undefined)),
-                *_described(desk, row),
-                Cell(desk.cell(both.mean, metric) if both else ""),
+                *_described(view, row),
+                Cell(view.cell(both.mean, metric) if both else ""),
                 Cell(""),
                 Cell(""),
                 Cell(including([row])),
@@ -254,29 +236,29 @@ def over_cases(desk: Desk, metric: str, register: Register) -> Grid | None:
         Head(title="worst case"),
         *MARGIN,
     )
-    return _without_empty_columns(Grid(heads=heads, rows=tuple(lines)))
+    return _without_empty_columns(LinkedTable(heads=heads, rows=tuple(lines)))
 
 
-def _described(desk: Desk, row: Summary) -> list[Cell]:
+def _described(view: SummaryView, row: Summary) -> list[Cell]:
     def between(low: float | None, high: float | None) -> str:
-        return "" if low is None or high is None else f"{desk.cell(low, row.metric)} to {desk.cell(high, row.metric)}"
+        return "" if low is None or high is None else f"{view.cell(low, row.metric)} to {view.cell(high, row.metric)}"
 
     def one(value: float | None) -> str:
-        return "" if value is None and row.aggregate != "cases" else desk.cell(value, row.metric)
+        return "" if value is None and row.aggregate != "cases" else view.cell(value, row.metric)
 
     quartiles = between(row.q1, row.q3)
     texts = [one(row.mean), between(row.ci_low, row.ci_high), one(row.sd), one(row.median)]
     return [Cell(text) for text in (*texts, quartiles, one(row.min), one(row.max))]
 
 
-def _worst_text(desk: Desk, row: Summary) -> str:
+def _worst_text(view: SummaryView, row: Summary) -> str:
     if row.worst_case is None:
-        return desk.alphabet.dash
-    return f"{desk.cell(worst_value(row), row.metric, exact=True)} {desk.alphabet.text(row.worst_case)}"
+        return view.alphabet.dash
+    return f"{view.cell(worst_value(row), row.metric, exact=True)} {view.alphabet.text(row.worst_case)}"
 
 
-def linked(table: Table, anchors: Iterable[str] = (), *, column: str = "") -> Grid:
-    """A table of the overview: the heads of its rows, or that column, link to `anchors`, one for each row if any."""
+def linked(table: Table, anchors: Iterable[str] = (), *, column: str = "") -> LinkedTable:
+    """A table of the summary: the heads of its rows, or that column, link to `anchors`, one for each row if any."""
     targets = list(anchors) or [""] * len(table.rows)
     keys = [place for place, head in enumerate(table.heads) if head.key]
     named = [place for place in keys if not table.heads[place].right and all(row[place] for row in table.rows)]
@@ -289,15 +271,12 @@ def linked(table: Table, anchors: Iterable[str] = (), *, column: str = "") -> Gr
             for place, text in enumerate(row)
         ]
         rows.append(tuple(cells))
-    return _without_empty_columns(Grid(heads=table.heads, rows=tuple(rows), notes=table.notes))
+    return _without_empty_columns(LinkedTable(heads=table.heads, rows=tuple(rows), notes=table.notes))
 
 
-def _without_empty_columns(grid: Grid) -> Grid:
-    kept = [place for place in range(len(grid.heads)) if any(row[place].text for row in grid.rows)]
-    return Grid(
-        heads=tuple(grid.heads[place] for place in kept),
-        rows=tuple(tuple(row[place] for place in kept) for row in grid.rows),
-        notes=grid.notes,
+def _without_empty_columns(table: LinkedTable) -> LinkedTable:
+    return table.with_columns(
+        [place for place in range(len(table.heads)) if any(row[place].text for row in table.rows)]
     )
 
 
@@ -321,12 +300,12 @@ class Worst:
     note: str
 
 
-def worst_cases(desk: Desk, metric: str, *, most: int) -> list[Worst]:
+def worst_cases(view: SummaryView, metric: str, *, most: int) -> list[Worst]:
     """The worst cases by a metric, each with its worst label, the worst one first.
 
     Parameters
     ----------
-    desk
+    view
         What they are found in.
     metric
         As it was asked for.
@@ -338,23 +317,25 @@ def worst_cases(desk: Desk, metric: str, *, most: int) -> list[Worst]:
     list of Worst
         Among equals, in the order of the results.
     """
-    scores, card = desk.results.scores, parse(metric).card
+    scores, card = view.results.scores, parse(metric).card
     code = scores.metrics.find(metric)
     perfect = _perfect(metric)
     if code is None or perfect is None:
         return []
     among = (scores.metric_codes == code) & ~np.isnan(scores.values)
-    if metric in desk.tokens and ALL in scores.labels.values:  # what is over all labels is none of them
+    if metric in view.tokens and ALL in scores.labels.values:  # what is over all labels is none of them
         among &= scores.label_codes != scores.labels.find(ALL)
     at: NDArray[np.intp] = np.flatnonzero(among)
     bad = badness(scores.values[at], card)
-    alone = len(desk.results.cases) == 1
+    alone = len(view.results.cases) == 1
     found: dict[Key, Worst] = {}
     for place in at[np.argsort(-bad, kind="stable")].tolist():
         score = scores[place]
         if len(found) == most or score.value is None or score.value == perfect:
             break
-        worst = Worst(case=score.case, label=score.label, value=score.value, note=_note(desk, [score]))
+        worst = Worst(
+            case=score.case, label=score.label, value=score.value, note=notes_in_words([score], view.alphabet)
+        )
         found.setdefault(score.label if alone else score.case, worst)
     return list(found.values())
 
@@ -370,11 +351,11 @@ def _perfect(metric: str) -> float | None:
     return 0.0 if low < 0 else None
 
 
-def scores_of(desk: Desk, case: str, label: Key) -> str:
+def scores_of(view: SummaryView, case: str, label: Key) -> str:
     """Every score of a case and label on one line."""
-    rows = desk.results.scores.of([case])
+    rows = view.results.scores.of([case])
     texts = [
-        f"{row.metric} {desk.cell(row.value, row.metric, exact=True)} {row.unit or ''}".rstrip()
+        f"{row.metric} {view.cell(row.value, row.metric, exact=True)} {row.unit or ''}".rstrip()
         for row in rows
         if row.label == label
     ]

@@ -12,7 +12,7 @@ import pytest
 
 import segeval
 from segeval.errors import InputError
-from segeval.reports.document import read_json, to_json, to_jsonl
+from segeval.reports.json_files import read_json, to_json, to_jsonl
 from segeval.results.summary import summarised
 from tests.reports.test_golden import awkward
 

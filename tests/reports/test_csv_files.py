@@ -13,7 +13,7 @@ import pytest
 
 import segeval
 from segeval.evidence.counts import ContingencyTable
-from segeval.reports.tabular import MATRIX_LABELS, SUMMARY_COLUMNS, confusion_csv, summary_csv, to_csv
+from segeval.reports.csv_files import MATRIX_LABELS, SUMMARY_COLUMNS, confusion_csv, summary_csv, to_csv
 from segeval.results.columns import Scores
 from segeval.results.results import Results
 from tests.reports.test_exports import hostile

@@ -6,12 +6,15 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from segeval.errors import shown
 from segeval.pairing import Pairing
+from segeval.reports.layout import Column
+from segeval.reports.terminal import Printer
 from segeval.scoring.case import Case
+from segeval.text import counted
 
 COLUMNS = ("case", "prediction", "reference", "problem")
 
@@ -83,9 +86,21 @@ def pairing_markdown(pairing: Pairing) -> Iterator[str]:
     yield "".join(f"| {' | '.join(row)} |\n" for row in cells)
 
 
-WRITERS: dict[str, Callable[[Pairing], Iterator[str]]] = {
-    "csv": pairing_csv,
-    "json": pairing_json,
-    "jsonl": pairing_jsonl,
-    "markdown": pairing_markdown,
-}
+def print_pairing(pairing: Pairing, printer: Printer) -> None:
+    """Print which files belong together, and what is wrong where they do not.
+
+    Parameters
+    ----------
+    pairing
+        The cases.
+    printer
+        Where to. Where the table is too wide, it is continued below.
+    """
+    rows = pair_rows(pairing)
+    cells = {name: [printer.alphabet.text(getattr(row, name)) for row in rows] for name in COLUMNS}
+    keys = [Column(head=("case",), cells=cells["case"])]
+    columns = [Column(head=(name,), cells=cells[name]) for name in ("prediction", "reference")]
+    columns.append(Column(head=("problem",), cells=cells["problem"], prose=True, style="yellow"))
+    unpaired = sum(bool(row.problem) for row in rows)
+    total = f"{counted(len(rows), 'case')}, {unpaired or 'none'} without a prediction of its own"
+    printer.print([*printer.table(keys, columns), [(total, "")]])

@@ -1,6 +1,7 @@
 """The table of a paper in every format.
 
-``SEGEVAL_UPDATE_GOLDEN=1 pytest tests/reports/test_pivot.py`` writes the golden files anew; they are read in the diff.
+``SEGEVAL_UPDATE_GOLDEN=1 pytest tests/reports/test_pivot_tables.py`` writes the golden files anew; they are read in
+the diff.
 """
 
 from __future__ import annotations
@@ -15,18 +16,11 @@ import pytest
 
 from segeval.analysis.pivot import Pivot, pivot
 from segeval.errors import UsageError
-from segeval.reports.console import print_pivot
-from segeval.reports.pivot import (
-    BEST,
-    DEFAULT_CELL,
-    board_of,
-    latex_escaped,
-    pivot_csv,
-    pivot_latex,
-    pivot_markdown,
-    read_template,
-)
-from segeval.reports.sheets import Alphabet
+from segeval.reports.notation import Alphabet
+from segeval.reports.pivot_cells import BEST, DEFAULT_CELL, read_template
+from segeval.reports.pivot_files import latex_escaped, pivot_csv, pivot_latex, pivot_markdown
+from segeval.reports.pivot_tables import board_of, print_pivot
+from segeval.reports.terminal import Printer
 from tests.paper import FACTORS, of_values, paper, record, results_of, score
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -48,7 +42,7 @@ def of_paper() -> Pivot:
 
 def printed(found: Pivot, *, best: str = "row", color: bool = False, width: int | None = None) -> str:
     stream = io.StringIO()
-    print_pivot(found, TEMPLATE, best=best, stream=stream, color=color, width=width)
+    print_pivot(found, TEMPLATE, Printer(stream, color=color, width=width), best=best)
     return stream.getvalue()
 
 

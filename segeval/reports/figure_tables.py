@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from segeval.analysis.series import LIMITS, Series, Sizes, agreement_of
 from segeval.metrics import Quantity, parse
-from segeval.reports.overview import MARGIN, Head, Table
-from segeval.reports.sheets import Alphabet, Heading, decimals, number
+from segeval.reports.notation import Alphabet, Heading, decimals, number
+from segeval.reports.summary_view import each_counted, one_empty, share
+from segeval.reports.table import MARGIN, Head, Table
 from segeval.results.statistics import quantile
-from segeval.text import counted
 
 QUARTILES = {"median": 0.5, "q1": 0.25, "q3": 0.75}
 
@@ -33,22 +33,22 @@ def score_table(rows: Sequence[Series], alphabet: Alphabet) -> Table:
     cells = []
     for row in rows:
         ordered = row.ordered
-        statistics = [quantile(ordered, share) for share in QUARTILES.values()] if len(ordered) else []
+        statistics = [quantile(ordered, part) for part in QUARTILES.values()] if len(ordered) else []
         numbers = [number(each, quantity, decimals=decimals(quantity)) for each in statistics]
         lost = ((row.undefined, "undefined"), (row.absent, "absent"), *((n, why) for why, n in row.unscored.items()))
-        kept = _kept(int(row.missed.sum()), int(row.false_alarm.sum()))
+        kept = one_empty(int(row.missed.sum()), int(row.false_alarm.sum()))
         cells.append(
             (
                 alphabet.text(row.name),
                 alphabet.text(row.run),
-                _share(len(ordered), len(row.values)),
+                share(len(ordered), len(row.values)),
                 *(numbers or [alphabet.dash] * len(QUARTILES)),
-                _counted(lost),
+                each_counted(lost),
                 kept,
             )
         )
     heads = [Head(title=each, right=True) for each in QUARTILES]
-    return _table(f"{heading.title} {heading.unit}".rstrip(), heads, cells)
+    return _table(heading.line, heads, cells)
 
 
 def agreement_table(rows: Sequence[Sizes], alphabet: Alphabet) -> Table:
@@ -70,9 +70,9 @@ def agreement_table(rows: Sequence[Sizes], alphabet: Alphabet) -> Table:
             for value in (found.bias, found.sd, found.low, found.high)
         ]
         lost = ((row.absent, "absent"), *((count, why) for why, count in row.unscored.items()))
-        kept = _kept(int((row.prediction == 0).sum()), int((row.reference == 0).sum()))
-        n = _share(found.n, len(row.reference))
-        cells.append((alphabet.text(row.name), alphabet.text(row.run), n, *numbers, _counted(lost), kept))
+        kept = one_empty(int((row.prediction == 0).sum()), int((row.reference == 0).sum()))
+        n = share(found.n, len(row.reference))
+        cells.append((alphabet.text(row.name), alphabet.text(row.run), n, *numbers, each_counted(lost), kept))
     heads = [Head(title=each, right=True) for each in ("bias", "sd", "low", "high")]
     note = f"predicted minus reference; low, high: limits of agreement, bias - {LIMITS} sd and bias + {LIMITS} sd"
     return _table(f"difference {alphabet.text(rows[0].unit)}", heads, cells, note)
@@ -85,15 +85,3 @@ def _table(title: str, heads: Sequence[Head], cells: Sequence[tuple[str, ...]], 
         del keys[1]
         cells = [(row[0], *row[2:]) for row in cells]
     return Table(heads=(*keys, *heads, *MARGIN), rows=tuple(cells), notes=notes)
-
-
-def _share(n: int, cases: int) -> str:
-    return str(n) if n == cases else f"{n}/{cases}"
-
-
-def _kept(missed: int, alarms: int) -> str:
-    return ", ".join([f"{missed} missed"] * bool(missed) + [counted(alarms, "false alarm")] * bool(alarms))
-
-
-def _counted(counts: Sequence[tuple[int, str]]) -> str:
-    return ", ".join(f"{count} {what}" for count, what in counts if count)

@@ -10,15 +10,14 @@ import sys
 import textwrap
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-import segeval
-from segeval.metrics import METRICS, Quantity
-from segeval.reports.console import print_card, print_gate, print_metrics_table, print_scores, text_width
+from segeval.metrics import METRICS
+from segeval.reports.case_table import print_scores
+from segeval.reports.gate_table import print_gate
 from segeval.reports.layout import Column, Layout
-from segeval.reports.sheets import decimals, number
-from segeval.results.columns import Scores
+from segeval.reports.metric_cards import print_card, print_metrics_table
+from segeval.reports.terminal import Printer, text_width
 from tests.reports.test_golden import METRIC_TOKENS, awkward, printed
 
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
@@ -28,49 +27,6 @@ ANSI = re.compile(r"\x1b\[[0-9;]*m")
 def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(variable, raising=False)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (1.0, "1.0000"),
-        (-1.0, "-1.0000"),
-        (1 - 1e-12, "0.9999"),
-        (-1 + 1e-12, "-0.9999"),
-        (1 + 1e-12, "1.0001"),
-        (0.0, "0.0000"),
-        (-0.0, "0.0000"),
-        (4.9e-5, "4.9e-05"),
-        (-1e-300, "-1.0e-300"),
-        (5.1e-5, "0.0001"),
-        (0.93125, "0.9313"),
-        (35.2, "35.2000"),
-        (float("inf"), "inf"),
-    ],
-)
-def test_ratio_never_claims_more_than_it_is(value: float, text: str) -> None:
-    if value == 0.93125:
-        value += 1e-9  # a tie would depend on its binary form
-    assert number(value, Quantity.RATIO, decimals=4) == text
-
-
-@pytest.mark.parametrize(
-    ("quantity", "spacing", "expected"),
-    [
-        (Quantity.LENGTH, (2.0, 0.75, 0.75), 2),
-        (Quantity.LENGTH, (1.0, 1.0), 2),
-        (Quantity.LENGTH, (0.05, 0.05), 3),
-        (Quantity.LENGTH, (1e-9, 1e-9), 6),
-        (Quantity.VOLUME, (1.0, 1.0, 1.0), 3),
-        (Quantity.VOLUME, (5.0, 0.75, 0.75), 3),
-        (Quantity.VOLUME, (0.5, 0.5, 0.5), 4),
-        (Quantity.VOLUME, (1e-3, 1e-3, 1e-3), 6),
-        (Quantity.VOLUME, None, 3),
-        (Quantity.COUNT, (1.0, 1.0), 0),
-    ],
-)
-def test_decimals_resolve_the_grid(quantity: Quantity, spacing: tuple[float, ...] | None, expected: int) -> None:
-    assert decimals(quantity, spacing=spacing) == expected
 
 
 @pytest.mark.parametrize("width", [None, 36, 45, 60, 80, 120])
@@ -134,7 +90,7 @@ def test_terminal_styles(
     for variable, value in environment.items():
         monkeypatch.setenv(variable, value)
     stream = Terminal()
-    print_scores(awkward(), stream=stream, color=color)
+    print_scores(awkward(), Printer(stream, color=color))
     assert ("\x1b" in stream.getvalue()) is styled
 
 
@@ -162,7 +118,7 @@ def test_real_terminal_is_asked_for_its_width() -> None:
 
     leader, follower = pty.openpty()
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))
-    code = "import sys; from tests.reports.test_golden import *; print_scores(awkward(), stream=sys.stdout)"
+    code = "import sys; from tests.reports.test_golden import *; print_scores(awkward(), Printer(sys.stdout))"
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
     environment |= {"TERM": "xterm", "PYTHONIOENCODING": "utf-8"}
     process = subprocess.Popen([sys.executable, "-c", code], stdout=follower, env=environment)  # noqa: S603
@@ -181,19 +137,6 @@ def test_real_terminal_is_asked_for_its_width() -> None:
     text = ANSI.sub("", found.decode()).replace("\r\n", "\n")
     assert text == printed(print_scores, awkward(), width=60)
     assert b"\x1b[1m" in found
-
-
-def test_case_that_was_not_scored_says_why() -> None:
-    results = awkward()
-    failed = replace(results.cases[0], case="b", status="failed", shape=None, spacing=None, message="cut\nshort")
-    text = printed(print_scores, replace(results, cases=(*results.cases, failed)))
-    assert "failed      cut\\nshort\n" in text
-    assert "case        b\n" in text
-
-
-def test_nothing_to_score_is_said() -> None:
-    text = printed(print_scores, replace(awkward(), scores=Scores()))
-    assert "no label to score in either map" in text
 
 
 def test_gate_speaks_in_words() -> None:
@@ -226,17 +169,3 @@ def test_long_prose_wraps_and_numbers_do_not() -> None:
         "               surface lies wholly",
         "               in the ignored zone",
     ]
-
-
-def test_many_labels_that_neither_map_has_are_counted_not_shown() -> None:
-    array = np.zeros((4, 4), np.uint8)
-    array[1, 1] = 1
-    few, many = (
-        segeval.score(
-            prediction=array, reference=array, labels={n: f"organ {n}" for n in range(1, last)}, metrics="dice"
-        )
-        for last in (9, 90)
-    )
-    assert "organ 8" in printed(print_scores, few)
-    assert "organ 8" not in printed(print_scores, many)
-    assert "not shown: 88 labels that neither map has" in printed(print_scores, many)

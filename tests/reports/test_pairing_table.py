@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from segeval.pairing import Pairing, pair_folders, read_pairs
-from segeval.reports.pairs import pairing_csv
+from segeval.reports.pairing_table import pairing_csv
 from tests.pairing.test_pairing import make
 
 

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from segeval.reports.console import print_gate, print_overview, text_width
+from segeval.reports.gate_table import print_gate
 from segeval.reports.markdown import to_markdown
-from segeval.reports.overview import Table, overview
-from segeval.reports.sheets import Alphabet
+from segeval.reports.notation import Alphabet
+from segeval.reports.run_summary import print_run_summary, run_summary
+from segeval.reports.table import Table
+from segeval.reports.terminal import text_width
 from segeval.results.results import Results
 from segeval.results.rows import Shard, Verdict
 from segeval.results.summary import summarised
@@ -50,7 +52,7 @@ def three_of_five(**options: object) -> Results:
 
 def test_mean_stands_beside_its_n_and_what_it_is_over() -> None:
     """Dice of label 1: (1 + 1/2 + 0) / 3; hd 0, 1 and the diagonal of 1 x 5 pixels of 1 mm, sqrt(1 + 25)."""
-    found = overview(three_of_five(), Alphabet())
+    found = run_summary(three_of_five(), Alphabet())
     assert found.headline == "5 cases: 3 scored, 1 failed, 1 missing; 2 labels"
     first, second, macro, _ = rows_of(found.summary)
     assert (first["n"], first["dice ↑"], first["sensitivity ↑"]) == ("3/5", "0.5000", "0.5000")
@@ -76,7 +78,7 @@ def test_mean_over_another_n_than_its_row_is_marked() -> None:
     plan = plan_of(metrics="dice,sensitivity,hd")
     both = [[1, 1, 0]]
     outcomes = [scored("a", both, both, plan), scored("b", both, both, plan), scored("c", both, [[0, 0, 0]], plan)]
-    found = overview(summarised(collect(outcomes, plan)), Alphabet())
+    found = run_summary(summarised(collect(outcomes, plan)), Alphabet())
     label, pooled = rows_of(found.summary)
     assert (label["n"], label["dice ↑"], label["sensitivity ↑"]) == ("3", "0.6667", "(2) 1.0000")
     assert pooled["dice ↑"] == "0.8000"  # 2 * 4 / (2 * 4 + 2)
@@ -85,7 +87,7 @@ def test_mean_over_another_n_than_its_row_is_marked() -> None:
 
 
 def test_spread_has_statistics_by_their_names_and_the_worst_case() -> None:
-    found = overview(three_of_five(), Alphabet())
+    found = run_summary(three_of_five(), Alphabet())
     dice, sensitivity, hd = found.spread
     assert dice.rows[0][3:] == ("0.5000", "0.5000", "█····█···█", "0.0000 c")  # sd of 1, 1/2, 0; their median
     assert dice.rows[1] == ("2", DASH, DASH, DASH, "0.0000", "█·········", "0.0000 b")
@@ -98,7 +100,7 @@ def test_spread_has_statistics_by_their_names_and_the_worst_case() -> None:
 
 def test_groups_keep_what_was_not_scored() -> None:
     """Macro of X: label 1 alone; of Y: (1/4 + 0) / 2; of Z there is nothing."""
-    (table,) = overview(three_of_five(), Alphabet()).groups
+    (table,) = run_summary(three_of_five(), Alphabet()).groups
     rows = {row["site"]: row for row in rows_of(table)}
     assert (rows["X"]["cases"], rows["X"]["dice ↑"]) == ("1", "(1) 1.0000")
     assert (rows["Y"]["cases"], rows["Y"]["dice ↑"], rows["Y"]["without"]) == ("2/3", "0.1250", "1 failed")
@@ -107,14 +109,14 @@ def test_groups_keep_what_was_not_scored() -> None:
 
 
 def test_groups_of_a_single_label_have_its_own_n() -> None:
-    (table,) = overview(three_of_five(only=[1]), Alphabet()).groups
+    (table,) = run_summary(three_of_five(only=[1]), Alphabet()).groups
     rows = {row["site"]: row for row in rows_of(table)}
     assert (rows["Y"]["n"], rows["Y"]["dice ↑"], rows["Y"]["with"]) == ("2/3", "0.2500", "1 missed")
     assert (rows["Z"]["n"], rows["Z"]["dice ↑"]) == ("0/1", DASH)
 
 
 def test_groups_without_a_mean_over_labels_have_a_row_per_region() -> None:
-    (table,) = overview(three_of_five(regions={"R": "1", "S": "1,2"}, only=["R", "S"]), Alphabet()).groups
+    (table,) = run_summary(three_of_five(regions={"R": "1", "S": "1,2"}, only=["R", "S"]), Alphabet()).groups
     rows = rows_of(table)
     assert [(row["site"], row["label"], row["n"]) for row in rows] == [
         ("X", "R", "1"), ("X", "S", "1"), ("Y", "R", "2/3"), ("Y", "S", "2/3"), ("Z", "R", "0/1"), ("Z", "S", "0/1"),
@@ -126,19 +128,19 @@ def test_intervals_are_not_doubted_from_twenty_cases_on() -> None:
     plan = plan_of(metrics="dice")
     both = [[1, 1, 0]]
     results = summarised(collect([scored(f"c{n}", both, both, plan) for n in range(20)], plan))
-    assert not any("narrow" in note for note in overview(results, Alphabet()).notes)
+    assert not any("narrow" in note for note in run_summary(results, Alphabet()).notes)
     rare = [
         *(scored(f"c{n}", both, both, plan) for n in range(20)),
         *(scored(f"d{n}", [[2]], [[2]], plan) for n in "ab"),
     ]
-    notes = overview(summarised(collect(rare, plan)), Alphabet()).notes
+    notes = run_summary(summarised(collect(rare, plan)), Alphabet()).notes
     assert "intervals from fewer than 20 cases may be too narrow" in notes
 
 
 def test_mixed_units_and_infinities_are_warned_of() -> None:
     plan = plan_of(metrics="hd", penalty="inf")
     outcomes = [scored("a", [[1]], [[1]], plan, unit="px"), scored("b", [[0]], [[1]], plan)]
-    found = overview(summarised(collect(outcomes, plan)), Alphabet())
+    found = run_summary(summarised(collect(outcomes, plan)), Alphabet())
     assert "hd: the mean mixes mm and px" in found.warnings
     assert "infinite scores: 1; so is a mean over one, and a spreadsheet leaves them out" in found.warnings
     assert rows_of(found.summary)[0]["hd ↓"] == "inf"
@@ -150,7 +152,7 @@ def test_mean_of_a_count_is_not_rounded_to_a_whole() -> None:
     """One voxel in two cases is half a voxel."""
     plan = plan_of(metrics="fp")
     outcomes = [scored("a", [[1, 1]], [[1, 0]], plan), scored("b", [[1, 0]], [[1, 0]], plan)]
-    found = overview(summarised(collect(outcomes, plan)), Alphabet())
+    found = run_summary(summarised(collect(outcomes, plan)), Alphabet())
     assert rows_of(found.summary)[0]["fp ↓"] == "0.5"
     assert found.spread[0].rows[0][-1] == "1 a"
 
@@ -160,14 +162,14 @@ def test_prediction_counted_as_empty_is_said() -> None:
     cases = tuple(
         replace(each, message="there is no prediction") if each.case == "c" else each for each in results.cases
     )
-    assert "there is no prediction (c)" in overview(replace(results, cases=cases), Alphabet()).warnings
+    assert "there is no prediction (c)" in run_summary(replace(results, cases=cases), Alphabet()).warnings
 
 
 def test_failures_come_before_what_was_left_out_on_purpose() -> None:
     plan = plan_of(metrics="dice")
     outcomes = [unscored(f"s{n}", "skipped", "no prediction") for n in range(30)]
     outcomes += [unscored("m", "missing", None), unscored("f", "failed", "cut short")]
-    found = overview(summarised(collect(outcomes, plan)), Alphabet())
+    found = run_summary(summarised(collect(outcomes, plan)), Alphabet())
     assert found.headline == "32 cases: 1 failed, 1 missing, 30 skipped"
     assert found.failures is not None
     assert [row[0] for row in found.failures.rows[:3]] == ["f", "m", "s0"]
@@ -179,34 +181,34 @@ def test_failures_come_before_what_was_left_out_on_purpose() -> None:
 def test_warnings_are_said_once_with_an_example() -> None:
     results = three_of_five()
     cases = [replace(record, warnings=("odd", f"of {record.case}")) for record in results.cases]
-    found = overview(replace(results, cases=tuple(cases), warnings=("whole",)), Alphabet())
+    found = run_summary(replace(results, cases=tuple(cases), warnings=("whole",)), Alphabet())
     assert found.warnings[:3] == ("whole", "odd (5 cases, such as a)", "of a (a)")
     many = replace(results, warnings=tuple(f"w{n}" for n in range(30)))
-    assert overview(many, Alphabet()).warnings[-1] == "... and 10 more, in the results file"
+    assert run_summary(many, Alphabet()).warnings[-1] == "... and 10 more, in the results file"
 
 
 def test_labels_without_any_value_are_counted_not_shown() -> None:
     plan = plan_of(metrics="dice", labels={n: f"organ {n}" for n in range(1, 60)})
-    found = overview(summarised(collect([scored(case, [[1]], [[1]], plan) for case in "ab"], plan)), Alphabet())
+    found = run_summary(summarised(collect([scored(case, [[1]], [[1]], plan) for case in "ab"], plan)), Alphabet())
     assert [row["name"] for row in rows_of(found.summary)] == ["organ 1", "macro", "macro_pooled"]
     assert found.summary is not None
     assert found.summary.notes[0] == "not shown: 58 labels without any value"
 
 
 def test_many_labels_are_folded() -> None:
-    text = printed(print_overview, many_labels(), width=80)
+    text = printed(print_run_summary, many_labels(), width=80)
     assert len(text.splitlines()) < 70
     assert "organ_40" in text
     assert "organ_41" not in text
     assert "not shown: 64 more of 104 labels, they are in the files that -o writes" in text
-    (worst,) = overview(many_labels(), Alphabet()).tables
+    (worst,) = run_summary(many_labels(), Alphabet()).tables
     assert worst.rows[0] == ("dice ↑", "0.5000", "organ_104", "0.0000", "organ_104", "b")
 
 
 def test_one_case_has_no_spread() -> None:
     plan = plan_of(metrics="dice")
     results = summarised(collect([scored("a", [[1, 2]], [[1, 2]], plan)], plan))
-    found = overview(results, Alphabet())
+    found = run_summary(results, Alphabet())
     assert found.headline == "1 case: 1 scored; 2 labels"
     assert (found.spread, found.tables, found.notes) == ((), (), ())
     assert "<sub>" in "".join(to_markdown(results))
@@ -214,7 +216,7 @@ def test_one_case_has_no_spread() -> None:
 
 
 def test_part_of_a_run_says_so() -> None:
-    assert overview(
+    assert run_summary(
         replace(three_of_five(), shard=Shard(part="2/3", cases=15, digest="x")), Alphabet()
     ).headline.startswith("part 2/3: 5 cases: ")
 
@@ -222,38 +224,38 @@ def test_part_of_a_run_says_so() -> None:
 def test_nothing_to_score_and_nothing_scored_are_said() -> None:
     plan = plan_of(metrics="dice")
     empty = summarised(collect([scored("a", [[0]], [[0]], plan), scored("b", [[0]], [[0]], plan)], plan))
-    assert overview(empty, Alphabet()).notes == ("no label to score in any case",)
-    assert "no case was scored: there are no means" in printed(print_overview, nothing_scored())
+    assert run_summary(empty, Alphabet()).notes == ("no label to score in any case",)
+    assert "no case was scored: there are no means" in printed(print_run_summary, nothing_scored())
     assert "no case was scored: there are no means" in "".join(to_markdown(nothing_scored(1)))
 
 
 @pytest.mark.parametrize("width", [36, 45, 60, 80, 120, None])
 def test_every_number_is_whole_at_every_width(width: int | None) -> None:
-    wide = printed(print_overview, awkward_batch())
-    text = printed(print_overview, awkward_batch(), width=width)
+    wide = printed(print_run_summary, awkward_batch())
+    text = printed(print_run_summary, awkward_batch(), width=width)
     assert set(NUMBER.findall(wide)) == set(NUMBER.findall(text))
     if width is not None:
         assert max(text_width(line) for line in text.splitlines()[:-1]) <= width
 
 
 def test_log_is_plain_and_ascii_where_it_must() -> None:
-    text = printed(print_overview, awkward_batch(), encoding="ascii")
+    text = printed(print_run_summary, awkward_batch(), encoding="ascii")
     assert "dice ^" in text
-    assert "\x1b" not in printed(print_overview, awkward_batch())
-    assert not re.search(r"[─│┃━┏…]| $", printed(print_overview, awkward_batch()), re.MULTILINE)
+    assert "\x1b" not in printed(print_run_summary, awkward_batch())
+    assert not re.search(r"[─│┃━┏…]| $", printed(print_run_summary, awkward_batch()), re.MULTILINE)
 
 
 @pytest.mark.parametrize("width", [None, 80])
 def test_styles_add_nothing_but_escape_sequences(width: int | None) -> None:
-    styled = printed(print_overview, awkward_batch(), color=True, width=width)
+    styled = printed(print_run_summary, awkward_batch(), color=True, width=width)
     assert styled != ANSI.sub("", styled)
-    assert ANSI.sub("", styled) == printed(print_overview, awkward_batch(), color=False, width=width)
+    assert ANSI.sub("", styled) == printed(print_run_summary, awkward_batch(), color=False, width=width)
 
 
 def test_signature_is_last_and_can_be_left_out() -> None:
     results = awkward_batch()
-    assert printed(print_overview, results).endswith(f"{results.signature}\n")
-    assert results.signature not in printed(print_overview, results, signature=False)
+    assert printed(print_run_summary, results).endswith(f"{results.signature}\n")
+    assert results.signature not in printed(print_run_summary, results, signature=False)
 
 
 def test_gate_names_the_worst_case_where_there_is_one() -> None:

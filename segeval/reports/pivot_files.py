@@ -1,0 +1,134 @@
+"""The table of a paper as a file: CSV, Markdown and LaTeX.
+
+CSV has no room for what is missing, which is said below the others; whoever writes it says it elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from segeval.analysis.pivot import Pivot
+from segeval.reports.csv_files import csv_lines, defused
+from segeval.reports.markdown import bullets, escaped, pipe_table, table_cell
+from segeval.reports.notation import Alphabet
+from segeval.reports.pivot_cells import CellTemplate
+from segeval.reports.pivot_tables import Board, best_note, board_of
+
+JOINT = " / "  # between the levels of a column in one line
+
+_DECIMAL = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
+
+
+def pivot_markdown(pivot: Pivot, template: CellTemplate, *, best: str = "row") -> Iterator[str]:
+    """The table as Markdown, the best cells bold, levels of several column factors in one heading."""
+    board = board_of(pivot, template, Alphabet(), best=best)
+    heads = [*map(table_cell, board.rows), *(table_cell(JOINT.join(levels)) for levels in board.heads)]
+    rows = [
+        [
+            *map(table_cell, levels),
+            *(_bold(table_cell(entry.text)) if entry.best else table_cell(entry.text) for entry in row),
+        ]
+        for levels, row in zip(board.levels, board.entries, strict=True)
+    ]
+    right = [False] * len(board.rows) + [True] * len(board.heads)
+    notes = [*([best_note(best, "bold")] if board.has_best else []), *board.notes]
+    yield f"**{escaped(board.caption)}**\n\n{pipe_table(heads, rows, right=right)}\n\n{bullets(notes)}\n"
+
+
+def _bold(text: str) -> str:
+    return f"**{text.strip()}**"
+
+
+def pivot_csv(pivot: Pivot, template: CellTemplate, *, best: str = "row") -> Iterator[str]:
+    """The table as CSV: a column per row factor, then one per column of the table; nothing marks the best cell."""
+    board = board_of(pivot, template, Alphabet(dash=""), best=best)
+    plain = [JOINT.join(levels) for levels in pivot.column_levels]
+    yield from csv_lines([list(map(defused, [*pivot.rows, *plain]))])
+    for levels, row in zip(pivot.row_levels, board.entries, strict=True):
+        yield from csv_lines([[*map(_number_or_text, levels), *(_number_or_text(entry.text) for entry in row)]])
+
+
+def _number_or_text(text: str) -> str:
+    return text if _DECIMAL.fullmatch(text) else defused(text)
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "[": "{[}",  # behind the end of a row a bracket or a star would be its argument
+    "]": "{]}",
+    "*": "{*}",
+    "\N{UPWARDS ARROW}": r"$\uparrow$",
+    "\N{DOWNWARDS ARROW}": r"$\downarrow$",
+    "\N{EN DASH}": "--",
+    "\N{PLUS-MINUS SIGN}": r"$\pm$",
+    "\N{MULTIPLICATION SIGN}": r"$\times$",
+    **{character: f"\\{character}" for character in "{}$&#%_"},
+}
+_LATEX_CHARACTER = re.compile(f"-(?=-)|[{re.escape(''.join(_LATEX))}]")
+_MINUS = re.compile(r"(?<![\w.)}-])-(?=\d)")
+
+
+def latex_escaped(text: str) -> str:
+    r"""Text that LaTeX sets as itself.
+
+    Examples
+    --------
+    >>> print(latex_escaped(r"a_b & 5% \input{x} --"))
+    a\_b \& 5\% \textbackslash{}input\{x\} -{}-
+    """
+    return _LATEX_CHARACTER.sub(lambda found: _LATEX.get(found[0], "-{}"), Alphabet().text(text))
+
+
+def pivot_latex(pivot: Pivot, template: CellTemplate, *, best: str = "row") -> Iterator[str]:
+    """The table as LaTeX with booktabs: a heading row per column factor, the best cells bold, the notes beneath."""
+    board = board_of(pivot, template, Alphabet(), best=best)
+    keys, columns = len(board.rows), len(board.heads)
+    notes = [*([best_note(best, "bold")] if board.has_best else []), *board.notes]
+    yield "% needs \\usepackage{booktabs}\n\\begin{table}\n\\centering\n"
+    yield f"\\caption{{{latex_escaped(board.caption)}}}\n"
+    yield f"\\begin{{tabular}}{{{'l' * keys}{'r' * columns}}}\n\\toprule\n"
+    yield from _latex_heads(board)
+    yield "\\midrule\n"
+    before: tuple[str, ...] = ()
+    for levels, row in zip(board.levels, board.entries, strict=True):
+        if before and keys > 1 and levels[0] != before[0]:
+            yield "\\addlinespace\n"
+        shown_levels = [
+            "" if levels[: place + 1] == before[: place + 1] else level for place, level in enumerate(levels)
+        ]
+        cells = [_latex_number(entry.text) for entry in row]
+        cells = [f"\\textbf{{{text}}}" if entry.best else text for text, entry in zip(cells, row, strict=True)]
+        yield _latex_row([*map(latex_escaped, shown_levels), *cells])
+        before = levels
+    yield "\\bottomrule\n\\end{tabular}\n\\par\\smallskip\n\\begin{minipage}{\\linewidth}\\footnotesize\n"
+    yield "\\par\n".join(f"{latex_escaped(note)}\n" for note in notes)
+    yield "\\end{minipage}\n\\end{table}\n"
+
+
+def _latex_number(text: str) -> str:
+    """A cell whose numbers have a minus, not a hyphen."""
+    return "$-$".join(map(latex_escaped, _MINUS.split(text)))
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return f"{' & '.join(cells)} \\\\\n"
+
+
+def _latex_heads(board: Board) -> Iterator[str]:
+    keys, last = len(board.rows), len(board.columns) - 1
+    for depth in range(last):
+        cells, rules, place = [""] * keys, [], keys + 1
+        for levels, columns in groupby(board.heads, key=lambda head: head[: depth + 1]):
+            width = len(list(columns))
+            cells.append(f"\\multicolumn{{{width}}}{{c}}{{{latex_escaped(levels[-1])}}}")
+            rules.append(f"\\cmidrule(lr){{{place}-{place + width - 1}}}")
+            place += width
+        yield _latex_row(cells) + " ".join(rules) + "\n"
+    yield _latex_row([*map(latex_escaped, board.rows), *(latex_escaped(head[last]) for head in board.heads)])

@@ -1,0 +1,192 @@
+"""The rows of a run's summary as texts: what the tables of a run are made from.
+
+A mean stands beside its n: ``13/14`` is 13 of 14 references, and the row says what it is without and why; a mean that
+is over another n than its row says so itself: ``(12) 0.6992``. Missed structures and false alarms are in the mean, and
+counted. Numbers read as in the table of a case; the mean of a count has one decimal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from segeval.metrics import Direction, Quantity, parse
+from segeval.reports.notation import Alphabet, decimals, number
+from segeval.reports.table import Head
+from segeval.results.results import Results
+from segeval.results.rows import ALL, Aggregate, Status, Summary
+from segeval.text import counted
+
+SHOWN_ROWS = 40
+UNSCORED: tuple[Status, ...] = ("failed", "missing", "skipped")
+LESS = "not n: undefined scores make the difference"
+IN_FILES = "in the files that -o writes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryView:
+    """What every table is made from.
+
+    Parameters
+    ----------
+    results
+        With their summary.
+    alphabet
+        What the tables are written with.
+    folded
+        Whether tables of many rows are cut.
+    """
+
+    results: Results
+    alphabet: Alphabet
+    folded: bool = True
+    scored: int = field(init=False)
+    tokens: tuple[str, ...] = field(init=False)
+    overall: tuple[str, ...] = field(init=False)
+    places: Mapping[Quantity, int] = field(init=False)
+    units: Mapping[str, str] = field(init=False)
+    kinds: Mapping[tuple[Aggregate, str | None, str | None], list[Summary]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        cases = [record for record in self.results.cases if record.status == "scored"]
+        grids = {(record.spacing, record.unit) for record in cases} or {(None, None)}
+        places = {each: max(decimals(each, spacing=step, unit=unit) for step, unit in grids) for each in Quantity}
+        units: dict[str, set[str]] = {}
+        kinds: dict[tuple[Aggregate, str | None, str | None], list[Summary]] = {}
+        for row in self.results.summary:
+            kinds.setdefault((row.aggregate, row.by, row.group), []).append(row)
+            units.setdefault(row.metric, set()).update((row.unit or "").split(" or "))
+        asked = dict.fromkeys((*self.results.metrics, *units))
+        present, overall = (
+            {row.metric for row in kinds.get(("cases", None, None), ()) if (row.label == ALL) is over_labels}
+            for over_labels in (False, True)
+        )
+        found = {
+            "scored": len(cases),
+            "places": places,
+            "units": {metric: " or ".join(sorted(each - {""})) for metric, each in units.items()},
+            "kinds": kinds,
+            "tokens": tuple(token for token in asked if token in present),
+            "overall": tuple(token for token in asked if token in overall),
+        }
+        for name, value in found.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Every metric once, those that labels have first."""
+        return tuple(dict.fromkeys((*self.tokens, *self.overall)))
+
+    @property
+    def most(self) -> int:
+        """How many rows a table shows."""
+        return SHOWN_ROWS if self.folded else len(self.results.summary)
+
+    def rows(
+        self, aggregate: Aggregate, *, over_labels: bool = False, by: str | None = None, group: str | None = None
+    ) -> list[Summary]:
+        """Rows of one kind, of labels or of what is over all of them."""
+        return [row for row in self.kinds.get((aggregate, by, group), ()) if (row.label == ALL) is over_labels]
+
+    def cell(self, value: float | None, metric: str, *, exact: bool = False) -> str:
+        """A statistic, or with `exact` a value of one case."""
+        if value is None:
+            return self.alphabet.dash
+        quantity = parse(metric).card.quantity
+        if quantity is Quantity.COUNT and not exact:
+            return number(value, Quantity.VOLUME, decimals=1)
+        return number(value, quantity, decimals=self.places[quantity])
+
+    def title(self, metric: str) -> str:
+        """The metric with its arrow."""
+        return f"{metric} {self.alphabet.arrow(parse(metric).card.better)}".rstrip()
+
+    def line(self, metric: str) -> str:
+        """The metric with its arrow and unit, on one line."""
+        return f"{self.title(metric)} {self.units[metric]}".rstrip()
+
+    def heads(self, metrics: Iterable[str]) -> list[Head]:
+        """The head of a column for each metric."""
+        return [Head(title=self.title(token), unit=self.units[token], right=True) for token in metrics]
+
+    def names(self, rows: Iterable[Summary]) -> dict[int | str | None, str]:
+        """What each label is called where it has one column: its name, with the number where two share one."""
+        names = {row.label: row.name or str(row.label) for row in rows}
+        often = Counter(names.values())
+        return {
+            label: self.alphabet.text(name if often[name] == 1 else f"{name} ({label})")
+            for label, name in names.items()
+        }
+
+    def means(self, rows: Sequence[Summary], usual: Summary, tokens: Iterable[str]) -> list[str]:
+        """The mean of each metric, marked where its n is not the usual one."""
+        of = {row.metric: row for row in rows}
+        return [self._mean(of[token], usual) if token in of else "" for token in tokens]
+
+    def _mean(self, row: Summary, usual: Summary) -> str:
+        mark = f"({row.n}) " if row.n != usual.n and row.n else ""
+        return mark + self.cell(row.mean, row.metric)
+
+
+def rows_by_label(rows: Iterable[Summary]) -> dict[int | str | None, list[Summary]]:
+    """The rows of each label, in their order."""
+    grouped: dict[int | str | None, list[Summary]] = {}
+    for row in rows:
+        grouped.setdefault(row.label, []).append(row)
+    return grouped
+
+
+def usual_row(rows: Sequence[Summary]) -> Summary:
+    """The row whose n most metrics have."""
+    often = Counter(row.n for row in rows)
+    return max(rows, key=lambda row: often[row.n])
+
+
+def expected(row: Summary) -> int:
+    """How many references a row is about, whatever became of them."""
+    return row.n + row.n_undefined + row.n_absent + row.n_failed + row.n_missing + row.n_skipped
+
+
+def share(part: int, total: int) -> str:
+    """A part of a whole, as n is written: ``13/14``, or ``14`` for all of it."""
+    return str(total) if part == total else f"{part}/{total}"
+
+
+def without(row: Summary) -> str:
+    """What the means of a row are without, besides the cases that were not scored."""
+    return each_counted([(row.n_absent, "absent"), (row.n_undefined, "undefined")])
+
+
+def each_counted(counts: Iterable[tuple[int, str]]) -> str:
+    """What there is of each, without what there is none of: ``"2 absent, 1 undefined"``."""
+    return ", ".join(f"{count} {what}" for count, what in counts if count)
+
+
+def including(rows: Sequence[Summary]) -> str:
+    """What is in the means of a row all the same."""
+    missed = max((row.n_missed for row in rows), default=0)
+    return one_empty(missed, max((row.n_false_alarm for row in rows), default=0))
+
+
+def one_empty(missed: int, alarms: int) -> str:
+    """How many structures were missed, and how many are false alarms."""
+    return each_counted([(missed, "missed"), (alarms, "false alarm" if alarms == 1 else "false alarms")])
+
+
+def mark_note(rows: Iterable[Sequence[str]], noun: str, why: str) -> list[str]:
+    """What a mark before a mean says, by the first one."""
+    marked = next((cell for row in rows for cell in row if cell.startswith("(")), None)
+    if marked is None:
+        return []
+    return [f"{marked}: a mean over {counted(int(marked[1:].partition(')')[0]), noun)}, {why}"]
+
+
+def worst_value(row: Summary) -> float | None:
+    """The value of the worst case, by the metric's direction."""
+    if row.min is None or row.max is None:
+        return None
+    better = parse(row.metric).card.better
+    if better is Direction.NEITHER:
+        return max(row.min, row.max, key=abs)
+    return row.min if better is Direction.HIGHER else row.max

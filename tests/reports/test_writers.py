@@ -1,0 +1,97 @@
+"""The tables of formats: each row has what it names, and the command line offers all of them and nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from segeval.cli.batch import batch
+from segeval.cli.table import table
+from segeval.errors import UsageError
+from segeval.reports.files import check_report_path, write_report
+from segeval.reports.writers import EXPORTS, PIVOT_WRITERS, WRITERS, Writer, loaded, pivot_writer_of, writer_of
+from tests.reports.test_exports import hostile
+
+TOP = Path(__file__).resolve().parents[2]
+FORMATS = [*WRITERS.values(), *EXPORTS.values(), *PIVOT_WRITERS.values()]
+OPTIONAL = [row for row in WRITERS.values() if row.extra is not None]
+
+
+def option(command: click.Command, name: str) -> click.Option:
+    (found,) = [each for each in command.params if isinstance(each, click.Option) and name in each.opts]
+    return found
+
+
+def choices(command: click.Command) -> list[str]:
+    kind = option(command, "--format").type
+    assert isinstance(kind, click.Choice)
+    return [str(choice) for choice in kind.choices]
+
+
+def test_every_function_is_there() -> None:
+    functions = [row.function for row in FORMATS]
+    functions += [name for row in WRITERS.values() for name in (row.pairing, row.summary) if name]
+    assert all(callable(loaded(name)) for name in functions)
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_every_format_is_written(writer: Writer, tmp_path: Path) -> None:
+    assert writer_of(f"a/{writer.example.upper()}") is writer
+    write_report(hostile(), tmp_path / writer.example, with_summary=True)
+    names = {path.name for path in tmp_path.iterdir()}
+    stem = Path(writer.example).stem
+    assert names == {writer.example} | ({f"{stem}.summary.csv"} if writer.summary else set())
+    assert (tmp_path / writer.example).stat().st_size > 0
+
+
+def test_the_command_line_follows() -> None:
+    assert choices(batch) == ["table", "csv", "json", "jsonl", "markdown"]
+    assert choices(batch)[1:] == [row.kind for row in WRITERS.values() if row.pairing]
+    assert choices(table) == ["table", *PIVOT_WRITERS]
+    assert option(batch, "--output").help == (
+        "Also write .csv, .json, .jsonl, .md, .parquet, .xlsx, .html or .xml (JUnit); repeatable."
+    )
+    assert option(batch, "--export").help == (
+        "Also write what another system reads: nnunet:summary.json, grand-challenge:metrics.json."
+    )
+    assert option(table, "--output").help == "Also write .csv, .md or .tex; repeatable."
+
+
+def test_an_unknown_suffix_is_met_with_those_that_there_are() -> None:
+    for find, path, said in (
+        (
+            writer_of,
+            "a.txt",
+            "a.txt: the kind of report is told by the suffix, and this ends in .txt; known are .csv, ",
+        ),
+        (pivot_writer_of, "a", "a: the kind of table is told by the suffix, and this has no suffix; known are .csv, "),
+    ):
+        with pytest.raises(UsageError) as caught:
+            find(path)
+        assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("writer", OPTIONAL, ids=[row.kind for row in OPTIONAL])
+def test_a_missing_package_is_named_before_anything_is_scored(
+    writer: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert writer.extra is not None
+    check_report_path(tmp_path / writer.example)
+    for module in writer.extra.modules:
+        with monkeypatch.context() as missing:
+            missing.setitem(sys.modules, module, None)
+            said = rf"^an? {writer.suffix} file needs the package \w+; pip install 'segeval-cli\[{writer.extra.name}\]'"
+            for attempt in (check_report_path, lambda path: write_report(hostile(), path)):
+                with pytest.raises(UsageError, match=said):
+                    attempt(tmp_path / writer.example)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_tables_load_nothing_heavy() -> None:
+    code = "import sys, segeval.reports.writers; print({'numpy', 'pandas', 'rich', 'click'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TOP)  # noqa: S603
+    assert done.stdout == "set()\n"
