@@ -117,7 +117,6 @@ def client(number: int, scheduler_file: str | None, folder: Path) -> dict[str, f
     import cluster  # this file, by the name that workers know it by
 
     from segeval.reports.files import write_report
-    from segeval.results.summary import summarised
     from segeval.running import run as running
     from segeval.running.batch import executor_of
     from segeval.running.journal import Journal
@@ -155,7 +154,7 @@ def client(number: int, scheduler_file: str | None, folder: Path) -> dict[str, f
     found |= {"take_over_ms": 1000 * (time.process_time() - used) / number, "results_mib": peak.mib - first}
     used = time.process_time()
     with Peak() as peak:
-        results = summarised(results)
+        _ = results.summary
     found |= {"summary_s": time.process_time() - used, "summary_mib": peak.mib - first}
     for suffix in PARTS:
         path = folder / f"r{suffix}"

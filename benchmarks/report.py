@@ -24,7 +24,6 @@ from segeval.reports.page import MOST_OVERLAYS, to_html
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, LabelCounts, Score
-from segeval.results.summary import summarised
 from segeval.scoring.plan import plan_of
 
 METRICS = ("dice", "iou", "sensitivity", "specificity", "assd", "hd", "hd@95")
@@ -110,11 +109,10 @@ def drawn_by_chance(cases: int, labels: int) -> Results:
         for name in names
     ]  # fmt: skip
     plan = plan_of(metrics=",".join(METRICS))
-    results = Results(
+    return Results(
         version="1", signature="segeval", settings=plan.settings(), metrics=METRICS, cases=tuple(records),
         scores=scores, counts=counts,
     )  # fmt: skip
-    return summarised(results)
 
 
 def give_files(results: Results, folder: Path, number: int, labels: int) -> Results:

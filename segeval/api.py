@@ -13,7 +13,6 @@ from segeval.evidence.comparison import SoftMaps
 from segeval.maps.label_map import Grid, LabelMap, as_labels
 from segeval.maps.probability_map import ProbabilityMap, arranged, arranged_reference, hardened
 from segeval.results.results import Results
-from segeval.results.summary import summarised
 from segeval.scoring.batch_options import BatchOptions, FileOptions, scoring_of, with_defaults
 from segeval.scoring.case import Case
 from segeval.scoring.cases import bins_of, case_name, score_case, score_maps
@@ -70,12 +69,12 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
     case = Case(name="array", prediction="prediction", reference="reference")
     if not plan.probabilities:
         maps = _as_map(prediction, "prediction"), _as_map(reference, "reference")
-        return summarised(collect([score_maps(maps[0], maps[1], plan, case=case, threads=_threads())], plan))
+        return collect([score_maps(maps[0], maps[1], plan, case=case, threads=_threads())], plan)
     held_against, shares = _as_reference(reference, plan)
     given = arranged(np.asarray(prediction), held_against.grid, normalise=plan.normalise, source="prediction")
     soft = SoftMaps(prediction=given, reference=shares, bins=bins_of(plan))
     labels = hardened(given, threshold=plan.threshold)
-    return summarised(collect([score_maps(labels, held_against, plan, case=case, threads=_threads(), soft=soft)], plan))
+    return collect([score_maps(labels, held_against, plan, case=case, threads=_threads(), soft=soft)], plan)
 
 
 @taking(FileOptions)
@@ -187,7 +186,7 @@ def batch(
 def results_of_files(prediction: str, reference: str, plan: Plan, *, error_maps: ErrorMaps | None = None) -> Results:
     """Compare two files as a plan says; see `score_files`."""
     case = Case(name=case_name(reference), prediction=prediction, reference=reference)
-    return summarised(collect([score_case(case, plan, threads=_threads(), error_maps=error_maps)], plan))
+    return collect([score_case(case, plan, threads=_threads(), error_maps=error_maps)], plan)
 
 
 def explanation_of_files(prediction: str, reference: str, plan: Plan) -> Explanation:

@@ -11,7 +11,6 @@ from segeval.reports.page import to_html
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, LabelCounts, Score, Verdict
-from segeval.results.summary import summarised
 from segeval.scoring.collect import collect
 from segeval.scoring.plan import plan_of
 from tests.reports.test_golden import scored, unscored
@@ -38,7 +37,7 @@ def hostile() -> Results:
     results = replace(collect(outcomes, plan), warnings=(LABEL,), version="1", footnote=CASE)
     gate = (Verdict(requirement=f"{LABEL}:dice=0.9", value=1 / 3, passed=False, worst_case=CASE),)
     settings = {**results.settings, CASE: [LABEL]}
-    return replace(summarised(results), gate=gate, signature=f"segeval {CASE}", settings=settings)
+    return replace(results, gate=gate, signature=f"segeval {CASE}", settings=settings)
 
 
 def large(cases: int, labels: int = 10) -> Results:
@@ -73,7 +72,7 @@ def large(cases: int, labels: int = 10) -> Results:
         for name in names
     ]  # fmt: skip
     plan = plan_of(metrics=",".join(METRICS))
-    results = Results(
+    return Results(
         version="1",
         signature="segeval 1",
         settings=plan.settings(),
@@ -82,7 +81,6 @@ def large(cases: int, labels: int = 10) -> Results:
         scores=scores,
         counts=counts,
     )
-    return summarised(results)
 
 
 @dataclass

@@ -24,9 +24,10 @@ from segeval.cli.outputs import (
     confusion_option,
     deliver,
     github_option,
+    remark_configuration,
+    requested,
     result_options,
 )
-from segeval.cli.request import remark_configuration, requested
 from segeval.cli.streams import complain, data_printer, remark, warn, write_document
 from segeval.errors import InputError, UsageError, shown
 from segeval.reports.writers import WRITERS, loaded

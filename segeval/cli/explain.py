@@ -13,7 +13,7 @@ from segeval.cli.options import (
     plan_options,
     remark_labels,
 )
-from segeval.cli.request import remark_configuration
+from segeval.cli.outputs import remark_configuration
 from segeval.cli.streams import data_printer, warn, write_document
 from segeval.scoring.options import Options
 

@@ -30,12 +30,11 @@ def merge(parts: tuple[str, ...], **options: Any) -> int:
     is an error.
     """
     from segeval.results.gate import parse_requirement
-    from segeval.results.summary import summarised
     from segeval.running.shards import merge as merged
 
     requirements = [parse_requirement(text) for text in options["requirements"]]
     check_outputs(options, inputs=parts, several=True)
-    results = summarised(merged(read_runs(parts)))
+    results = merged(read_runs(parts))
     lacking = [each.metric.token for each in requirements if each.metric.token not in results.metrics]
     if lacking:
         raise UsageError(f"{lacking[0]} is required, but the parts have no such score", hint="score it with -m")

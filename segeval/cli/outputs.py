@@ -1,4 +1,4 @@
-"""What becomes of results on the command line: the gate, files, stdout, and the exit code, alike for every command."""
+"""What the commands that score have in common: the request before, and the gate, files, stdout and exit code after."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 from click.core import ParameterSource
 
-from segeval.cli.options import complete_file, decorated, option
+from segeval.cli.options import complete_file, decorated, option, plan_options, remark_labels, remark_left_out
 from segeval.cli.streams import complain, data_printer, remark, talk_printer, warn, write_document
 from segeval.errors import InputError, SegevalError, UsageError, shown
 from segeval.reports.writers import EXPORTS, WRITERS, alternatives
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from segeval.results.gate import Requirement
     from segeval.results.results import Results
     from segeval.results.rows import Verdict
+    from segeval.scoring.plan import Plan
 
 NOT_MET = 4
 MOST_NAMED = 5  # in the line that says why a run failed; the others are in the results
@@ -110,6 +110,39 @@ github_option = click.option(
     is_flag=True,
     help="In GitHub Actions, add a step summary, and annotations for what failed.",
 )
+
+
+def remark_configuration(*, quiet: bool) -> None:
+    """Say on stderr which file options were taken from, if any."""
+    configuration = click.get_current_context().obj
+    if configuration is not None:
+        remark(f"options from {shown(configuration)}", quiet=quiet)
+
+
+def requested(options: dict[str, Any]) -> tuple[Plan, list[Requirement]]:
+    """The plan, with all that the requirements need, and the requirements.
+
+    Parameters
+    ----------
+    options
+        Of the command line. What they were taken for, and what a preset lacks, is said on stderr.
+
+    Raises
+    ------
+    UsageError
+        A text that cannot be read, or options that do not fit.
+    InputError
+        A label table that cannot be read.
+    """
+    from segeval.results.gate import parse_requirement
+    from segeval.scoring.plan import plan_of
+
+    requirements = [parse_requirement(text) for text in options["requirements"]]
+    asked = plan_options(options)
+    remark_labels(asked["labels"], quiet=options["quiet"])
+    plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
+    remark_left_out(plan, quiet=options["quiet"])
+    return plan, requirements
 
 
 def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> None:
@@ -221,7 +254,7 @@ def _judged(requirements: Sequence[Requirement], results: Results) -> tuple[Resu
             verdicts += judge([requirement], results)
         except UsageError as error:
             problems.append(error)
-    return replace(results, gate=tuple(verdicts)), problems
+    return results.with_gate(verdicts), problems
 
 
 def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> list[UsageError]:

@@ -57,7 +57,6 @@ def report(results: str, *, output: str, images: str | None, **options: Any) -> 
     from segeval.reports.files import check_report_path
     from segeval.reports.json_files import read_results
     from segeval.reports.page import to_html
-    from segeval.results.summary import summarised
     from segeval.writing import write_text
 
     if not output.lower().endswith(".html"):
@@ -67,7 +66,7 @@ def report(results: str, *, output: str, images: str | None, **options: Any) -> 
     inputs = [results, *([] if metadata is None else [metadata])]
     check_report_path(output, inputs=inputs)
     check_images(images)
-    found = summarised(read_results(results))
+    found = read_results(results)
     if metadata is not None:
         from segeval.running.batch import grouped
 

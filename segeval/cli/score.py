@@ -17,9 +17,10 @@ from segeval.cli.outputs import (
     check_outputs,
     confusion_option,
     deliver,
+    remark_configuration,
+    requested,
     result_options,
 )
-from segeval.cli.request import remark_configuration, requested
 from segeval.cli.streams import remark
 from segeval.scoring.batch_options import ErrorMapOptions
 from segeval.scoring.options import Options

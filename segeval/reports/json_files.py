@@ -210,8 +210,7 @@ def read_json(text: str, *, source: str = "results") -> Results:
     Returns
     -------
     Results
-        Equal to those that were written, without a summary, which `summarised` makes anew, and without a contingency
-        table.
+        Equal to those that were written, without a contingency table.
 
     Raises
     ------

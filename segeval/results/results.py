@@ -6,8 +6,9 @@ module is the home of pandas, which is loaded only for that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from segeval.errors import UsageError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Results:
     """All that a run found.
 
@@ -41,8 +42,6 @@ class Results:
         Every number, by case, label and metric.
     counts
         The voxel counts, by case and label, from which pooled scores are made.
-    summary
-        The scores over cases.
     gate
         The requirements, if any.
     warnings
@@ -64,13 +63,26 @@ class Results:
     cases: tuple[CaseRecord, ...]
     scores: Scores
     counts: CaseCounts = field(default_factory=CaseCounts)
-    summary: tuple[Summary, ...] = ()
     gate: tuple[Verdict, ...] = ()
     warnings: tuple[str, ...] = ()
     shard: Shard | None = None
     footnote: str = ""
     confusion: ContingencyTable | None = field(default=None, compare=False)
     names: Mapping[int, str] = field(default_factory=dict, compare=False)
+
+    @cached_property
+    def summary(self) -> tuple[Summary, ...]:
+        """The scores over cases, made when they are first needed; see `segeval.results.summary`."""
+        from segeval.results.summary import summary_of  # deferred: the table of a pair has no need of it
+
+        return summary_of(self)
+
+    def with_gate(self, verdicts: Iterable[Verdict]) -> Results:
+        """The results with the verdicts of requirements, and the summary that is there already, if it is."""
+        judged = replace(self, gate=tuple(verdicts))
+        if "summary" in vars(self):
+            vars(judged)["summary"] = self.summary
+        return judged
 
     @property
     def exit_code(self) -> int:

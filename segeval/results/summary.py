@@ -31,8 +31,8 @@ from segeval.results.statistics import Values, badness, quantile
 COLUMNS_AT_ONCE = 512  # so that the draws of them take a few MB, however many labels there are
 
 
-def summarised(results: Results) -> Results:
-    """The results with their summary: over all cases, then over each group.
+def summary_of(results: Results) -> tuple[Summary, ...]:
+    """The scores of results over all cases, then over each group.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def summarised(results: Results) -> Results:
 
     Returns
     -------
-    Results
+    tuple of Summary
         A row per label and metric, then the mean over labels of each metric, then what is pooled from voxel counts;
         for all cases first, then for every group of theirs. Nothing where no case was scored.
     """
@@ -53,7 +53,7 @@ def summarised(results: Results) -> Results:
             members.setdefault(record.groups.get(column, ""), []).append(record)
         for value, cases in members.items():
             rows += [replace(row, by=column, group=value) for row in _rows(evidence, cases)]
-    return replace(results, summary=tuple(rows))
+    return tuple(rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

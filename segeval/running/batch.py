@@ -19,7 +19,6 @@ from segeval.pairing import Pairing, pair_folders, read_pairs
 from segeval.reading.metadata import read_metadata
 from segeval.results.results import Results
 from segeval.results.rows import Shard
-from segeval.results.summary import summarised
 from segeval.running.executor import Executor
 from segeval.running.journal import Journal
 from segeval.running.processes import Processes
@@ -139,7 +138,7 @@ def evaluate(
     noted = {"missing": settings.missing, "by": list(settings.by)}
     results = collect(outcomes(), plan, order=[case.name for case in cases], settings=noted)
     notes = (*pairing.remarks, *stray_warnings(pairing), *remarks)
-    return summarised(replace(results, warnings=notes, shard=_part(settings.shard, pairing)))
+    return replace(results, warnings=notes, shard=_part(settings.shard, pairing))
 
 
 def _part(shard: str | None, pairing: Pairing) -> Shard | None:
@@ -180,7 +179,7 @@ def grouped(results: Results, *, metadata: str, by: Sequence[str]) -> Results:
     groups, remarks = _groups(metadata, by, [record.case for record in results.cases])
     cases = tuple(replace(record, groups=groups.get(record.case, {})) for record in results.cases)
     settings = {**results.settings, "by": list(by)}
-    return summarised(replace(results, cases=cases, settings=settings, warnings=(*results.warnings, *remarks)))
+    return replace(results, cases=cases, settings=settings, warnings=(*results.warnings, *remarks))
 
 
 def _groups(

@@ -23,7 +23,7 @@ def collect(
     order: Iterable[str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Results:
-    """The results of cases that were scored under one plan, without summary and gate.
+    """The results of cases that were scored under one plan, without verdicts.
 
     Parameters
     ----------

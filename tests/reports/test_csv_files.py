@@ -14,7 +14,7 @@ import pytest
 import segeval
 from segeval.evidence.counts import ContingencyTable
 from segeval.reports.csv_files import MATRIX_LABELS, SUMMARY_COLUMNS, confusion_csv, summary_csv, to_csv
-from segeval.results.columns import Scores
+from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from tests.reports.test_exports import hostile
 from tests.reports.test_golden import METRIC_TOKENS, awkward
@@ -152,7 +152,10 @@ def test_summary_has_a_column_for_each_field() -> None:
                 assert row[column] == repr(value)
     assert "inf" in {row["max"] for row in rows}
     assert {row["name"] for row in rows} == {"'=1+1", '<b>&"x"</b>', "a.b", "a_b", ""}
-    assert "".join(summary_csv(replace(results, summary=()))) == ",".join(SUMMARY_COLUMNS) + "\n"
+    assert (
+        "".join(summary_csv(replace(results, cases=(), scores=Scores(), counts=CaseCounts())))
+        == ",".join(SUMMARY_COLUMNS) + "\n"
+    )
 
 
 def test_mean_of_a_column_is_the_mean_of_the_summary() -> None:

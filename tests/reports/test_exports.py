@@ -15,7 +15,6 @@ from segeval.reports.exports import to_grand_challenge, to_nnunet
 from segeval.reports.writers import EXPORTS
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, Summary, Verdict
-from segeval.results.summary import summarised
 from segeval.scoring.case import Case, Outcome
 from segeval.scoring.cases import score_maps
 from segeval.scoring.collect import collect
@@ -53,7 +52,7 @@ def run_of(maps: dict[str, tuple[Any, Any]], *, lost: tuple[CaseRecord, ...] = (
         score_maps(*pair(*both), plan, case=Case(name=name, prediction=f"p/{name}", reference=f"r/{name}"))
         for name, both in maps.items()
     ]
-    return summarised(collect([*outcomes, *(Outcome(record=record) for record in lost)], plan))
+    return collect([*outcomes, *(Outcome(record=record) for record in lost)], plan)
 
 
 def hostile() -> Results:
@@ -284,7 +283,7 @@ def test_grand_challenge_region_named_like_an_aggregate() -> None:
 def test_grand_challenge_groups_are_left_out() -> None:
     results = run_of(tiny(), metrics="dice")
     cases = tuple(replace(record, groups={"site": record.case}) for record in results.cases)
-    grouped = summarised(replace(results, cases=cases))
+    grouped = replace(results, cases=cases)
     assert len(grouped.summary) > len(results.summary)
     assert grand_challenge(grouped) == grand_challenge(results)
 

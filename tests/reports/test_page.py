@@ -31,7 +31,6 @@ from segeval.reports.page.contents import MOST_DRAWN
 from segeval.reports.page.drawings import inlined
 from segeval.reports.page.tables import MOST_ROWS, worst_cases
 from segeval.reports.summary_view import SummaryView
-from segeval.results.summary import summarised
 from tests.command import TOP, box, call, case, plain_environment, save
 from tests.pages import HOSTILE, LABEL, MESSAGE, METRICS, hostile, large, page_of, taken_apart
 from tests.paper import of_values
@@ -127,7 +126,7 @@ PAGES: dict[str, Callable[[], Results]] = {
     "hostile": hostile,
     "awkward": awkward_batch,
     "one": lambda: score_files(*case(4), metrics="dice,hd@95"),
-    "one awkward": lambda: summarised(awkward()),
+    "one awkward": awkward,
     "probabilities": lambda: score_files(
         "sample_data/street/probabilities",
         "sample_data/street/reference.png",
@@ -219,7 +218,7 @@ def test_rows_of_cases_that_were_not_scored_say_why() -> None:
 def test_of_too_many_rows_the_worst_of_every_metric_are_shown() -> None:
     results = large(1100)
     lost = replace(results.cases[0], case="lost", status="failed", message="it is cut short")
-    results = summarised(replace(results, cases=(*results.cases, lost)))
+    results = replace(results, cases=(*results.cases, lost))
     html, page = page_of(results, overlays=False)
     found = rows_of_scores(page)
     assert len(found) == MOST_ROWS
@@ -242,7 +241,7 @@ def test_the_worst_cases_by_hand() -> None:
     results = of_values(a=0.5, b=1.0, c=0.25, d=None, e=0.5, f=0.75)
 
     def worst(most: int, metric: str = "dice") -> list[tuple[str, float]]:
-        desk = SummaryView(results=summarised(results), alphabet=Alphabet())
+        desk = SummaryView(results=results, alphabet=Alphabet())
         return [(each.case, each.value) for each in worst_cases(desk, metric, most=most)]
 
     assert worst(3) == [("c", 0.25), ("a", 0.5), ("e", 0.5)]
@@ -297,7 +296,7 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path) -> None:
         capture_output=True,
         timeout=120,
     )
-    again = summarised(read_json((tmp_path / "r.json").read_text("utf-8")))
+    again = read_json((tmp_path / "r.json").read_text("utf-8"))
     assert (tmp_path / "r.html").read_text("utf-8") == page_of(again)[0]
 
 

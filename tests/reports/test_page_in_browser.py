@@ -17,7 +17,6 @@ import pytest
 from segeval.api import batch
 from segeval.reports.page import to_html
 from segeval.results.columns import CaseCounts, Scores
-from segeval.results.summary import summarised
 from tests.command import TOP
 from tests.pages import CASE, LABEL, hostile, large
 from tests.reports.test_golden import awkward_batch
@@ -300,7 +299,7 @@ def test_scores_are_read_beside_a_long_name(browser: Browser, folder: Path, widt
     scores, counts = Scores(), CaseCounts()
     scores.extend(replace(each, case=names[each.case]) for each in results.scores)
     counts.extend(replace(each, case=names[each.case]) for each in results.counts)
-    long = summarised(replace(results, cases=cases, scores=scores, counts=counts))
+    long = replace(results, cases=cases, scores=scores, counts=counts)
     path = write(folder / "long.html", long, overlays=False)
     with Opened(browser, path, viewport={"width": width, "height": 900}) as opened:
         found = opened.page.evaluate(
@@ -414,7 +413,7 @@ def test_ten_thousand_rows_sort_and_come_in_parts(browser: Browser, folder: Path
 def test_a_page_where_nothing_was_scored(browser: Browser, folder: Path) -> None:
     results = large(2, labels=1)
     lost = [replace(each, status="failed", message="it is cut short") for each in results.cases]
-    bare = replace(results, cases=tuple(lost), scores=results.scores.of([]), counts=results.counts.of([]), summary=())
+    bare = replace(results, cases=tuple(lost), scores=results.scores.of([]), counts=results.counts.of([]))
     with Opened(browser, write(folder / "bare.html", bare)) as opened:
         assert opened.cases() == ["case_00000", "case_00001"]
         assert opened.complaints == []

@@ -16,7 +16,6 @@ from segeval.reports.table import Table
 from segeval.reports.terminal import text_width
 from segeval.results.results import Results
 from segeval.results.rows import Shard, Verdict
-from segeval.results.summary import summarised
 from segeval.scoring.collect import collect
 from segeval.scoring.plan import plan_of
 from tests.reports.test_golden import awkward, awkward_batch, many_labels, nothing_scored, printed, scored, unscored
@@ -47,7 +46,7 @@ def three_of_five(**options: object) -> Results:
         unscored("d", "failed", "p/d.nii: it is cut short", groups={"site": "Y"}),
         unscored("e", "missing", None, groups={"site": "Z"}),
     ]
-    return summarised(collect(outcomes, plan))
+    return collect(outcomes, plan)
 
 
 def test_mean_stands_beside_its_n_and_what_it_is_over() -> None:
@@ -78,7 +77,7 @@ def test_mean_over_another_n_than_its_row_is_marked() -> None:
     plan = plan_of(metrics="dice,sensitivity,hd")
     both = [[1, 1, 0]]
     outcomes = [scored("a", both, both, plan), scored("b", both, both, plan), scored("c", both, [[0, 0, 0]], plan)]
-    found = run_summary(summarised(collect(outcomes, plan)), Alphabet())
+    found = run_summary(collect(outcomes, plan), Alphabet())
     label, pooled = rows_of(found.summary)
     assert (label["n"], label["dice ↑"], label["sensitivity ↑"]) == ("3", "0.6667", "(2) 1.0000")
     assert pooled["dice ↑"] == "0.8000"  # 2 * 4 / (2 * 4 + 2)
@@ -127,20 +126,20 @@ def test_groups_without_a_mean_over_labels_have_a_row_per_region() -> None:
 def test_intervals_are_not_doubted_from_twenty_cases_on() -> None:
     plan = plan_of(metrics="dice")
     both = [[1, 1, 0]]
-    results = summarised(collect([scored(f"c{n}", both, both, plan) for n in range(20)], plan))
+    results = collect([scored(f"c{n}", both, both, plan) for n in range(20)], plan)
     assert not any("narrow" in note for note in run_summary(results, Alphabet()).notes)
     rare = [
         *(scored(f"c{n}", both, both, plan) for n in range(20)),
         *(scored(f"d{n}", [[2]], [[2]], plan) for n in "ab"),
     ]
-    notes = run_summary(summarised(collect(rare, plan)), Alphabet()).notes
+    notes = run_summary(collect(rare, plan), Alphabet()).notes
     assert "intervals from fewer than 20 cases may be too narrow" in notes
 
 
 def test_mixed_units_and_infinities_are_warned_of() -> None:
     plan = plan_of(metrics="hd", penalty="inf")
     outcomes = [scored("a", [[1]], [[1]], plan, unit="px"), scored("b", [[0]], [[1]], plan)]
-    found = run_summary(summarised(collect(outcomes, plan)), Alphabet())
+    found = run_summary(collect(outcomes, plan), Alphabet())
     assert "hd: the mean mixes mm and px" in found.warnings
     assert "infinite scores: 1; so is a mean over one, and a spreadsheet leaves them out" in found.warnings
     assert rows_of(found.summary)[0]["hd ↓"] == "inf"
@@ -152,7 +151,7 @@ def test_mean_of_a_count_is_not_rounded_to_a_whole() -> None:
     """One voxel in two cases is half a voxel."""
     plan = plan_of(metrics="fp")
     outcomes = [scored("a", [[1, 1]], [[1, 0]], plan), scored("b", [[1, 0]], [[1, 0]], plan)]
-    found = run_summary(summarised(collect(outcomes, plan)), Alphabet())
+    found = run_summary(collect(outcomes, plan), Alphabet())
     assert rows_of(found.summary)[0]["fp ↓"] == "0.5"
     assert found.spread[0].rows[0][-1] == "1 a"
 
@@ -169,7 +168,7 @@ def test_failures_come_before_what_was_left_out_on_purpose() -> None:
     plan = plan_of(metrics="dice")
     outcomes = [unscored(f"s{n}", "skipped", "no prediction") for n in range(30)]
     outcomes += [unscored("m", "missing", None), unscored("f", "failed", "cut short")]
-    found = run_summary(summarised(collect(outcomes, plan)), Alphabet())
+    found = run_summary(collect(outcomes, plan), Alphabet())
     assert found.headline == "32 cases: 1 failed, 1 missing, 30 skipped"
     assert found.failures is not None
     assert [row[0] for row in found.failures.rows[:3]] == ["f", "m", "s0"]
@@ -189,7 +188,7 @@ def test_warnings_are_said_once_with_an_example() -> None:
 
 def test_labels_without_any_value_are_counted_not_shown() -> None:
     plan = plan_of(metrics="dice", labels={n: f"organ {n}" for n in range(1, 60)})
-    found = run_summary(summarised(collect([scored(case, [[1]], [[1]], plan) for case in "ab"], plan)), Alphabet())
+    found = run_summary(collect([scored(case, [[1]], [[1]], plan) for case in "ab"], plan), Alphabet())
     assert [row["name"] for row in rows_of(found.summary)] == ["organ 1", "macro", "macro_pooled"]
     assert found.summary is not None
     assert found.summary.notes[0] == "not shown: 58 labels without any value"
@@ -207,7 +206,7 @@ def test_many_labels_are_folded() -> None:
 
 def test_one_case_has_no_spread() -> None:
     plan = plan_of(metrics="dice")
-    results = summarised(collect([scored("a", [[1, 2]], [[1, 2]], plan)], plan))
+    results = collect([scored("a", [[1, 2]], [[1, 2]], plan)], plan)
     found = run_summary(results, Alphabet())
     assert found.headline == "1 case: 1 scored; 2 labels"
     assert (found.spread, found.tables, found.notes) == ((), (), ())
@@ -223,7 +222,7 @@ def test_part_of_a_run_says_so() -> None:
 
 def test_nothing_to_score_and_nothing_scored_are_said() -> None:
     plan = plan_of(metrics="dice")
-    empty = summarised(collect([scored("a", [[0]], [[0]], plan), scored("b", [[0]], [[0]], plan)], plan))
+    empty = collect([scored("a", [[0]], [[0]], plan), scored("b", [[0]], [[0]], plan)], plan)
     assert run_summary(empty, Alphabet()).notes == ("no label to score in any case",)
     assert "no case was scored: there are no means" in printed(print_run_summary, nothing_scored())
     assert "no case was scored: there are no means" in "".join(to_markdown(nothing_scored(1)))

@@ -31,7 +31,6 @@ from segeval.reports.writers import FIGURE_SUFFIXES
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, LabelCounts, Score
-from segeval.results.summary import summarised
 from tests.analysis.test_series import sized
 from tests.command import TOP, call, plain_environment
 from tests.paper import of_values, record, results_of, save, score
@@ -151,7 +150,7 @@ def test_a_box_runs_from_quartile_to_quartile() -> None:
 
 
 def test_boxes_have_the_quartiles_of_the_summary() -> None:
-    results = summarised(many(40, 3))
+    results = many(40, 3)
     picture = Picture(box({"r": results}, metric="dice", suffix=".svg"))
     boxes = [path for path in picture.paths("stroke: #003f62") if len(path) == 5]
     medians = picture.paths("stroke-width: 1.2")

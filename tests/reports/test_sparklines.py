@@ -16,7 +16,6 @@ from segeval.reports.run_summary import print_run_summary
 from segeval.reports.sparklines import STEPS, Sparklines, sparkline
 from segeval.reports.terminal import Printer
 from segeval.results.columns import Scores
-from segeval.results.summary import summarised
 from segeval.scoring.collect import collect
 from segeval.scoring.plan import plan_of
 from tests.paper import of_values, record, results_of, score
@@ -72,7 +71,7 @@ def three_cases() -> Results:
     plan = plan_of(metrics="dice,hd")
     reference = [[1, 1, 0, 0, 2]]
     maps = {"a" * 25: reference, "b" * 25: [[1, 0, 0, 0, 2]], "c" * 25: [[0, 0, 0, 1, 2]]}
-    return summarised(collect([scored(name, each, reference, plan) for name, each in maps.items()], plan))
+    return collect([scored(name, each, reference, plan) for name, each in maps.items()], plan)
 
 
 def printed(results: Results, width: int | None, encoding: str = "utf-8") -> str:

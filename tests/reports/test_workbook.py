@@ -98,7 +98,7 @@ def test_every_float_reads_back(values: list[float]) -> None:
     first = results.scores[0]
     cases = tuple(replace(results.cases[0], case=str(number)) for number in range(len(values)))
     scores = Scores(replace(first, case=case.case, value=value) for case, value in zip(cases, values, strict=True))
-    results = replace(results, cases=cases, scores=scores, summary=())
+    results = replace(results, cases=cases, scores=scores)
     rows = rows_of(book_of(results), "Cases")
     found = [float(str(row[6])) for row in rows[1:]]
     assert [struct.pack("d", value + 0.0) for value in found] == [struct.pack("d", value + 0.0) for value in values]

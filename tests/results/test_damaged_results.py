@@ -13,7 +13,6 @@ import pytest
 
 from segeval.errors import InputError
 from segeval.reports.json_files import read_json
-from segeval.results.summary import summarised
 from tests.command import call, save
 
 Step = str | int
@@ -213,10 +212,10 @@ def test_a_score_that_is_not_there_names_the_file(
 def test_a_label_that_weighs_nothing_may_be_infinite(results: dict[str, Any]) -> None:
     del results["summary"]
     results["settings"]["weight"] = {"2": 0}
-    means = [row for row in summarised(read_json(json.dumps(results))).summary if row.aggregate == "macro"]
+    means = [row for row in read_json(json.dumps(results)).summary if row.aggregate == "macro"]
     (liver,) = [
         row.mean
-        for row in summarised(read_json(json.dumps(results))).summary
+        for row in read_json(json.dumps(results)).summary
         if (row.aggregate, row.label, row.metric, row.by) == ("cases", 1, "hd@95", None)
     ]
     assert [row.mean for row in means if (row.metric, row.by) == ("hd@95", None)] == [liver]

@@ -16,7 +16,6 @@ from segeval.results.columns import CaseCounts, Scores
 from segeval.results.gate import judge, parse_requirement
 from segeval.results.results import Results
 from segeval.results.rows import Verdict
-from segeval.results.summary import summarised
 
 # liver: TP 3, FP 1, FN 0; spleen: TP 2, FP 0, FN 1; label 3 missed; label 4 made up
 REFERENCE = np.array([[1, 1, 1, 0, 2, 2, 2, 3, 0, 0]])
@@ -224,13 +223,11 @@ def test_statistics_are_taken_over_the_cases(statistic: str, expected: float) ->
     one = scored(only=[1])
     row = next(each for each in one.scores if each.metric == "dice")
     values = [("a", 0.2), ("b", 0.9), ("c", 0.4), ("d", None)]
-    many = summarised(
-        replace(
-            one,
-            cases=tuple(replace(one.cases[0], case=case) for case, _ in values),
-            scores=Scores(replace(row, case=case, value=value) for case, value in values),
-            counts=CaseCounts(),
-        )
+    many = replace(
+        one,
+        cases=tuple(replace(one.cases[0], case=case) for case, _ in values),
+        scores=Scores(replace(row, case=case, value=value) for case, value in values),
+        counts=CaseCounts(),
     )
     (verdict,) = verdicts(f"liver:dice.{statistic}=0.1", many)
     assert verdict.value == pytest.approx(expected)
@@ -261,14 +258,11 @@ def test_a_mean_over_labels_of_what_is_over_all_is_refused() -> None:
 
 def test_a_label_that_is_known_but_was_never_scored_fails_and_is_no_mistake() -> None:
     one = scored()
-    nothing = summarised(
-        replace(
-            one,
-            cases=(replace(one.cases[0], status="failed"),),
-            scores=Scores(),
-            counts=CaseCounts(),
-            summary=(),
-        )
+    nothing = replace(
+        one,
+        cases=(replace(one.cases[0], status="failed"),),
+        scores=Scores(),
+        counts=CaseCounts(),
     )
     for requirement in ("liver:dice=0.5", "organs:dice=0.5", "1:dice=0.5", "kidney:dice=0.5"):
         assert [(each.value, each.passed) for each in verdicts(requirement, nothing)] == [(None, False)]

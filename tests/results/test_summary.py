@@ -19,7 +19,6 @@ from segeval.results import intervals
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, Score, Summary
-from segeval.results.summary import summarised
 from segeval.scoring.case import Case, Outcome
 from segeval.scoring.cases import score_maps
 from segeval.scoring.collect import collect
@@ -51,7 +50,7 @@ def random_run(seed: int, *, cases: int, kinds: int = 3, **options: Any) -> Resu
         reference[reference == random.integers(0, kinds + 1)] = 0
         prediction = np.where(random.random((7, 8)) < 0.8, reference, random.integers(0, kinds + 1, (7, 8)))
         found.append(outcome(f"case_{number:03}", prediction, reference, **options))
-    return summarised(collect(found, plan_of(**options)))
+    return collect(found, plan_of(**options))
 
 
 def row_of(results: Results, metric: str, label: int | str | None, aggregate: str = "cases", **group: str) -> Summary:
@@ -75,7 +74,7 @@ def test_a_worked_example() -> None:
         lost("f", "missing"),
         lost("g", "skipped"),
     ]
-    results = summarised(collect(found, plan_of(metrics=["dice", "precision", "hd"])))
+    results = collect(found, plan_of(metrics=["dice", "precision", "hd"]))
     dice = row_of(results, "dice", 1)
     assert (dice.n, dice.n_undefined, dice.n_absent) == (3, 0, 1)
     assert (dice.n_missed, dice.n_false_alarm) == (1, 1)
@@ -103,7 +102,7 @@ def test_a_worked_example() -> None:
 def test_the_denominators_add_up_to_the_references() -> None:
     results = random_run(3, cases=30, kinds=6)
     extra = [lost("x", "failed"), lost("y", "missing"), lost("z", "skipped")]
-    results = summarised(replace(results, cases=(*results.cases, *(each.record for each in extra))))
+    results = replace(results, cases=(*results.cases, *(each.record for each in extra)))
     for row in results.summary:
         if row.aggregate in ("cases", "pooled"):
             total = row.n + row.n_undefined + row.n_absent + row.n_failed + row.n_missing + row.n_skipped
@@ -171,7 +170,7 @@ def test_intervals_cover_what_they_claim() -> None:
     for _ in range(400):
         values = random.beta(8, 2, 60)
         results = replace(random_run(0, cases=0), metrics=("dice",), cases=records(60), scores=rows(values))
-        row = row_of(summarised(results), "dice", 1)
+        row = row_of(results, "dice", 1)
         assert row.ci_low is not None
         assert row.ci_high is not None
         covered += row.ci_low <= 0.8 <= row.ci_high
@@ -206,7 +205,7 @@ def rows(values: Any, *, metric: str = "dice", label: int | str = 1) -> Scores:
 def test_laws(values: list[float]) -> None:
     """Between the extremes, whatever the values; one value has no interval; the worst is the least."""
     results = replace(random_run(0, cases=0), metrics=("dice",), cases=records(len(values)), scores=rows(values))
-    row = row_of(summarised(results), "dice", 1)
+    row = row_of(results, "dice", 1)
     defined = [value for value in values if not math.isnan(value)]
     assert row.n == len(defined)
     if not defined:
@@ -237,13 +236,13 @@ def test_the_order_of_addition_changes_no_interval(monkeypatch: pytest.MonkeyPat
     assert (weights[:5] @ exact).tolist() == [list(map(float, row)) for row in whole]
     one = random_run(2, cases=40)
     monkeypatch.setattr(intervals, "DRAWN_AT_ONCE", 40 * 7)
-    assert summarised(one).summary == one.summary
+    assert one.summary == one.summary
 
 
 def test_infinite_distances_are_counted() -> None:
     values = [1.0, math.inf, 2.0, 3.0]
     results = replace(random_run(0, cases=0), metrics=("hd",), cases=records(4), scores=rows(values, metric="hd"))
-    row = row_of(summarised(results), "hd", 1)
+    row = row_of(results, "hd", 1)
     assert (row.n, row.mean, row.max, row.min) == (4, math.inf, math.inf, 1.0)
     assert (row.sd, row.ci_low, row.ci_high) == (None, None, None)
     assert (row.median, row.q3) == (2.5, math.inf)
@@ -256,24 +255,22 @@ def test_infinite_distances_are_counted() -> None:
 )
 def test_the_worst_case_is_so_by_the_direction_of_the_metric(metric: str, values: list[float], worst: int) -> None:
     results = replace(random_run(0, cases=0), metrics=(metric,), cases=records(3), scores=rows(values, metric=metric))
-    assert row_of(summarised(results), metric, 1).worst_case == f"{worst:05}"
+    assert row_of(results, metric, 1).worst_case == f"{worst:05}"
 
 
 def test_groups_are_summed_up_by_themselves() -> None:
     results = random_run(4, cases=10)
     sites = ["A" if number % 3 else "B" for number in range(10)]
     cases = tuple(replace(record, groups={"site": site}) for record, site in zip(results.cases, sites, strict=True))
-    grouped = summarised(replace(results, cases=cases))
+    grouped = replace(results, cases=cases)
     assert [row for row in grouped.summary if row.by is None] == list(results.summary)
     for site in "AB":
         chosen = [record.case for record, own in zip(results.cases, sites, strict=True) if own == site]
-        alone = summarised(
-            replace(
-                results,
-                cases=tuple(record for record in results.cases if record.case in chosen),
-                scores=results.scores.of(chosen),
-                counts=results.counts.of(chosen),
-            )
+        alone = replace(
+            results,
+            cases=tuple(record for record in results.cases if record.case in chosen),
+            scores=results.scores.of(chosen),
+            counts=results.counts.of(chosen),
         )
         own = [row for row in grouped.summary if row.group == site]
         assert [replace(row, by=None, group=None) for row in own] == list(alone.summary)
@@ -290,6 +287,6 @@ def test_labels_then_regions_then_what_is_over_all() -> None:
 
 
 def test_nothing_scored_has_no_summary() -> None:
-    assert summarised(collect([lost("a", "failed")], plan_of())).summary == ()
-    assert summarised(collect([], plan_of())).summary == ()
+    assert collect([lost("a", "failed")], plan_of()).summary == ()
+    assert collect([], plan_of()).summary == ()
     assert len(CaseCounts()) == len(Scores()) == 0
