@@ -16,7 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from segeval.analysis.levels import level_order
-from segeval.analysis.results_files import Source, asked_for, check_metrics, metrics_of, rank, sources_of
+from segeval.analysis.results_files import (
+    ResultsFile,
+    check_metrics,
+    label_order,
+    metrics_of,
+    results_files,
+    wanted_labels,
+)
 from segeval.errors import InputError, UsageError, shown
 from segeval.maps.labels import Key
 from segeval.metrics import find, parse
@@ -179,7 +186,7 @@ def pivot(
     of_runs = {path: _of_run(path, list(files), runs) for path in files}
     _check_factors(factors, files, metadata, of_runs)
     called = names_of(list(files))
-    sources = sources_of({called[path]: results for path, results in files.items()})
+    sources = results_files({called[path]: results for path, results in files.items()})
     tokens = _tokens(sources, list(files), metrics, factors)
     found = _Gathered()
     chosen = _chosen(sources, tokens, labels, found, by_label=not {LABEL, NAME}.isdisjoint(factors))
@@ -274,7 +281,7 @@ def _check_factors(
 
 
 def _tokens(
-    sources: Sequence[Source], paths: Sequence[str], metrics: Sequence[str], factors: Sequence[str]
+    sources: Sequence[ResultsFile], paths: Sequence[str], metrics: Sequence[str], factors: Sequence[str]
 ) -> list[str]:
     """The metrics that are asked for, or all there are: one, unless a factor tells them apart."""
     if metrics:
@@ -292,7 +299,7 @@ def _tokens(
 
 def _gather(
     found: _Gathered,
-    source: Source,
+    source: ResultsFile,
     chosen: Sequence[tuple[Key, str]],
     factors: Sequence[str],
     metadata: Mapping[str, Mapping[str, str]] | None,
@@ -309,17 +316,17 @@ def _gather(
             found.unknown[record.case] = None
             continue
         of_cases.setdefault(levels, []).append(place)
-        found.seen[record.case, (*levels, source.called if FILE in factors else "")] += 1
+        found.seen[record.case, (*levels, source.title if FILE in factors else "")] += 1
         if record.status != "scored":
             found.unscored[record.status] += 1
     scored = np.array([record.status == "scored" for record in results.cases], bool)
-    units, asked = source.units(), set(metrics_of(results))
+    units, scored_metrics = source.units(), set(metrics_of(results))
     for levels, places in of_cases.items():
         of_factor = dict(zip(case_factors, levels, strict=True))
         for label, metric in chosen:
-            if metric not in asked:
+            if metric not in scored_metrics:
                 continue
-            own = of_factor | {FILE: source.called, LABEL: str(label), NAME: source.names[label], METRIC: metric}
+            own = of_factor | {FILE: source.title, LABEL: str(label), NAME: source.names[label], METRIC: metric}
             key = tuple(own[factor] for factor in factors)
             values, reasons = source.column((label, metric))
             values, reasons = values[places], reasons[places]
@@ -338,12 +345,17 @@ def _levels_of(known: Mapping[str, str], factors: Sequence[str]) -> Levels | Non
 
 
 def _chosen(
-    sources: Sequence[Source], tokens: Collection[str], labels: Collection[str], found: _Gathered, *, by_label: bool
+    sources: Sequence[ResultsFile],
+    tokens: Collection[str],
+    labels: Collection[str],
+    found: _Gathered,
+    *,
+    by_label: bool,
 ) -> list[tuple[Key, str]]:
     """Which labels and metrics the cells are of, by label, whichever file has them."""
     kinds = list(dict.fromkeys(kind for source in sources for kind in source.column_of if kind[1] in tokens))
-    kinds.sort(key=lambda kind: rank(kind[0]))
-    called = asked_for(sources, (label for label, _ in kinds), labels)
+    kinds.sort(key=lambda kind: label_order(kind[0]))
+    called = wanted_labels(sources, (label for label, _ in kinds), labels)
     if labels:
         kept = [kind for kind in kinds if kind[0] in called]
     elif by_label:
@@ -381,14 +393,14 @@ def _cell(found: _Gathered, key: Levels) -> Cell:
 
 
 def _order_of(
-    factors: Sequence[str], sources: Sequence[Source], tokens: Sequence[str]
+    factors: Sequence[str], sources: Sequence[ResultsFile], tokens: Sequence[str]
 ) -> list[Callable[[str], object]]:
     """For each factor the sort key of its levels: files and metrics as given, names by label, others by value."""
     names: dict[str, tuple[int, int, str]] = {}
     for source in sources:
         for label, name in source.names.items():
-            names[name] = min(names.get(name, (9, 0, "")), (*rank(label), name))
-    files = {source.called: place for place, source in enumerate(sources)}
+            names[name] = min(names.get(name, (9, 0, "")), (*label_order(label), name))
+    files = {source.title: place for place, source in enumerate(sources)}
     metrics = {token: place for place, token in enumerate(tokens)}
     keys: dict[str, Callable[[str], object]] = {FILE: files.__getitem__, METRIC: metrics.__getitem__}
     keys |= {NAME: names.__getitem__, LABEL: lambda level: (level == ALL, level_order(level))}

@@ -22,13 +22,13 @@ from segeval.text import enumerated
 
 
 @dataclass(slots=True, kw_only=True)
-class Source:
+class ResultsFile:
     """One file.
 
     Parameters
     ----------
-    called
-        What it is called.
+    title
+        What it is called in a report.
     results
         What is in it.
     column_of
@@ -39,7 +39,7 @@ class Source:
         Label -> name; its number where no file names it.
     """
 
-    called: str
+    title: str
     results: Results
     column_of: dict[tuple[Key, str], int]
     values: Values
@@ -47,12 +47,12 @@ class Source:
     names: dict[Key, str]
 
     @classmethod
-    def of(cls, called: str, results: Results) -> Source:
+    def of(cls, title: str, results: Results) -> ResultsFile:
         """A file with the names that are in itself."""
         scores = results.scores
         matrix = ScoreMatrix.of(scores, [record.case for record in results.cases])
         return cls(
-            called=called,
+            title=title,
             results=results,
             column_of={kind: place for place, kind in enumerate(matrix.columns)},
             values=matrix.filled(scores.values, np.nan),
@@ -78,7 +78,7 @@ class Source:
         }
 
 
-def sources_of(files: Mapping[str, Results]) -> list[Source]:
+def results_files(files: Mapping[str, Results]) -> list[ResultsFile]:
     """Files with the names that they give labels, and those that other files give them.
 
     Parameters
@@ -86,7 +86,7 @@ def sources_of(files: Mapping[str, Results]) -> list[Source]:
     files
         What each is called -> its results.
     """
-    sources = [Source.of(called, results) for called, results in files.items()]
+    sources = [ResultsFile.of(title, results) for title, results in files.items()]
     shared: dict[Key, str] = {}
     for source in sources:
         shared = source.names | shared
@@ -118,13 +118,13 @@ def check_metrics(results: Results, tokens: Iterable[str], *, path: str) -> None
         raise UsageError(f"no score of {', '.join(lacking)}", source=path, hint=known)
 
 
-def asked_for(sources: Sequence[Source], labels: Iterable[Key], wanted: Collection[str]) -> list[Key]:
+def wanted_labels(sources: Sequence[ResultsFile], labels: Iterable[Key], wanted: Collection[str]) -> list[Key]:
     """Those of some labels that are wanted, in order.
 
     Parameters
     ----------
     sources
-        Who name them.
+        The files that name the labels.
     labels
         Those that there are.
     wanted
@@ -135,7 +135,7 @@ def asked_for(sources: Sequence[Source], labels: Iterable[Key], wanted: Collecti
     UsageError
         There is no such label.
     """
-    ordered = sorted(dict.fromkeys(labels), key=rank)
+    ordered = sorted(dict.fromkeys(labels), key=label_order)
     if not wanted:
         return ordered
     called = {label: {str(label), *(source.names[label] for source in sources)} for label in ordered}
@@ -149,7 +149,7 @@ def asked_for(sources: Sequence[Source], labels: Iterable[Key], wanted: Collecti
     return [label for label in ordered if not called[label].isdisjoint(wanted)]
 
 
-def rank(label: Key) -> tuple[int, int]:
+def label_order(label: Key) -> tuple[int, int]:
     """Sort key of a label: by number, then regions, then what is over all labels."""
     return (0, label) if isinstance(label, int) else (2 if label == ALL else 1, 0)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.analysis.results_files import Source, asked_for, check_metrics, sources_of
+from segeval.analysis.results_files import ResultsFile, check_metrics, results_files, wanted_labels
 from segeval.errors import UsageError
 from segeval.maps.labels import Key
 from segeval.metrics import Direction, parse
@@ -161,11 +161,11 @@ def series_of(runs: Mapping[str, Results], *, metric: str, labels: Collection[st
     """
     request = parse(metric)
     token, better = request.token, request.card.better
-    sources = sources_of(runs)
+    sources = results_files(runs)
     for source in sources:
-        check_metrics(source.results, [token], path=source.called)
+        check_metrics(source.results, [token], path=source.title)
     there = (label for source in sources for label, each in source.column_of if each == token)
-    kept = asked_for(sources, there, labels)
+    kept = wanted_labels(sources, there, labels)
     called = _called(sources)
     units = [source.units().get(token) for source in sources]
     return tuple(
@@ -185,14 +185,14 @@ def sizes_of(runs: Mapping[str, Results], *, labels: Collection[str] = ()) -> tu
     UsageError
         No such label, or cases whose sizes have different units.
     """
-    sources = sources_of(runs)
+    sources = results_files(runs)
     units = {_unit_of(case) for results in runs.values() for case in results.cases if case.status == "scored"}
     if len(units) > 1:
         raise UsageError(
             f"sizes in {' and in '.join(sorted(units))} do not go together", hint="--spacing gives pictures a scale"
         )
     there = (label for source in sources for label in source.results.counts.labels.values)
-    kept = asked_for(sources, there, labels)
+    kept = wanted_labels(sources, there, labels)
     called = _called(sources)
     unit = next(iter(units), "voxels")
     matrices = [_sized(source, kept) for source in sources]
@@ -233,7 +233,7 @@ def agreement_of(sizes: Sizes) -> Agreement:
     return Agreement(n=n, bias=bias, sd=sd, low=bias - LIMITS * sd, high=bias + LIMITS * sd)
 
 
-def _called(sources: Sequence[Source]) -> Mapping[Key, str]:
+def _called(sources: Sequence[ResultsFile]) -> Mapping[Key, str]:
     """Label -> its name in the first run; a run that calls it otherwise has it under that name all the same."""
     return sources[0].names if sources else {}
 
@@ -242,7 +242,7 @@ def _unscored(results: Results) -> Mapping[str, int]:
     return Counter(record.status for record in results.cases if record.status != "scored")
 
 
-def _series(source: Source, label: Key, *, name: str, metric: str, unit: str | None, better: Direction) -> Series:
+def _series(source: ResultsFile, label: Key, *, name: str, metric: str, unit: str | None, better: Direction) -> Series:
     values, notes = source.column((label, metric))
     there = ~np.isnan(values)
     scores = source.results.scores
@@ -251,7 +251,7 @@ def _series(source: Source, label: Key, *, name: str, metric: str, unit: str | N
     )
     unscored = _unscored(source.results)
     return Series(
-        run=source.called,
+        run=source.title,
         label=label,
         name=name,
         metric=metric,
@@ -270,7 +270,7 @@ def _unit_of(case: CaseRecord) -> str:
     return _SIZES.get((case.unit or "", len(case.shape or ())), "voxels")
 
 
-def _sized(source: Source, labels: Sequence[Key]) -> NDArray[np.float64]:
+def _sized(source: ResultsFile, labels: Sequence[Key]) -> NDArray[np.float64]:
     """Sizes in the reference and the prediction, shape (labels, 2, cases); NaN where neither has the label."""
     results, counts = source.results, source.results.counts
     place_of_case = {record.case: place for place, record in enumerate(results.cases)}
@@ -290,10 +290,10 @@ def _sized(source: Source, labels: Sequence[Key]) -> NDArray[np.float64]:
     return found
 
 
-def _sizes(source: Source, label: Key, name: str, sizes: NDArray[np.float64], *, unit: str) -> Sizes:
+def _sizes(source: ResultsFile, label: Key, name: str, sizes: NDArray[np.float64], *, unit: str) -> Sizes:
     unscored = _unscored(source.results)
     return Sizes(
-        run=source.called,
+        run=source.title,
         label=label,
         name=name,
         unit=unit,

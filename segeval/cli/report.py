@@ -71,7 +71,7 @@ def report(results: str, *, output: str, images: str | None, **options: Any) -> 
         from segeval.running.batch import grouped
 
         found = grouped(found, metadata=metadata, by=options["by"])
-    cases = (case_of(record, beside=results) for record in found.cases)
+    cases = (case_of(record, results_path=results) for record in found.cases)
     files = (path for case in cases for path in (case.prediction, case.reference) if path)
     overlays = not options["no_overlays"]
     page = to_html(

@@ -120,8 +120,8 @@ def losses_of(case: Case, plan: Plan, *, threads: int = 1) -> LossTable:
     InputError, UsageError
         As for scoring the case.
     """
-    asked = parse_all([name for name, card in METRICS.items() if card.is_soft], probabilities=True)
-    plan = replace(plan, metrics=tuple(asked))
+    requests = parse_all([name for name, card in METRICS.items() if card.is_soft], probabilities=True)
+    plan = replace(plan, metrics=tuple(requests))
     soft, prediction, reference, plan = read_soft_case(case, plan, threads=threads)
     try:
         return _table(case, plan, replace(soft, bins=bins_of(plan)), (prediction, reference), threads=threads)

@@ -99,25 +99,26 @@ class Slice:
         return self.reference & ~self.prediction
 
 
-def case_of(record: CaseRecord, *, beside: str | None = None) -> Case:
+def case_of(record: CaseRecord, *, results_path: str | None = None) -> Case:
     """The files of a case, to be read again: where they were, or else beside its results.
 
     Parameters
     ----------
     record
         The case as it was scored.
-    beside
+    results_path
         The file of the results, if there is one: a relative path that leads to nothing from here is tried from the
         folder of that file, and stays as it is where that leads to nothing either.
 
     Examples
     --------
-    >>> case_of(CaseRecord(case="a", status="scored", prediction="no/p.png", reference="/r.png"), beside="out/r.json")
+    >>> record = CaseRecord(case="a", status="scored", prediction="no/p.png", reference="/r.png")
+    >>> case_of(record, results_path="out/r.json")
     Case(name='a', prediction='no/p.png', reference='/r.png', problem=None, near=())
     """
 
     def found(path: str) -> str:
-        other = path if beside is None else os.path.join(os.path.dirname(beside), path)  # noqa: PTH118, PTH120
+        other = path if results_path is None else os.path.join(os.path.dirname(results_path), path)  # noqa: PTH118, PTH120
         return other if _is_nowhere(path) and not _is_nowhere(other) else path
 
     prediction = None if record.prediction is None else found(record.prediction)

@@ -91,14 +91,14 @@ def _farthest_piece(
     stray[pieces[other]] = False
     places = np.argwhere(borders[0])
     owners = pieces[borders[0]]
-    asking = stray[owners]
-    if not asking.any():
+    of_stray = stray[owners]
+    if not of_stray.any():
         return None
     scale = np.array(spacing)
-    found, _ = cKDTree(np.argwhere(borders[1]) * scale).query(places[asking] * scale)
+    found, _ = cKDTree(np.argwhere(borders[1]) * scale).query(places[of_stray] * scale)
     distances = np.asarray(found)
-    piece = owners[asking][np.argmax(distances)]
-    of_piece = distances[owners[asking] == piece]
+    piece = owners[of_stray][np.argmax(distances)]
+    of_piece = distances[owners[of_stray] == piece]
     return _Piece(
         voxels=int(sizes[piece]),
         share=of_piece.size / owners.size,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from segeval.errors import GeometryError, InputError
 from segeval.maps.channels import BEYOND, OFF, refuse_range
 from segeval.maps.label_map import Grid, LabelMap, Labels
+from segeval.text import counted
 
 MEND = "--normalise clips and renormalises them"
 UNANNOUNCED = "a label map is scored without --probabilities"
@@ -309,7 +310,7 @@ class _Ranges:
 
 
 def _found(voxels: int, what: str, source: str) -> InputError:
-    found = f"1 voxel that is {what}" if voxels == 1 else f"{voxels:,} voxels that are {what}"
+    found = f"{counted(voxels, 'voxel', spec=',')} that {'is' if voxels == 1 else 'are'} {what}"
     hint = "export it again, or write the background's probability as 1 there"
     return InputError(f"expected probabilities, found {found}", source=source, hint=hint)
 

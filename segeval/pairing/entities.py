@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from segeval.errors import shown
 from segeval.pairing.listing import Item, Side, listed
 from segeval.pairing.matches import Groups, Matches
-from segeval.pairing.remarks import number
+from segeval.pairing.remarks import count_word
 from segeval.text import counted
 
 _NAME = r"(?:.*/)?(sub-[^_/-]+(?:_[^_/-]+-[^_/-]+)*)_"
@@ -98,7 +98,7 @@ def _refuse(
         if any(key in offered for offered in pipelines):
             choice = [item for offered in pipelines for item in offered.get(key, next(iter(offered.values()))[:1])]
             problem = (
-                f"predictions of {number(len(pipelines))} pipelines could serve, such as {listed(choice)}; "
+                f"predictions of {count_word(len(pipelines))} pipelines could serve, such as {listed(choice)}; "
                 "give the folder of one, or --prediction-pattern"
             )
             matches.problems.update(dict.fromkeys(names, problem))
@@ -113,7 +113,7 @@ def _settle(
             matches.add(wanted[key][0], items)
             continue
         rivals = [groups[name][0] for name in wanted[key]]
-        problem = f"{number(len(rivals))} references compete for {listed(items)}: {listed(rivals)}"
+        problem = f"{count_word(len(rivals))} references compete for {listed(items)}: {listed(rivals)}"
         matches.problems.update(dict.fromkeys(wanted[key], problem))
         matches.taken.update(item.relative for item in items)
 

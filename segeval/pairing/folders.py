@@ -19,7 +19,7 @@ from segeval.pairing.names import match_names
 from segeval.pairing.near import count_channels, near_predictions
 from segeval.pairing.paths import are_same, strict_order
 from segeval.pairing.patterns import compile_pattern
-from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, number
+from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, count_word
 from segeval.reading import POLYGON_SUFFIX, SUFFIXES
 from segeval.scoring.case import Case
 from segeval.text import counted
@@ -155,10 +155,10 @@ def _case(name: str, references: Sequence[Item], matches: Matches) -> Case:
     if not all(item.is_text for item in references):
         problems.append(NOT_TEXT)
     if len(references) > 1:
-        problems.append(f"{number(len(references))} references for one case: {listed(references)}")
+        problems.append(f"{count_word(len(references))} references for one case: {listed(references)}")
     found = matches.found.get(name, [])
     if len(found) > 1:
-        problems.append(f"{number(len(found))} predictions for one reference: {listed(found)}")
+        problems.append(f"{count_word(len(found))} predictions for one reference: {listed(found)}")
     if name in matches.problems:
         problems.append(matches.problems[name])
     if len(found) == 1 and len(references) == 1 and are_same(found[0].path, references[0].path):

@@ -12,7 +12,7 @@ NOT_TEXT = "the file name is not valid UTF-8, which result files cannot hold; re
 SAME_FILE = "its prediction and its reference are the same file"
 
 
-def number(count: int) -> str:
+def count_word(count: int) -> str:
     """How many there are of what there should be one of."""
     return "two" if count == 2 else str(count)
 

@@ -15,7 +15,7 @@ from segeval.pairing.listing import entries
 from segeval.pairing.matches import Pairing
 from segeval.pairing.near import MOST_SUGGESTED, Pool
 from segeval.pairing.paths import are_same, base_of, is_text, joined, stem_of, strict_order, suffix_of
-from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, number
+from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, count_word
 from segeval.reading import file_behind
 from segeval.reading.case_tables import CaseTable, cell, line_list, read_case_table, storable
 from segeval.scoring.case import Case
@@ -70,8 +70,8 @@ def read_pairs(path: str) -> Pairing:
     groups: dict[str, list[_Row]] = {}
     for row in rows:
         groups.setdefault(row.name, []).append(row)
-    beside = _Beside(row.prediction for row in rows)
-    cases = [_case(name, group, beside) for name, group in groups.items()]
+    suggestions = _Suggestions(row.prediction for row in rows)
+    cases = [_case(name, group, suggestions) for name, group in groups.items()]
     return Pairing(
         cases=tuple(sorted(cases, key=lambda case: strict_order(case.name))),
         remarks=tuple(_reused(cases)) if rows else (f"no pair in {shown(path)}: it has a header and no rows",),
@@ -86,7 +86,7 @@ def _reused(cases: Iterable[Case]) -> list[str]:
             names.setdefault(os.path.abspath(case.prediction), []).append(case.name)  # noqa: PTH100
     reused = {path: each for path, each in names.items() if len(each) > 1}
     remarks = [
-        f"{shown(path)} is the prediction of {number(len(each))} cases: {enumerated(each, shown)}"
+        f"{shown(path)} is the prediction of {count_word(len(each))} cases: {enumerated(each, shown)}"
         for path, each in list(reused.items())[:_MOST_REUSED]
     ]
     if len(reused) > _MOST_REUSED:
@@ -97,7 +97,7 @@ def _reused(cases: Iterable[Case]) -> list[str]:
 def _rows(table: CaseTable, path: str) -> list[_Row]:
     header = [column.casefold() for column in table.columns]
     wrong = [f"no column {name}" for name in _COLUMNS[1:] if name not in header]
-    wrong += [f"{number(header.count(name))} columns {name}" for name in _COLUMNS if header.count(name) > 1]
+    wrong += [f"{count_word(header.count(name))} columns {name}" for name in _COLUMNS if header.count(name) > 1]
     if wrong:
         raise InputError("; ".join(wrong), source=path, hint=_EXPECTED)
     places = [header.index(name) if name in header else len(header) for name in _COLUMNS]
@@ -143,8 +143,8 @@ def _written_name(path: str) -> str:
     return stem_of(plain) or plain or path
 
 
-class _Beside:
-    """What lies where the predictions of a table are looked for.
+class _Suggestions:
+    """Files that a table may mean by a prediction that does not exist.
 
     Parameters
     ----------
@@ -175,12 +175,12 @@ class _Beside:
         return self._pools[folder].near(stem_of(name))
 
 
-def _case(name: str, rows: Sequence[_Row], beside: _Beside) -> Case:
+def _case(name: str, rows: Sequence[_Row], suggestions: _Suggestions) -> Case:
     references = list(dict.fromkeys(row.reference for row in rows))
     problems = []
     if len(rows) > 1:
         lines = line_list([row.line for row in rows])
-        problems.append(f"{number(len(rows))} rows for one case, in {lines}: {enumerated(references, shown)}")
+        problems.append(f"{count_word(len(rows))} rows for one case, in {lines}: {enumerated(references, shown)}")
     if not all(row.is_text for row in rows):
         problems.append(NOT_TEXT)
     problems += [f"its reference does not exist: {shown(path)}" for path in references if not _exists(path)]
@@ -193,7 +193,7 @@ def _case(name: str, rows: Sequence[_Row], beside: _Beside) -> Case:
         prediction=wanted if there else None,
         reference=rows[0].reference,
         problem="; ".join(problems) or None,
-        near=beside.near(wanted) if wanted is not None and not there and not problems else (),
+        near=suggestions.near(wanted) if wanted is not None and not there and not problems else (),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segeval.analysis.results_files import Source
+from segeval.analysis.results_files import ResultsFile
 from segeval.maps.labels import Key
 from segeval.metrics import parse
 from segeval.reports.notation import Alphabet, decimals, number
@@ -43,7 +43,7 @@ class Sparklines:
     @classmethod
     def of(cls, results: Results, alphabet: Alphabet) -> Sparklines:
         """Those of results, for each label and region, written with that alphabet."""
-        source = Source.of("", results)
+        source = ResultsFile.of("", results)
         kinds: dict[str, list[Key]] = {}
         for label, metric in source.column_of:
             if label != ALL:

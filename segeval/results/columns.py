@@ -68,7 +68,7 @@ class _Rows(Sequence[Record]):
         for part in self._VOCABULARIES:
             setattr(chosen, part, getattr(self, part))
         for part in self._COLUMNS:
-            setattr(chosen, part, _taken(getattr(self, part), places))
+            setattr(chosen, part, _rows_at(getattr(self, part), places))
         return chosen
 
     @property
@@ -132,7 +132,7 @@ def _places(cases: array[int], order: Vocabulary[str], names: Vocabulary[str]) -
     return places[: np.count_nonzero(of_rows < len(names.values))]
 
 
-def _taken(column: array[int], places: NDArray[np.intp]) -> array[int]:
+def _rows_at(column: array[int], places: NDArray[np.intp]) -> array[int]:
     taken: array[int] = array(column.typecode)
     if len(places):
         taken.frombytes(np.frombuffer(column, np.dtype(column.typecode))[places].tobytes())

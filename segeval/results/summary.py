@@ -45,14 +45,14 @@ def summary_of(results: Results) -> tuple[Summary, ...]:
         A row per label and metric, then the mean over labels of each metric, then what is pooled from voxel counts;
         for all cases first, then for every group of theirs. Nothing where no case was scored.
     """
-    evidence = _Evidence.of(results)
-    rows = _rows(evidence, results.cases)
+    scored_cases = _ScoredCases.of(results)
+    rows = _rows(scored_cases, results.cases)
     for column in dict.fromkeys(column for record in results.cases for column in record.groups):
         members: dict[str, list[CaseRecord]] = {}
         for record in results.cases:
             members.setdefault(record.groups.get(column, ""), []).append(record)
         for value, cases in members.items():
-            rows += [replace(row, by=column, group=value) for row in _rows(evidence, cases)]
+            rows += [replace(row, by=column, group=value) for row in _rows(scored_cases, cases)]
     return tuple(rows)
 
 
@@ -71,7 +71,7 @@ class _Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Evidence:
+class _ScoredCases:
     """Every score and count as matrices, a row for each scored case; from them groups of cases take their rows."""
 
     rank: dict[str, int]  # of each scored case
@@ -90,7 +90,7 @@ class _Evidence:
         return number_of(label, name, self.weights, 1.0)
 
     @classmethod
-    def of(cls, results: Results) -> _Evidence:
+    def of(cls, results: Results) -> _ScoredCases:
         """All of it, labels by number, then regions, then what is over all labels."""
         scored = [record for record in results.cases if record.status == "scored"]
         cases = [record.case for record in scored]
@@ -119,12 +119,13 @@ class _Evidence:
             if (notes < 0).all():
                 continue
             defined = ~np.isnan(values)
+            units = set(_texts_of(self.units[rows, place], self.scores.units.values))
             found.append(
                 _Column(
                     label=label,
-                    name=next(_met(self.names[rows, place], self.scores.names.values), None),
+                    name=next(_texts_of(self.names[rows, place], self.scores.names.values), None),
                     metric=metric,
-                    unit=" or ".join(sorted(set(_met(self.units[rows, place], self.scores.units.values)))) or None,
+                    unit=" or ".join(sorted(units)) or None,
                     values=values,
                     present=notes >= 0,
                     missed=int(np.count_nonzero(np.isin(notes, missed) & defined)),
@@ -134,7 +135,7 @@ class _Evidence:
         return found
 
 
-def _rows(evidence: _Evidence, members: Sequence[CaseRecord]) -> list[Summary]:
+def _rows(scored_cases: _ScoredCases, members: Sequence[CaseRecord]) -> list[Summary]:
     """The summary over some of the cases."""
     scored = [record for record in members if record.status == "scored"]
     status = [record.status for record in members]
@@ -143,8 +144,8 @@ def _rows(evidence: _Evidence, members: Sequence[CaseRecord]) -> list[Summary]:
         return status.count(kind)
 
     row = partial(Summary, n_failed=lost("failed"), n_missing=lost("missing"), n_skipped=lost("skipped"))
-    places = np.array([evidence.rank[record.case] for record in scored], np.intp)
-    columns = evidence.columns(places)
+    places = np.array([scored_cases.rank[record.case] for record in scored], np.intp)
+    columns = scored_cases.columns(places)
     over_labels = MeanOverLabels()
     rows: list[Summary] = []
     for start in range(0, len(columns), COLUMNS_AT_ONCE):
@@ -153,12 +154,12 @@ def _rows(evidence: _Evidence, members: Sequence[CaseRecord]) -> list[Summary]:
         for place, column in enumerate(block):
             rows.append(_over_cases(row, column, scored, interval=interval_of(means[:, place])))
             if isinstance(column.label, int):
-                over_labels.add(column.metric, means[:, place], evidence.weight_of(column.label, column.name))
-    rows += _macro(row, "macro", rows, over_labels, evidence)
-    return rows + _pooled(row, evidence, places, columns) if columns else []
+                over_labels.add(column.metric, means[:, place], scored_cases.weight_of(column.label, column.name))
+    rows += _macro(row, "macro", rows, over_labels, scored_cases)
+    return rows + _pooled(row, scored_cases, places, columns) if columns else []
 
 
-def _met(codes: NDArray[np.signedinteger], values: Sequence[str | None]) -> Iterator[str]:
+def _texts_of(codes: NDArray[np.signedinteger], values: Sequence[str | None]) -> Iterator[str]:
     """The texts behind codes, each once, in the order in which they are met; where there is none, it is left out."""
     found, first = np.unique(codes, return_index=True)
     for code in found[np.argsort(first)].tolist():
@@ -233,7 +234,7 @@ def _macro(
     aggregate: Aggregate,
     rows: Sequence[Summary],
     draws: MeanOverLabels,
-    evidence: _Evidence,
+    scored_cases: _ScoredCases,
 ) -> list[Summary]:
     """The mean over labels of what `rows` have for each label, by metric."""
     found = []
@@ -257,8 +258,10 @@ def _macro(
             n_absent=0,
         )
         described = _described(described, values, draws.interval(metric)) if n else described
-        weights = np.array([evidence.weight_of(each.label, each.name) if each.label is not None else 1 for each in own])
-        if n and evidence.weights:
+        if n and scored_cases.weights:
+            weights = np.array(
+                [scored_cases.weight_of(each.label, each.name) for each in own if each.label is not None]
+            )
             described = replace(described, mean=_weighted(values, weights))
         found.append(described)
     return found
@@ -272,16 +275,16 @@ def _weighted(values: Values, weights: Values) -> float | None:
 
 
 def _pooled(
-    row: Callable[..., Summary], evidence: _Evidence, places: NDArray[np.intp], columns: Sequence[_Column]
+    row: Callable[..., Summary], scored_cases: _ScoredCases, places: NDArray[np.intp], columns: Sequence[_Column]
 ) -> list[Summary]:
     """Each label's counted metrics from its counts summed over the scored cases, and the means of those over labels."""
     wanted = [column for column in columns if parse(column.metric).card.is_pooled]
-    place_of = {label: place for place, label in enumerate(evidence.counted)}
+    place_of = {label: place for place, label in enumerate(scored_cases.counted)}
     n, rows, over_labels = len(places), [], MeanOverLabels()
     for start in range(0, len(wanted), COLUMNS_AT_ONCE):
         block = wanted[start : start + COLUMNS_AT_ONCE]
         labels = list(dict.fromkeys(column.label for column in block))
-        counts = evidence.counts[places][:, [place_of[label] for label in labels]]
+        counts = scored_cases.counts[places][:, [place_of[label] for label in labels]]
         totals = counts.sum(axis=0)
         drawn = drawn_sums(counts.reshape(n, -1).astype(np.float64)).reshape(-1, len(labels), 4)
         for column in block:
@@ -290,8 +293,8 @@ def _pooled(
             scores = _scores_of(column.metric, drawn[:, place]) if n > 1 else np.full(1, np.nan)
             rows.append(_of_totals(row, column, n, value, interval_of(scores)))
             if isinstance(column.label, int):
-                over_labels.add(column.metric, scores, evidence.weight_of(column.label, column.name))
-    return rows + _macro(row, "macro_pooled", rows, over_labels, evidence)
+                over_labels.add(column.metric, scores, scored_cases.weight_of(column.label, column.name))
+    return rows + _macro(row, "macro_pooled", rows, over_labels, scored_cases)
 
 
 def _of_totals(

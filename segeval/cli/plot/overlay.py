@@ -117,7 +117,7 @@ def _case(record: CaseRecord, path: str) -> Case:
     if record.status != "scored":
         why = "" if record.message is None else f": {shown(record.message)}"
         raise InputError(f"the case {shown(record.case)} was not scored{why}", source=path)
-    case = case_of(record, beside=path)
+    case = case_of(record, results_path=path)
     if lost := not_here(case):
         raise InputError("no such file", source=lost, hint=ELSEWHERE)
     return case

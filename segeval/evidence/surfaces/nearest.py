@@ -154,7 +154,7 @@ class Search:
         ordered = waiting[np.argsort(source.codes[waiting], kind="stable")]
         targets = np.argsort(target.codes, kind="stable")
         codes = target.codes[targets]
-        parts = _stretches(source.codes[ordered])
+        parts = _runs_of_equal(source.codes[ordered])
         heads = source.codes[ordered[[part.start for part in parts]]]
         among = list(zip(np.searchsorted(codes, heads, "left"), np.searchsorted(codes, heads, "right"), strict=True))
         pairs = [(part.stop - part.start) * int(stop - start) for part, (start, stop) in zip(parts, among, strict=True)]
@@ -168,7 +168,7 @@ class Search:
             )
 
 
-def _stretches(ordered: NDArray[Any]) -> list[slice]:
+def _runs_of_equal(ordered: NDArray[Any]) -> list[slice]:
     """Slices over which a sorted array does not change."""
     ends = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), ordered.size] if ordered.size else [0]
     return [slice(start, stop) for start, stop in itertools.pairwise(ends)]
@@ -186,13 +186,13 @@ def _by_code(
     whole = np.bincount(codes, source.weights, minlength=in_target.size)
     walked = level != UNKNOWN
     keys, amounts = _count(
-        codes[walked].astype(np.intp) * width + level[walked], _those(source.weights, walked), whole.size * width
+        codes[walked].astype(np.intp) * width + level[walked], _weights_at(source.weights, walked), whole.size * width
     )
     owner, step = np.divmod(keys, width)
     begins = np.searchsorted(owner, np.arange(whole.size + 1))
     far = np.flatnonzero(~np.isnan(distance))
     far = far[np.argsort(codes[far], kind="stable")]
-    further = {int(codes[far[part.start]]): far[part] for part in _stretches(codes[far])}
+    further = {int(codes[far[part.start]]): far[part] for part in _runs_of_equal(codes[far])}
     found: dict[int, Distances] = {}
     for code in np.flatnonzero(whole).tolist():
         if not in_target[code]:
@@ -202,13 +202,13 @@ def _by_code(
         values, weights = lengths[step[part]], amounts[part].astype(np.float64)
         if code in further:
             beyond, places = np.unique(distance[further[code]], return_inverse=True)
-            extra = np.bincount(places, _those(source.weights, further[code]))
+            extra = np.bincount(places, _weights_at(source.weights, further[code]))
             values, weights = np.concatenate([values, beyond]), np.concatenate([weights, extra])
         found[code] = Distances(values=values, weights=weights)
     return found
 
 
-def _those(weights: NDArray[np.float64] | None, places: NDArray[Any]) -> NDArray[np.float64] | None:
+def _weights_at(weights: NDArray[np.float64] | None, places: NDArray[Any]) -> NDArray[np.float64] | None:
     return None if weights is None else weights[places]
 
 

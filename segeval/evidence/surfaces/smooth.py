@@ -56,20 +56,14 @@ class SmoothSurfaces:
     ----------
     prediction, reference
         Labels of one shape, axes (z, y, x).
-    labels
-        Every label that a group may hold.
-    present
-        Every label of either map.
-    spacing
-        Distance between voxel centres along each array axis.
+    labels, present, spacing, threads
+        As for `segeval.evidence.surfaces.surface_pairs.SurfacePair`.
     ignored
         Voxels whose reference is this label have no surface in either map: surfaces are made of the maps as read, and
         the quads whose voxel inside the label is an ignored one are then left out. A prediction's voxels of this label
         elsewhere are background.
     merging
         Whether groups of several labels will be asked for; makes no difference here.
-    threads
-        How many threads may work at once; the result is the same.
     certified
         Whether distances are exact, and slow.
 
@@ -111,19 +105,9 @@ class SmoothSurfaces:
             self._boxes = list(apply(_boxes, self._maps))
 
     def distances(self, groups: Mapping[Key, Collection[int]]) -> dict[Key, tuple[Distances, Distances]]:
-        """Distances between the surfaces of each group of labels, both ways.
+        """Distances between the surfaces of each group of labels, both ways, as those of a `SurfacePair`.
 
-        Parameters
-        ----------
-        groups
-            Key -> the labels whose union it is. No label may stand in two of them.
-
-        Returns
-        -------
-        dict
-            Key -> distances from the prediction's surface to the reference's, and the reverse, each with its quad's
-            area as weight. Without values where a surface is empty; one ``inf``, with the whole area, where the other
-            is.
+        The weight of each is its quad's area, and that of one ``inf`` the whole area.
         """
         objects = {key: self._object({self._code_of[label] for label in members}) for key, members in groups.items()}
         works = {key: each.work for key, each in objects.items()}

@@ -123,7 +123,7 @@ class Studio:
         if self.problem:
             return "", self.problem
         record = self.records[name]
-        case = case_of(record, beside=self.source)
+        case = case_of(record, results_path=self.source)
         try:
             image = None if self.images is None else find_image(self.images, name)
             slices = overlays(case, self.plan, label=label, image=image, counted=self.counts.of([name]))
