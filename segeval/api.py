@@ -150,12 +150,20 @@ def batch(
     >>> len(results.cases)
     14
     """
+    return _run(predictions, references, plan_of(**scoring_of(options, BatchOptions)), with_defaults(options))
+
+
+def _run(
+    predictions: str | os.PathLike[str] | None,
+    references: str | os.PathLike[str] | None,
+    plan: Plan,
+    asked: BatchOptions,
+) -> Results:
+    """Compare two folders as a plan says."""
     # deferred: a pair is scored in less time than this takes to load
     from segeval.running.batch import error_maps_of, evaluate, executor_of, pair
     from segeval.running.settings import RunSettings
 
-    plan = plan_of(**scoring_of(options, BatchOptions))
-    asked = with_defaults(options)
     executor = executor_of(
         jobs=asked["jobs"],
         dask=asked["dask"],

@@ -5,18 +5,19 @@ types from it; the Click options, the Python signature and docstring, the settin
 file and the signature line are made from what `declared` finds there. To add an option is to add one such field, and
 the code that acts on it.
 
-Nothing heavy is imported here, nor where options are declared: ``--help`` reads all of it.
+Nothing heavy is imported here, nor where options are declared: ``--help`` reads all of it. For the same reason they are
+named tuples, which are made in a fifth of the time of data classes.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 import operator
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from segeval.errors import UsageError, shown
 from segeval.scoring.json_kinds import Kind
@@ -38,8 +39,7 @@ def as_typed(_option: str, value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """A value in the settings of a results file, and the field of a plan that it is.
 
     Parameters
@@ -75,8 +75,7 @@ class Setting:
         return operator.attrgetter(self.field)(plan)
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(NamedTuple):
     """What the signature line says of an option.
 
     Parameters
@@ -94,8 +93,7 @@ class Statement:
     in_footnote: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """An option: how it is spelled, what it takes, and what becomes of it.
 
     Parameters
@@ -182,6 +180,7 @@ class Option:
             raise UsageError(f"{self.name.replace('_', ' ')} is one of {', '.join(self.choices)}, not {shown(value)}")
 
 
+@functools.cache
 def declared(kind: type) -> dict[str, Option]:
     """The options that a `TypedDict` declares, in its order, by name."""
     return {name: _completed(name, annotation) for name, annotation in kind.__annotations__.items()}
@@ -192,7 +191,7 @@ def _completed(name: str, annotation: Any) -> Option:
     (option,) = annotation.__metadata__
     written = annotation.__origin__  # a text in quotes has become a ForwardRef
     flags = option.flags or (f"--{name.replace('_', '-')}",)
-    return replace(option, name=name, flags=flags, annotation=getattr(written, "__forward_arg__", written))
+    return option._replace(name=name, flags=flags, annotation=getattr(written, "__forward_arg__", written))
 
 
 def settings_of(options: Mapping[str, Option]) -> list[Setting]:

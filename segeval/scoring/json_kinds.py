@@ -6,8 +6,7 @@ A results file may be damaged, or of another program; what is not of its kind is
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from segeval.evidence.conventions import is_length
 
@@ -16,8 +15,7 @@ def _same(value: Any) -> Any:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """A kind of value.
 
     Parameters
