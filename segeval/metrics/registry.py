@@ -205,18 +205,22 @@ def metric(
             aliases=aliases,
             source=source,
         )
-        if needs not in EVIDENCE:
-            raise TypeError(
-                f"the metric {card.name} needs {needs.__name__}, which no comparison provides: "
-                "it takes a row in EVIDENCE, in segeval/evidence/comparison.py"
-            )
-        for name in (card.name, *aliases):
-            if find(name) is not None:
-                raise ValueError(f"two metrics are called {name}")
-        METRICS[card.name] = card
+        _add(card)
         return function
 
     return register
+
+
+def _add(card: Metric) -> None:
+    if card.needs not in EVIDENCE:
+        raise TypeError(
+            f"the metric {card.name} needs {card.needs.__name__}, which no comparison provides: "
+            "it takes a row in EVIDENCE, in segeval/evidence/comparison.py"
+        )
+    for name in (card.name, *card.aliases):
+        if find(name) is not None:
+            raise ValueError(f"two metrics are called {name}")
+    METRICS[card.name] = card
 
 
 def find(name: str) -> Metric | None:
