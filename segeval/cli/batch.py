@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -277,6 +276,8 @@ def _inputs(cases: list[Case], options: dict[str, Any]) -> list[str]:
 
 def _journal(plan: Plan, settings: RunSettings, options: dict[str, Any], cases: list[Case]) -> Journal | None:
     """The journal beside the first output, if there is one; say what --resume takes over from it."""
+    from pathlib import Path
+
     from segeval.running.journal import Journal
     from segeval.running.run import scorable, taken_over
 

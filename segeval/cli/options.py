@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +19,8 @@ from segeval.scoring.options import OPTIONS
 from segeval.version import __version__
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from segeval.reading.tables import LabelTable
     from segeval.scoring.plan import Plan
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import click
@@ -21,6 +20,8 @@ from segeval.scoring.option_values import path_from
 from segeval.text import counted, enumerated
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from segeval.reports.writers import Writer
     from segeval.results.gate import Requirement
     from segeval.results.results import Results

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +12,7 @@ from segeval.errors import InputError, UsageError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 
 @click.command(
@@ -40,6 +40,8 @@ def rasterize(polygons: tuple[str, ...], *, folder: str, labels: str | None, for
     A pixel has the label of the last object that covers its centre, or 0. The picture is called like the file, or like
     the image where the file is of COCO; FILE.json::IMAGE picks one of a COCO file. stdout lists what was written.
     """
+    from pathlib import Path
+
     names = names_of(labels)
     target = Path(folder)
     try:

@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segeval.errors import UsageError, check_extra, shown
@@ -271,6 +270,8 @@ def suffix_of(path: StrPath, known: Iterable[str], *, what: str) -> str:
     UsageError
         It is none of them.
     """
+    from pathlib import Path  # deferred: help needs no path
+
     suffix = Path(path).suffix.lower()
     if suffix not in known:
         found = f"ends in {shown(suffix)}" if suffix else "has no suffix"

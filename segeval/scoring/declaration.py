@@ -14,13 +14,14 @@ from __future__ import annotations
 import functools
 import inspect
 import operator
-import textwrap
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from segeval.errors import UsageError, shown
 from segeval.scoring.json_kinds import Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DOC_WIDTH = 100
 LAST = 1000  # the place of what has no place of its own
@@ -234,6 +235,8 @@ def taking(kind: type) -> Callable[[Function], Function]:
 
 def _documented(doc: str, options: Mapping[str, Option]) -> str:
     """A docstring with a section for options, before what is raised."""
+    import textwrap
+
     entries = [
         f"{name}\n{textwrap.fill(option.doc, DOC_WIDTH, initial_indent='    ', subsequent_indent='    ')}\n"
         for name, option in options.items()

@@ -10,14 +10,14 @@ import math
 import operator
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Integral
-from pathlib import Path
 from typing import TYPE_CHECKING, SupportsIndex
 
 from segeval.errors import UsageError, shown
 from segeval.evidence.conventions import found_length, is_length
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from segeval.reading.tables import LabelTable
 
 LARGEST_LABEL = 2**64 - 1
@@ -155,6 +155,8 @@ def presets_like(word: str) -> list[str]:
 
 def entries_of(option: str, entries: object) -> list[str]:
     """Several texts or numbers, or one alone, as texts."""
+    from numbers import Integral
+
     several = (
         [entries] if isinstance(entries, (int, str)) else list(entries) if isinstance(entries, Iterable) else [None]
     )

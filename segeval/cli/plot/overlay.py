@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -125,6 +124,8 @@ def _case(record: CaseRecord, path: str) -> Case:
 
 def _row_names(paths: tuple[str, ...]) -> list[str]:
     """What rows are called: the files' names without the suffix where those are different; nothing for one row."""
+    from pathlib import PurePath
+
     if len(paths) == 1:
         return [""]
     stems = [PurePath(path).stem for path in paths]
