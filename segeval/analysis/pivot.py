@@ -22,7 +22,7 @@ from segeval.errors import InputError, UsageError, shown
 from segeval.maps.labels import Key
 from segeval.metrics import find, parse
 from segeval.reading.case_tables import enumerated
-from segeval.reading.folders import natural_order
+from segeval.text import natural_order
 from segeval.results.results import Results
 from segeval.results.rows import ALL
 from segeval.results.summary import quantile

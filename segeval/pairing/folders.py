@@ -20,7 +20,7 @@ from segeval.pairing.near import count_channels, near_predictions
 from segeval.pairing.paths import are_same, strict_order
 from segeval.pairing.patterns import compile_pattern
 from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, counted, number
-from segeval.reading import POLYGON_SUFFIX, SUFFIXES
+from segeval.reading.formats import suffixes
 from segeval.scoring.cases import Case
 
 
@@ -90,7 +90,7 @@ def pair_folders(
         )
     if not reference_items:
         remarks.append(
-            f"no reference in {shown(references)}: files that end in {', '.join((*SUFFIXES, POLYGON_SUFFIX))} count"
+            f"no reference in {shown(references)}: files that end in {', '.join(suffixes())} count"
         )
     return _pairing(
         prediction_items,

@@ -10,7 +10,6 @@ import re
 from collections import Counter
 
 from segeval.pairing.listing import Item, Side
-from segeval.pairing.paths import stem_of
 from segeval.pairing.remarks import counted, ending_remark
 
 _SCENE = re.compile(r"(.*[^/])(_gt(?:Fine|Coarse)_)(\w+?)", re.IGNORECASE | re.DOTALL)

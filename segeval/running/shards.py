@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from segeval.errors import InputError, UsageError, shown
-from segeval.reading.folders import natural_order
+from segeval.text import natural_order
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import Shard

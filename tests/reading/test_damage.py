@@ -22,7 +22,8 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from segeval.errors import InputError
-from segeval.reading import SUFFIXES, read_label_map
+from segeval.reading import read_label_map
+from segeval.reading.formats import suffixes
 from tests import corrupt
 
 if TYPE_CHECKING:
