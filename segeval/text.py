@@ -1,12 +1,14 @@
-"""How messages and reports say how many there are, and name the first of many."""
+"""Text for people: how many there are, the first of many, and names in the order that people expect."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 Thing = TypeVar("Thing")
 
+MOST_DIGITS = 4000  # that Python reads as one number
 MOST_NAMED = 8  # of many things, where a message has no reason to name more or fewer
 
 
@@ -62,3 +64,20 @@ def enumerated(
     if len(things) > most:
         return f"{', '.join(words)} and {len(things) - most:{spec}} more"
     return last.join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def natural_order(name: str) -> list[tuple[int, str]]:
+    """Sort key by which rib_2 comes before rib_10.
+
+    Parameters
+    ----------
+    name
+        Any text. Names that differ only in leading zeros have the same key.
+
+    Examples
+    --------
+    >>> sorted(["rib_10", "rib_2"], key=natural_order)
+    ['rib_2', 'rib_10']
+    """
+    parts = re.split(rf"(\d{{1,{MOST_DIGITS}}})", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part]

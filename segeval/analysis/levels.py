@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from segeval.reading.folders import natural_order
+from segeval.text import natural_order
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 

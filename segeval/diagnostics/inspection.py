@@ -16,7 +16,7 @@ import numpy as np
 from segeval.errors import InputError
 from segeval.evidence.counts import count_labels
 from segeval.maps.label_map import Grid, LabelMap, Labels, slabs
-from segeval.reading.bids import read_named_label_map
+from segeval.reading import read_label_map
 from segeval.reading.folders import read_class_folder
 
 Box = tuple[tuple[int, int], ...]  # first and last index along each array axis
@@ -110,7 +110,7 @@ def inspect_file(path: str, *, names: Mapping[int, str] | None = None) -> tuple[
     """
     try:
         folder = Path(path).is_dir()
-        label_map = read_class_folder(path, names=names) if folder else read_named_label_map(path, names=names or {})
+        label_map = read_class_folder(path, names=names) if folder else read_label_map(path, names=names)
     except InputError as error:
         return InspectedFile(path=path, problem="; ".join(filter(None, (error.problem, error.hint)))), error
     grid = label_map.grid

@@ -14,8 +14,9 @@ from collections.abc import Iterable, Sequence
 from segeval.errors import SegevalError
 from segeval.maps.labels import present_labels
 from segeval.pairing.listing import Side
-from segeval.pairing.paths import base_of, joined, parent_of, stem_of, strict_order
+from segeval.pairing.paths import base_of, joined, parent_of, strict_order
 from segeval.reading import read_label_map
+from segeval.reading.formats import stem_of
 
 
 def are_class_folders(references: Side, predictions: Side) -> bool:
@@ -53,6 +54,6 @@ def _is_binary(paths: Sequence[str]) -> bool:
     """
     try:
         largest = max(sorted(paths), key=os.path.getsize)
-        return len(set(present_labels(read_label_map(largest))) - {0}) <= 1
+        return len(set(present_labels(read_label_map(largest, by_bids=False))) - {0}) <= 1
     except (OSError, SegevalError):
         return True

@@ -20,7 +20,7 @@ from segeval.pairing.near import count_channels, near_predictions
 from segeval.pairing.paths import are_same, strict_order
 from segeval.pairing.patterns import compile_pattern
 from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, count_word
-from segeval.reading import POLYGON_SUFFIX, SUFFIXES
+from segeval.reading.formats import suffixes
 from segeval.scoring.case import Case
 from segeval.text import counted
 
@@ -101,8 +101,7 @@ def _pair_sides(predicted: Side, given: Side, *, same: bool) -> Pairing:
             prediction_items, reference_items, prediction_side=predicted, reference_side=given
         )
     if not reference_items:
-        suffixes = ", ".join((*SUFFIXES, POLYGON_SUFFIX))
-        remarks.append(f"no reference in {shown(given.folder)}: files that end in {suffixes} count")
+        remarks.append(f"no reference in {shown(given.folder)}: files that end in {', '.join(suffixes())} count")
     return _pairing(
         prediction_items,
         reference_items,

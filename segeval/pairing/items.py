@@ -14,11 +14,11 @@ from segeval.pairing.classes import are_class_folders
 from segeval.pairing.entities import segmentations
 from segeval.pairing.listing import Item, Side, folders_of
 from segeval.pairing.names import shared_ending
-from segeval.pairing.paths import stem_of, strict_order
+from segeval.pairing.paths import strict_order
 from segeval.pairing.patterns import CASE, Pattern
 from segeval.pairing.remarks import ending_remark
 from segeval.pairing.scenes import street_scenes
-from segeval.reading import POLYGON_SUFFIX
+from segeval.reading.formats import stem_of, suffix_of
 from segeval.text import counted
 
 
@@ -72,7 +72,7 @@ def find_predictions(side: Side, remarks: list[str], *, of_folders: bool, of_ent
 def _by_pattern(side: Side, pattern: Pattern, remarks: list[str]) -> list[Item]:
     if pattern.of_folders:
         paths = folders_of(side.maps)
-    elif pattern.text.lower().endswith(POLYGON_SUFFIX):
+    elif suffix_of(pattern.text, "polygons"):
         paths = side.polygons
     else:
         paths = (side.maps or side.polygons) if pattern.any_suffix else side.label_files

@@ -12,9 +12,9 @@ from functools import cached_property
 from typing import NoReturn
 
 from segeval.errors import InputError, shown
-from segeval.pairing.paths import base_of, is_text, joined, parent_of, stem_of, strict_order
+from segeval.pairing.paths import base_of, is_text, joined, parent_of, strict_order
 from segeval.pairing.patterns import Pattern
-from segeval.reading import POLYGON_SUFFIX, SUFFIXES
+from segeval.reading.formats import stem_of, suffix_of
 from segeval.text import enumerated
 
 MOST_REVISITS = 10_000  # of folders that links lead to again
@@ -88,7 +88,7 @@ class Side:
     @cached_property
     def label_files(self) -> list[str]:
         """The files with a suffix of label maps."""
-        return [name for name in self.files if name.lower().endswith(SUFFIXES)]
+        return [name for name in self.files if suffix_of(name, "labels")]
 
     @cached_property
     def maps(self) -> list[str]:
@@ -98,21 +98,21 @@ class Side:
         it is the array or the label map, by what predictions are.
         """
         pickled = {name.removesuffix(".pkl") for name in self.files if name.endswith(".pkl")}
-        arrays = {stem_of(name) for name in self.label_files if name.lower().endswith(".npz")}
-        mapped = {stem_of(name) for name in self.label_files if not name.lower().endswith(".npz")}
+        arrays = {stem_of(name) for name in self.label_files if suffix_of(name) == ".npz"}
+        mapped = {stem_of(name) for name in self.label_files if suffix_of(name) != ".npz"}
         both = pickled & arrays & mapped
         return [
-            name for name in self.label_files if stem_of(name) not in both or name.lower().endswith(".npz") == self.soft
+            name for name in self.label_files if stem_of(name) not in both or (suffix_of(name) == ".npz") == self.soft
         ]
 
     @cached_property
     def polygons(self) -> list[str]:
         """Files that may hold polygons: JSON that is neither well known as something else nor about a NIfTI file."""
-        images = {stem_of(name) for name in self.files if name.lower().endswith((".nii", ".nii.gz"))}
+        images = {stem_of(name) for name in self.files if suffix_of(name) in {".nii", ".nii.gz"}}
         return [
             name
             for name in self.files
-            if name.lower().endswith(POLYGON_SUFFIX)
+            if suffix_of(name, "polygons")
             and base_of(name).lower() not in _NOT_POLYGONS
             and stem_of(name) not in images
         ]

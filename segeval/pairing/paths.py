@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import os
 
-from segeval.reading import POLYGON_SUFFIX, SUFFIXES, file_behind
+from segeval.reading import file_behind
 from segeval.reading.case_tables import storable
-from segeval.reading.folders import natural_order
+from segeval.text import natural_order
 
 
 def joined(*parts: str) -> str:
     """A path as the system takes it: a ``Path`` would rewrite what was given."""
     return os.path.join(*parts)  # noqa: PTH118
-
-
-def suffix_of(name: str) -> str:
-    """The suffix by which a file is read, in small letters; empty where there is none."""
-    lower = name.lower()
-    return next((suffix for suffix in (*SUFFIXES, POLYGON_SUFFIX) if lower.endswith(suffix)), "")
-
-
-def stem_of(path: str) -> str:
-    """The path without that suffix."""
-    return path[: len(path) - len(suffix_of(path))]
 
 
 def base_of(path: str) -> str:

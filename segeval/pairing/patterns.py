@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from segeval.errors import UsageError, shown
-from segeval.pairing.paths import stem_of, suffix_of
+from segeval.reading.formats import stem_of, suffix_of
 
 CASE = "{case}"
 

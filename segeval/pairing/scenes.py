@@ -10,8 +10,8 @@ import re
 from collections import Counter
 
 from segeval.pairing.listing import Item, Side
-from segeval.pairing.paths import stem_of
 from segeval.pairing.remarks import ending_remark
+from segeval.reading.formats import stem_of
 from segeval.text import counted
 
 _SCENE = re.compile(r"(.*[^/])(_gt(?:Fine|Coarse)_)(\w+?)", re.IGNORECASE | re.DOTALL)

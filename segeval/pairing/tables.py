@@ -14,10 +14,11 @@ from segeval.errors import InputError, shown
 from segeval.pairing.listing import entries
 from segeval.pairing.matches import Pairing
 from segeval.pairing.near import MOST_SUGGESTED, Pool
-from segeval.pairing.paths import are_same, base_of, is_text, joined, stem_of, strict_order, suffix_of
+from segeval.pairing.paths import are_same, base_of, is_text, joined, strict_order
 from segeval.pairing.remarks import NOT_TEXT, SAME_FILE, count_word
 from segeval.reading import file_behind
 from segeval.reading.case_tables import CaseTable, cell, line_list, read_case_table, storable
+from segeval.reading.formats import stem_of, suffix_of
 from segeval.scoring.case import Case
 from segeval.scoring.cases import case_name
 from segeval.text import counted, enumerated

@@ -1,9 +1,9 @@
 """Read a label map from a file, trusting nothing.
 
-The suffix chooses the reader; `.nii.gz` is one suffix. The file is checked to be a regular one before it is opened,
+The suffix chooses the reader, by the table in `formats`. The file is checked to be a regular one before it is opened,
 and opened once: what was checked is what is read. Each reader is imported when first needed, so that pictures never
-load the NIfTI library, nor NIfTI files SimpleITK. A file that is damaged, cut short or not what its name says is
-an `InputError` that says so, never a label map.
+load the NIfTI library, nor NIfTI files Pillow. A file that is damaged, cut short or not what its name says is an
+`InputError` that says so, never a label map.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
 from segeval.errors import InputError, OutOfMemoryError, shown
 from segeval.reading.files import check_regular, opened
+from segeval.reading.formats import LABEL_MAPS, Kind, format_of, suffix_of, suffixes
 
 if TYPE_CHECKING:
     import io
@@ -24,50 +24,14 @@ if TYPE_CHECKING:
 
     from segeval.maps.label_map import LabelMap
 
-_READERS = {
-    ".nii.gz": "nifti",
-    ".nii": "nifti",
-    ".hdr": "nifti",
-    ".hdr.gz": "nifti",
-    ".png": "picture",
-    ".bmp": "picture",
-    ".tif": "picture",
-    ".tiff": "picture",
-    ".mha": "volume",
-    ".mhd": "volume",
-    ".seg.nrrd": "volume",
-    ".nrrd": "volume",
-    ".nhdr": "volume",
-    ".gipl": "volume",
-    ".gipl.gz": "volume",
-    ".vtk": "volume",
-    ".npz": "arrays",
-    ".npy": "arrays",
-}
-_REFUSED = {
-    ".img": "give the .hdr header beside it",
-    ".img.gz": "give the .hdr header beside it",
-    ".jpg": "JPEG compression changes labels: export as PNG",
-    ".jpeg": "JPEG compression changes labels: export as PNG",
-    ".raw": "it says nothing of its size: give the .mhd or .nhdr header beside it",
-    ".zraw": "it says nothing of its size: give the .mhd header beside it",
-    ".raw.gz": "it says nothing of its size: give the .nhdr header beside it",
-    ".dcm": "convert DICOM to .nii.gz",
-}
-
-SUFFIXES = tuple(_READERS)  # without that of polygons, under which go many other things
-POLYGON_SUFFIX = ".json"
+_POLYGON_SUFFIXES = "|".join(map(re.escape, suffixes("polygons")))
+_IMAGE_IN_FILE = re.compile(rf"(.*?(?:{_POLYGON_SUFFIXES}))::(.*)", re.IGNORECASE | re.DOTALL)
 
 
-class _Reader(Protocol):
-    """What a module of this package offers: label maps from an open file."""
-
-    def __call__(self, file: io.FileIO, *, source: str) -> LabelMap:
-        """Read the label map that starts at the file's first byte."""
-
-
-def read_label_map(path: str | os.PathLike[str], *, names: Mapping[int, str] | None = None) -> LabelMap:
-    """Read the labels in a file, with the grid they lie on and their names as far as the file knows them.
+def read_label_map(
+    path: str | os.PathLike[str], *, names: Mapping[int, str] | None = None, by_bids: bool = True
+) -> LabelMap:
+    """Read the labels in a file, with the grid they lie on and their names as far as they are known.
 
     Parameters
     ----------
@@ -78,6 +42,9 @@ def read_label_map(path: str | os.PathLike[str], *, names: Mapping[int, str] | N
         ``instances.json::NAME``.
     names
         Label number -> name: what the names of polygons become. Other files have numbers, and do not need it.
+    by_bids
+        Whether the names are completed by the table that a BIDS dataset has for a ``_dseg`` file; never where `names`
+        are given.
 
     Returns
     -------
@@ -88,7 +55,8 @@ def read_label_map(path: str | os.PathLike[str], *, names: Mapping[int, str] | N
     Raises
     ------
     InputError
-        The file is missing, not a regular file, of an unknown kind, damaged, or does not hold labels.
+        The file is missing, not a regular file, of an unknown kind, damaged, or does not hold labels; or its BIDS table
+        is damaged, or contradicts the names in it.
     UsageError
         It takes a package that is not installed.
 
@@ -102,14 +70,19 @@ def read_label_map(path: str | os.PathLike[str], *, names: Mapping[int, str] | N
     name = os.fspath(path)
     _check_text(name)
     file_name, image = _split(name)
-    if file_name.lower().endswith(POLYGON_SUFFIX):
-        from segeval.reading import polygons
-
-        reader: _Reader = partial(polygons.read, names=names or {}, image=image)
-    else:
-        reader = _reader_for(file_name)
+    reader = reader_of(file_name, *LABEL_MAPS)
+    if reader is None:
+        raise _refusal(file_name)
     with reading(file_name, name) as file:
-        return reader(file, source=name)
+        if suffix_of(file_name, "polygons"):
+            found: LabelMap = reader.read(file, source=name, names=names or {}, image=image)
+            return found
+        found = reader.read(file, source=name)
+    if names or not by_bids:
+        return found
+    from segeval.reading.bids import with_table  # deferred: it loads NumPy
+
+    return with_table(found)
 
 
 def read_polygons(path: str | os.PathLike[str], *, names: Mapping[int, str] | None = None) -> Iterator[LabelMap]:
@@ -119,7 +92,7 @@ def read_polygons(path: str | os.PathLike[str], *, names: Mapping[int, str] | No
     name = os.fspath(path)
     _check_text(name)
     file_name, image = _split(name)
-    if not file_name.lower().endswith(POLYGON_SUFFIX):
+    if not suffix_of(file_name, "polygons"):
         check_regular(name)
         raise InputError("expected polygons, in a .json file", source=name)
     with reading(file_name, name) as file:
@@ -139,7 +112,7 @@ def file_behind(path: str | os.PathLike[str]) -> str:
 
 def _split(name: str) -> tuple[str, str | None]:
     """The file and the image in it that a path names."""
-    found = None if "::" not in name else re.fullmatch(r"(.*?\.json)::(.*)", name, re.IGNORECASE | re.DOTALL)
+    found = _IMAGE_IN_FILE.fullmatch(name) if "::" in name else None
     return (found[1], found[2]) if found else (name, None)
 
 
@@ -165,15 +138,26 @@ def reading(file_name: str, source: str) -> Iterator[io.FileIO]:
             raise InputError(f"cannot be read: {error.strerror or error}", source=source) from error
 
 
-def _reader_for(name: str) -> _Reader:
-    """Import the module that reads files of this name."""
-    base = os.path.basename(name).lower()  # noqa: PTH119 - a Path would drop the trailing slash of a folder
-    for suffix, module in _READERS.items():
-        if base.endswith(suffix):
-            return cast("_Reader", import_module(f"{__name__}.{module}").read)
-    for suffix, hint in _REFUSED.items():
-        if base.endswith(suffix):
-            raise InputError(f"cannot read {suffix} files", source=name, hint=hint)
+def reader_of(name: str, *kinds: Kind) -> Any:
+    """Import the module that reads files of this name, if they give one of some kinds; see `formats`.
+
+    Returns
+    -------
+    module or None
+        None where no such files are known.
+    """
+    known = format_of(name)
+    if known is None or not suffix_of(name, *kinds):
+        return None
+    return import_module(f"{__name__}.{known[1].module}")
+
+
+def _refusal(name: str) -> InputError:
+    """Why no label map is read from a file of this name."""
+    known = format_of(name)
+    if known:
+        return InputError(f"cannot read {known[0]} files", source=name, hint=known[1].hint)
     check_regular(name)
-    found = f"{shown(os.path.splitext(base)[1])} files" if "." in base else "files without a suffix"  # noqa: PTH122
-    raise InputError(f"cannot read {found}", source=name, hint=f"known are {', '.join((*SUFFIXES, POLYGON_SUFFIX))}")
+    base = os.path.basename(name).lower()  # noqa: PTH119 - a Path would drop the trailing slash of a folder
+    kind = f"{shown(os.path.splitext(base)[1])} files" if "." in base else "files without a suffix"  # noqa: PTH122
+    return InputError(f"cannot read {kind}", source=name, hint=f"known are {', '.join(suffixes())}")

@@ -21,11 +21,14 @@ from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
 from segeval.maps.label_map import Grid, LabelMap, as_labels
-from segeval.reading.contents import HEAD_BYTES, unexpected
+from segeval.reading.contents import AGAIN, HEAD_BYTES, unexpected
+from segeval.reading.formats import RawProbabilities, suffix_of
 from segeval.reading.streams import Inflated, Plain, Stream, Summed, check_capacity, read_exactly, read_values
 from segeval.text import enumerated
 
-PREFERRED_KEYS = ("labels", "segmentation", "seg", "arr_0")
+LABEL_KEYS = ("labels", "segmentation", "seg", "arr_0")
+PROBABILITY_KEYS = ("probabilities", "softmax")
+SCAN_KEYS = ("image", "data", "arr_0")
 PROBABILITIES_HINT = "--probabilities reads it as a probability map"
 MAX_DIRECTORY_BYTES = 1 << 22
 MAX_HEADER_BYTES = 10_000
@@ -55,7 +58,6 @@ _FAILURES = (  # all that zipfile may raise on a damaged directory
     EOFError,
     struct.error,
 )
-_AGAIN = "copy or export it again"
 
 
 def read(file: io.FileIO, *, source: str) -> LabelMap:
@@ -79,34 +81,35 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     InputError
         The file is damaged, is no NumPy file, or does not hold one label map.
     """
-    values, stored = read_array(file, source=source)
+    values, stored = _read_array(file, source, keys=LABEL_KEYS, ranks=(2, 3))
     labels = as_labels(values, source=source)
-    grid = Grid(shape=labels.shape, spacing=(1.0,) * labels.ndim, unit="px")
-    return LabelMap(labels=labels, grid=grid, source=source, stored=stored)
+    return LabelMap(labels=labels, grid=_grid(labels.shape), source=source, stored=stored)
 
 
-def read_array(
-    file: io.FileIO, *, source: str, keys: tuple[str, ...] = PREFERRED_KEYS, ranks: tuple[int, ...] = (2, 3)
+def read_probabilities(file: io.FileIO, *, source: str) -> RawProbabilities:
+    """Read the probabilities in a NumPy file: of an archive with several arrays ``probabilities`` or ``softmax``."""
+    values, stored = _read_array(file, source, keys=PROBABILITY_KEYS, ranks=(2, 3, 4, 5))
+    return RawProbabilities(values=values, source=source, stored=stored)
+
+
+def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
+    """Read the scan in a NumPy file: of an archive with several arrays ``image``, ``data`` or ``arr_0``."""
+    values, _ = _read_array(file, source, keys=SCAN_KEYS, ranks=(2, 3))
+    return values, _grid(values.shape)
+
+
+def _grid(shape: tuple[int, ...]) -> Grid:
+    return Grid(shape=shape, spacing=(1.0,) * len(shape), unit="px")
+
+
+def _read_array(
+    file: io.FileIO, source: str, *, keys: tuple[str, ...], ranks: tuple[int, ...]
 ) -> tuple[NDArray[Any], str]:
     """Read the array in a NumPy file, and say how the file holds it.
 
-    Parameters
-    ----------
-    file
-        The open file, at its first byte.
-    source
-        What to call it in a message.
-    keys
-        What the array may be called in an archive with several.
-    ranks
-        How many axes it may have.
-
-    Raises
-    ------
-    InputError
-        The file is damaged, is no NumPy file, or does not hold one such array of numbers.
+    Of an archive with several arrays it is one with one of the `keys`; it may have as many axes as one of the `ranks`.
     """
-    archive = source.lower().endswith(".npz")
+    archive = suffix_of(source) == ".npz"
     head = file.read(HEAD_BYTES)
     if archive and not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         raise unexpected(head, expected="a NumPy archive", source=source)
@@ -121,7 +124,7 @@ def read_array(
     shape, fortran, dtype, data_start = header
     needed = data_start + math.prod(shape) * dtype.itemsize
     if size is not None and needed != size:
-        raise InputError(f"expected {needed:,} bytes by its header, found {size:,}", source=source, hint=_AGAIN)
+        raise InputError(f"expected {needed:,} bytes by its header, found {size:,}", source=source, hint=AGAIN)
     check_capacity(stream, needed, source=source)
     values = read_values(stream, shape[::-1] if fortran else shape, dtype, source=source)
     stored = [
@@ -138,20 +141,20 @@ def _npy_header(
     """Shape, whether the first axis varies fastest, type of the values, and where they start."""
     start = read_exactly(stream, 8, what="header", source=source)
     if start[:6] != _MAGIC:
-        raise InputError("damaged header: no NumPy signature where it belongs", source=source, hint=_AGAIN)
+        raise InputError("damaged header: no NumPy signature where it belongs", source=source, hint=AGAIN)
     kind = _LENGTHS.get((start[6], start[7]))
     if kind is None:
-        raise InputError(f"damaged header: unknown version {start[6]}.{start[7]}", source=source, hint=_AGAIN)
+        raise InputError(f"damaged header: unknown version {start[6]}.{start[7]}", source=source, hint=AGAIN)
     width = struct.calcsize(kind)
     (length,) = struct.unpack(kind, read_exactly(stream, width, what="header", source=source))
     if length > MAX_HEADER_BYTES:
         raise InputError(
-            f"damaged header: expected at most {MAX_HEADER_BYTES:,} bytes, found {length:,}", source=source, hint=_AGAIN
+            f"damaged header: expected at most {MAX_HEADER_BYTES:,} bytes, found {length:,}", source=source, hint=AGAIN
         )
     text = read_exactly(stream, length, what="header", source=source).decode("latin-1")
     found = _HEADER.fullmatch(text)
     if not found:
-        raise InputError("damaged header: not as NumPy writes it", source=source, hint=_AGAIN)
+        raise InputError("damaged header: not as NumPy writes it", source=source, hint=AGAIN)
     dtype = _data_type(found["descr"], source)
     return _shape(found["shape"], ranks, source), found["fortran"] == "True", dtype, 8 + width + length
 
@@ -173,7 +176,7 @@ def _shape(text: str, ranks: tuple[int, ...], source: str) -> tuple[int, ...]:
     matches = [_SIZE.fullmatch(word) for word in words]
     sizes = [int(match[1]) for match in matches if match]
     if len(sizes) != len(words):
-        raise InputError(f"damaged header: impossible shape ({shown(text)})", source=source, hint=_AGAIN)
+        raise InputError(f"damaged header: impossible shape ({shown(text)})", source=source, hint=AGAIN)
     if len(sizes) not in ranks:
         known = f"{', '.join(map(str, ranks[:-1]))} or {ranks[-1]}"
         raise InputError(
@@ -215,15 +218,15 @@ def _directory(file: io.FileIO, source: str) -> list[zipfile.ZipInfo]:
     end = file.read(_END_BYTES)
     if not (end.startswith(b"PK\x05\x06") and end.endswith(b"\x00\x00")):
         raise InputError(
-            "cut short, or other data after its end: no zip directory where it belongs", source=source, hint=_AGAIN
+            "cut short, or other data after its end: no zip directory where it belongs", source=source, hint=AGAIN
         )
     try:
         archive = zipfile.ZipFile(_Bounded(file))
     except _FAILURES as error:
-        raise InputError(f"damaged archive: {shown(error)}", source=source, hint=_AGAIN) from None
+        raise InputError(f"damaged archive: {shown(error)}", source=source, hint=AGAIN) from None
     for member in archive.infolist():
         if member.header_offset + _LOCAL.size + member.compress_size > archive.start_dir:
-            raise InputError("damaged: its members and its directory overlap", source=source, hint=_AGAIN)
+            raise InputError("damaged: its members and its directory overlap", source=source, hint=AGAIN)
     return [member for member in archive.infolist() if member.filename.endswith(".npy")]
 
 
@@ -263,7 +266,7 @@ def _member_stream(file: io.FileIO, member: zipfile.ZipInfo, source: str) -> Str
         raise InputError(
             f"damaged: the array {shown(_key(member))!r} is not as the archive's directory says",
             source=source,
-            hint=_AGAIN,
+            hint=AGAIN,
         )
     start = member.header_offset + _LOCAL.size + name_bytes + extra_bytes
     part = Plain(file, start=start, size=member.compress_size)

@@ -10,41 +10,27 @@ there is none, only the file's own folder is searched.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 
 from segeval.errors import InputError, shown
 from segeval.maps.label_map import LabelMap
 from segeval.maps.labels import plain_name
-from segeval.reading import SUFFIXES, read_label_map
 from segeval.reading.files import is_there, names_in
+from segeval.reading.formats import stem_of
 
 ROOT = "dataset_description.json"
 TABLE = "dseg.tsv"
 
 
-def read_named_label_map(path: str | os.PathLike[str], *, names: Mapping[int, str] | None = None) -> LabelMap:
-    """Read a label map, with the names of its BIDS table where there is one.
-
-    Parameters
-    ----------
-    path
-        A file that `segeval.reading.read_label_map` reads.
-    names
-        What the names of polygons become; see there. Where names are given, no table is looked for.
-
-    Returns
-    -------
-    LabelMap
-        Its names are those of the file and of the table together.
+def with_table(label_map: LabelMap) -> LabelMap:
+    """Add the names of the BIDS table to those in the file, where there is a table.
 
     Raises
     ------
     InputError
-        A file that cannot be read, or a table that contradicts the names in the file.
+        A table that is damaged or contradicts the names in the file, or two that apply equally well.
     """
-    label_map = read_label_map(path, names=names)
-    table = None if names else table_of(os.fspath(path))
+    table = table_of(label_map.source)
     return label_map if table is None else _named(label_map, table)
 
 
@@ -67,8 +53,7 @@ def table_of(path: str) -> str | None:
         Two tables in one folder that apply equally well.
     """
     folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - links stay as they are: annexed files are links
-    suffix = max((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), key=len, default="")
-    stem = name[: len(name) - len(suffix)]
+    stem = stem_of(name, "labels")
     if not stem.endswith("_dseg"):
         return None
     for level in _levels(folder):

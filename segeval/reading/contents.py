@@ -12,6 +12,7 @@ import struct
 from segeval.errors import InputError
 
 GIPL_MAGICS = (struct.pack(">I", 719555000), struct.pack(">I", 4026526128))
+AGAIN = "copy or export it again"  # the hint where a file is damaged
 HEAD_BYTES = 512  # enough for every signature below; NIfTI's is the farthest in, at 344
 
 _POINTERS = (

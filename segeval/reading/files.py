@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from segeval.errors import InputError, shown
+from segeval.reading.contents import AGAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,7 +128,7 @@ def _check_status(status: os.stat_result, name: str) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"expected a regular file, found {_kind(status.st_mode)}", source=name)
     if status.st_size == 0:
-        raise InputError("the file is empty", source=name, hint="copy or export it again")
+        raise InputError("the file is empty", source=name, hint=AGAIN)
 
 
 def opened_beside(header: io.FileIO, data_file: str, *, source: str) -> io.FileIO:

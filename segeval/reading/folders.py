@@ -8,7 +8,6 @@ that was not written is not an empty prediction.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import count
@@ -19,10 +18,10 @@ import numpy as np
 from segeval.errors import InputError, shown
 from segeval.maps.label_map import Grid, LabelMap, Labels, slabs
 from segeval.maps.labels import plain_name
-from segeval.reading import SUFFIXES, read_label_map
-from segeval.text import enumerated
+from segeval.reading import read_label_map
+from segeval.reading.formats import stem_of, suffix_of, suffixes
+from segeval.text import enumerated, natural_order
 
-MOST_DIGITS = 4000  # that Python reads as one number
 GRID_TOLERANCE = 1e-3  # of the smallest spacing: files of one case come from one writer
 
 
@@ -92,10 +91,9 @@ def class_files(folder: str) -> dict[str, str]:
             f"the folder cannot be read: {(error.strerror or str(error)).lower()}", source=folder
         ) from None
     for entry in entries:
-        suffix = next((each for each in SUFFIXES if entry.lower().endswith(each)), None)
-        if suffix is None or entry.startswith("."):
+        if entry.startswith(".") or not suffix_of(entry, "labels"):
             continue
-        name = entry[: -len(suffix)]
+        name = stem_of(entry, "labels")
         if name in found:
             raise InputError(
                 f"two files for the class {shown(name)}: {shown(Path(found[name]).name)} and {shown(entry)}",
@@ -106,26 +104,9 @@ def class_files(folder: str) -> dict[str, str]:
         raise InputError(
             "expected a label map file for each class in the folder, found none",
             source=folder,
-            hint=f"files that end in {', '.join(SUFFIXES)} count",
+            hint=f"files that end in {', '.join(suffixes('labels'))} count",
         )
     return found
-
-
-def natural_order(name: str) -> list[tuple[int, str]]:
-    """Sort key by which rib_2 comes before rib_10.
-
-    Parameters
-    ----------
-    name
-        Any text. Names that differ only in leading zeros have the same key.
-
-    Examples
-    --------
-    >>> sorted(["rib_10", "rib_2"], key=natural_order)
-    ['rib_2', 'rib_10']
-    """
-    parts = re.split(rf"(\d{{1,{MOST_DIGITS}}})", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts if part]
 
 
 def _read_folder(folder: str, files: Mapping[str, str], numbers: Mapping[str, int]) -> LabelMap:
@@ -133,7 +114,7 @@ def _read_folder(folder: str, files: Mapping[str, str], numbers: Mapping[str, in
     dtype = np.min_scalar_type(max(numbers.values()))
     grid, stored = None, ""
     for name, path in files.items():
-        mask = read_label_map(path)
+        mask = read_label_map(path, by_bids=False)
         if grid is None:
             grid, stored = mask.grid, mask.stored
         if mask.overlays:

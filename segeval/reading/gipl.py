@@ -1,26 +1,29 @@
-"""The header of GIPL files (.gipl, .gipl.gz): 256 bytes, big-endian, with the voxels right behind them.
+"""Label maps from GIPL files (.gipl, .gipl.gz): a header of 256 bytes, big-endian, with the voxels right behind it.
 
 What the fields mean is what ITK makes of them: axes are those of LPS, whatever stands in the field for a matrix, and
-there are no other types of numbers than ITK reads. In a .gipl.gz the header is compressed too. Nothing here reads
-voxels.
+there are no other types of numbers than ITK reads. In a .gipl.gz the header is compressed too.
 """
 
 from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segeval.errors import InputError
 from segeval.reading.contents import GIPL_MAGICS, unexpected
-from segeval.reading.headers import VolumeHeader, damaged
-from segeval.reading.metaimage import upright_geometry
+from segeval.reading.headers import Geometry, VolumeHeader, damaged
 from segeval.reading.streams import Inflated, Plain, Stream
+from segeval.reading.volume import read_labels, read_numbers
 
 if TYPE_CHECKING:
     import io
+
+    from numpy.typing import NDArray
+
+    from segeval.maps.label_map import Grid, LabelMap
 
 HEADER_BYTES = 256
 
@@ -28,21 +31,31 @@ _HEADER = struct.Struct(">4H H 3f 182x 3d 8x 2f 8x 4s")  # sizes, type, spacing,
 _TYPES = {7: "i1", 8: "u1", 15: ">i2", 16: ">u2", 64: ">f4", 65: ">f8"}
 
 
-def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
-    """Read the header of a GIPL file.
+def read(file: io.FileIO, *, source: str) -> LabelMap:
+    """Read the label map in a GIPL file; see `volume.read_labels`.
 
     Parameters
     ----------
     file
         The open file, at its first byte.
     source
-        Its path, for messages.
+        Its path.
 
     Raises
     ------
     InputError
-        It is no GIPL file, is damaged, or is of a kind that cannot hold a label map.
+        It is no GIPL file, is damaged, or does not hold a label map.
     """
+    return read_labels(file, _parse(file, source), source=source)
+
+
+def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
+    """Read the numbers in a GIPL file, axes (z, y, x), and where they are."""
+    return read_numbers(file, _parse(file, source), source=source)
+
+
+def _parse(file: io.FileIO, source: str) -> VolumeHeader:
+    """Read the header."""
     gzipped = file.read(2) == b"\x1f\x8b"
     part = Plain(file)
     stream: Stream = Inflated(part, "gzip", source=source) if gzipped else part
@@ -67,7 +80,6 @@ def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
         raise damaged("its geometry is not finite", source=source)
     if scaling not in {(0, 0), (0, 1)}:
         raise InputError("scaled voxels are not supported", source=source, hint="save the labels unscaled")
-    numbers = [repr(number) for number in geometry]
     return VolumeHeader(
         kind="GIPL",
         shape=sizes[::-1],
@@ -76,7 +88,5 @@ def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
         data_file=None,
         data_start=0,
         skipped=HEADER_BYTES,
-        image_io="MetaImageIO",
-        suffix=".mha",
-        geometry=upright_geometry(sizes, spacing=numbers[:3], origin=numbers[3:]),
+        geometry=Geometry(spacing=geometry[:3], origin=geometry[3:]),
     )

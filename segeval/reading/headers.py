@@ -1,7 +1,6 @@
 """What the text header of a volume says, and the strict way in which it is read.
 
-A number that is no number, a field that stands twice or a size of zero is damage here, not something to guess at. The
-geometry is not interpreted: it is kept as a header of its own, made of nothing but checked fields, for SimpleITK.
+A number that is no number, a field that stands twice or a size of zero is damage here, not something to guess at.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from segeval.errors import InputError, shown
+from segeval.reading.contents import AGAIN
 from segeval.text import counted
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ MAX_SHOWN = 60
 _FIRST_BYTES = 1 << 16
 _WHOLE = re.compile(r"[0-9]{1,18}")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?")
-_AGAIN = "copy or export it again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +45,25 @@ class Segment:
     name: str
     layer: int
     value: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Geometry:
+    """Where the voxels of a volume are, along (x, y, z) or (x, y). World coordinates are LPS, as ITK has them.
+
+    Parameters
+    ----------
+    spacing
+        From one voxel to the next, along each axis.
+    origin
+        The centre of the first voxel.
+    axes
+        The direction of each axis, a unit vector; None where the axes are those of LPS.
+    """
+
+    spacing: tuple[float, ...]
+    origin: tuple[float, ...]
+    axes: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,10 +90,10 @@ class VolumeHeader:
         How many bytes they take up there, where the header says so.
     skipped
         Bytes before them that are compressed with them.
-    image_io, suffix, geometry
-        Which part of SimpleITK reads the geometry, from a file of which suffix and content.
+    geometry
+        Where they are.
     mm_per_unit
-        What the geometry's numbers are to be multiplied by.
+        What spacing and origin are to be multiplied by.
     segments
         Names of labels, and the layers they are in.
     """
@@ -89,9 +107,7 @@ class VolumeHeader:
     data_start: int
     data_size: int | None = None
     skipped: int = 0
-    image_io: str
-    suffix: str
-    geometry: str
+    geometry: Geometry
     mm_per_unit: float = 1.0
     segments: tuple[Segment, ...] = ()
 
@@ -111,7 +127,7 @@ def check_data_file(name: str, *, source: str, hint: str) -> None:
 
 def damaged(problem: str, *, source: str) -> InputError:
     """Word the error for a header that says what cannot be."""
-    return InputError(f"damaged header: {problem}", source=source, hint=_AGAIN)
+    return InputError(f"damaged header: {problem}", source=source, hint=AGAIN)
 
 
 def quoted(text: str) -> str:
@@ -158,17 +174,17 @@ class Fields:
             raise self.wrong(name, "sizes of at least 1")
         return sizes
 
-    def numbers(self, name: str, count: int) -> list[str]:
-        """Return numbers, as they are written."""
+    def numbers(self, name: str, count: int) -> tuple[float, ...]:
+        """Return a field's numbers."""
         return self.checked_numbers(name, words(self.text(name)), count)
 
-    def checked_numbers(self, name: str, found: list[str], count: int) -> list[str]:
-        """Check that words of a field are so many finite numbers."""
+    def checked_numbers(self, name: str, found: list[str], count: int) -> tuple[float, ...]:
+        """Convert words of a field, which must be so many finite numbers."""
         if len(found) != count or not all(
             len(word) <= MAX_SHOWN and _NUMBER.fullmatch(word) and math.isfinite(float(word)) for word in found
         ):
             raise self.wrong(name, counted(count, "number"))
-        return found
+        return tuple(map(float, found))
 
     def wrong(self, name: str, expected: str) -> InputError:
         """Word the error for a field that does not say what it should."""

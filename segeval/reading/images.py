@@ -16,14 +16,11 @@ from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
 from segeval.maps.label_map import Grid
-from segeval.reading import SUFFIXES, reading
+from segeval.reading import reader_of, reading
 from segeval.reading.files import check_regular
+from segeval.reading.formats import suffixes
 
 FIRST_CHANNEL = "_0000"
-_NIFTI = (".nii.gz", ".nii", ".hdr", ".hdr.gz")
-_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-_ARRAYS = (".npz", ".npy")
-IMAGE_SUFFIXES = (*SUFFIXES, ".jpg", ".jpeg")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,7 +66,7 @@ def find_image(folder: str, case: str) -> str | None:
         if any(part in {"", ".", ".."} or "\\" in part or "\0" in part or ":" in part for part in place):
             continue
         for ending in ("", FIRST_CHANNEL):
-            for suffix in IMAGE_SUFFIXES:
+            for suffix in suffixes("scans"):
                 path = os.path.join(folder, *place[:-1], f"{place[-1]}{ending}{suffix}")  # noqa: PTH118
                 if os.path.isfile(path):  # noqa: PTH113
                     return path
@@ -97,36 +94,13 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     segeval.errors.InputError: missing.jpg: no such file
     """
     name = os.fspath(path)
-    lower = name.lower()
-    if not lower.endswith(IMAGE_SUFFIXES):
+    reader = reader_of(name, "scans")
+    if reader is None:
         check_regular(name)
-        raise InputError("this is no image of a known kind", source=name, hint=f"known are {', '.join(IMAGE_SUFFIXES)}")
+        hint = f"known are {', '.join(suffixes('scans'))}"
+        raise InputError("this is no image of a known kind", source=name, hint=hint)
     with reading(name, name) as file:
-        if lower.endswith(_NIFTI):
-            from segeval.reading import nifti  # deferred, as are the others: see the package
-
-            volume = nifti.read_volumes(file, source=name)
-            values, grid = volume.values, volume.grid
-            if values.ndim > grid.ndim:
-                values = values[0]
-        elif lower.endswith(_PICTURES):
-            from segeval.reading import picture
-
-            values = picture.read_shades(file, source=name)
-            grid = _of_pixels(values.shape[:2])
-        elif lower.endswith(_ARRAYS):
-            from segeval.reading import arrays
-
-            values, _ = arrays.read_array(file, source=name, keys=("image", "data", "arr_0"))
-            grid = _of_pixels(values.shape)
-        else:
-            from segeval.reading import volume as volumes
-
-            values, grid = volumes.read_shades(file, source=name)
+        values, grid = reader.read_scan(file, source=name)
     if values.dtype.kind not in "biuf":
         raise InputError(f"expected numbers, found values of type {shown(values.dtype)}", source=name)
     return Image(values=values.view(np.uint8) if values.dtype == bool else values, grid=grid, source=name)
-
-
-def _of_pixels(shape: tuple[int, ...]) -> Grid:
-    return Grid(shape=shape, spacing=(1.0,) * len(shape), unit="px")

@@ -13,7 +13,7 @@ import os
 import re
 
 from segeval.errors import InputError, UsageError, shown
-from segeval.reading.contents import HEAD_BYTES, unexpected
+from segeval.reading.contents import AGAIN, HEAD_BYTES, unexpected
 from segeval.reading.dialects.colors import FREESURFER, ITK_SNAP, SLICER, is_color_table, read_colors
 from segeval.reading.dialects.columns import BIDS, EXPECTED, header_of, read_columns
 from segeval.reading.dialects.objects import read_objects
@@ -182,7 +182,7 @@ def _unknown(text: str, lines: list[str], source: str) -> InputError:
     """Why a text is no label table."""
     start = text.lstrip()
     if not start:
-        return InputError("holds nothing but space", source=source, hint="copy or export it again")
+        return InputError("holds nothing but space", source=source, hint=AGAIN)
     if start.startswith(("<", "version https://git-lfs", "/annex/objects/")):
         return unexpected(start.encode()[:HEAD_BYTES], expected="a label table", source=source)
     number, line = next(

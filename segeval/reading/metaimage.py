@@ -1,25 +1,28 @@
-"""The header of MetaImage files: .mha with the voxels behind it, .mhd with a data file beside it.
+"""Label maps from MetaImage files: .mha with the voxels behind it, .mhd with a data file beside it.
 
 Lines of ``Key = value`` end with ``ElementDataFile``. Number types are those of MetaIO, where a LONG has 4 bytes
-whatever the machine. Nothing here reads voxels.
+whatever the machine.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from segeval.errors import InputError
 from segeval.reading.contents import HEAD_BYTES, unexpected
-from segeval.reading.headers import Fields, VolumeHeader, check_data_file, damaged, quoted, read_head
+from segeval.reading.headers import Fields, Geometry, VolumeHeader, check_data_file, damaged, quoted, read_head
+from segeval.reading.volume import read_labels, read_numbers
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from segeval.maps.label_map import Grid, LabelMap
 
 _END = re.compile(rb"^ElementDataFile[ \t]*=([^\n]*)(?:\n|\Z)", re.MULTILINE)
 _START = re.compile(rb"[ \t\r\n]*(?:ObjectType|ObjectSubType|NDims|Comment)[ \t]*=")
@@ -51,21 +54,31 @@ _MM_PER_UNIT = {"um": 0.001, "cm": 10.0}  # of DistanceUnits; everything else is
 _CONVERT = "convert it to .nii.gz or to an .mha of its own"
 
 
-def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
-    """Read the header of a MetaImage.
+def read(file: io.FileIO, *, source: str) -> LabelMap:
+    """Read the label map in a MetaImage; see `volume.read_labels`.
 
     Parameters
     ----------
     file
-        The open file.
+        The open file, at its first byte.
     source
-        Its path, for messages.
+        Its path.
 
     Raises
     ------
     InputError
-        It is no MetaImage, is damaged, or is of a kind that cannot hold a label map.
+        It is no MetaImage, is damaged, or does not hold a label map.
     """
+    return read_labels(file, _parse(file, source), source=source)
+
+
+def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
+    """Read the numbers in a MetaImage, axes (z, y, x), and where they are."""
+    return read_numbers(file, _parse(file, source), source=source)
+
+
+def _parse(file: io.FileIO, source: str) -> VolumeHeader:
+    """Read the header."""
     head, end = read_head(file, _END)
     if not _START.match(head):
         raise unexpected(head[:HEAD_BYTES], expected="a MetaImage", source=source)
@@ -88,9 +101,7 @@ def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
         data_file=None if local else data_file,
         data_start=first,
         data_size=fields.sizes("CompressedDataSize", 1)[0] if compressed and "CompressedDataSize" in fields else None,
-        image_io="MetaImageIO",
-        suffix=".mha",
-        geometry=_geometry(fields, shape),
+        geometry=_geometry(fields, len(shape)),
         mm_per_unit=_MM_PER_UNIT.get(fields.values.get("DistanceUnits", "mm"), 1.0),
     )
 
@@ -134,7 +145,7 @@ def _check_kind(fields: Fields) -> None:
             hint="export label numbers instead of colours or probabilities",
         )
     for name, neutral in (("ElementToIntensityFunctionSlope", 1.0), ("ElementToIntensityFunctionOffset", 0.0)):
-        if name in fields and float(fields.numbers(name, 1)[0]) != neutral:
+        if name in fields and fields.numbers(name, 1) != (neutral,):
             raise InputError("scaled voxels are not supported", source=fields.source, hint="save the labels unscaled")
     if "HeaderSize" in fields and fields.values["HeaderSize"] not in ("0", "-1"):
         raise InputError("data files with a header of their own are not supported", source=fields.source, hint=_CONVERT)
@@ -166,48 +177,24 @@ def _data_type(fields: Fields) -> np.dtype[np.number]:
     return np.dtype(order + _TYPES[name])
 
 
-def _geometry(fields: Fields, shape: tuple[int, ...]) -> str:
-    """A header with the same geometry and nothing else, of the axes that count."""
-    stored, used = int(fields.text("NDims")), len(shape)
-    lines = ["ObjectType = Image", f"NDims = {used}", "BinaryData = True"]
-    for position, names in zip(("Offset", "TransformMatrix"), _SYNONYMS, strict=True):
-        given = [name for name in names if name in fields]
-        if len({fields.values[name] for name in given}) > 1:
-            raise damaged(f"its fields {given[0]!r} and {given[1]!r} contradict each other", source=fields.source)
-        if given and position == "Offset":
-            lines.append(f"Offset = {' '.join(fields.numbers(given[0], stored)[:used])}")
-        elif given:
-            numbers = fields.numbers(given[0], stored**2)
-            rows = (numbers[row * stored : row * stored + used] for row in range(used))
-            lines.append(f"TransformMatrix = {' '.join(chain.from_iterable(rows))}")
-    for name in ("ElementSpacing", "ElementSize"):
-        if name in fields:
-            lines.append(f"ElementSpacing = {' '.join(fields.numbers(name, stored)[:used])}")
-            break
-    lines += [f"DimSize = {' '.join(map(str, shape[::-1]))}", "ElementType = MET_UCHAR", "ElementDataFile = LOCAL", ""]
-    return "\n".join(lines)
-
-
-def upright_geometry(sizes: Sequence[int], *, spacing: Iterable[str], origin: Iterable[str]) -> str:
-    """A header for voxels along the axes of LPS, from what formats without directions say of (x, y, z).
-
-    Parameters
-    ----------
-    sizes
-        Voxels along each axis.
-    spacing, origin
-        Checked numbers, as text.
-    """
-    return "\n".join(
-        [
-            "ObjectType = Image",
-            f"NDims = {len(sizes)}",
-            "BinaryData = True",
-            f"Offset = {' '.join(origin)}",
-            f"ElementSpacing = {' '.join(spacing)}",
-            f"DimSize = {' '.join(map(str, sizes))}",
-            "ElementType = MET_UCHAR",
-            "ElementDataFile = LOCAL",
-            "",
-        ]
+def _geometry(fields: Fields, rank: int) -> Geometry:
+    """Where the voxels are, by the axes that count; each row of the matrix is the direction of an axis."""
+    stored = int(fields.text("NDims"))
+    positions, matrices = (_field_of(fields, names) for names in _SYNONYMS)
+    origin = fields.numbers(positions, stored) if positions else (0.0,) * stored
+    matrix = fields.numbers(matrices, stored**2) if matrices else None
+    sizes = next((name for name in ("ElementSpacing", "ElementSize") if name in fields), None)
+    spacing = fields.numbers(sizes, stored) if sizes else (1.0,) * stored
+    return Geometry(
+        spacing=spacing[:rank],
+        origin=origin[:rank],
+        axes=tuple(matrix[row * stored : row * stored + rank] for row in range(rank)) if matrix else None,
     )
+
+
+def _field_of(fields: Fields, synonyms: tuple[str, ...]) -> str | None:
+    """The field that is there under one of these names; under several it must say the same."""
+    given = [name for name in synonyms if name in fields]
+    if len({fields.values[name] for name in given}) > 1:
+        raise damaged(f"its fields {given[0]!r} and {given[1]!r} contradict each other", source=fields.source)
+    return given[0] if given else None

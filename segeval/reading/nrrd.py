@@ -1,8 +1,8 @@
-"""The header of NRRD files: .nrrd with the voxels behind it, .nhdr with a data file beside it, .seg.nrrd of 3D Slicer.
+"""Label maps from NRRD files: .nrrd with the voxels behind its header, .nhdr with a data file beside it, .seg.nrrd.
 
 The header is lines of ``field: value`` and ``key:=value`` up to an empty line. Axes that are not spatial are dropped
 where their size is 1. In a segmentation of 3D Slicer such an axis holds layers, which may overlap, and keys tell each
-segment's name, layer and number. Nothing here reads voxels.
+segment's name, layer and number.
 """
 
 from __future__ import annotations
@@ -10,17 +10,32 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from segeval.errors import InputError
 from segeval.reading.contents import HEAD_BYTES, unexpected
-from segeval.reading.headers import Fields, Segment, VolumeHeader, check_data_file, damaged, quoted, read_head, words
+from segeval.reading.headers import (
+    Fields,
+    Geometry,
+    Segment,
+    VolumeHeader,
+    check_data_file,
+    damaged,
+    quoted,
+    read_head,
+    words,
+)
+from segeval.reading.volume import read_labels, read_numbers
 from segeval.text import counted
 
 if TYPE_CHECKING:
     import io
+
+    from numpy.typing import NDArray
+
+    from segeval.maps.label_map import Grid, LabelMap
 
 MAX_DIMENSIONS = 16
 
@@ -55,26 +70,42 @@ _SPACES = (
     *("right-anterior-superior", "ras", "left-anterior-superior", "las", "left-posterior-superior", "lps"),
     *("scanner-xyz", "3d-right-handed", "3d-left-handed"),
 )
+_FLIPS = {  # to LPS
+    "right-anterior-superior": (-1.0, -1.0, 1.0),
+    "ras": (-1.0, -1.0, 1.0),
+    "left-anterior-superior": (1.0, -1.0, 1.0),
+    "las": (1.0, -1.0, 1.0),
+}
 _SPATIAL_KINDS = ("domain", "space", "???", "none")
 _MM_PER_UNIT = {"m": 1000.0, "cm": 10.0, "um": 0.001, "µm": 0.001, "nm": 1e-6}  # everything else is taken as mm
 _CONVERT = "convert it to .nii.gz or to an .nrrd of its own"
 
 
-def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
-    """Read the header of an NRRD file.
+def read(file: io.FileIO, *, source: str) -> LabelMap:
+    """Read the label map in an NRRD file; see `volume.read_labels`.
 
     Parameters
     ----------
     file
-        The open file.
+        The open file, at its first byte.
     source
-        Its path, for messages.
+        Its path.
 
     Raises
     ------
     InputError
-        It is no NRRD file, is damaged, or is of a kind that cannot hold a label map.
+        It is no NRRD file, is damaged, or does not hold a label map.
     """
+    return read_labels(file, _parse(file, source), source=source)
+
+
+def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
+    """Read the numbers in an NRRD file, axes (z, y, x), and where they are."""
+    return read_numbers(file, _parse(file, source), source=source)
+
+
+def _parse(file: io.FileIO, source: str) -> VolumeHeader:
+    """Read the header."""
     head, end = read_head(file, _END)
     if not _MAGIC.match(head):
         raise unexpected(head[:HEAD_BYTES], expected="an NRRD image", source=source)
@@ -95,8 +126,6 @@ def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
         compression=_compression(fields),
         data_file=data_file,
         data_start=end.end() if end and data_file is None else 0,
-        image_io="NrrdImageIO",
-        suffix=".nrrd",
         geometry=_geometry(fields, axes.spatial),
         mm_per_unit=_mm_per_unit(fields),
         segments=segments,
@@ -139,14 +168,14 @@ class _Axis:
     """One axis, fastest first."""
 
     size: int
-    direction: str | None
+    direction: tuple[float, ...] | None
     kind: str
     number: int
 
     @property
     def is_spatial(self) -> bool:
         if self.direction is not None:
-            return self.direction != "none"
+            return self.direction != ()
         return self.kind in _SPATIAL_KINDS
 
 
@@ -195,7 +224,7 @@ def _all_axes(fields: Fields) -> list[_Axis]:
     kinds = words(fields.text("kinds").lower()) if "kinds" in fields else ["???"] * rank
     if len(kinds) != rank:
         raise fields.wrong("kinds", f"{rank} kinds")
-    directions: list[str | None] = [None] * rank
+    directions: list[tuple[float, ...] | None] = [None] * rank
     if "space directions" in fields:
         directions = [*_vectors(fields, "space directions", rank, space=_space_dimension(fields))]
     return [_Axis(*axis) for axis in zip(sizes, directions, kinds, range(rank), strict=True)]
@@ -213,17 +242,14 @@ def _space_dimension(fields: Fields) -> int:
     return 3
 
 
-def _vectors(fields: Fields, name: str, count: int, *, space: int) -> list[str]:
-    """Vectors as they are written, each of as many numbers as space has dimensions, or none."""
+def _vectors(fields: Fields, name: str, count: int, *, space: int) -> list[tuple[float, ...]]:
+    """Vectors, each of as many numbers as space has dimensions, or of none where the field says so."""
     text = fields.text(name)
     found = _VECTOR.findall(text) if _VECTORS.fullmatch(text) else []
     if len(found) != count:
         raise fields.wrong(name, counted(count, "vector"))
-    vectors = []
-    for inside in found:
-        numbers = fields.checked_numbers(name, [word.strip() for word in inside.split(",")], space) if inside else []
-        vectors.append(f"({','.join(numbers)})" if inside else "none")
-    return vectors
+    split = ([word.strip() for word in inside.split(",")] if inside else [] for inside in found)
+    return [fields.checked_numbers(name, inside, space) if inside else () for inside in split]
 
 
 def _data_type(fields: Fields) -> np.dtype[np.number]:
@@ -254,34 +280,65 @@ def _compression(fields: Fields) -> Literal["gzip"] | None:
     return "gzip"
 
 
-def _geometry(fields: Fields, axes: list[_Axis]) -> str:
-    """A header with the same geometry and nothing else, of the axes that count."""
-    lines = ["NRRD0005", "type: uint8", f"dimension: {len(axes)}"]
-    oriented = "space" in fields or "space dimension" in fields
-    if oriented:
-        space = _space_dimension(fields)
-        lines.append(f"space: {fields.text('space')}" if "space" in fields else f"space dimension: {space}")
-    lines.append(f"sizes: {' '.join(str(axis.size) for axis in axes)}")
-    rank = int(fields.text("dimension"))
-    for name in ("spacings", "axis mins", "axis maxs"):
-        if name in fields:
-            given = words(fields.text(name))
-            if len(given) != rank:
-                raise fields.wrong(name, f"{rank} numbers")
-            used = fields.checked_numbers(name, [given[axis.number] for axis in axes], len(axes))
-            lines.append(f"{name}: {' '.join(used)}")
-    if "axis maxs" in fields and "spacings" not in fields:
+def _geometry(fields: Fields, axes: list[_Axis]) -> Geometry:
+    """Where the voxels are, by the axes that count, to the last digit as ITK has it."""
+    space = next((name for name in ("space", "space dimension") if name in fields), None)
+    given = {name: _of_axes(fields, name, axes) for name in ("spacings", "axis mins", "axis maxs") if name in fields}
+    if "axis maxs" in given and "spacings" not in given:
         raise InputError("states no spacings but extents (axis maxs)", source=fields.source, hint=_CONVERT)
-    if "space directions" in fields:
-        lines.append(f"space directions: {' '.join(axis.direction or 'none' for axis in axes)}")
-    if "centerings" in fields:
-        given = words(fields.text("centerings").lower())
-        if len(given) != rank or not set(given) <= {"cell", "node", "none", "???"}:
-            raise fields.wrong("centerings", f"{rank} times cell or node")
-        lines.append(f"centers: {' '.join(given[axis.number] for axis in axes)}")
+    if space and (found := _space_dimension(fields)) != len(axes):
+        raise damaged(f"its space has {found} dimensions, its image {len(axes)}", source=fields.source)
+    if space and "spacings" in given:
+        raise damaged(f"it has both {space!r} and 'spacings'", source=fields.source)
+    if "space directions" in fields and "axis mins" in given:
+        raise damaged("it has both 'space directions' and 'axis mins'", source=fields.source)
+    centerings = _centerings(fields, axes)
+    origin = (0.0,) * len(axes)
     if "space origin" in fields:
-        lines.append(f"space origin: {_vectors(fields, 'space origin', 1, space=_space_dimension(fields))[0]}")
-    return "\n".join([*lines, "encoding: raw", "endian: little", "", ""])
+        origin = _vectors(fields, "space origin", 1, space=_space_dimension(fields))[0] or origin
+    if space:
+        return _in_lps(origin, axes, space=fields.values.get("space", "").lower())
+    spacing = given.get("spacings", (1.0,) * len(axes))
+    if "axis mins" in given and "spacings" in given:  # where voxels are cells, the first one's centre is half a step on
+        steps = zip(given["axis mins"], spacing, centerings, strict=True)
+        origin = tuple(first if centering == "node" else first + step / 2 for first, step, centering in steps)
+    return Geometry(spacing=spacing, origin=origin)
+
+
+def _in_lps(origin: tuple[float, ...], axes: list[_Axis], *, space: str) -> Geometry:
+    """Split the directions into spacings and unit vectors; a space that names no sides of the body is taken as LPS."""
+    flips = _FLIPS.get(space, (1.0,) * len(axes))
+    origin = tuple(number * flip for number, flip in zip(origin, flips, strict=True))
+    spacing, units = [], []
+    for axis in axes:
+        if axis.direction is None:
+            return Geometry(spacing=(1.0,) * len(axes), origin=origin)
+        squares = 0.0
+        for number in axis.direction:
+            squares += number * number  # sum() of Python 3.12 rounds less, and Teem, by which ITK reads, does not
+        spacing.append(math.sqrt(squares))
+        scale = 1 / spacing[-1] if squares else 0.0
+        units.append(tuple(scale * number * flip for number, flip in zip(axis.direction, flips, strict=True)))
+    return Geometry(spacing=tuple(spacing), origin=origin, axes=tuple(units))
+
+
+def _of_axes(fields: Fields, name: str, axes: list[_Axis]) -> tuple[float, ...]:
+    """A field with a number for each axis, of those axes that count."""
+    given = words(fields.text(name))
+    rank = int(fields.text("dimension"))
+    if len(given) != rank:
+        raise fields.wrong(name, f"{rank} numbers")
+    return fields.checked_numbers(name, [given[axis.number] for axis in axes], len(axes))
+
+
+def _centerings(fields: Fields, axes: list[_Axis]) -> list[str]:
+    if "centerings" not in fields:
+        return ["???"] * len(axes)
+    given = words(fields.text("centerings").lower())
+    rank = int(fields.text("dimension"))
+    if len(given) != rank or not set(given) <= {"cell", "node", "none", "???"}:
+        raise fields.wrong("centerings", f"{rank} times cell or node")
+    return [given[axis.number] for axis in axes]
 
 
 def _mm_per_unit(fields: Fields) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 from segeval.errors import InputError, shown
 from segeval.maps.label_map import Grid, LabelMap, as_labels
 from segeval.maps.labels import plain_name
-from segeval.reading.contents import HEAD_BYTES, unexpected
+from segeval.reading.contents import AGAIN, HEAD_BYTES, unexpected
 from segeval.reading.drawings import Drawing, Entry, cityscapes, labelme
 from segeval.reading.tables import quoted
 from segeval.text import counted, enumerated
@@ -33,7 +33,6 @@ MOST_GUESSED = 20
 MOST_LABEL_BYTES = 1 << 30
 
 _EXPECTED = "polygons of Cityscapes, LabelMe or COCO"
-_AGAIN = "copy or export it again"
 
 
 def read(file: io.FileIO, *, source: str, names: Mapping[int, str], image: str | None = None) -> LabelMap:
@@ -94,13 +93,13 @@ def _content(file: io.FileIO, source: str) -> Entry:
     try:
         content = json.loads(data.decode("utf-8-sig"), parse_constant=_refused)
     except UnicodeDecodeError:
-        raise InputError("not valid UTF-8", source=source, hint=_AGAIN) from None
+        raise InputError("not valid UTF-8", source=source, hint=AGAIN) from None
     except RecursionError:
         raise InputError("nested too deeply", source=source, hint=f"expected {_EXPECTED}") from None
     except (json.JSONDecodeError, _NoNumberError) as error:
-        raise InputError(f"not valid JSON: {error}", source=source, hint=_AGAIN) from None
+        raise InputError(f"not valid JSON: {error}", source=source, hint=AGAIN) from None
     except ValueError:
-        raise InputError("holds a number of thousands of digits", source=source, hint=_AGAIN) from None
+        raise InputError("holds a number of thousands of digits", source=source, hint=AGAIN) from None
     if not isinstance(content, dict):
         raise InputError(
             f"expected {_EXPECTED}, found a list",

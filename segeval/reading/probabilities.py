@@ -9,58 +9,22 @@ file is evaluated: Python objects are refused.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
 from segeval.maps.labels import plain_name
-from segeval.reading import reading
+from segeval.reading import reader_of, reading
 from segeval.reading.files import check_regular
 from segeval.reading.folders import class_files, same_place
+from segeval.reading.formats import PROBABILITIES, RawProbabilities, suffixes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from segeval.maps.label_map import Grid
-
-KEYS = ("probabilities", "softmax")
-NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".hdr.gz")
-ARRAY_SUFFIXES = (".npy", ".npz")
-SOFT_SUFFIXES = (*NIFTI_SUFFIXES, *ARRAY_SUFFIXES)  # of files that hold probabilities or labels; a PNG is ambiguous
-PICTURE_SUFFIX = ".png"
 BACKGROUND = "background"
 MOST_DIGITS = 10  # of a label's number
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RawProbabilities:
-    """What a file holds.
-
-    Parameters
-    ----------
-    values
-        Numbers of any type, axes as the file has them, those of NIfTI in reverse.
-    grid
-        Where the voxels are if the last three axes are those of space; None where the file does not say.
-    names
-        Label -> name.
-    source
-        The file.
-    stored
-        How the file holds them, in words.
-    classes
-        What the channels are called, which then come first; empty where a file does not call them anything.
-    """
-
-    values: NDArray[Any]
-    grid: Grid | None
-    names: Mapping[int, str]
-    source: str
-    stored: str
-    classes: tuple[str, ...] = ()
 
 
 def read_probabilities(path: str | os.PathLike[str]) -> RawProbabilities:
@@ -87,31 +51,17 @@ def read_probabilities(path: str | os.PathLike[str]) -> RawProbabilities:
     name = os.fspath(path)
     if os.path.isdir(name):  # noqa: PTH112 - a Path of any text may raise
         return _read_folder(name)
-    lower = name.lower()
-    if not lower.endswith((*SOFT_SUFFIXES, PICTURE_SUFFIX)):
+    reader = reader_of(name, *PROBABILITIES)
+    if reader is None:
         check_regular(name)
         raise InputError(
-            f"probability maps are read from {', '.join((*SOFT_SUFFIXES, PICTURE_SUFFIX))}",
+            f"probability maps are read from {', '.join(suffixes(*PROBABILITIES))}",
             source=name,
             hint="a label map is scored without --probabilities",
         )
     with reading(name, name) as file:
-        if lower.endswith(ARRAY_SUFFIXES):
-            from segeval.reading import arrays  # deferred: see the package
-
-            values, stored = arrays.read_array(file, source=name, keys=KEYS, ranks=(2, 3, 4, 5))
-            return RawProbabilities(values=values, grid=None, names={}, source=name, stored=stored)
-        if lower.endswith(PICTURE_SUFFIX):
-            from segeval.reading import picture
-
-            values, stored = picture.read_shares(file, source=name)
-            return RawProbabilities(values=values, grid=None, names={}, source=name, stored=stored)
-        from segeval.reading import nifti
-
-        volume = nifti.read_volumes(file, source=name)
-        return RawProbabilities(
-            values=volume.values, grid=volume.grid, names=volume.names, source=name, stored=volume.stored
-        )
+        found: RawProbabilities = reader.read_probabilities(file, source=name)
+    return found
 
 
 def _read_folder(folder: str) -> RawProbabilities:

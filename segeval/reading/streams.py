@@ -17,6 +17,7 @@ from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 from segeval.errors import InputError, OutOfMemoryError
+from segeval.reading.contents import AGAIN
 
 if TYPE_CHECKING:
     import io
@@ -33,7 +34,6 @@ _FLAGS = {
     "deflate": igzip_lib.DECOMP_DEFLATE,
 }
 _DAMAGE: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # its stub has an instance
-_AGAIN = "copy or export it again"
 
 
 class Stream(Protocol):
@@ -135,13 +135,13 @@ class Inflated:
                 compressed, self._ahead = self._ahead or self._part.some(), b""
                 if not compressed:
                     raise InputError(
-                        f"cut short: the {self.compression} data stops before its end", source=self._source, hint=_AGAIN
+                        f"cut short: the {self.compression} data stops before its end", source=self._source, hint=AGAIN
                     )
             try:
                 piece: bytes = self._member.decompress(compressed, most)
             except _DAMAGE as error:
                 raise InputError(
-                    f"damaged {self.compression} data ({_reason(error)})", source=self._source, hint=_AGAIN
+                    f"damaged {self.compression} data ({_reason(error)})", source=self._source, hint=AGAIN
                 ) from None
             if piece:
                 return piece
@@ -159,7 +159,7 @@ class Inflated:
             rest += self._part.some()
         if self.compression != "gzip" or rest[:2] != b"\x1f\x8b":
             raise InputError(
-                f"other data after the end of the {self.compression} data", source=self._source, hint=_AGAIN
+                f"other data after the end of the {self.compression} data", source=self._source, hint=AGAIN
             )
         self._ahead = rest
         self._start_member()
@@ -194,7 +194,7 @@ class Summed:
             filled += count
             if count < piece.size:
                 if self._found != self._expected:
-                    raise InputError("damaged: wrong checksum", source=self._source, hint=_AGAIN)
+                    raise InputError("damaged: wrong checksum", source=self._source, hint=AGAIN)
                 break
         return filled
 
@@ -215,13 +215,13 @@ def check_capacity(stream: Stream, needed: int, *, source: str) -> None:
     if stream.compression is None:
         if needed != stream.capacity:
             raise InputError(
-                f"expected {needed:,} bytes by its header, found {stream.capacity:,}", source=source, hint=_AGAIN
+                f"expected {needed:,} bytes by its header, found {stream.capacity:,}", source=source, hint=AGAIN
             )
     elif needed > stream.capacity:
         raise InputError(
             f"its header needs {needed:,} bytes, more than a {stream.compression} file of this size can hold",
             source=source,
-            hint=_AGAIN,
+            hint=AGAIN,
         )
 
 
@@ -236,7 +236,7 @@ def read_exactly(stream: Stream, count: int, *, what: str, source: str) -> bytes
     target: Bytes = np.empty(count, np.uint8)
     found = stream.fill(target)
     if found < count:
-        raise InputError(f"cut short: expected {count:,} bytes of {what}, found {found:,}", source=source, hint=_AGAIN)
+        raise InputError(f"cut short: expected {count:,} bytes of {what}, found {found:,}", source=source, hint=AGAIN)
     return target.tobytes()
 
 
@@ -267,8 +267,8 @@ def read_values(stream: Stream, shape: tuple[int, ...], dtype: np.dtype[Any], *,
     found = stream.fill(values.view(np.uint8))
     if found < values.nbytes:
         raise InputError(
-            f"cut short: expected {values.nbytes:,} bytes of voxels, found {found:,}", source=source, hint=_AGAIN
+            f"cut short: expected {values.nbytes:,} bytes of voxels, found {found:,}", source=source, hint=AGAIN
         )
     if stream.fill(np.empty(1, np.uint8)):
-        raise InputError(f"expected {values.nbytes:,} bytes of voxels, found more", source=source, hint=_AGAIN)
+        raise InputError(f"expected {values.nbytes:,} bytes of voxels, found more", source=source, hint=AGAIN)
     return values.reshape(shape)

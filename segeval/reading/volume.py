@@ -1,55 +1,36 @@
-"""Label maps from MetaImage, NRRD, GIPL and legacy VTK files (home of SimpleITK).
+"""From the header of a MetaImage, NRRD, GIPL or VTK file to its label map: what the four formats share.
 
 ITK reads damaged files without a word, what is missing as 0, and opens whatever file a header names. So headers are
-read strictly here, and the voxels from a stream that is checked to be whole. What a header's geometry means is
-SimpleITK's to say: it is given a header of nothing but the checked fields, and no voxels. ITK's world is LPS, ours RAS:
-the first two coordinates change their sign. ITK's axes are (x, y, z), so the same bytes are an array with axes
+read strictly, and the voxels from a stream that is checked to be whole. Headers are in ITK's world, LPS, and ours is
+RAS: the first two coordinates change their sign. ITK's axes are (x, y, z), so the same bytes are an array with axes
 (z, y, x).
 """
 
 from __future__ import annotations
 
-import re
-import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import SimpleITK
 from numpy.typing import NDArray
 
 from segeval.errors import InputError
 from segeval.maps.label_map import Grid, LabelMap, as_labels
 from segeval.maps.labels import present_labels, relabelled
-from segeval.reading import gipl, metaimage, nrrd, vtk
+from segeval.reading.contents import AGAIN
 from segeval.reading.files import opened_beside
-from segeval.reading.headers import Segment, VolumeHeader, damaged, quoted
+from segeval.reading.headers import Segment, VolumeHeader, damaged
 from segeval.reading.streams import Inflated, Plain, Stream, check_capacity, read_exactly, read_values
 
 if TYPE_CHECKING:
     import io
 
-sitk: Any = SimpleITK  # it has no types
-
 MAX_SKEW = 1e-3  # a direction may be that far from a unit vector: headers are rounded
-
-_PARSERS = {
-    ".mha": metaimage.parse,
-    ".mhd": metaimage.parse,
-    ".nrrd": nrrd.parse,
-    ".nhdr": nrrd.parse,
-    ".gipl": gipl.parse,
-    ".gipl.gz": gipl.parse,
-    ".vtk": vtk.parse,
-}
 _RAS_FROM_LPS = np.array([-1.0, -1.0, 1.0])
 
-sitk.ProcessObject_SetGlobalWarningDisplay(False)  # its warnings go to stderr, past everyone
 
-
-def read(file: io.FileIO, *, source: str) -> LabelMap:
+def read_labels(file: io.FileIO, header: VolumeHeader, *, source: str) -> LabelMap:
     """Read the label map in a volume.
 
     Segments of 3D Slicer keep their label values where these are all different, whatever the layer; otherwise they are
@@ -59,6 +40,8 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     ----------
     file
         The open file.
+    header
+        What its header says.
     source
         Its path; a data file is looked for beside it.
 
@@ -71,9 +54,10 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     Raises
     ------
     InputError
-        The file is damaged, is no volume of a known kind, or does not hold labels.
+        The file is damaged, or does not hold labels.
     """
-    header, values, compression, grid = _parts(file, source)
+    values, compression = _values(file, header, source)
+    grid = _grid(header, source)
     stored = ", ".join(
         [
             header.kind,
@@ -95,23 +79,17 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     return _named(layers, header.segments, source)
 
 
-def read_shades(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
+def read_numbers(file: io.FileIO, header: VolumeHeader, *, source: str) -> tuple[NDArray[Any], Grid]:
     """Read the numbers in a volume, of the first layer if it has several: axes (z, y, x), and where they are.
 
     Raises
     ------
     InputError
-        The file is damaged, or is no volume of a known kind.
+        The file is damaged.
     """
-    _, values, _, grid = _parts(file, source)
+    values, _ = _values(file, header, source)
+    grid = _grid(header, source)
     return values[..., 0].reshape(grid.shape), grid
-
-
-def _parts(file: io.FileIO, source: str) -> tuple[VolumeHeader, NDArray[Any], str | None, Grid]:
-    """The header, the values with axes (z, y, x, layer), how they were compressed, and where they are."""
-    header = next(parse for suffix, parse in _PARSERS.items() if source.lower().endswith(suffix))(file, source=source)
-    values, compression = _values(file, header, source)
-    return header, values, compression, _grid(header, source)
 
 
 def _values(file: io.FileIO, header: VolumeHeader, source: str) -> tuple[NDArray[Any], str | None]:
@@ -127,7 +105,7 @@ def _values(file: io.FileIO, header: VolumeHeader, source: str) -> tuple[NDArray
                 raise InputError(
                     f"expected {header.data_size:,} bytes of compressed voxels, found {part.capacity:,}",
                     source=source,
-                    hint="copy or export it again",
+                    hint=AGAIN,
                 )
             compression = header.compression
             if compression == "zlib" and data.read(2) == b"\x1f\x8b":  # MetaIO reads either
@@ -142,27 +120,16 @@ def _values(file: io.FileIO, header: VolumeHeader, source: str) -> tuple[NDArray
 
 def _grid(header: VolumeHeader, source: str) -> Grid:
     """Where the voxels are, in mm; what a plane lacks is a third axis of one voxel at right angles to it."""
-    reader = sitk.ImageFileReader()
-    with tempfile.TemporaryDirectory(prefix="segeval-") as folder:
-        path = Path(folder, f"header{header.suffix}")
-        path.write_bytes(header.geometry.encode())
-        reader.SetImageIO(header.image_io)
-        reader.SetFileName(str(path))
-        try:
-            reader.ReadImageInformation()
-        except RuntimeError as error:
-            # ITK writes the address of an object before its reason, which changes from run to run
-            reason = re.sub(r"^.*?\(0x[0-9a-f]+\): ", "", " ".join(str(error).split("ITK ERROR:")[-1].split()))
-            raise InputError(f"SimpleITK cannot use its geometry: {quoted(reason)}", source=source) from None
-    rank = reader.GetDimension()
-    spacing, origin, direction = np.ones(3), np.zeros(3), np.eye(3)
-    spacing[:rank] = reader.GetSpacing()
-    origin[:rank] = reader.GetOrigin()
-    direction[:rank, :rank] = np.reshape(reader.GetDirection(), (rank, rank))
-    _check_geometry(spacing, origin, direction, source)
+    rank, geometry = len(header.shape), header.geometry
+    spacing, origin, axes = np.ones(3), np.zeros(3), np.eye(3)
+    spacing[:rank] = geometry.spacing
+    origin[:rank] = geometry.origin
+    if geometry.axes is not None:
+        axes[:rank, :rank] = geometry.axes
+    _check_geometry(spacing, origin, axes, source)
     spacing[:rank] *= header.mm_per_unit
     x, y, z = (origin * header.mm_per_unit * _RAS_FROM_LPS + 0.0).tolist()
-    axes = direction.T * _RAS_FROM_LPS + 0.0  # no negative zeros, which would show
+    axes = axes * _RAS_FROM_LPS + 0.0  # no negative zeros, which would show
     return Grid(
         shape=(1,) * (3 - rank) + header.shape,
         spacing=tuple(spacing[::-1].tolist()),
@@ -173,16 +140,16 @@ def _grid(header: VolumeHeader, source: str) -> Grid:
 
 
 def _check_geometry(
-    spacing: NDArray[np.float64], origin: NDArray[np.float64], direction: NDArray[np.float64], source: str
+    spacing: NDArray[np.float64], origin: NDArray[np.float64], axes: NDArray[np.float64], source: str
 ) -> None:
     if not (np.isfinite(spacing).all() and (spacing > 0).all()):
         sizes = " x ".join(f"{step:g}" for step in spacing)
         raise damaged(f"expected positive voxel sizes, found {sizes}", source=source)
-    if not (np.isfinite(origin).all() and np.isfinite(direction).all()):
+    if not (np.isfinite(origin).all() and np.isfinite(axes).all()):
         raise damaged("its geometry is not finite", source=source)
-    if np.abs(np.linalg.norm(direction, axis=0) - 1).max() > MAX_SKEW:
+    if np.abs(np.linalg.norm(axes, axis=1) - 1).max() > MAX_SKEW:
         raise damaged("its axes are not vectors of length 1", source=source)
-    if abs(np.linalg.det(direction)) < MAX_SKEW:
+    if abs(np.linalg.det(axes)) < MAX_SKEW:
         raise damaged("its axes do not span space", source=source)
 
 

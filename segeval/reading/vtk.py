@@ -1,7 +1,7 @@
-"""The header of legacy VTK files (.vtk) that hold an image (STRUCTURED_POINTS) with binary voxels.
+"""Label maps from legacy VTK files (.vtk) that hold an image (STRUCTURED_POINTS) with binary voxels.
 
 Lines of keywords end with ``LOOKUP_TABLE``, and big-endian voxels follow. VTK writes a line's end behind them, ITK does
-not. Axes are those of LPS, as ITK has it. Nothing here reads voxels.
+not. Axes are those of LPS, as ITK has it.
 """
 
 from __future__ import annotations
@@ -9,17 +9,21 @@ from __future__ import annotations
 import math
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segeval.errors import InputError
 from segeval.reading.contents import HEAD_BYTES, unexpected
-from segeval.reading.headers import Fields, VolumeHeader, damaged, quoted, read_head, words
-from segeval.reading.metaimage import upright_geometry
+from segeval.reading.headers import Fields, Geometry, VolumeHeader, damaged, quoted, read_head, words
+from segeval.reading.volume import read_labels, read_numbers
 
 if TYPE_CHECKING:
     import io
+
+    from numpy.typing import NDArray
+
+    from segeval.maps.label_map import Grid, LabelMap
 
 _END = re.compile(rb"^LOOKUP_TABLE[ \t]+[^ \t\r\n][^\n]*\n", re.MULTILINE | re.IGNORECASE)
 _MAGIC = re.compile(rb"# vtk DataFile Version [0-9]\.[0-9]+[ \t]*\r?\n", re.IGNORECASE)
@@ -46,21 +50,31 @@ _TYPES = {
 _CONVERT = "convert it to .nii.gz or .nrrd"
 
 
-def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
-    """Read the header of a VTK file.
+def read(file: io.FileIO, *, source: str) -> LabelMap:
+    """Read the label map in a VTK file; see `volume.read_labels`.
 
     Parameters
     ----------
     file
-        The open file.
+        The open file, at its first byte.
     source
-        Its path, for messages.
+        Its path.
 
     Raises
     ------
     InputError
-        It is no VTK file, is damaged, or is of a kind that cannot hold a label map.
+        It is no VTK file, is damaged, or does not hold a label map.
     """
+    return read_labels(file, _parse(file, source), source=source)
+
+
+def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
+    """Read the numbers in a VTK file, axes (z, y, x), and where they are."""
+    return read_numbers(file, _parse(file, source), source=source)
+
+
+def _parse(file: io.FileIO, source: str) -> VolumeHeader:
+    """Read the header."""
     head, end = read_head(file, _END)
     if not _MAGIC.match(head):
         raise unexpected(head[:HEAD_BYTES], expected="a VTK image", source=source)
@@ -80,9 +94,7 @@ def parse(file: io.FileIO, *, source: str) -> VolumeHeader:
         data_file=None,
         data_start=end.end(),
         data_size=_without_line_end(file, end.end(), count * dtype.itemsize),
-        image_io="MetaImageIO",
-        suffix=".mha",
-        geometry=upright_geometry(sizes, spacing=fields.numbers("SPACING", 3), origin=fields.numbers("ORIGIN", 3)),
+        geometry=Geometry(spacing=fields.numbers("SPACING", 3), origin=fields.numbers("ORIGIN", 3)),
     )
 
 

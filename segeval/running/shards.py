@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from segeval.errors import InputError, UsageError, shown
-from segeval.reading.folders import natural_order
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import Shard
 from segeval.scoring.case import Case
 from segeval.scoring.collect import grids_of, plan_behind, signature_of
+from segeval.text import natural_order
 
 
 def shard_of(cases: Sequence[Case], shard: str | None) -> list[Case]:

@@ -20,10 +20,10 @@ from segeval.evidence.layered_comparison import Pair
 from segeval.maps.label_map import Grid, LabelMap, layerwise
 from segeval.maps.labels import present_labels
 from segeval.maps.probability_map import ProbabilityMap, arranged, arranged_reference, hardened, without_foreground
-from segeval.reading import SUFFIXES, file_behind
-from segeval.reading.bids import read_named_label_map
+from segeval.reading import file_behind, read_label_map
 from segeval.reading.folders import read_class_folder, read_class_folders
-from segeval.reading.probabilities import SOFT_SUFFIXES, RawProbabilities, labels_of_channels, read_probabilities
+from segeval.reading.formats import RawProbabilities, stem_of, suffix_of
+from segeval.reading.probabilities import labels_of_channels, read_probabilities
 from segeval.results.rows import CaseRecord
 from segeval.scoring.case import Case, Outcome
 from segeval.scoring.compare import compare
@@ -54,8 +54,8 @@ def case_name(path: str) -> str:
     inside = Path(path.removeprefix(f"{file_behind(path)}::"))
     if Path(path).is_dir():
         return Path(path).resolve().name
-    suffix = next((each for each in SUFFIXES if inside.name.lower().endswith(each)), inside.suffix)
-    return inside.name.removesuffix(inside.name[len(inside.name) - len(suffix) :]) or inside.name
+    stem = stem_of(inside.name, "labels") if suffix_of(inside.name, "labels") else inside.stem
+    return stem or inside.name
 
 
 def score_case(case: Case, plan: Plan, *, threads: int = 1, error_maps: ErrorMaps | None = None) -> Outcome:
@@ -147,7 +147,7 @@ def _read_soft_reference(path: str, plan: Plan) -> tuple[LabelMap, ProbabilityMa
     except OutOfMemoryError:
         raise
     except InputError:
-        if not (Path(path).is_dir() or path.lower().endswith(SOFT_SUFFIXES)):
+        if not (Path(path).is_dir() or suffix_of(path, "probabilities")):
             raise
         raw = read_probabilities(path)
         if raw.values.dtype.kind != "f":
@@ -241,11 +241,11 @@ def _read_both(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, Label
         return read_class_folders(*paths, names=plan.names)
     names = _polygon_names(plan)
     if threads < 2 or not all(Path(path).is_file() and Path(path).stat().st_size > THREADED_BYTES for path in paths):
-        return read_named_label_map(paths[0], names=names), read_named_label_map(paths[1], names=names)
+        return read_label_map(paths[0], names=names), read_label_map(paths[1], names=names)
     from concurrent.futures import ThreadPoolExecutor  # deferred: small files are read by one thread
 
     with ThreadPoolExecutor(2) as pool:
-        prediction, reference = pool.map(partial(read_named_label_map, names=names), paths)
+        prediction, reference = pool.map(partial(read_label_map, names=names), paths)
     return prediction, reference
 
 
@@ -261,7 +261,7 @@ def _read_one(path: str, plan: Plan) -> LabelMap:
     """A file, or a folder with a file for each class."""
     if Path(path).is_dir():
         return read_class_folder(path, names=plan.names)
-    return read_named_label_map(path, names=_polygon_names(plan))
+    return read_label_map(path, names=_polygon_names(plan))
 
 
 def _polygon_names(plan: Plan) -> dict[int, str]:

@@ -17,8 +17,8 @@ from segeval.errors import InputError, UsageError, shown
 from segeval.pairing import Pairing, pair_folders, read_pairs
 from segeval.pairing.near import MOST_SUGGESTED
 from segeval.reading import read_label_map
-from segeval.reading.folders import natural_order
 from segeval.scoring.case import Case
+from segeval.text import natural_order
 from tests.command import box, save
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ import pytest
 from PIL import Image, TiffImagePlugin
 
 from segeval.errors import InputError
-from segeval.reading import SUFFIXES, read_label_map
+from segeval.reading import read_label_map
+from segeval.reading.formats import suffixes
 from tests import corrupt
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ def test_no_memory(tmp_path: Path) -> None:
 
 
 def test_impostors(tmp_path: Path) -> None:
-    for suffix in SUFFIXES:
+    for suffix in suffixes("labels"):
         assert check_refused(tmp_path / f"a{suffix}", corrupt.impostors()) > 20
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from segeval.diagnostics.slices import overlays
 from segeval.errors import InputError
-from segeval.reading.images import IMAGE_SUFFIXES, find_image, read_image
+from segeval.reading.images import find_image, read_image
 from segeval.scoring.case import Case
 from segeval.scoring.plan import plan_of
 from tests.diagnostics.test_slices import LPS, affine_of, case_of
@@ -95,7 +95,6 @@ def test_an_image_is_found_by_the_name_of_its_case(tmp_path: Path) -> None:
     expected = {"a": "a.nii.gz", "b": "b_0000.nii.gz", "site/c": "site/c.jpg", "site/d": "d.png"}
     expected["a_0001"] = "a_0001.nii.gz"
     assert found == {case: str(tmp_path / expected[case]) if case in expected else None for case in found}
-    assert ".jpg" in IMAGE_SUFFIXES
 
 
 def test_nothing_outside_of_the_folder_is_found(tmp_path: Path) -> None:

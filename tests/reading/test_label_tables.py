@@ -17,7 +17,8 @@ import pytest
 
 import segeval
 from segeval.errors import InputError
-from segeval.reading.bids import read_named_label_map, table_of
+from segeval.reading import read_label_map
+from segeval.reading.bids import table_of
 from segeval.reading.dialects.columns import header_of
 from segeval.reading.labels import parse_labels, read_label_table
 from tests.command import SAMPLES, Answer, box, call, case, save
@@ -518,7 +519,7 @@ def test_bids_inheritance(dataset: Path, tables: list[str], applies: str | None)
         put(dataset / table, table)
     expected = None if applies is None else str(dataset / applies)
     assert table_of(str(segmentation(dataset))) == expected
-    label_map = read_named_label_map(segmentation(dataset))
+    label_map = read_label_map(segmentation(dataset))
     assert label_map.names == ({} if applies is None else {1: applies})
     assert ("names from" in label_map.stored) == (applies is not None)
 
@@ -527,7 +528,7 @@ def test_bids_only_for_a_discrete_segmentation(dataset: Path) -> None:
     put(dataset / "dseg.tsv", "liver")
     for name in ("sub-01_mask.nii", "xdseg.nii", "sub-01_dseg_old.nii"):
         save(dataset / "sub-01" / "anat" / name, box((4, 6, 6), at=1, size=2))
-        assert read_named_label_map(dataset / "sub-01" / "anat" / name).names == {}
+        assert read_label_map(dataset / "sub-01" / "anat" / name).names == {}
 
 
 def test_bids_without_a_root_looks_beside_alone(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -536,34 +537,34 @@ def test_bids_without_a_root_looks_beside_alone(dataset: Path, monkeypatch: pyte
     assert table_of(str(segmentation(dataset))) is None
     put(dataset / "sub-01" / "anat" / "dseg.tsv", "spleen")
     monkeypatch.chdir(dataset / "sub-01" / "anat")
-    assert read_named_label_map(segmentation(dataset).name).names == {1: "spleen"}
-    assert read_named_label_map(Path("..") / "anat" / segmentation(dataset).name).names == {1: "spleen"}
+    assert read_label_map(segmentation(dataset).name).names == {1: "spleen"}
+    assert read_label_map(Path("..") / "anat" / segmentation(dataset).name).names == {1: "spleen"}
 
 
 def test_bids_tables_that_cannot_be_told_apart(dataset: Path) -> None:
     put(dataset / "desc-aseg_dseg.tsv", "a")
     put(dataset / "space-T1w_dseg.tsv", "b")
     with pytest.raises(InputError, match=r"desc-aseg_dseg\.tsv and space-T1w_dseg\.tsv both apply to sub-01_space"):
-        read_named_label_map(segmentation(dataset))
+        read_label_map(segmentation(dataset))
 
 
 def test_a_bad_bids_table_is_told_of(dataset: Path) -> None:
     (dataset / "dseg.tsv").write_text("index\tname\nx\tliver\n")
     with pytest.raises(InputError, match=r"'x' is no label number; .*it names the labels of .*aseg_dseg\.nii, as BIDS"):
-        read_named_label_map(segmentation(dataset))
+        read_label_map(segmentation(dataset))
     (dataset / "dseg.tsv").unlink()
     (dataset / "dseg.tsv").symlink_to(".git/annex/objects/gone.tsv")
     with pytest.raises(InputError, match=r"a symbolic link to a missing file, .*run git annex get"):
-        read_named_label_map(segmentation(dataset))
+        read_label_map(segmentation(dataset))
 
 
 def test_names_in_the_header_and_in_the_table(dataset: Path) -> None:
     put(dataset / "dseg.tsv", "Left Kidney")
     save(segmentation(dataset), box((4, 6, 6), at=1, size=2), names={1: "left_kidney", 2: "liver"})
-    assert read_named_label_map(segmentation(dataset)).names == {1: "Left Kidney", 2: "liver"}
+    assert read_label_map(segmentation(dataset)).names == {1: "Left Kidney", 2: "liver"}
     save(segmentation(dataset), box((4, 6, 6), at=1, size=2), names={1: "right_kidney"})
     with pytest.raises(InputError, match=r"label 1 is 'right_kidney' in the file's own header, but 'Left Kidney' in "):
-        read_named_label_map(segmentation(dataset))
+        read_label_map(segmentation(dataset))
 
 
 def scored(capsys: pytest.CaptureFixture[str], *arguments: object) -> Answer:

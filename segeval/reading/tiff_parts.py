@@ -1,0 +1,175 @@
+"""The strips or tiles of a TIFF picture: each must lie by itself, and hold exactly its share of the pixels.
+
+libtiff decodes what is left of a damaged one without a word. What a strip holds is counted by decompressing it, or for
+LZW from its codes alone; nothing is kept.
+"""
+
+from __future__ import annotations
+
+import lzma
+import math
+import zlib
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from segeval.errors import InputError
+from segeval.reading.contents import AGAIN
+from segeval.reading.pixels import CHUNK_BYTES, damaged
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from segeval.reading.tiff import Directory, Tags
+
+MAX_LZMA_MEMORY_BYTES = 1 << 28  # a damaged dictionary size would ask for gigabytes
+
+_RATIOS = {1: 1, 5: 4096, 8: 1032, 32773: 64, 32946: 1032, 34925: 1 << 15}  # the most bytes that one can stand for
+
+
+def check_parts(data: bytes, directory: Directory, tags: Tags, *, source: str) -> None:
+    """Check that each strip or tile lies by itself within the file, and holds exactly its share of the pixels.
+
+    The picture must be of a size that may be decompressed.
+
+    Raises
+    ------
+    InputError
+        One does not.
+    """
+    last = max(start + count for start, count in tags.parts)
+    if last > len(data):
+        raise InputError(f"cut short: expected {last:,} bytes, found {len(data):,}", source=source, hint=AGAIN)
+    number = -(-tags.width // tags.part_width) * -(-tags.height // tags.part_height) * tags.planes
+    if len(tags.parts) != number:
+        raise damaged(f"expected {number:,} parts, found {len(tags.parts):,}", source)
+    if sum(tags.part_sizes()) > math.fsum(count for _, count in tags.parts) * _RATIOS[tags.compression]:
+        raise damaged(f"{tags.width:,} x {tags.height:,} pixels are more than it can hold", source)
+    spans = sorted([*directory.occupied(), *tags.parts])
+    taken = {(start, size) for start, size in tags.parts}
+    for one, other in pairwise(spans):
+        if one[0] + one[1] > other[0] and (one in taken or other in taken):
+            raise damaged("its pixels overlap something else", source)
+    for (start, count), expected in zip(tags.parts, tags.part_sizes(), strict=True):
+        try:
+            found = (
+                count if tags.compression == 1 else _counted(data[start : start + count], tags.compression, expected)
+            )
+        except (ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
+            raise damaged(f"{error}", source) from error
+        if found < expected:
+            raise InputError(
+                f"cut short: expected {expected:,} bytes of pixels, found {found:,}", source=source, hint=AGAIN
+            )
+        if found > expected:
+            raise damaged(f"expected {expected:,} bytes of pixels, found more", source)
+
+
+def _counted(part: bytes, compression: int, expected: int) -> int:
+    """How many bytes a strip or tile holds when decompressed; counting stops where there are more than expected."""
+    if compression == 5:
+        return _lzw_bytes(part, expected)
+    if compression == 32773:
+        return _packbits_bytes(part, expected)
+    if compression == 34925:
+        return _lzma_bytes(part, expected)
+    return _deflate_bytes(part, expected)
+
+
+def _deflate_bytes(part: bytes, expected: int) -> int:
+    """The stream must have its end and the right checksum, which libtiff never asks for."""
+    stream, found = zlib.decompressobj(), 0
+    for at in range(0, len(part), CHUNK_BYTES):
+        rest = part[at : at + CHUNK_BYTES]
+        while rest and not stream.eof and found <= expected:
+            found += len(stream.decompress(rest, 4 * CHUNK_BYTES))
+            rest = stream.unconsumed_tail
+    if not stream.eof and found <= expected:
+        raise EOFError("its compressed pixels have no end")
+    return found
+
+
+def _lzma_bytes(part: bytes, expected: int) -> int:
+    stream, found = lzma.LZMADecompressor(lzma.FORMAT_XZ, MAX_LZMA_MEMORY_BYTES), 0
+    piece = part
+    while not stream.eof and found <= expected:
+        found += len(stream.decompress(piece, 4 * CHUNK_BYTES))
+        piece = b""
+        if stream.needs_input and not stream.eof:
+            raise EOFError("its compressed pixels have no end")
+    return found
+
+
+def _packbits_bytes(part: bytes, expected: int) -> int:
+    """Count runs; one byte may follow them, as some writers pad to whole words."""
+    at, found, size = 0, 0, len(part)
+    while at < size and found < expected:
+        code = part[at]
+        if code < 128:  # so many literal bytes and one more
+            at += code + 2
+            found += code + 1
+        elif code > 128:  # one byte repeated
+            at += 2
+            found += 257 - code
+        else:
+            at += 1
+    if at > size:
+        raise EOFError("its compressed pixels have no end")
+    return found if size - at <= 1 else max(found, expected + 1)
+
+
+_CLEAR, _END, _FIRST = 256, 257, 258
+_LZW_CODES = 4096 - _FIRST + 1  # after as many the table is full, and must have been cleared
+_LZW_WIDTHS = np.array(
+    [next(w for w in (9, 10, 11, 12) if _FIRST + k <= 2**w - 1 or w == 12) for k in range(_LZW_CODES)]
+)
+_LZW_ENDS = np.cumsum(_LZW_WIDTHS)
+
+
+def _lzw_bytes(part: bytes, expected: int) -> int:
+    """Count what LZW codes stand for, a table at a time.
+
+    Where each code lies follows from how many there were since the table was cleared, so all of them are cut out at
+    once. The k-th adds to the table its own text and one byte more; thus a code's length is that of a chain of such.
+    """
+    if int.from_bytes(part[:2], "big") >> 7 != _CLEAR:
+        raise ValueError("its compressed pixels do not start as LZW does")
+    stream = np.frombuffer(part + bytes(2), np.uint8)  # so that the last code too has three bytes to be cut from
+    at, found, tables = 9, 0, 0
+    while found <= expected:
+        codes = _lzw_codes(stream, at, 8 * len(part) - at)
+        marks = np.flatnonzero((codes == _CLEAR) | (codes == _END))
+        number = int(marks[0]) if marks.size else codes.size
+        found += _lzw_lengths(codes[:number])
+        tables += 1
+        if not marks.size or codes[number] == _END:
+            if codes.size == _LZW_CODES and not marks.size:
+                raise ValueError("its compressed pixels have more codes than LZW knows")
+            break
+        if tables > 16 + expected // 1024:  # an encoder clears a table that is full or of no use; this one does neither
+            raise ValueError("its compressed pixels are cleared again and again")
+        at += int(_LZW_ENDS[number])
+    return found
+
+
+def _lzw_codes(stream: NDArray[np.uint8], at: int, bits: int) -> NDArray[np.int64]:
+    """The codes from one bit on as if the table were never cleared."""
+    number = int(np.searchsorted(_LZW_ENDS, bits, side="right"))
+    widths, starts = _LZW_WIDTHS[:number], at + _LZW_ENDS[:number] - _LZW_WIDTHS[:number]
+    byte = starts >> 3
+    words = (stream[byte].astype(np.int64) << 16) | (stream[byte + 1].astype(np.int64) << 8) | stream[byte + 2]
+    codes: NDArray[np.int64] = (words >> (24 - (starts & 7) - widths)) & ((1 << widths) - 1)
+    return codes
+
+
+def _lzw_lengths(codes: NDArray[np.int64]) -> int:
+    """How many bytes the codes of one table stand for."""
+    above = np.where(codes < _CLEAR, -1, codes - _FIRST)
+    if (above >= np.arange(codes.size)).any():
+        raise ValueError("its compressed pixels have a code before its meaning")
+    lengths = np.ones(codes.size, np.int64)
+    while (some := np.flatnonzero(above >= 0)).size:  # each round doubles how far up a chain is known
+        lengths[some] += lengths[above[some]]
+        above[some] = above[above[some]]
+    return int(lengths.sum())
