@@ -1,4 +1,4 @@
-"""The options that several commands share, and how their texts become values."""
+"""The options that several commands share: the declared ones as Click takes them, and those of the CLI alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 
 from segeval.cli.streams import data_stream, remark
 from segeval.errors import UsageError
-from segeval.scoring import declaration
+from segeval.scoring.declaration import Option as Declaration
 from segeval.scoring.declaration import declared
 from segeval.scoring.option_values import labels_from, metrics_like
 from segeval.scoring.options import OPTIONS
@@ -111,41 +111,41 @@ def declared_options(command: str, kind: type) -> Callable[[Command], Command]:
     return lambda function: decorated(function, taken)
 
 
-def _clicked(declared: declaration.Option) -> Callable[[Command], Command]:
+def _clicked(declaration: Declaration) -> Callable[[Command], Command]:
     """A declared option, as Click takes it."""
     attributes: dict[str, Any] = {}
-    if declared.default is False:
+    if declaration.default is False:
         attributes["is_flag"] = True
-    elif declared.default is not None and not declared.multiple:
-        is_text = declared.type is str and isinstance(declared.default, float)
-        attributes |= {"default": f"{declared.default:g}" if is_text else declared.default, "show_default": True}
-    if declared.shown is not None:
-        attributes["show_default"] = declared.shown
-    if declared.path is not None:
+    elif declaration.default is not None and not declaration.multiple:
+        is_text = declaration.type is str and isinstance(declaration.default, float)
+        attributes |= {"default": f"{declaration.default:g}" if is_text else declaration.default, "show_default": True}
+    if declaration.shown is not None:
+        attributes["show_default"] = declaration.shown
+    if declaration.path is not None:
         attributes["shell_complete"] = complete_file
-    elif declared.complete is not None:
-        attributes["shell_complete"] = _offered(declared.complete)
+    elif declaration.complete is not None:
+        attributes["shell_complete"] = _offered(declaration.complete)
     return option(
-        *declared.flags,
-        declared.name,
-        metavar=declared.metavar,
-        type=None if declared.default is False else _type_of(declared),
-        multiple=declared.multiple,
-        help=declared.help,
-        configurable=declared.configurable,
-        path=declared.path,
+        *declaration.flags,
+        declaration.name,
+        metavar=declaration.metavar,
+        type=None if declaration.default is False else _type_of(declaration),
+        multiple=declaration.multiple,
+        help=declaration.help,
+        configurable=declaration.configurable,
+        path=declaration.path,
         **attributes,
     )
 
 
-def _type_of(declared: declaration.Option) -> Any:
-    if declared.choices:
-        return click.Choice(declared.choices)
-    if declared.at_least is not None:
-        return click.IntRange(min=declared.at_least)
-    if declared.above is not None:
-        return click.FloatRange(min=declared.above, min_open=True)
-    return declared.type
+def _type_of(declaration: Declaration) -> Any:
+    if declaration.choices:
+        return click.Choice(declaration.choices)
+    if declaration.at_least is not None:
+        return click.IntRange(min=declaration.at_least)
+    if declaration.above is not None:
+        return click.FloatRange(min=declaration.above, min_open=True)
+    return declaration.type
 
 
 def check_groups(metadata: str | None, by: Sequence[str]) -> None:
