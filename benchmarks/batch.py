@@ -97,7 +97,7 @@ def summary_seconds() -> tuple[float, float]:
 
     from segeval.results.columns import CaseCounts, Scores
     from segeval.results.rows import CaseRecord, LabelCounts, Score
-    from segeval.scoring.collect import collect
+    from segeval.scoring.cases import collect
     from segeval.scoring.plan import plan_of
 
     random = np.random.default_rng(0)

@@ -122,7 +122,7 @@ def client(number: int, scheduler_file: str | None, folder: Path) -> dict[str, f
     from segeval.running.journal import Journal
     from segeval.running.settings import RunSettings
     from segeval.scoring.case import Case
-    from segeval.scoring.collect import collect
+    from segeval.scoring.cases import collect
     from segeval.scoring.plan import plan_of
 
     running.attempt = cluster.replay

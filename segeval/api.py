@@ -15,17 +15,14 @@ from segeval.maps.probability_map import ProbabilityMap, arranged, arranged_refe
 from segeval.results.results import Results
 from segeval.scoring.batch_options import BatchOptions, FileOptions, scoring_of, with_defaults
 from segeval.scoring.case import Case
-from segeval.scoring.cases import bins_of, case_name, score_case, score_maps
-from segeval.scoring.collect import collect
+from segeval.scoring.cases import bins_of, case_name, collect, results_of_files, score_maps, threads_for_one
 from segeval.scoring.declaration import taking
 from segeval.scoring.option_values import entries_of
 from segeval.scoring.options import Options
 from segeval.scoring.plan import Plan, plan_of
 
 if TYPE_CHECKING:
-    from segeval.diagnostics.explanation import Explanation
-    from segeval.diagnostics.loss_table import LossTable
-    from segeval.writing.error_maps import ErrorMaps
+    pass
 
 
 @taking(Options)
@@ -69,12 +66,12 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
     case = Case(name="array", prediction="prediction", reference="reference")
     if not plan.probabilities:
         maps = _as_map(prediction, "prediction"), _as_map(reference, "reference")
-        return collect([score_maps(maps[0], maps[1], plan, case=case, threads=_threads())], plan)
+        return collect([score_maps(maps[0], maps[1], plan, case=case, threads=threads_for_one())], plan)
     held_against, shares = _as_reference(reference, plan)
     given = arranged(np.asarray(prediction), held_against.grid, normalise=plan.normalise, source="prediction")
     soft = SoftMaps(prediction=given, reference=shares, bins=bins_of(plan))
     labels = hardened(given, threshold=plan.threshold)
-    return collect([score_maps(labels, held_against, plan, case=case, threads=_threads(), soft=soft)], plan)
+    return collect([score_maps(labels, held_against, plan, case=case, threads=threads_for_one(), soft=soft)], plan)
 
 
 @taking(FileOptions)
@@ -191,28 +188,6 @@ def _run(
         return evaluate(pairing, plan, settings, executor=chosen)
 
 
-def results_of_files(prediction: str, reference: str, plan: Plan, *, error_maps: ErrorMaps | None = None) -> Results:
-    """Compare two files as a plan says; see `score_files`."""
-    case = Case(name=case_name(reference), prediction=prediction, reference=reference)
-    return collect([score_case(case, plan, threads=_threads(), error_maps=error_maps)], plan)
-
-
-def explanation_of_files(prediction: str, reference: str, plan: Plan) -> Explanation:
-    """What each known tool would report for two files, and why they differ; see `segeval.diagnostics.tools`."""
-    from segeval.diagnostics.tools import explain
-
-    case = Case(name=case_name(reference), prediction=prediction, reference=reference)
-    return explain(case, plan, threads=_threads())
-
-
-def losses_of_files(prediction: str, reference: str, plan: Plan) -> LossTable:
-    """The losses of a probability map and the size of their gradients; see `segeval.diagnostics.loss_table`."""
-    from segeval.diagnostics.loss_table import losses_of
-
-    case = Case(name=case_name(reference), prediction=prediction, reference=reference)
-    return losses_of(case, plan, threads=_threads())
-
-
 def _as_reference(values: ArrayLike, plan: Plan) -> tuple[LabelMap, ProbabilityMap | None]:
     """The labels of an array, and its shares of the classes where it holds such."""
     array = np.asarray(values)
@@ -237,7 +212,3 @@ def _as_map(values: ArrayLike, name: str) -> LabelMap:
         labels = labels.view()
     grid = Grid(shape=labels.shape, spacing=(1.0,) * labels.ndim, unit="px")
     return LabelMap(labels=labels, grid=grid, source=name)
-
-
-def _threads() -> int:
-    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)

@@ -11,7 +11,7 @@ from segeval.reports.page import to_html
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, LabelCounts, Score, Verdict
-from segeval.scoring.collect import collect
+from segeval.scoring.cases import collect
 from segeval.scoring.plan import plan_of
 from tests.reports.test_golden import scored, unscored
 

@@ -42,13 +42,14 @@ def explain(prediction: str, reference: str, **options: Any) -> None:
     For each label a row per tool with its Hausdorff distance, HD95, mean surface distance, NSD and Dice, each under
     the conventions that `--compat` gives; below it which convention, changed alone, moves which number.
     """
-    from segeval.api import explanation_of_files
+    from segeval.diagnostics.tools import explain as explained
+    from segeval.scoring.cases import case_of_files, threads_for_one
     from segeval.scoring.plan import plan_of
 
     remark_configuration(quiet=options["quiet"])
     asked = plan_options(options)
     remark_labels(asked["labels"], quiet=options["quiet"])
-    explanation = explanation_of_files(prediction, reference, plan_of(**asked))
+    explanation = explained(case_of_files(prediction, reference), plan_of(**asked), threads=threads_for_one())
     if options["kind"] == "json":
         from segeval.reports.json_files import explanation_json
 

@@ -43,13 +43,15 @@ def losses(probability: str, reference: str, **options: Any) -> None:
     With each goes the largest magnitude in its gradient with respect to the probabilities, and how much of all the
     gradient falls on the foreground, to be held against how much of the image that is.
     """
-    from segeval.api import losses_of_files
+    from segeval.diagnostics.loss_table import losses_of
+    from segeval.scoring.cases import case_of_files, threads_for_one
     from segeval.scoring.plan import plan_of
 
     remark_configuration(quiet=options["quiet"])
     asked = plan_options(options)
     remark_labels(asked["labels"], quiet=options["quiet"])
-    found = losses_of_files(probability, reference, plan_of(**asked, probabilities=True))
+    case = case_of_files(probability, reference)
+    found = losses_of(case, plan_of(**asked, probabilities=True), threads=threads_for_one())
     if options["kind"] == "json":
         from segeval.reports.json_files import losses_json
 

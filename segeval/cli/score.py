@@ -45,8 +45,7 @@ def score(prediction: str, reference: str, **options: Any) -> int:
     or COCO, or a folder with a file for each class. A label that only one of them has is scored, and the note says
     which lacks it. With --probabilities the prediction is a probability map.
     """
-    from segeval.api import results_of_files
-    from segeval.scoring.cases import case_name
+    from segeval.scoring.cases import case_name, results_of_files
 
     started = time.perf_counter()
     remark_configuration(quiet=options["quiet"])

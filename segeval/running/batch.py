@@ -27,7 +27,7 @@ from segeval.running.run import run
 from segeval.running.settings import RunSettings
 from segeval.running.shards import shard_of
 from segeval.scoring.case import Outcome
-from segeval.scoring.collect import collect
+from segeval.scoring.cases import collect
 from segeval.scoring.plan import Plan
 from segeval.text import counted, enumerated
 from segeval.writing.error_maps import ErrorMaps

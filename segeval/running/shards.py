@@ -12,7 +12,7 @@ from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import Shard
 from segeval.scoring.case import Case
-from segeval.scoring.collect import grids_of, plan_behind, signature_of
+from segeval.scoring.cases import grids_of, plan_behind, signature_of
 from segeval.text import natural_order
 
 

@@ -1,21 +1,24 @@
-"""One case from its two files to its scores: all that a worker does.
+"""Cases from their files to results: read two files, bring them together, score them, and collect what came of each.
 
 Only paths and a plan go in, and small records come out, so that a case can be scored in any process.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from segeval.errors import InputError, OutOfMemoryError, UsageError
+from segeval.errors import InputError, OutOfMemoryError, UsageError, shown
 from segeval.evidence.comparison import Comparison, SoftMaps
+from segeval.evidence.counts import ContingencyTable
 from segeval.evidence.layered_comparison import Pair
 from segeval.maps.label_map import Grid, LabelMap, layerwise
 from segeval.maps.labels import present_labels
@@ -24,11 +27,14 @@ from segeval.reading import file_behind, read_label_map
 from segeval.reading.folders import read_class_folder, read_class_folders
 from segeval.reading.formats import RawProbabilities, stem_of, suffix_of
 from segeval.reading.probabilities import labels_of_channels, read_probabilities
+from segeval.results.columns import CaseCounts, Scores
+from segeval.results.results import Results
 from segeval.results.rows import CaseRecord
 from segeval.scoring.case import Case, Outcome
 from segeval.scoring.compare import compare
 from segeval.scoring.plan import Plan
 from segeval.scoring.scoring import counted, score
+from segeval.version import __version__
 
 if TYPE_CHECKING:
     from segeval.writing.error_maps import ErrorMaps
@@ -56,6 +62,35 @@ def case_name(path: str) -> str:
         return Path(path).resolve().name
     stem = stem_of(inside.name, "labels") if suffix_of(inside.name, "labels") else inside.stem
     return stem or inside.name
+
+
+def results_of_files(prediction: str, reference: str, plan: Plan, *, error_maps: ErrorMaps | None = None) -> Results:
+    """Compare two files as a plan says.
+
+    Parameters
+    ----------
+    prediction, reference
+        The files; the case is called like the reference.
+    plan, error_maps
+        See `score_case`.
+
+    Raises
+    ------
+    InputError, UsageError
+        See `score_case`.
+    """
+    case = case_of_files(prediction, reference)
+    return collect([score_case(case, plan, threads=threads_for_one(), error_maps=error_maps)], plan)
+
+
+def case_of_files(prediction: str, reference: str) -> Case:
+    """The case of two files, called like the reference."""
+    return Case(name=case_name(reference), prediction=prediction, reference=reference)
+
+
+def threads_for_one() -> int:
+    """How many threads work on a case that is scored alone."""
+    return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def score_case(case: Case, plan: Plan, *, threads: int = 1, error_maps: ErrorMaps | None = None) -> Outcome:
@@ -293,3 +328,89 @@ def _in_plane(label_map: LabelMap) -> LabelMap:
 def plane_of(grid: Grid) -> Grid:
     """The grid without its axis of length 1, if it has three and one such."""
     return grid.without_axis(grid.shape.index(1)) if grid.ndim == 3 and 1 in grid.shape else grid
+
+
+def collect(
+    outcomes: Iterable[Outcome],
+    plan: Plan,
+    *,
+    order: Iterable[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Results:
+    """The results of cases that were scored under one plan, without verdicts.
+
+    Parameters
+    ----------
+    outcomes
+        In any order; they are taken one by one, and only their numbers are kept.
+    plan
+        The plan.
+    order
+        The names of the cases in the order of the results; that of the outcomes if it is not given.
+    settings
+        What the run rests on besides the plan.
+    """
+    records: dict[str, CaseRecord] = {}
+    scores, counts = Scores(), CaseCounts()
+    ranks = None if order is None else {name: rank for rank, name in enumerate(order)}
+    names: dict[int, tuple[int, str]] = {}
+    pairs: Counter[tuple[int, int]] = Counter()
+    tables = layered = 0
+    for outcome in outcomes:
+        records[outcome.record.case] = outcome.record
+        scores.extend(outcome.scores)
+        counts.extend(outcome.counts)
+        rank = len(records) if ranks is None else ranks[outcome.record.case]
+        for label, name in outcome.names.items():
+            names[label] = min(names.get(label, (rank, name)), (rank, name))
+        if outcome.table is not None:
+            tables += 1
+            for reference, prediction, voxels in outcome.table.rows():
+                pairs[reference, prediction] += voxels
+        elif outcome.record.status == "scored":
+            layered += 1
+    ordered = list(records if ranks is None else ranks)
+    cases = tuple(records[name] for name in ordered)
+    return Results(
+        version=__version__,
+        signature=signature_of(plan, cases, settings or {}),
+        footnote=plan.footnote(grids_of(cases)),
+        settings=plan.settings() | dict(settings or {}),
+        metrics=tuple(request.token for request in plan.metrics),
+        cases=cases,
+        scores=scores.of(ordered),
+        counts=counts.of(ordered),
+        confusion=ContingencyTable.from_pairs(pairs) if tables and not layered else None,
+        names={label: name for label, (_, name) in sorted(names.items())},
+    )
+
+
+def plan_behind(results: Results, *, source: str) -> Plan:
+    """The plan by which results were scored.
+
+    Parameters
+    ----------
+    results
+        As they were found, or read from a file.
+    source
+        The file, for a message.
+
+    Raises
+    ------
+    InputError
+        Their settings are no plan's.
+    """
+    try:
+        return Plan.of_settings(results.settings)
+    except UsageError as error:
+        raise InputError(f"its settings are damaged: {shown(error)}", source=source) from None
+
+
+def grids_of(cases: Iterable[CaseRecord]) -> set[tuple[int, str]]:
+    """How many axes the images of the scored cases have, and the unit of their lengths."""
+    return {(len(each.shape or ()), each.unit or "") for each in cases if each.status == "scored"}
+
+
+def signature_of(plan: Plan, cases: Iterable[CaseRecord], settings: Mapping[str, Any]) -> str:
+    """The signature of a plan, for the cases that were scored under it, and of what else the run rests on."""
+    return plan.signature(grids_of(cases), settings)

@@ -14,11 +14,11 @@ import pytest
 from numpy.typing import NDArray
 
 import segeval
-from segeval.api import losses_of_files
-from segeval.diagnostics.loss_table import LossTable
+from segeval.diagnostics.loss_table import LossTable, losses_of
 from segeval.evidence.conventions import AbsentClass
 from segeval.losses import LOSSES
 from segeval.metrics import METRICS
+from segeval.scoring.cases import case_of_files
 from segeval.scoring.plan import plan_of
 from tests.command import SAMPLES, call, save
 
@@ -34,7 +34,7 @@ def table_of(folder: Path, values: Array, reference: Array, **options: Any) -> L
     np.save(folder / "p.npy", values)
     np.save(folder / "r.npy", reference)
     plan = plan_of(probabilities=True, **options)
-    return losses_of_files(str(folder / "p.npy"), str(folder / "r.npy"), plan)
+    return losses_of(case_of_files(str(folder / "p.npy"), str(folder / "r.npy")), plan)
 
 
 def made(channels: int, shape: tuple[int, ...] = (5, 6, 7)) -> tuple[Array, Array]:
@@ -258,5 +258,5 @@ def test_volumes_give_the_same(tmp_path: Path) -> None:
     values, reference = made(2)
     np.savez(tmp_path / "p.npz", probabilities=values)
     save(tmp_path / "r.nii.gz", reference)
-    found = losses_of_files(str(tmp_path / "p.npz"), str(tmp_path / "r.nii.gz"), plan_of(probabilities=True))
+    found = losses_of(case_of_files(str(tmp_path / "p.npz"), str(tmp_path / "r.nii.gz")), plan_of(probabilities=True))
     assert found.rows == table_of(tmp_path, values, reference).rows

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from segeval import batch
-from segeval.api import results_of_files
 from segeval.diagnostics.slices import MARGIN, Slice, _world_axes, compared, overlays
 from segeval.errors import InputError, UsageError
 from segeval.maps.label_map import Grid
 from segeval.results.rows import LabelCounts
 from segeval.scoring.case import Case
+from segeval.scoring.cases import results_of_files
 from segeval.scoring.plan import Plan, plan_of
 from tests.command import save
 

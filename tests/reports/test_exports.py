@@ -16,8 +16,7 @@ from segeval.reports.writers import EXPORTS
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, Summary, Verdict
 from segeval.scoring.case import Case, Outcome
-from segeval.scoring.cases import score_maps
-from segeval.scoring.collect import collect
+from segeval.scoring.cases import collect, score_maps
 from segeval.scoring.plan import plan_of
 
 SEED = 21

@@ -34,8 +34,7 @@ from segeval.results.columns import Scores
 from segeval.results.results import Results
 from segeval.results.rows import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Score, Status, Verdict
 from segeval.scoring.case import Case, Outcome
-from segeval.scoring.cases import score_maps
-from segeval.scoring.collect import collect
+from segeval.scoring.cases import collect, score_maps
 from segeval.scoring.plan import Plan, plan_of
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -16,7 +16,7 @@ from segeval.reports.table import Table
 from segeval.reports.terminal import text_width
 from segeval.results.results import Results
 from segeval.results.rows import Shard, Verdict
-from segeval.scoring.collect import collect
+from segeval.scoring.cases import collect
 from segeval.scoring.plan import plan_of
 from tests.reports.test_golden import awkward, awkward_batch, many_labels, nothing_scored, printed, scored, unscored
 

@@ -16,7 +16,7 @@ from segeval.reports.run_summary import print_run_summary
 from segeval.reports.sparklines import STEPS, Sparklines, sparkline
 from segeval.reports.terminal import Printer
 from segeval.results.columns import Scores
-from segeval.scoring.collect import collect
+from segeval.scoring.cases import collect
 from segeval.scoring.plan import plan_of
 from tests.paper import of_values, record, results_of, score
 from tests.reports.test_golden import scored

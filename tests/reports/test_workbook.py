@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from segeval.evidence.conventions import LONGEST
 from segeval.reports.csv_files import SUMMARY_COLUMNS
 from segeval.reports.workbook import CELL_UNITS, to_xlsx
 from segeval.results.columns import Scores
@@ -92,7 +93,7 @@ def test_formats_show_few_decimals() -> None:
     assert lengths == {"0.00"}
 
 
-@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+@given(st.lists(st.floats(-LONGEST, LONGEST), min_size=1, max_size=20))
 def test_every_float_reads_back(values: list[float]) -> None:
     results = run_of(tiny(), metrics="dice")
     first = results.scores[0]

@@ -20,8 +20,7 @@ from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, Score, Summary
 from segeval.scoring.case import Case, Outcome
-from segeval.scoring.cases import score_maps
-from segeval.scoring.collect import collect
+from segeval.scoring.cases import collect, score_maps
 from segeval.scoring.plan import plan_of
 
 COUNTED = ["dice", "sensitivity", "specificity", "precision", "iou"]

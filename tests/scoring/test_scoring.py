@@ -378,7 +378,7 @@ def test_scores_do_not_depend_on_the_number_of_threads(monkeypatch: pytest.Monke
     prediction = np.roll(reference, 3, axis=2)
     found: list[Scores] = []
     for threads in (1, 2):
-        monkeypatch.setattr("segeval.api._threads", lambda threads=threads: threads)
+        monkeypatch.setattr("segeval.api.threads_for_one", lambda threads=threads: threads)
         monkeypatch.setattr("segeval.evidence.surfaces.nearest.THREADED_VOXELS", 0)
         found.append(score(prediction=prediction, reference=reference, metrics="all", spacing=(2, 1, 1)).scores)
     assert found[0] == found[1]

@@ -16,10 +16,10 @@ import SimpleITK
 from PIL import Image
 
 import segeval
-from segeval.api import results_of_files
 from segeval.errors import UsageError
 from segeval.reading import read_label_map
 from segeval.reading.labels import parse_labels
+from segeval.scoring.cases import results_of_files
 from segeval.scoring.plan import plan_of
 from segeval.writing.error_maps import COLORS, DIGITS, LONGEST_NAME, TABLE, ErrorMaps, file_name
 from tests.command import SAMPLES, SEGEVAL, TOP, box, call, plain_environment, save

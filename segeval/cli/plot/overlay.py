@@ -50,7 +50,7 @@ def overlay(results: tuple[str, ...], **options: Any) -> None:
     from segeval.reading.images import find_image
     from segeval.reports import figures
     from segeval.reports.json_files import read_results
-    from segeval.scoring.collect import plan_behind
+    from segeval.scoring.cases import plan_behind
     from segeval.writing import check_output_path, write_bytes
 
     suffix = check_figure(options, inputs=results)
