@@ -20,15 +20,15 @@ import segeval
 from segeval.errors import InputError
 from segeval.results.results import Results
 from tests import oracle
+from tests.places import DATA, needs
 
 Array = NDArray[Any]
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 ORGANS, CORD, GLIOMA = DATA / "ct_organs", DATA / "spinal_cord", DATA / "glioma"
 NUCLEI, STREET = DATA / "nuclei", DATA / "coco_polygons"
 METRICS = ["dice", "tp", "fp", "fn", "assd", "masd", "asd_to_reference", "hd", "hd@95", "nsd", "nsd@3", "mcc"]
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project")
+pytestmark = needs(DATA)
 
 
 def read_volume(path: Path) -> tuple[Array, tuple[float, ...]]:

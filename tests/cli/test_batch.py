@@ -21,7 +21,8 @@ from segeval.running.run import attempt
 from segeval.running.settings import RunSettings
 from segeval.running.shards import parse_shard
 from segeval.scoring.case import Case
-from tests.command import SAMPLES, SEGEVAL, TOP, Answer, box, call, plain_environment, save, spawn
+from tests.command import SEGEVAL, Answer, box, call, plain_environment, save, spawn
+from tests.places import SAMPLES, TOP
 
 if TYPE_CHECKING:
     from segeval.scoring.plan import Plan

@@ -15,7 +15,8 @@ from segeval.cli import segeval as group
 from segeval.cli.plot import plot
 from segeval.metrics import METRICS
 from segeval.version import __version__
-from tests.command import SAMPLES, SEGEVAL, TOP, box, call, case, plain_environment, save, spawn
+from tests.command import SEGEVAL, box, call, case, plain_environment, save, spawn
+from tests.places import SAMPLES, TOP
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,7 +160,7 @@ def test_the_example_runs(
 ) -> None:
     text = call(capsys, *name.split(), "--help").out
     (example,) = re.findall(r"^Example:\n((?:^  .*\n)+)", re.sub("(?m)^  ", "", text), re.MULTILINE)
-    (tmp_path / "sample_data").symlink_to(TOP / "sample_data")
+    (tmp_path / "sample_data").symlink_to(SAMPLES)
     monkeypatch.chdir(tmp_path)
     command = []
     for line in example.splitlines():

@@ -85,7 +85,6 @@ def test_label_names(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
     for color in ("", "1"):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("FORCE_COLOR", color)
-            patch.delenv("NO_COLOR", raising=False)
             assert f"1  {name:<4}  1.0000" in call(capsys, "score", path, path, "-m", "dice").out
             assert name in call(capsys, "inspect", path).out
     (row,) = json.loads(call(capsys, "score", path, path, "-m", "dice", "-f", "json").out)["scores"]

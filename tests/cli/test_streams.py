@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import SEGEVAL, TOP, Answer, box, call, case, plain_environment, save, spawn
+from tests.command import SEGEVAL, Answer, box, call, case, plain_environment, save, spawn
+from tests.places import TOP
 
 PAIR = case(4)
 LONG = "an_organ_with_a_name_that_is_far_longer_than_any_terminal_would_ever_be_wide_enough_to_show"
@@ -144,8 +145,6 @@ def test_a_width_is_kept_and_nothing_is_cut(named: Path) -> None:
 def test_colours_are_asked_for(
     arguments: list[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
     plain = call(capsys, *arguments)
     assert "\x1b" not in plain.out + plain.err
     monkeypatch.setenv("TERM", "dumb")

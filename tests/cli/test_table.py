@@ -24,8 +24,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     save(tmp_path, results)
     save_metadata(tmp_path, metadata)
     monkeypatch.chdir(tmp_path)
-    for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(variable, raising=False)
     return tmp_path
 
 

@@ -15,7 +15,6 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,13 +29,14 @@ from segeval.evidence.surfaces.surfels import find_corners, surfel_areas
 from segeval.metrics import parse
 from segeval.metrics.multilabel import generalized_dice
 from segeval.scoring.presets import PRESETS
+from tests.places import SHARED, needs
 from tests.surfaces import surface_distances
 
-FILE = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "vectors.json"
+FILE = SHARED / "conformance" / "vectors.json"
 VECTORS: list[dict[str, Any]] = json.loads(FILE.read_text()) if FILE.is_file() else []
 BY_ID = {vector["id"]: vector for vector in VECTORS}
 
-pytestmark = pytest.mark.skipif(not VECTORS, reason="the conformance vectors are not beside the project")
+pytestmark = needs(FILE)
 
 Array = NDArray[Any]
 

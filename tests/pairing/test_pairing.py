@@ -20,13 +20,14 @@ from segeval.reading import read_label_map
 from segeval.reading.folders import natural_order
 from segeval.scoring.case import Case
 from tests.command import box, save
+from tests.places import DATA, needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     Layout = Callable[..., Pairing]
 
-STREET = Path(__file__).resolve().parents[3] / "shared" / "data" / "coco_polygons"
+STREET = DATA / "coco_polygons"
 
 
 def make(folder: Path, names: Iterable[str]) -> Path:
@@ -769,7 +770,7 @@ def passed_over(name: str, names: set[str]) -> bool:
     return "_gtFine_color" in name or ("_dseg" not in name and any("_dseg" in other for other in names))
 
 
-@pytest.mark.skipif(not STREET.is_dir(), reason="the real data are not beside the project")
+@needs(STREET)
 def test_street_scenes_pair_with_their_polygons() -> None:
     found = pair_folders(str(STREET / "pred_png"), str(STREET / "gt_cityscapes_json"))
     assert [Path(case.prediction or "").stem for case in found.cases] == [case.name for case in found.cases]

@@ -20,8 +20,9 @@ from segeval.errors import InputError
 from segeval.reading.bids import read_named_label_map, table_of
 from segeval.reading.dialects.columns import header_of
 from segeval.reading.labels import parse_labels, read_label_table
-from tests.command import SAMPLES, Answer, box, call, case, save
+from tests.command import Answer, box, call, case, save
 from tests.corrupt import cut, flipped
+from tests.places import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,14 +15,14 @@ from PIL import Image
 from segeval.errors import InputError
 from segeval.reading import read_label_map
 from tests.corrupt import png, png_chunk
+from tests.places import DATA, needs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from segeval.maps.label_map import LabelMap
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real data is not beside the project")
+needs_data = needs(DATA)
 
 LABELS = np.random.default_rng(5).integers(0, 4, (7, 11)).astype(np.uint8)  # (y, x)
 

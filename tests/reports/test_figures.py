@@ -19,8 +19,9 @@ from segeval.errors import UsageError
 from segeval.reports.figures import heatmap
 from segeval.reports.writers import FIGURE_SUFFIXES
 from segeval.results.columns import Scores
-from tests.command import TOP, call, plain_environment
+from tests.command import call, plain_environment
 from tests.paper import of_values, paper, save, save_metadata
+from tests.places import TOP
 from tests.reports.test_score_figures import boxes
 
 if TYPE_CHECKING:

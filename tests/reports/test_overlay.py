@@ -26,15 +26,15 @@ from segeval.scoring.plan import plan_of
 from segeval.writing.error_maps import COLORS
 from tests.command import call, save
 from tests.diagnostics.test_slices import case_of, picture, volumes
+from tests.places import DATA, needs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 ORGANS, NUCLEI = DATA / "ct_organs", DATA / "nuclei"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project")
+needs_data = needs(DATA)
 
 # Over white: 0.35 of (0, 158, 115) for what is right, 0.65 of (230, 159, 0) and of (0, 114, 178) for what is false,
 # 0.35 of (128, 128, 128) for what is ignored.

@@ -31,9 +31,10 @@ from segeval.reports.page.contents import MOST_DRAWN
 from segeval.reports.page.drawings import inlined
 from segeval.reports.page.tables import MOST_ROWS, worst_cases
 from segeval.reports.summary_view import SummaryView
-from tests.command import TOP, box, call, case, plain_environment, save
+from tests.command import box, call, case, plain_environment, save
 from tests.pages import HOSTILE, LABEL, MESSAGE, METRICS, hostile, large, page_of, taken_apart
 from tests.paper import of_values
+from tests.places import SAMPLES, TOP
 from tests.reports.test_golden import awkward, awkward_batch, many_labels, nothing_scored
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def test_a_page_is_grouped_as_a_batch_would_be(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("sample_data").symlink_to(TOP / "sample_data")
+    Path("sample_data").symlink_to(SAMPLES)
     Path("cases.csv").write_text(
         "case,site\n" + "".join(f"case_{number:02},{'AB'[number % 2]}\n" for number in range(1, 14))
     )

@@ -17,8 +17,8 @@ import pytest
 from segeval.api import batch
 from segeval.reports.page import to_html
 from segeval.results.columns import CaseCounts, Scores
-from tests.command import TOP
 from tests.pages import CASE, LABEL, hostile, large
+from tests.places import TOP
 from tests.reports.test_golden import awkward_batch
 
 if TYPE_CHECKING:

@@ -32,8 +32,9 @@ from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, LabelCounts, Score
 from tests.analysis.test_series import sized
-from tests.command import TOP, call, plain_environment
+from tests.command import call, plain_environment
 from tests.paper import of_values, record, results_of, save, score
+from tests.places import TOP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -428,11 +429,8 @@ def test_without_matplotlib_the_line_that_installs_it_is_said(
     assert answer.cause == "error: a figure needs the package matplotlib; pip install 'segeval-cli[report]'"
 
 
-def test_the_commands_print_what_they_draw(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_commands_print_what_they_draw(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Dice 8/12, 1, 0 for a missed one, and none; sizes 14 over 10, 100 over 100, 0 over 6 mm³."""
-    monkeypatch.delenv("COLUMNS", raising=False)
     path = save(tmp_path, sized((4, 3, 1), (50, 0, 0), (0, 0, 3), (0, 0, 0)))
     for kind, words in commands(path, tmp_path).items():
         answer = call(capsys, *words)
@@ -449,10 +447,7 @@ def test_the_commands_print_what_they_draw(
         assert (tmp_path / f"{kind}.svg").stat().st_size > 2000
 
 
-def test_several_files_stand_side_by_side(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
+def test_several_files_stand_side_by_side(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     one, two = (save(tmp_path, many(20, 2, seed=seed), name=f"net{seed}.json") for seed in (1, 2))
     answer = call(capsys, "plot", "box", one, two, "-m", "dice", "-o", tmp_path / "b.svg", "--label", "organ 2")
     assert answer.code == 0
