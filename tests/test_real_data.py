@@ -182,6 +182,7 @@ def test_a_manual_mask_agrees_with_itself() -> None:
     assert results.value("generalized_dice") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "algorithm"), [("TCGA-DU-7294", "scan-20"), ("OtherEXampleFromTCIA", "isen-20")])
 def test_a_glioma_agrees_with_distance_transforms(case: str, algorithm: str) -> None:
     paths = GLIOMA / case / f"{algorithm}.nii.gz", GLIOMA / case / "simple.nii.gz"
@@ -208,6 +209,7 @@ def test_an_enhancing_tumour_that_was_made_up_is_noted() -> None:
     assert rows["hd"].value == pytest.approx(math.sqrt(240**2 + 240**2 + 155**2))
 
 
+@pytest.mark.slow
 def test_nuclei_look_like_instance_numbers() -> None:
     paths = NUCLEI / "pred_2d.png", NUCLEI / "ref_2d.png"
     results = segeval.score_files(*paths, metrics=METRICS, regions={"nuclei": "*"})
@@ -224,6 +226,7 @@ def test_nuclei_look_like_instance_numbers() -> None:
 PICTURES = sorted(path.name for path in (STREET / "gt_png").glob("*.png")) if DATA.is_dir() else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_street_scene_leaves_out_ignored_pixels(name: str) -> None:
     paths = STREET / "pred_png" / name, STREET / "gt_png" / name

@@ -74,11 +74,13 @@ def files_below(folder: Path) -> list[str]:
 DRAWN = [name for name in files_below(SAMPLES) if name != SCRIPT.name]
 
 
+@pytest.mark.slow
 def test_the_script_draws_every_file(redrawn: Path) -> None:
     assert files_below(redrawn) == DRAWN
     assert len(DRAWN) == 2 * 14 + 4 + 8 + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_the_script_draws_the_same_file(redrawn: Path, name: str) -> None:
     # Compressed bytes depend on the version of zlib; what was compressed does not.

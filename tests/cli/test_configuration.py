@@ -178,6 +178,7 @@ def test_an_option_in_the_file_is_the_one_on_the_command_line(folder: Path, key:
     assert parsed(defaults=configured(folder)["score"]) == parsed(*said) != parsed()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "csv", "json", "jsonl", "markdown"])
 def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     keys = {key: text for key, (text, _) in WRITTEN.items() if key not in NOT_TOGETHER}

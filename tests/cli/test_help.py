@@ -62,6 +62,7 @@ def loaded_by(*arguments: object) -> set[str]:
     return set(done.stderr.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], *([*name.split(), "--help"] for name in EVERY)], ids=" ".join
 )
@@ -154,6 +155,7 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
     assert not any(re.search(kinds, text) for text in texts.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_EXAMPLE)
 def test_the_example_runs(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -194,6 +196,7 @@ def completed(*words: str, extra: dict[str, str] | None = None) -> list[str]:
     return spawn(environment=environment | (extra or {})).out.splitlines()
 
 
+@pytest.mark.slow
 def test_completion() -> None:
     script = spawn(environment={"_SEGEVAL_COMPLETE": "bash_source"})
     assert script.code == 0

@@ -57,6 +57,7 @@ def test_a_leading_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     assert call(capsys, "score", "-m", "dice", "--", "-m.nii", "-m.nii").code == 0
 
 
+@pytest.mark.slow
 @unix
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS refuses to make such a file")
 def test_bytes_that_are_no_utf_8(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import pytest
 from tests.command import SEGEVAL, Answer, box, call, case, plain_environment, save, spawn
 from tests.places import TOP
 
+pytestmark = pytest.mark.slow
+
 PAIR = case(4)
 LONG = "an_organ_with_a_name_that_is_far_longer_than_any_terminal_would_ever_be_wide_enough_to_show"
 COMMANDS: dict[str, list[object]] = {

@@ -169,6 +169,7 @@ def test_hostile_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert "\x1b" not in answer.out + answer.err
 
 
+@pytest.mark.slow
 def test_the_isolines_of_the_paper(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["plot", "heatmap", "results.json", "--x", "learning_rate", "--y", "patch", "-m", "dice"]
     words += ["--metadata", "cases.csv"]

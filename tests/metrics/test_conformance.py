@@ -420,12 +420,14 @@ def by_tool() -> list[tuple[str, str]]:
     return [(each, tool) for each in run_ids() for tool in tools_of(BY_ID[each])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vector", run_ids())
 def test_a_number_of_another_tool_is_reproduced(vector: str) -> None:
     found = scored(BY_ID[vector], **options_of(BY_ID[vector]))
     assert agrees(found, BY_ID[vector]), f"{found}, expected {BY_ID[vector]['expected']}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("vector", "tool"), by_tool())
 def test_a_number_of_a_tool_comes_out_of_its_preset(vector: str, tool: str) -> None:
     found = scored(BY_ID[vector], compat=tool)

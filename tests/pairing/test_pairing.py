@@ -220,6 +220,7 @@ def test_a_reference_is_not_its_own_prediction(layout: Layout, tmp_path: Path) -
     assert predictions(found) == {"b": "b.png"}
 
 
+@pytest.mark.slow
 def test_folders_that_all_lead_into_each_other_are_refused(tmp_path: Path) -> None:
     make(tmp_path / "p", [])
     folders = [make(tmp_path / "r", []) / str(number) for number in range(8)]
@@ -714,6 +715,7 @@ def test_odd_names_pair(layout: Layout, name: str) -> None:
     assert all(text.isprintable() for text in layout([f"{name}.tif"], []).cases[0].problem or "" for text in text)
 
 
+@pytest.mark.slow
 def test_a_tree_of_many_files(tmp_path: Path) -> None:
     names = [f"case_{number}" for number in range(100)]
     for side, ending, count in (("r", "", 100), ("p", "_pred", 90)):

@@ -437,6 +437,7 @@ def test_a_comment_may_be_the_header() -> None:
     assert (header.line, header.numbers, header.names) == (0, (0,), ((1,),))
 
 
+@pytest.mark.slow
 def test_large_tables(tmp_path: Path) -> None:
     """Long files of every kind are read or refused in little time."""
     started = time.perf_counter()
@@ -458,6 +459,7 @@ def test_large_tables(tmp_path: Path) -> None:
         read_label_table(tmp_path / "a.txt")
 
 
+@pytest.mark.slow
 @dialects
 def test_damage_is_refused_or_leaves_a_table(tmp_path: Path, dialect: str) -> None:
     name, text = TABLES[dialect]

@@ -150,6 +150,7 @@ def test_what_is_not_pixels_is_left_alone(tmp_path: Path) -> None:
     assert found.grid.spacing == (1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_pictures_larger_than_pillow_warns_of(tmp_path: Path) -> None:
     """A slide of 100 megapixels is no bomb: its header and its compressed pixels agree."""
     import zlib
@@ -230,6 +231,7 @@ def test_tiff_whose_pixels_cannot_be_counted_is_refused(tmp_path: Path, compress
         read(tmp_path, data, "a.tiff")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"strip_size": 1 << 24}, {"big_tiff": True}, {"tiffinfo": {317: 2}}])
 @pytest.mark.parametrize("compression", ["packbits", "tiff_lzw", "tiff_adobe_deflate", "lzma"])
 @pytest.mark.parametrize("kind", ["noise", "constant", "blocks"])

@@ -645,6 +645,7 @@ def outcome(path: Path, data: bytes) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_mutations_are_labels_or_an_input_error(tmp_path: Path) -> None:
     pytest.importorskip("pycocotools")
     rng, path = random.Random(11), tmp_path / "a.json"  # noqa: S311  (repeatable is what it must be)

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from segeval.results.results import Results
     from tests.pages import Element
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parent / "golden"
 SVG = re.compile(r"<svg.*?<title[^>]*>(.*?)</title><desc[^>]*>(.*?)</desc>.*?</svg>", re.DOTALL)
 LOOSE = re.compile(r"(<(style|script)>).*?(</\2>)", re.DOTALL)

@@ -45,7 +45,7 @@ SCHEMES = ("light", "dark")
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")]
 
 
 def write(path: Path, results: Results, **options: Any) -> Path:

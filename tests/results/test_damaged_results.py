@@ -115,6 +115,7 @@ def refusal(text: str) -> str:
     return ""
 
 
+@pytest.mark.slow
 def test_odd_values_are_refused_or_reported(
     results: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -141,6 +142,7 @@ def test_odd_values_are_refused_or_reported(
         assert all(line.isprintable() for line in answer.err.splitlines()), (path, odd, command, answer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["labels", "map_prediction", "map_reference", "regions", "weight", "only", "metrics"])
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_settings_of_another_kind_are_damage(
@@ -152,6 +154,7 @@ def test_settings_of_another_kind_are_damage(
     assert answer.cause == f"error: results.json: the results are damaged: the setting {key} cannot be [[1]]"
 
 
+@pytest.mark.slow
 def test_a_setting_that_is_missing_is_named_where_it_is_needed(
     results: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_setting_that_is_missing_is_named_where_it_is_needed(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [1e100, -1e100, 1e-300])
 def test_values_at_the_bounds_are_drawn(
     results: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], value: float

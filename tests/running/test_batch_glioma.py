@@ -51,6 +51,7 @@ def dice_of(prediction: Path, reference: Path, label: int) -> float | None:
     return 2 * int((one & other).sum()) / total if total else None
 
 
+@pytest.mark.slow
 def test_every_reference_is_accounted_for(
     folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -49,6 +49,7 @@ from tests.running.test_processes import act, descendants, is_zombie
 
 pytest.importorskip("distributed", reason="the extra dask")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="POSIX signals, and /proc"),
 ]
 __all__ = ["expected", "folders"]  # fixtures

@@ -56,6 +56,7 @@ def test_a_missing_part_is_named(
     assert said in answer.cause
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
     [
