@@ -13,6 +13,7 @@ import nibabel
 import numpy as np
 
 from segeval.cli import run
+from tests.places import SAMPLES, TOP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 nib: Any = nibabel
 
-TOP = Path(__file__).resolve().parent.parent
-SAMPLES = TOP / "sample_data"
 SEGEVAL = [sys.executable, "-m", "segeval"]
 
 
@@ -66,9 +65,9 @@ def spawn(
 
 
 def plain_environment() -> dict[str, str]:
-    """This process's environment without what changes how output looks."""
+    """This process's environment without what changes how output looks, or where it goes."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHONIO", "PYTHONUTF", "LC_"))}
-    for name in ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "LANG"):
+    for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "LANG", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY"):
         kept.pop(name, None)
     return kept | {"PYTHONUTF8": "1"}
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from pathlib import Path
 from types import ModuleType
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+from tests.places import TOP
+
+DOCS = TOP / "docs"
 
 
 def loaded(name: str) -> ModuleType:

@@ -18,7 +18,8 @@ from segeval import GeometryError, InputError, Results, SegevalError, UsageError
 from segeval.scoring.batch_options import BatchOptions, FileOptions
 from segeval.scoring.options import Options
 from segeval.scoring.plan import plan_of
-from tests.command import SAMPLES, box, case, save
+from tests.command import box, case, save
+from tests.places import SAMPLES
 
 REFERENCE = box((8, 8, 8))  # 4 x 4 x 4 at (2, 2, 2)
 PREDICTION = np.roll(REFERENCE, 1, axis=2)  # 3/4 of either is in both

@@ -16,9 +16,11 @@ import matplotlib as mpl
 import pytest
 
 from tests.command import plain_environment
+from tests.places import TOP
 from tests.scripts import DOCS, loaded
 
-TOP = DOCS.parent
+pytestmark = pytest.mark.slow
+
 UPDATE = bool(os.environ.get("SEGEVAL_UPDATE_GOLDEN"))
 N = 512 * 512
 SIZES = [2**power for power in range(1, 18)]

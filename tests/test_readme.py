@@ -13,8 +13,8 @@ from segeval.cli import run
 from segeval.metrics import METRICS
 from segeval.reports.markdown import metrics_table
 from segeval.reports.writers import EXPORTS, WRITERS
+from tests.places import SAMPLES, TOP
 
-TOP = Path(__file__).resolve().parent.parent
 README = TOP / "README.md"
 SESSION = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 UPDATE = bool(os.environ.get("SEGEVAL_UPDATE_GOLDEN"))
@@ -39,10 +39,8 @@ def sessions() -> list[tuple[str, str]]:
 def test_a_session_gives_what_it_shows(
     command: str, shown: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "sample_data").symlink_to(TOP / "sample_data")
+    (tmp_path / "sample_data").symlink_to(SAMPLES)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("COLUMNS", raising=False)
-    monkeypatch.delenv("FORCE_COLOR", raising=False)
     program, *arguments = shlex.split(command)
     assert program == "segeval"
     if arguments[0] in ("report", "table"):

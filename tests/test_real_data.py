@@ -20,15 +20,15 @@ import segeval
 from segeval.errors import InputError
 from segeval.results.results import Results
 from tests import oracle
+from tests.places import DATA, needs
 
 Array = NDArray[Any]
 
-DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 ORGANS, CORD, GLIOMA = DATA / "ct_organs", DATA / "spinal_cord", DATA / "glioma"
 NUCLEI, STREET = DATA / "nuclei", DATA / "coco_polygons"
 METRICS = ["dice", "tp", "fp", "fn", "assd", "masd", "asd_to_reference", "hd", "hd@95", "nsd", "nsd@3", "mcc"]
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project")
+pytestmark = needs(DATA)
 
 
 def read_volume(path: Path) -> tuple[Array, tuple[float, ...]]:
@@ -182,6 +182,7 @@ def test_a_manual_mask_agrees_with_itself() -> None:
     assert results.value("generalized_dice") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "algorithm"), [("TCGA-DU-7294", "scan-20"), ("OtherEXampleFromTCIA", "isen-20")])
 def test_a_glioma_agrees_with_distance_transforms(case: str, algorithm: str) -> None:
     paths = GLIOMA / case / f"{algorithm}.nii.gz", GLIOMA / case / "simple.nii.gz"
@@ -208,6 +209,7 @@ def test_an_enhancing_tumour_that_was_made_up_is_noted() -> None:
     assert rows["hd"].value == pytest.approx(math.sqrt(240**2 + 240**2 + 155**2))
 
 
+@pytest.mark.slow
 def test_nuclei_look_like_instance_numbers() -> None:
     paths = NUCLEI / "pred_2d.png", NUCLEI / "ref_2d.png"
     results = segeval.score_files(*paths, metrics=METRICS, regions={"nuclei": "*"})
@@ -224,6 +226,7 @@ def test_nuclei_look_like_instance_numbers() -> None:
 PICTURES = sorted(path.name for path in (STREET / "gt_png").glob("*.png")) if DATA.is_dir() else []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PICTURES)
 def test_a_street_scene_leaves_out_ignored_pixels(name: str) -> None:
     paths = STREET / "pred_png" / name, STREET / "gt_png" / name

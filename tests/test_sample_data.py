@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 import segeval
+from tests.places import SAMPLES
 
 if TYPE_CHECKING:
     from segeval.results.results import Results
 
-FOLDER = Path(__file__).resolve().parent.parent / "sample_data"
-SCRIPT = FOLDER / "make_sample_data.py"
+SCRIPT = SAMPLES / "make_sample_data.py"
 COLUMNS = ["case", "label", "name", "dice", "sensitivity", "specificity", "assd", "hd", "hd@95", "generalized_dice"]
 METRICS = COLUMNS[3:]
 TABLE = re.compile(r"(<!-- (\w+): begin -->\n)(.*?)(<!-- \2: end -->)", re.DOTALL)
@@ -30,7 +30,7 @@ Row = dict[str, str]
 def read_rows() -> list[Row]:
     """Rows of all tables of scores in the README."""
     rows: list[Row] = []
-    for _, _, table, _ in TABLE.findall((FOLDER / "README.md").read_text(encoding="utf-8")):
+    for _, _, table, _ in TABLE.findall((SAMPLES / "README.md").read_text(encoding="utf-8")):
         lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.split("\n") if line]
         assert lines[0] == [*COLUMNS, "note"]
         rows += [dict(zip(lines[0], cells, strict=True)) for cells in lines[2:]]
@@ -43,7 +43,7 @@ CASES = sorted({row["case"] for row in ROWS})
 
 def score(case: str) -> Results:
     if case == "street":
-        street = FOLDER / "street"
+        street = SAMPLES / "street"
         return segeval.score_files(
             street / "prediction.png",
             street / "reference.png",
@@ -52,14 +52,14 @@ def score(case: str) -> Results:
             ignore_label=255,
         )
     name = f"{case}.nii.gz"
-    return segeval.score_files(FOLDER / "predictions" / name, FOLDER / "references" / name, metrics=METRICS)
+    return segeval.score_files(SAMPLES / "predictions" / name, SAMPLES / "references" / name, metrics=METRICS)
 
 
 @pytest.fixture(scope="module")
 def redrawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder into which the script has drawn everything once more, the tables of the README too."""
     folder = tmp_path_factory.mktemp("sample_data")
-    readme = (FOLDER / "README.md").read_text(encoding="utf-8")
+    readme = (SAMPLES / "README.md").read_text(encoding="utf-8")
     (folder / "README.md").write_text(TABLE.sub(r"\1\4", readme), encoding="utf-8", newline="\n")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", [str(SCRIPT), str(folder)])
@@ -71,18 +71,20 @@ def files_below(folder: Path) -> list[str]:
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.suffix != ".pyc")
 
 
-DRAWN = [name for name in files_below(FOLDER) if name != SCRIPT.name]
+DRAWN = [name for name in files_below(SAMPLES) if name != SCRIPT.name]
 
 
+@pytest.mark.slow
 def test_the_script_draws_every_file(redrawn: Path) -> None:
     assert files_below(redrawn) == DRAWN
     assert len(DRAWN) == 2 * 14 + 4 + 8 + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAWN)
 def test_the_script_draws_the_same_file(redrawn: Path, name: str) -> None:
     # Compressed bytes depend on the version of zlib; what was compressed does not.
-    committed, again = FOLDER / name, redrawn / name
+    committed, again = SAMPLES / name, redrawn / name
     if name.endswith(".gz"):
         assert gzip.decompress(again.read_bytes()) == gzip.decompress(committed.read_bytes())
     elif name.endswith(".png"):
@@ -95,14 +97,14 @@ def test_the_script_draws_the_same_file(redrawn: Path, name: str) -> None:
 
 
 def test_gzip_headers_hold_no_clock_and_no_name() -> None:
-    for path in FOLDER.rglob("*.gz"):
+    for path in SAMPLES.rglob("*.gz"):
         header = path.read_bytes()[:10]
         assert header[3] == 0, f"{path.name}: optional fields"
         assert header[4:8] == bytes(4), f"{path.name}: a time"
 
 
 def test_it_is_small() -> None:
-    assert sum((FOLDER / name).stat().st_size for name in files_below(FOLDER)) < 500_000
+    assert sum((SAMPLES / name).stat().st_size for name in files_below(SAMPLES)) < 500_000
 
 
 def test_the_tables_are_complete() -> None:

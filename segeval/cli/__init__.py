@@ -7,6 +7,8 @@ help and completion answer at once. stdout is data, stderr is talk.
 from __future__ import annotations
 
 import _thread
+import os
+import signal
 import sys
 import threading
 
@@ -68,9 +70,16 @@ def interrupt_again(lost: sys.UnraisableHookArgs) -> None:
     if not issubclass(lost.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(lost)
         return
-    again = threading.Timer(AGAIN_SECONDS, _thread.interrupt_main)
+    again = threading.Timer(AGAIN_SECONDS, _interrupt)
     again.daemon = True
     again.start()
+
+
+def _interrupt() -> None:
+    if sys.platform == "win32":
+        _thread.interrupt_main()
+    else:  # a real signal also wakes the main thread where it waits
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def run(arguments: list[str] | None = None) -> int:

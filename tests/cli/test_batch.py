@@ -21,7 +21,8 @@ from segeval.running.run import attempt
 from segeval.running.settings import RunSettings
 from segeval.running.shards import parse_shard
 from segeval.scoring.case import Case
-from tests.command import SAMPLES, SEGEVAL, TOP, Answer, box, call, plain_environment, save, spawn
+from tests.command import SEGEVAL, Answer, box, call, plain_environment, save, spawn
+from tests.places import SAMPLES, TOP
 
 if TYPE_CHECKING:
     from segeval.scoring.plan import Plan
@@ -326,6 +327,7 @@ def test_a_defect_costs_its_own_case(tmp_path: Path) -> None:
     assert "Traceback" in found.defect
 
 
+@pytest.mark.slow
 @posix
 def test_a_case_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     """Noise against a single voxel is far to search: seconds for so many voxels."""
@@ -363,6 +365,7 @@ def test_a_case_too_large_for_the_memory_is_reported(tmp_path: Path) -> None:
     assert "memory" in large
 
 
+@pytest.mark.slow
 @posix
 def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
     command = f"{' '.join(SEGEVAL)} batch {FOLDERS[0]} {FOLDERS[1]} -f csv -q | head -1; echo ${{PIPESTATUS[0]}}"
@@ -375,6 +378,7 @@ def test_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
     assert code == "0"
 
 
+@pytest.mark.slow
 def test_github(folders: tuple[Path, Path], tmp_path: Path) -> None:
     summary = tmp_path / "summary.md"
     environment = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}

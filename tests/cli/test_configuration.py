@@ -14,10 +14,10 @@ from segeval.cli import segeval as group
 from segeval.cli.configuration import by_name, configure, defaults_of, find_configuration
 from segeval.cli.plot import plot
 from segeval.cli.score import score
+from tests.places import SAMPLES
 
-TOP = Path(__file__).resolve().parents[2]
-PAIR = [str(TOP / f"sample_data/{side}/case_04.nii.gz") for side in ("predictions", "references")]
-STREET = TOP / "sample_data/street"
+PAIR = [str(SAMPLES / side / "case_04.nii.gz") for side in ("predictions", "references")]
+STREET = SAMPLES / "street"
 PICTURES = [str(STREET / f"{side}.png") for side in ("prediction", "reference")]
 SOFT_PICTURES = [str(STREET / "probabilities"), str(STREET / "reference.png")]
 POLYGONS = str(STREET / "reference.json")
@@ -178,6 +178,7 @@ def test_an_option_in_the_file_is_the_one_on_the_command_line(folder: Path, key:
     assert parsed(defaults=configured(folder)["score"]) == parsed(*said) != parsed()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "csv", "json", "jsonl", "markdown"])
 def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
     keys = {key: text for key, (text, _) in WRITTEN.items() if key not in NOT_TOGETHER}

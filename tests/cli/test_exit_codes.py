@@ -316,21 +316,22 @@ def test_usage_counts_more_than_a_requirement(capsys: pytest.CaptureFixture[str]
 
 @unix
 def test_an_interrupt(tmp_path: Path) -> None:
-    """Two large maps of noise take a while; the process says when it opens the first, and is interrupted then."""
-    noise = np.random.default_rng(0).integers(0, 90, (100, 256, 256), np.uint8)
-    prediction, reference = save(tmp_path / "p.nii", noise), save(tmp_path / "r.nii", noise[:, ::-1])
+    """The process says when it opens the first file, and waits there until it has been interrupted."""
+    prediction, reference = (save(tmp_path / name, box((9, 9, 9))) for name in ("p.nii", "r.nii"))
     begin = (
         "import sys, segeval.cli\n"
         "begun = []\n"
         "def hook(event, details):\n"
         "    if event == 'open' and details[0] == sys.argv[2] and not begun:\n"
         "        begun.append(print('begun', flush=True))\n"
+        "        sys.stdin.read()\n"
         "sys.addaudithook(hook)\n"
         "segeval.cli.main(sys.argv[1:])\n"
     )
     with subprocess.Popen(  # noqa: S603  (our own command)
         [sys.executable, "-c", begin, "score", prediction, reference],
         env=plain_environment(),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import TOP, call
+from tests.command import call
+from tests.places import TOP
 
 GOLDEN = Path(__file__).parent / "golden"
 CASE = "sample_data/predictions/case_{0}.nii.gz sample_data/references/case_{0}.nii.gz"
@@ -32,8 +33,6 @@ def test_session_is_the_golden_text(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(TOP)
-    for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(variable, raising=False)
     answer = call(capsys, *SESSIONS[name].split())
     parts = [f"$ segeval {SESSIONS[name]}\n", answer.out]
     parts += [f"-- stderr\n{answer.err}"] if answer.err else []

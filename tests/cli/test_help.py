@@ -15,7 +15,8 @@ from segeval.cli import segeval as group
 from segeval.cli.plot import plot
 from segeval.metrics import METRICS
 from segeval.version import __version__
-from tests.command import SAMPLES, SEGEVAL, TOP, box, call, case, plain_environment, save, spawn
+from tests.command import SEGEVAL, box, call, case, plain_environment, save, spawn
+from tests.places import SAMPLES, TOP
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,7 @@ def loaded_by(*arguments: object) -> set[str]:
     return set(done.stderr.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["--version"], *([*name.split(), "--help"] for name in EVERY)], ids=" ".join
 )
@@ -153,13 +155,14 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
     assert not any(re.search(kinds, text) for text in texts.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITH_EXAMPLE)
 def test_the_example_runs(
     name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     text = call(capsys, *name.split(), "--help").out
     (example,) = re.findall(r"^Example:\n((?:^  .*\n)+)", re.sub("(?m)^  ", "", text), re.MULTILINE)
-    (tmp_path / "sample_data").symlink_to(TOP / "sample_data")
+    (tmp_path / "sample_data").symlink_to(SAMPLES)
     monkeypatch.chdir(tmp_path)
     command = []
     for line in example.splitlines():
@@ -193,6 +196,7 @@ def completed(*words: str, extra: dict[str, str] | None = None) -> list[str]:
     return spawn(environment=environment | (extra or {})).out.splitlines()
 
 
+@pytest.mark.slow
 def test_completion() -> None:
     script = spawn(environment={"_SEGEVAL_COMPLETE": "bash_source"})
     assert script.code == 0

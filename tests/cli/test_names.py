@@ -57,6 +57,7 @@ def test_a_leading_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
     assert call(capsys, "score", "-m", "dice", "--", "-m.nii", "-m.nii").code == 0
 
 
+@pytest.mark.slow
 @unix
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS refuses to make such a file")
 def test_bytes_that_are_no_utf_8(tmp_path: Path) -> None:
@@ -85,7 +86,6 @@ def test_label_names(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
     for color in ("", "1"):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("FORCE_COLOR", color)
-            patch.delenv("NO_COLOR", raising=False)
             assert f"1  {name:<4}  1.0000" in call(capsys, "score", path, path, "-m", "dice").out
             assert name in call(capsys, "inspect", path).out
     (row,) = json.loads(call(capsys, "score", path, path, "-m", "dice", "-f", "json").out)["scores"]

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from segeval.cli.rasterize import rasterize
-from tests.command import SAMPLES, TOP, call, spawn
+from tests.command import call, spawn
+from tests.places import SAMPLES, TOP
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import segeval
-from tests.command import SAMPLES, Answer, box, call, case, save
+from tests.command import Answer, box, call, case, save
+from tests.places import SAMPLES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -378,7 +379,6 @@ def test_quiet_and_verbose(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_no_color(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert "\x1b[" in call(capsys, "score", *PAIR).out
     assert "\x1b" not in call(capsys, "score", *PAIR, "--no-color").out

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.command import SEGEVAL, TOP, Answer, box, call, case, plain_environment, save, spawn
+from tests.command import SEGEVAL, Answer, box, call, case, plain_environment, save, spawn
+from tests.places import TOP
+
+pytestmark = pytest.mark.slow
 
 PAIR = case(4)
 LONG = "an_organ_with_a_name_that_is_far_longer_than_any_terminal_would_ever_be_wide_enough_to_show"
@@ -144,8 +147,6 @@ def test_a_width_is_kept_and_nothing_is_cut(named: Path) -> None:
 def test_colours_are_asked_for(
     arguments: list[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
-        monkeypatch.delenv(name, raising=False)
     plain = call(capsys, *arguments)
     assert "\x1b" not in plain.out + plain.err
     monkeypatch.setenv("TERM", "dumb")
@@ -198,7 +199,7 @@ def test_what_is_parsed_can_be(named: Path) -> None:
 
 
 def test_an_interrupt_in_a_callback_is_not_lost() -> None:
-    """Python drops what is raised while an object goes."""
+    """Python drops what is raised while an object goes; the main thread is woken although it waits."""
     script = (
         "import signal, sys, threading\n"
         "from segeval.cli import interrupt_again\n"
@@ -208,7 +209,7 @@ def test_an_interrupt_in_a_callback_is_not_lost() -> None:
         "        signal.raise_signal(signal.SIGINT)\n"
         "try:\n"
         "    Going()\n"
-        "    threading.Event().wait(30)\n"
+        "    threading.Event().wait(50)\n"
         "except KeyboardInterrupt:\n"
         "    sys.exit(130)\n"
     )
@@ -218,7 +219,7 @@ def test_an_interrupt_in_a_callback_is_not_lost() -> None:
         env=plain_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=40,
         check=False,
     )
     assert (done.returncode, done.stderr) == (130, "")

@@ -24,8 +24,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     save(tmp_path, results)
     save_metadata(tmp_path, metadata)
     monkeypatch.chdir(tmp_path)
-    for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(variable, raising=False)
     return tmp_path
 
 
@@ -171,6 +169,7 @@ def test_hostile_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None
         assert "\x1b" not in answer.out + answer.err
 
 
+@pytest.mark.slow
 def test_the_isolines_of_the_paper(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["plot", "heatmap", "results.json", "--x", "learning_rate", "--y", "patch", "-m", "dice"]
     words += ["--metadata", "cases.csv"]

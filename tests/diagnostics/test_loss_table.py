@@ -20,14 +20,15 @@ from segeval.losses import LOSSES
 from segeval.metrics import METRICS
 from segeval.scoring.cases import case_of_files
 from segeval.scoring.plan import plan_of
-from tests.command import SAMPLES, call, save
+from tests.command import call, save
+from tests.places import DATA, SAMPLES, needs
 
 Array = NDArray[Any]
 
 SOFT = [name for name, card in METRICS.items() if card.is_soft]
 WITH_GRADIENT = [name for name in SOFT if name in LOSSES]
 STREET = SAMPLES / "street"
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "spinal_cord"
+REAL = DATA / "spinal_cord"
 
 
 def table_of(folder: Path, values: Array, reference: Array, **options: Any) -> LossTable:
@@ -243,7 +244,7 @@ def test_a_terminal_of_80_columns(capsys: pytest.CaptureFixture[str], monkeypatc
     assert max(len(line) for line in lines if "segeval 0" not in line and "/" not in line) <= 80
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason=f"the real soft maps are not at {REAL}")
+@needs(REAL)
 def test_real_soft_maps(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["losses", REAL / "mt1_gmseg.nii.gz", REAL / "mt1_gmseg_goldstandard.nii.gz"]
     answer = call(capsys, *words)

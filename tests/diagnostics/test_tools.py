@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from segeval.diagnostics.effects import CHANGES, MEANS
 from segeval.evidence.conventions import Conventions
 from segeval.scoring.presets import PRESETS
-from tests.command import SAMPLES, box, call, save
+from tests.command import box, call, save
+from tests.places import SAMPLES
 from tests.scoring.test_presets import SPACING, pair
 
 Array = NDArray[Any]

@@ -120,6 +120,7 @@ def test_the_counts_are_python_integers() -> None:
     assert {type(getattr(counts, name)) for name in ("tp", "fp", "fn", "tn")} == {int}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
 def test_memory_does_not_grow_with_the_image(dtype: type) -> None:
     rng = np.random.default_rng(0)

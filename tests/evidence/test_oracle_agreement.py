@@ -22,6 +22,8 @@ from segeval.metrics import METRICS
 from tests import oracle
 from tests.surfaces import surface_distances
 
+pytestmark = pytest.mark.slow
+
 Array = NDArray[Any]
 
 NUMBERS = {

@@ -88,6 +88,7 @@ def maps() -> Iterator[tuple[Labels, Labels, tuple[float, ...]]]:
         yield prediction, reference, tuple(draw.choice([0.4, 1, 1.25, 3.3, 5], axes).tolist())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("many", [MANY_POINTS, 0])
 @pytest.mark.parametrize("ignored", [None, IGNORED])
 @pytest.mark.parametrize("background", [False, True])
@@ -134,6 +135,7 @@ def test_large_numbers_and_threads_change_nothing(whole: bool, monkeypatch: pyte
             assert [listed(side) for side in found[key]] == [listed(side) for side in sides]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("many", [MANY_POINTS, 100])
 @pytest.mark.parametrize("whole", [True, False])
 def test_what_is_far_apart(whole: bool, many: int, monkeypatch: pytest.MonkeyPatch) -> None:

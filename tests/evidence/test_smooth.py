@@ -257,6 +257,7 @@ def test_voxels_that_agree_are_at_distance_0_exactly() -> None:
     assert min(int((each.values == 0).sum()) for each in (to_reference, to_prediction)) >= untouched
 
 
+@pytest.mark.slow
 @given(seed=st.integers(0, 1 << 30), spacing=st.tuples(*[st.sampled_from([0.7, 1.0, 1.5, 5.0])] * 3))
 def test_swapping_swaps_and_padding_changes_nothing(seed: int, spacing: tuple[float, ...]) -> None:
     random = np.random.default_rng(seed)
@@ -276,6 +277,7 @@ def equal(one: Both, other: Both) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axes", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("flips", [(), (0,), (1, 2), (0, 1, 2)])
 def test_turning_the_image_changes_nothing_but_rounding(axes: tuple[int, ...], flips: tuple[int, ...]) -> None:
@@ -307,6 +309,7 @@ def test_a_label_does_not_depend_on_the_others() -> None:
         assert equal(together[label], alone[1])
 
 
+@pytest.mark.slow
 def test_threads_change_nothing() -> None:
     prediction, reference = (np.tile(each, (3, 3, 2)) for each in pair(5))
     assert reference.size > smooth.THREADED_VOXELS
@@ -361,6 +364,7 @@ def brute_force(source: Quads, target: Quads) -> Array:
     return np.array(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (5.0, 0.8, 0.8)])
 def test_certified_distances_are_those_to_all_triangles(spacing: tuple[float, ...]) -> None:
     random = np.random.default_rng(8)

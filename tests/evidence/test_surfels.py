@@ -219,6 +219,7 @@ def test_a_plane_moved_by_two_slices() -> None:
 # Other labels, regions, ignored voxels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(24))
 @pytest.mark.parametrize("dense", [0.0, math.inf])
 def test_surfels_agree_with_brute_force(monkeypatch: pytest.MonkeyPatch, seed: int, dense: float) -> None:
@@ -336,6 +337,7 @@ PATHS: dict[str, dict[str, float]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize(("by", "shuffled"), [(1, False), (11, False), (1, True)])
 def test_every_path_is_exact(monkeypatch: pytest.MonkeyPatch, path: str, by: int, shuffled: bool) -> None:
@@ -353,6 +355,7 @@ def test_every_path_is_exact(monkeypatch: pytest.MonkeyPatch, path: str, by: int
     assert_same(expected, found(prediction, reference, spacing=spacing))
 
 
+@pytest.mark.slow
 def test_threads_and_slabs_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nearest, "THREADED_VOXELS", 0)
     prediction, reference = displaced(3)
@@ -459,6 +462,7 @@ def percentiles(distances: Array, areas: Array, percent: float) -> tuple[float, 
     return float(distances[least]), float(distances[min(int(greatest), len(distances) - 1)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(200))
 def test_numbers_are_those_of_surface_distance(peer: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -146,6 +146,7 @@ def test_one_channel_is_that_of_two_classes(name: str, layout: str) -> None:
     np.testing.assert_allclose(gradient.reshape(r.shape), slopes[1] - slopes[0], rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS + ALONE)
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
 def test_the_gradient_is_that_of_finite_differences(name: str, options: dict[str, Any], layout: str) -> None:

@@ -15,7 +15,6 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,13 +29,14 @@ from segeval.evidence.surfaces.surfels import find_corners, surfel_areas
 from segeval.metrics import parse
 from segeval.metrics.multilabel import generalized_dice
 from segeval.scoring.presets import PRESETS
+from tests.places import SHARED, needs
 from tests.surfaces import surface_distances
 
-FILE = Path(__file__).resolve().parents[3] / "shared" / "conformance" / "vectors.json"
+FILE = SHARED / "conformance" / "vectors.json"
 VECTORS: list[dict[str, Any]] = json.loads(FILE.read_text()) if FILE.is_file() else []
 BY_ID = {vector["id"]: vector for vector in VECTORS}
 
-pytestmark = pytest.mark.skipif(not VECTORS, reason="the conformance vectors are not beside the project")
+pytestmark = needs(FILE)
 
 Array = NDArray[Any]
 
@@ -420,12 +420,14 @@ def by_tool() -> list[tuple[str, str]]:
     return [(each, tool) for each in run_ids() for tool in tools_of(BY_ID[each])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("vector", run_ids())
 def test_a_number_of_another_tool_is_reproduced(vector: str) -> None:
     found = scored(BY_ID[vector], **options_of(BY_ID[vector]))
     assert agrees(found, BY_ID[vector]), f"{found}, expected {BY_ID[vector]['expected']}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("vector", "tool"), by_tool())
 def test_a_number_of_a_tool_comes_out_of_its_preset(vector: str, tool: str) -> None:
     found = scored(BY_ID[vector], compat=tool)

@@ -114,6 +114,7 @@ def assert_same(found: Rows, expected: Rows, *, but: frozenset[str] | set[str] =
     assert not apart
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(pair=pairs(), absent=st.sampled_from(["max", "ignore", "penalise"]), background=st.booleans())
 def test_identical_masks_are_perfect_to_the_last_bit(pair: Pair, absent: Any, background: bool) -> None:
@@ -132,6 +133,7 @@ def test_identical_masks_are_perfect_to_the_last_bit(pair: Pair, absent: Any, ba
             assert value == perfect[row[0], "reference_volume"], row
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(pair=pairs())
 def test_no_prediction_is_better_than_the_reference_itself(pair: Pair) -> None:
@@ -148,6 +150,7 @@ def test_no_prediction_is_better_than_the_reference_itself(pair: Pair) -> None:
             assert abs(value) >= abs(best), row
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(pair=pairs(), background=st.booleans())
 def test_values_stay_within_their_bounds(pair: Pair, background: bool) -> None:
@@ -173,6 +176,7 @@ NO_MIRROR = {
 }
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(pair=pairs())
 def test_prediction_and_reference_change_places_as_declared(pair: Pair) -> None:
@@ -204,12 +208,14 @@ def test_what_is_not_declared_symmetric_is_not() -> None:
         assert card.symmetric == all(equal(found[row], mirrored[row]) for row in rows), card.name
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(pair=pairs(), axis=st.integers(0, 1))
 def test_a_flip_changes_nothing(pair: Pair, axis: int) -> None:
     assert_same(pair.changed(lambda labels: np.flip(labels, axis)).scores(), pair.scores())
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(pair=pairs(), data=st.data())
 def test_axes_in_another_order_change_nothing(pair: Pair, data: st.DataObject) -> None:
@@ -223,6 +229,7 @@ COUNTS_BACKGROUND = {"generalized_dice"}
 DEPENDS_ON_THE_IMAGE = COUNTS_TRUE_NEGATIVES | COUNTS_BACKGROUND
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(pair=pairs(), data=st.data())
 def test_padding_changes_only_what_counts_the_background(pair: Pair, data: st.DataObject) -> None:
@@ -240,6 +247,7 @@ def test_what_counts_the_background_does_change_with_padding() -> None:
     assert changed == DEPENDS_ON_THE_IMAGE
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(pair=pairs(), data=st.data())
 def test_a_translation_changes_nothing(pair: Pair, data: st.DataObject) -> None:
@@ -269,6 +277,7 @@ def test_the_surface_of_the_background_is_that_of_what_it_surrounds(pair: Pair, 
         assert equal(narrow.value(name, label=0), wide.value(name, label=0))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(pair=pairs(), k=st.sampled_from([0.1, 2.5, 1000.0]))
 def test_larger_voxels_scale_lengths_and_volumes_and_leave_ratios(pair: Pair, k: float) -> None:
@@ -281,6 +290,7 @@ def test_larger_voxels_scale_lengths_and_volumes_and_leave_ratios(pair: Pair, k:
     assert_same(found, expected)
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(pair=pairs(), order=st.permutations([1, 2, 3]))
 def test_relabelling_permutes(pair: Pair, order: list[int]) -> None:
@@ -292,6 +302,7 @@ def test_relabelling_permutes(pair: Pair, order: list[int]) -> None:
     assert_same(found, moved)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(pair=pairs())
 def test_a_region_of_one_label_is_that_label(pair: Pair) -> None:
@@ -302,6 +313,7 @@ def test_a_region_of_one_label_is_that_label(pair: Pair) -> None:
                 assert rows[region, row[1]] == value
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(pair=pairs())
 def test_a_region_is_scored_like_a_label_painted_over_it(pair: Pair) -> None:

@@ -20,13 +20,14 @@ from segeval.reading import read_label_map
 from segeval.scoring.case import Case
 from segeval.text import natural_order
 from tests.command import box, save
+from tests.places import DATA, needs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     Layout = Callable[..., Pairing]
 
-STREET = Path(__file__).resolve().parents[3] / "shared" / "data" / "coco_polygons"
+STREET = DATA / "coco_polygons"
 
 
 def make(folder: Path, names: Iterable[str]) -> Path:
@@ -219,6 +220,7 @@ def test_a_reference_is_not_its_own_prediction(layout: Layout, tmp_path: Path) -
     assert predictions(found) == {"b": "b.png"}
 
 
+@pytest.mark.slow
 def test_folders_that_all_lead_into_each_other_are_refused(tmp_path: Path) -> None:
     make(tmp_path / "p", [])
     folders = [make(tmp_path / "r", []) / str(number) for number in range(8)]
@@ -713,6 +715,7 @@ def test_odd_names_pair(layout: Layout, name: str) -> None:
     assert all(text.isprintable() for text in layout([f"{name}.tif"], []).cases[0].problem or "" for text in text)
 
 
+@pytest.mark.slow
 def test_a_tree_of_many_files(tmp_path: Path) -> None:
     names = [f"case_{number}" for number in range(100)]
     for side, ending, count in (("r", "", 100), ("p", "_pred", 90)):
@@ -769,7 +772,7 @@ def passed_over(name: str, names: set[str]) -> bool:
     return "_gtFine_color" in name or ("_dseg" not in name and any("_dseg" in other for other in names))
 
 
-@pytest.mark.skipif(not STREET.is_dir(), reason="the real data are not beside the project")
+@needs(STREET)
 def test_street_scenes_pair_with_their_polygons() -> None:
     found = pair_folders(str(STREET / "pred_png"), str(STREET / "gt_cityscapes_json"))
     assert [Path(case.prediction or "").stem for case in found.cases] == [case.name for case in found.cases]

@@ -185,6 +185,7 @@ def test_cut_and_longer_files(tmp_path: Path) -> None:
         assert f"expected 548 bytes by its header, {said}" in refusal(tmp_path / "a.npz", zipped({"a.npy": inside}))
 
 
+@pytest.mark.slow
 def test_flipped_bits(tmp_path: Path) -> None:
     """The checksums of the archive cover header and voxels; a flip elsewhere is refused or says nothing."""
     for name, data in (("a.npz", npz()), ("b.npz", npz(compressed=False))):
@@ -192,6 +193,7 @@ def test_flipped_bits(tmp_path: Path) -> None:
         assert check_harmless_or_refused(tmp_path / name, corrupt.flipped(data, 1500), good) > 500
 
 
+@pytest.mark.slow
 def test_mutated_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     for name, data in (
         ("a.npz", npz()),

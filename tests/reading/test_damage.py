@@ -106,6 +106,7 @@ def test_cut_nifti(tmp_path: Path) -> None:
     assert check_refused(tmp_path / "a.nii", corrupt.cut(nifti())) > 40
 
 
+@pytest.mark.slow
 def test_flipped_bits_in_gzipped_nifti(tmp_path: Path) -> None:
     path = tmp_path / "a.nii.gz"
     data = gzip.compress(nifti(), mtime=0)
@@ -204,6 +205,7 @@ def test_values_that_are_no_labels(tmp_path: Path, values: np.ndarray, said: str
     assert said in refusal(tmp_path / "a.nii.gz", gzip.compress(image.to_bytes()))
 
 
+@pytest.mark.slow
 def test_bombs_cost_nothing(tmp_path: Path) -> None:
     for what, data in corrupt.bombs(nifti()[:352]):
         path = tmp_path / "bomb.nii.gz"
@@ -223,6 +225,7 @@ def test_header_that_claims_too_much_is_refused_by_its_ratio(tmp_path: Path) -> 
     assert "its header needs 1,000,000,352 bytes, more than a gzip file of this size can hold" in line
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory that the system keeps")
 def test_no_memory(tmp_path: Path) -> None:
     import resource
@@ -411,6 +414,7 @@ def test_png_bombs_cost_nothing(tmp_path: Path) -> None:
 TIFF_COMPRESSIONS = ["raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "lzma"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", TIFF_COMPRESSIONS)
 def test_damaged_tiff(tmp_path: Path, compression: str) -> None:
     """Of these only deflate has a checksum: a flipped bit of the pixels may go unnoticed elsewhere, a cut nowhere."""
@@ -432,6 +436,7 @@ def entry_value(data: bytes, tag: int) -> int:
     return next(at for at in entries if at >= 0) + 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"strip_size": 256}, {"tiffinfo": {270: "a text", 282: 3.0}}])
 @pytest.mark.parametrize("compression", TIFF_COMPRESSIONS)
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "int32"])
@@ -448,6 +453,7 @@ def test_every_flipped_bit_of_tiff_outside_its_pixels(
     assert refused > 0.5 * len(damages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compression", TIFF_COMPRESSIONS)
 @pytest.mark.parametrize(
     ("kind", "unnoticed"),
@@ -498,6 +504,7 @@ def test_pictures_too_large_are_refused_before_they_are_read(tmp_path: Path) -> 
     assert peak < 2e6
 
 
+@pytest.mark.slow
 def test_a_picture_is_not_copied_more_than_needed(tmp_path: Path) -> None:
     """Pillow's own memory is not traced: what is traced beside it is one copy, and a band."""
     path = tmp_path / "a.png"

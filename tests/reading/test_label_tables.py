@@ -21,8 +21,9 @@ from segeval.reading import read_label_map
 from segeval.reading.bids import table_of
 from segeval.reading.dialects.columns import header_of
 from segeval.reading.labels import parse_labels, read_label_table
-from tests.command import SAMPLES, Answer, box, call, case, save
+from tests.command import Answer, box, call, case, save
 from tests.corrupt import cut, flipped
+from tests.places import SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -437,6 +438,7 @@ def test_a_comment_may_be_the_header() -> None:
     assert (header.line, header.numbers, header.names) == (0, (0,), ((1,),))
 
 
+@pytest.mark.slow
 def test_large_tables(tmp_path: Path) -> None:
     """Long files of every kind are read or refused in little time."""
     started = time.perf_counter()
@@ -458,6 +460,7 @@ def test_large_tables(tmp_path: Path) -> None:
         read_label_table(tmp_path / "a.txt")
 
 
+@pytest.mark.slow
 @dialects
 def test_damage_is_refused_or_leaves_a_table(tmp_path: Path, dialect: str) -> None:
     name, text = TABLES[dialect]

@@ -10,8 +10,7 @@ import pytest
 
 from segeval.errors import InputError, UsageError
 from segeval.reading.labels import MAX_FILE_BYTES, parse_labels
-
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+from tests.places import DATA, needs
 
 
 @pytest.mark.parametrize(
@@ -143,7 +142,7 @@ def test_large_files_are_not_read_whole(tmp_path: Path) -> None:
         parse_labels(os.fspath(path))
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real data is not beside the project")
+@needs(DATA)
 def test_real_file() -> None:
     path = DATA / "ct_organs" / "labels.json"
     names = parse_labels(os.fspath(path)).names

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from segeval.errors import InputError
 from segeval.reading import read_label_map
 from tests.corrupt import patched
+from tests.places import DATA, needs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,8 +31,7 @@ if TYPE_CHECKING:
 nib: Any = nibabel  # both have types for less than half of what they offer
 sitk: Any = SimpleITK
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real data is not beside the project")
+needs_data = needs(DATA)
 
 LABELS = np.random.default_rng(3).integers(0, 6, (4, 5, 6)).astype(np.uint8)  # (z, y, x)
 OBLIQUE = np.array(

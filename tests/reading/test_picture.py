@@ -15,14 +15,14 @@ from PIL import Image
 from segeval.errors import InputError
 from segeval.reading import read_label_map
 from tests.corrupt import png, png_chunk
+from tests.places import DATA, needs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from segeval.maps.label_map import LabelMap
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real data is not beside the project")
+needs_data = needs(DATA)
 
 LABELS = np.random.default_rng(5).integers(0, 4, (7, 11)).astype(np.uint8)  # (y, x)
 
@@ -150,6 +150,7 @@ def test_what_is_not_pixels_is_left_alone(tmp_path: Path) -> None:
     assert found.grid.spacing == (1.0, 1.0)
 
 
+@pytest.mark.slow
 def test_pictures_larger_than_pillow_warns_of(tmp_path: Path) -> None:
     """A slide of 100 megapixels is no bomb: its header and its compressed pixels agree."""
     import zlib
@@ -230,6 +231,7 @@ def test_tiff_whose_pixels_cannot_be_counted_is_refused(tmp_path: Path, compress
         read(tmp_path, data, "a.tiff")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"strip_size": 1 << 24}, {"big_tiff": True}, {"tiffinfo": {317: 2}}])
 @pytest.mark.parametrize("compression", ["packbits", "tiff_lzw", "tiff_adobe_deflate", "lzma"])
 @pytest.mark.parametrize("kind", ["noise", "constant", "blocks"])

@@ -24,6 +24,7 @@ from segeval.reading import file_behind, painting, read_label_map, read_polygons
 from segeval.reading.labels import parse_labels
 from segeval.reading.painting import paint_disc, paint_mask, paint_polygon
 from tests import corrupt
+from tests.places import DATA, SAMPLES, needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,11 +33,10 @@ if TYPE_CHECKING:
 
     from segeval.maps.label_map import LabelMap
 
-TOP = Path(__file__).resolve().parents[2]
-STREET = TOP / "sample_data" / "street"
-DATA = TOP.parent / "shared" / "data" / "coco_polygons"
+STREET = SAMPLES / "street"
+REAL = DATA / "coco_polygons"
 from_pycocotools = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the folder of real data is not beside the project")
+needs_data = needs(REAL)
 
 NAMES = {1: "road", 2: "car", 3: "traffic light", 7: "person"}
 TRIANGLE = [[1, 1], [7, 1], [1, 7]]
@@ -645,6 +645,7 @@ def outcome(path: Path, data: bytes) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_mutations_are_labels_or_an_input_error(tmp_path: Path) -> None:
     pytest.importorskip("pycocotools")
     rng, path = random.Random(11), tmp_path / "a.json"  # noqa: S311  (repeatable is what it must be)
@@ -730,10 +731,10 @@ def ious(found: NDArray[Any], expected: NDArray[Any], least: int) -> list[float]
 @needs_data
 @pytest.mark.parametrize("folder", ["gt_cityscapes_json", "gt_labelme_json"])
 def test_real_polygons_give_the_pictures_that_others_made_of_them(folder: str) -> None:
-    names = {int(number): name for number, name in json.loads((DATA / "categories.json").read_text()).items()}
+    names = {int(number): name for number, name in json.loads((REAL / "categories.json").read_text()).items()}
     values: list[float] = []
-    for path in sorted((DATA / folder).glob("*.json")):
-        picture = DATA / "gt_png" / f"{path.stem.removesuffix('_gtFine_polygons')}.png"
+    for path in sorted((REAL / folder).glob("*.json")):
+        picture = REAL / "gt_png" / f"{path.stem.removesuffix('_gtFine_polygons')}.png"
         values += ious(read_label_map(path, names=names).labels, read_label_map(picture).labels, 500)
     assert len(values) == 39
     assert np.median(values) >= 0.99
@@ -743,9 +744,9 @@ def test_real_polygons_give_the_pictures_that_others_made_of_them(folder: str) -
 @needs_data
 def test_real_polygons_as_coco_are_the_pictures(tmp_path: Path) -> None:
     pytest.importorskip("pycocotools")
-    names = {int(number): name for number, name in json.loads((DATA / "categories.json").read_text()).items()}
+    names = {int(number): name for number, name in json.loads((REAL / "categories.json").read_text()).items()}
     numbers = {name: number for number, name in names.items()}
-    for path in sorted((DATA / "gt_cityscapes_json").glob("*.json")):
+    for path in sorted((REAL / "gt_cityscapes_json").glob("*.json")):
         drawn = json.loads(path.read_text())
         content = {
             "images": [{"id": 5, "height": drawn["imgHeight"], "width": drawn["imgWidth"]}],
@@ -754,23 +755,23 @@ def test_real_polygons_as_coco_are_the_pictures(tmp_path: Path) -> None:
                 annotation(numbers[each["label"]], [np.ravel(each["polygon"]).tolist()]) for each in drawn["objects"]
             ],
         }
-        expected = read_label_map(DATA / "gt_png" / f"{path.stem.removesuffix('_gtFine_polygons')}.png").labels
+        expected = read_label_map(REAL / "gt_png" / f"{path.stem.removesuffix('_gtFine_polygons')}.png").labels
         found = read(tmp_path, content, {}).labels
         assert np.array_equal(found[expected != 255], expected[expected != 255])
 
 
 @needs_data
 def test_both_dialects_give_the_same_scores() -> None:
-    for path in sorted((DATA / "gt_labelme_json").glob("*.json")):
+    for path in sorted((REAL / "gt_labelme_json").glob("*.json")):
         results = [
             without_the_way(
                 segeval.score_files(
-                    DATA / "pred_png" / f"{path.stem}.png",
+                    REAL / "pred_png" / f"{path.stem}.png",
                     other,
-                    labels=DATA / "categories.json",
+                    labels=REAL / "categories.json",
                     metrics=["dice", "hd"],
                 )
             )
-            for other in (path, DATA / "gt_cityscapes_json" / f"{path.stem}_gtFine_polygons.json")
+            for other in (path, REAL / "gt_cityscapes_json" / f"{path.stem}_gtFine_polygons.json")
         ]
         assert results[0] == results[1]

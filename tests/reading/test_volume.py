@@ -531,6 +531,7 @@ def test_gzip_in_a_metaimage(tmp_path: Path) -> None:
     assert assert_as_simpleitk_has_it(tmp_path / "a.mha").stored == "MetaImage, gzip, uint8"
 
 
+@pytest.mark.slow
 def test_flipped_bits_in_compressed_voxels(tmp_path: Path) -> None:
     """Adler-32 is a weak checksum: one flip in a thousand may pass it, here as in zlib."""
     whole: dict[str, tuple[bytes, bytes, Callable[[bytes], bytes]]] = {}
@@ -564,6 +565,7 @@ def check_right_labels_or_refused(path: Path, damages: Iterable[corrupt.Damage])
     return read, refused
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "data"),
     [

@@ -216,6 +216,7 @@ def test_what_is_said_of_vtk_headers(tmp_path: Path, old: str, new: str, said: s
 WHOLE = {"a.gipl": (gipl(), 256), "a.gipl.gz": (gzip.compress(gipl(), mtime=0), None), "a.vtk": (vtk(), len(VTK))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
 def test_damage(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
     """Cut, longer, and with thousands of other headers; plain voxels are left alone, since nothing could tell."""
@@ -311,6 +312,7 @@ def test_images_of_pairs(tmp_path: Path) -> None:
         read_label_map(tmp_path / "a.img")
 
 
+@pytest.mark.slow
 def test_headers_of_pairs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     header, _ = write_pair(tmp_path)
     path = tmp_path / "a.hdr"

@@ -5,18 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 import segeval
 from segeval.reports.case_table import print_scores
 from segeval.results.columns import Scores
 from tests.reports.test_golden import awkward, printed
-
-
-@pytest.fixture(autouse=True)
-def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(variable, raising=False)
 
 
 def test_case_that_was_not_scored_says_why() -> None:

@@ -19,8 +19,9 @@ from segeval.errors import UsageError
 from segeval.reports.figures import heatmap
 from segeval.reports.writers import FIGURE_SUFFIXES
 from segeval.results.columns import Scores
-from tests.command import TOP, call, plain_environment
+from tests.command import call, plain_environment
 from tests.paper import of_values, paper, save, save_metadata
+from tests.places import TOP
 from tests.reports.test_score_figures import boxes
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def texts(svg: bytes) -> list[str]:
     return [text for element in ET.fromstring(svg).iter() if (text := (element.text or "").strip())]  # noqa: S314
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", FIGURE_SUFFIXES)
 def test_the_same_numbers_give_the_same_bytes(suffix: str) -> None:
     first, second = (heatmap(of_paper("network"), suffix=suffix, width="double") for _ in range(2))
@@ -59,6 +61,7 @@ def test_the_same_numbers_give_the_same_bytes(suffix: str) -> None:
     assert not re.search(rb"20[23]\d-\d\d-\d\d|CreationDate", first)
 
 
+@pytest.mark.slow
 def test_another_process_with_other_settings_gives_the_same_bytes(tmp_path: Path) -> None:
     results, metadata = paper()
     path, table = save(tmp_path, results), save_metadata(tmp_path, metadata)
@@ -123,6 +126,7 @@ def test_texts_are_within_the_figure(width: str) -> None:
     assert [text for text, x0, y0, x1, y1 in places if min(x0, y0) < 0 or x1 > right or y1 > bottom] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["$\\frac{", "<script>&", "肝臓", "a_b^c", "two\nlines"])
 def test_names_are_not_formulas(name: str) -> None:
     svg = heatmap(grid(PLANE, names=("y", name)), suffix=".svg")

@@ -21,10 +21,10 @@ from segeval.reports.workbook import to_xlsx
 from segeval.reports.writers import EXPORTS
 from segeval.results.results import Results
 from segeval.writing import check_output_path, write_text
+from tests.places import TOP
 from tests.reports.test_exports import hostile
 from tests.reports.test_golden import awkward
 
-ROOT = Path(__file__).resolve().parents[2]
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX rights and limits")
 
 
@@ -193,7 +193,7 @@ def test_full_disk_leaves_the_earlier_file(tmp_path: Path) -> None:
         "except UsageError as error: print(error)\n"
     )
     done = subprocess.run(  # noqa: S603
-        [sys.executable, "-B", "-c", code, str(path)], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-B", "-c", code, str(path)], capture_output=True, text=True, check=True, cwd=TOP
     )
     assert done.stdout == f"{path}: cannot be written: file too large\n"
     assert path.read_text() == "earlier"

@@ -18,9 +18,10 @@ from segeval.reports.github import (
 )
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord
+from tests.places import TOP
 from tests.reports.test_exports import hostile, run_of, tiny
 
-ACTION = Path(__file__).resolve().parents[2] / ".github" / "actions" / "action.yml"
+ACTION = TOP / ".github" / "actions" / "action.yml"
 
 
 def failed(count: int, *, message: str = "cut short") -> Results:

@@ -211,12 +211,6 @@ def files() -> list[InspectedFile]:
     ]
 
 
-@pytest.fixture(autouse=True)
-def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(variable, raising=False)
-
-
 OUTPUTS = {
     "scores.txt": lambda: printed(print_scores, awkward()),
     "scores_80.txt": lambda: printed(print_scores, awkward(), width=80),

@@ -26,15 +26,15 @@ from segeval.scoring.plan import plan_of
 from segeval.writing.error_maps import COLORS
 from tests.command import call, save
 from tests.diagnostics.test_slices import case_of, picture, volumes
+from tests.places import DATA, needs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 ORGANS, NUCLEI = DATA / "ct_organs", DATA / "nuclei"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project")
+needs_data = needs(DATA)
 
 # Over white: 0.35 of (0, 158, 115) for what is right, 0.65 of (230, 159, 0) and of (0, 114, 178) for what is false,
 # 0.35 of (128, 128, 128) for what is ignored.
@@ -69,6 +69,7 @@ def colors(rows: Mapping[str, Sequence[Slice]], row: str, number: int) -> NDArra
     return found
 
 
+@pytest.mark.slow
 def test_every_voxel_has_its_color_at_its_place() -> None:
     """A picture worked by hand: letters are what each pixel is."""
     letters = ["wwwwwwww", "wrrrmwww", "wrrrmwfw", "wrwwwwfw", "wrwwwwww", "wwwiiwww"]
@@ -90,6 +91,7 @@ def test_every_voxel_has_its_color_at_its_place() -> None:
     assert np.abs(found.astype(int) - expected).max() <= 1
 
 
+@pytest.mark.slow
 def test_the_image_is_beneath() -> None:
     """Grey 200 of 31 equal steps is 197; over it lie 0.65 of (230, 159, 0), or 0.35 of (0, 158, 115)."""
     image = np.full((5, 6), 200, np.uint8)
@@ -120,6 +122,7 @@ def test_a_voxel_is_as_high_as_a_slice_is_thick(tmp_path: Path) -> None:
     assert np.allclose(np.array(lengths) / unit, [(2, 1), (5, 1), (5, 2)])
 
 
+@pytest.mark.slow
 def test_slices_of_a_volume_are_drawn_where_they_belong(tmp_path: Path) -> None:
     slices = overlays(case_of(tmp_path), plan_of(), label=1)
     for number, each in enumerate(slices):
@@ -173,6 +176,7 @@ def test_errors_of_a_real_picture_are_where_they_are() -> None:
     assert np.array_equal(only.false_negative, reference & ~prediction)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", FIGURE_SUFFIXES)
 def test_the_same_slices_give_the_same_bytes(suffix: str, tmp_path: Path) -> None:
     slices = overlays(case_of(tmp_path), plan_of(), label=1)
@@ -348,6 +352,7 @@ def test_an_input_is_not_overwritten_by_its_figure(tmp_path: Path, capsys: pytes
     assert Path(one).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_an_image_is_found_by_the_name_of_the_case(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels = np.zeros((20, 30), np.uint8)
     labels[5:15, 5:15] = 1

@@ -17,8 +17,8 @@ import pytest
 from segeval.api import batch
 from segeval.reports.page import to_html
 from segeval.results.columns import CaseCounts, Scores
-from tests.command import TOP
 from tests.pages import CASE, LABEL, hostile, large
+from tests.places import TOP
 from tests.reports.test_golden import awkward_batch
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ SCHEMES = ("light", "dark")
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python", reason="axe-core is not installed")
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")]
 
 
 def write(path: Path, results: Results, **options: Any) -> Path:
@@ -340,23 +340,26 @@ def test_what_has_no_score_stands_like_a_number(browser: Browser, folder: Path) 
 
 
 def test_paper_has_more_rows_and_every_setting(browser: Browser, folder: Path) -> None:
+    """Printed in earnest once, with few rows; else the page is told so, since Chromium takes seconds for many rows."""
     path = write(folder / "printed.html", large(250), overlays=False)
+    seen = """() => [document.querySelectorAll("#all tbody tr").length, document.querySelector("details").open,
+                     document.getElementById("more").firstChild.data]"""
+    printed = f"""() => {{ dispatchEvent(new Event("beforeprint")); const found = ({seen})();
+                         dispatchEvent(new Event("afterprint")); return found; }}"""
     with Opened(browser, path) as opened:
-        seen = """() => [document.querySelectorAll("#all tbody tr").length, document.querySelector("details").open,
-                         document.getElementById("more").firstChild.data]"""
         before = opened.page.evaluate(seen)
         assert before == [200, False, "The first 200 are shown. "]
-        opened.page.evaluate(f"addEventListener('beforeprint', () => {{ window.printed = ({seen})(); }})")
-        opened.page.pdf()
-        assert opened.page.evaluate("window.printed") == [2000, True, "The first 2,000 are shown. "]
+        assert opened.page.evaluate(printed) == [2000, True, "The first 2,000 are shown. "]
         assert opened.page.evaluate(seen) == before
+        opened.page.evaluate(f"addEventListener('beforeprint', () => {{ window.printed = ({seen})(); }})")
         opened.page.get_by_label("Find").fill("case_0001")  # on paper too
+        before = opened.page.evaluate(seen)
         opened.page.pdf()
-        assert opened.page.evaluate("window.printed[0]") == 100
+        assert opened.page.evaluate("window.printed")[:2] == [100, True]
+        assert opened.page.evaluate(seen) == before
         opened.page.get_by_label("Find").fill("")
         opened.page.get_by_role("button", name="Show all").click()
-        opened.page.pdf()
-        assert opened.page.evaluate("window.printed[0]") == 2500
+        assert opened.page.evaluate(printed)[0] == 2500
         opened.page.emulate_media(media="print")
         opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
         assert opened.page.locator("details dl").is_visible()

@@ -29,12 +29,6 @@ HOSTILE = ("[red]x[/red]", "=1+1", "a|b *c* <i>_d_</i>", "肝臓 🫀", "50% & $
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@pytest.fixture(autouse=True)
-def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(variable, raising=False)
-
-
 def of_paper() -> Pivot:
     results, metadata = paper()
     return pivot({"r.json": results}, rows=FACTORS[2:], columns=FACTORS[:2], metadata=metadata)

@@ -25,12 +25,6 @@ DASH = Alphabet().dash
 NUMBER = re.compile(r"(?<!\S)-?\d+\.\d+(?!\S)")
 
 
-@pytest.fixture(autouse=True)
-def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(variable, raising=False)
-
-
 def rows_of(table: Table | None) -> list[dict[str, str]]:
     assert table is not None
     return [dict(zip((head.title for head in table.heads), row, strict=True)) for row in table.rows]

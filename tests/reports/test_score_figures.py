@@ -32,8 +32,9 @@ from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord, LabelCounts, Score
 from tests.analysis.test_series import sized
-from tests.command import TOP, call, plain_environment
+from tests.command import call, plain_environment
 from tests.paper import of_values, record, results_of, save, score
+from tests.places import TOP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -249,6 +250,7 @@ def test_what_was_not_scored_is_counted_by_run(kind: str) -> None:
     assert "not drawn: 2 cases failed, 1 case missing" in said(FIGURES[kind]({"two": second}, suffix=".svg"))
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize(("cases", "labels", "runs"), [(3, 1, 1), (60, 3, 3), (30, 20, 3), (20, 104, 1)])
 def test_any_number_of_labels_and_runs_fits_a_page(kind: str, cases: int, labels: int, runs: int) -> None:
@@ -260,6 +262,7 @@ def test_any_number_of_labels_and_runs_fits_a_page(kind: str, cases: int, labels
     assert bool(which) is (labels > 12)
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_thousand_cases_of_ten_labels_take_little_room(kind: str) -> None:
     assert len(FIGURES[kind]({"r": many(1000, 10)}, suffix=".svg")) < 300_000
@@ -283,6 +286,7 @@ def test_the_labels_that_are_shown_are_the_worst() -> None:
     assert f"{len(names)} of 60 labels: those with the worst medians" in said(svg)
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("suffix", FIGURE_SUFFIXES)
 def test_the_same_numbers_give_the_same_bytes(kind: str, suffix: str) -> None:
@@ -292,6 +296,7 @@ def test_the_same_numbers_give_the_same_bytes(kind: str, suffix: str) -> None:
     assert not re.search(rb"20[23]\d-\d\d-\d\d|CreationDate", first)
 
 
+@pytest.mark.slow
 def test_another_process_with_other_settings_gives_the_same_bytes(tmp_path: Path) -> None:
     results = many(150, 8)
     path = save(tmp_path, results)
@@ -311,6 +316,7 @@ def test_another_process_with_other_settings_gives_the_same_bytes(tmp_path: Path
         assert (tmp_path / f"{kind}.svg").read_bytes() == draw({"results": results}, suffix=".svg")
 
 
+@pytest.mark.slow
 @EVERY
 def test_an_svg_has_no_background_and_a_png_a_white_one(kind: str) -> None:
     runs = {"r": many(30, 2)}
@@ -327,6 +333,7 @@ def test_an_svg_has_no_background_and_a_png_a_white_one(kind: str) -> None:
 HOSTILE = ["$\\frac{", "</text><script>alert(1)</script>", "\x1b[31m\x00", "肝臓", "a_b^c", "n" * 300, "%s{0}"]
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("name", HOSTILE)
 def test_names_are_neither_formulas_nor_markup_nor_too_long(kind: str, name: str) -> None:
@@ -360,6 +367,7 @@ def boxes(svg: bytes) -> list[tuple[str, float, float, float, float]]:
     return found
 
 
+@pytest.mark.slow
 @EVERY
 @pytest.mark.parametrize("width", ["single", "double"])
 @pytest.mark.parametrize(("labels", "runs"), [(1, 1), (1, 2), (1, 3), (1, 4), (3, 2), (8, 2)])
@@ -428,11 +436,8 @@ def test_without_matplotlib_the_line_that_installs_it_is_said(
     assert answer.cause == "error: a figure needs the package matplotlib; pip install 'segeval-cli[report]'"
 
 
-def test_the_commands_print_what_they_draw(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_commands_print_what_they_draw(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Dice 8/12, 1, 0 for a missed one, and none; sizes 14 over 10, 100 over 100, 0 over 6 mm³."""
-    monkeypatch.delenv("COLUMNS", raising=False)
     path = save(tmp_path, sized((4, 3, 1), (50, 0, 0), (0, 0, 3), (0, 0, 0)))
     for kind, words in commands(path, tmp_path).items():
         answer = call(capsys, *words)
@@ -449,10 +454,7 @@ def test_the_commands_print_what_they_draw(
         assert (tmp_path / f"{kind}.svg").stat().st_size > 2000
 
 
-def test_several_files_stand_side_by_side(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
+def test_several_files_stand_side_by_side(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     one, two = (save(tmp_path, many(20, 2, seed=seed), name=f"net{seed}.json") for seed in (1, 2))
     answer = call(capsys, "plot", "box", one, two, "-m", "dice", "-o", tmp_path / "b.svg", "--label", "organ 2")
     assert answer.code == 0

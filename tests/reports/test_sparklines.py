@@ -81,8 +81,7 @@ def printed(results: Results, width: int | None, encoding: str = "utf-8") -> str
     return stream.read()
 
 
-def test_they_are_left_out_where_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COLUMNS", raising=False)
+def test_they_are_left_out_where_there_is_no_room() -> None:
     results = three_cases()
     whole = printed(results, None)
     assert "█·····█··█" in whole

@@ -23,12 +23,6 @@ from tests.reports.test_golden import METRIC_TOKENS, awkward, printed
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@pytest.fixture(autouse=True)
-def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("COLUMNS", "NO_COLOR", "FORCE_COLOR"):
-        monkeypatch.delenv(variable, raising=False)
-
-
 @pytest.mark.parametrize("width", [None, 36, 45, 60, 80, 120])
 @pytest.mark.parametrize("color", [True, False])
 def test_every_number_is_whole_at_every_width(width: int | None, color: bool) -> None:

@@ -93,6 +93,7 @@ def test_formats_show_few_decimals() -> None:
     assert lengths == {"0.00"}
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-LONGEST, LONGEST), min_size=1, max_size=20))
 def test_every_float_reads_back(values: list[float]) -> None:
     results = run_of(tiny(), metrics="dice")

@@ -14,9 +14,9 @@ from segeval.cli.table import table
 from segeval.errors import UsageError
 from segeval.reports.files import check_report_path, write_report
 from segeval.reports.writers import EXPORTS, PIVOT_WRITERS, WRITERS, Writer, loaded, pivot_writer_of, writer_of
+from tests.places import TOP
 from tests.reports.test_exports import hostile
 
-TOP = Path(__file__).resolve().parents[2]
 FORMATS = [*WRITERS.values(), *EXPORTS.values(), *PIVOT_WRITERS.values()]
 OPTIONAL = [row for row in WRITERS.values() if row.extra is not None]
 

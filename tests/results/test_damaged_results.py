@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from segeval.errors import InputError
 from segeval.reports.json_files import read_json
+from segeval.reports.page import contents
 from tests.command import call, save
 
 Step = str | int
@@ -47,6 +47,7 @@ FOURTH = 4  # of what is read, so much goes through a command: pages and figures
 def results(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A run over two small cases with all that a document can hold, and a third whose prediction is missing."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(contents, "MOST_DRAWN", 1)  # figures of one metric are enough, and take most of the time
     reference = np.zeros((4, 5, 6), np.uint8)
     reference[1:3, 1:4, 1:5] = 1
     reference[3] = 2
@@ -83,7 +84,7 @@ def places(value: object, *path: Step) -> Iterator[tuple[Step, ...]]:
 
 def changed(document: dict[str, Any], path: tuple[Step, ...], value: object) -> dict[str, Any]:
     """The document with that in one place."""
-    found = copy.deepcopy(document)
+    found: dict[str, Any] = json.loads(json.dumps(document))
     within: Any = found
     for step in path[:-1]:
         within = within[step]
@@ -114,6 +115,7 @@ def refusal(text: str) -> str:
     return ""
 
 
+@pytest.mark.slow
 def test_odd_values_are_refused_or_reported(
     results: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +142,7 @@ def test_odd_values_are_refused_or_reported(
         assert all(line.isprintable() for line in answer.err.splitlines()), (path, odd, command, answer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", ["labels", "map_prediction", "map_reference", "regions", "weight", "only", "metrics"])
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_settings_of_another_kind_are_damage(
@@ -151,6 +154,7 @@ def test_settings_of_another_kind_are_damage(
     assert answer.cause == f"error: results.json: the results are damaged: the setting {key} cannot be [[1]]"
 
 
+@pytest.mark.slow
 def test_a_setting_that_is_missing_is_named_where_it_is_needed(
     results: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -167,6 +171,7 @@ def test_a_setting_that_is_missing_is_named_where_it_is_needed(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [1e100, -1e100, 1e-300])
 def test_values_at_the_bounds_are_drawn(
     results: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], value: float

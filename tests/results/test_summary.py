@@ -109,6 +109,7 @@ def test_the_denominators_add_up_to_the_references() -> None:
             assert row.n_missed + row.n_false_alarm <= row.n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_the_mean_is_that_of_the_csv_in_pandas(seed: int) -> None:
     results = random_run(seed, cases=133)
@@ -162,6 +163,7 @@ def test_pooled_intervals_are_those_of_summed_counts() -> None:
         assert [row.ci_low, row.ci_high] == pytest.approx(np.percentile(values, [2.5, 97.5]).tolist(), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_intervals_cover_what_they_claim() -> None:
     """The mean of a skewed distribution, 400 samples of 60: a percentile interval covers it a little under 95 %."""
     random = np.random.default_rng(0)

@@ -15,13 +15,14 @@ import pandas as pd
 import pytest
 
 from tests.command import call
+from tests.places import DATA, needs
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data" / "glioma"
+GLIOMA = DATA / "glioma"
 ALGORITHMS = ("hnfnetv1-20", "isen-20", "sanet0-20", "scan-20", "yixinmpl-20")
 PATIENTS = ("OtherEXampleFromTCIA", "TCGA-DU-7294")
 REMOVED, CUT, MOVED = "isen-20_TCGA-DU-7294", "scan-20_OtherEXampleFromTCIA", "sanet0-20_TCGA-DU-7294"
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project")
+pytestmark = needs(GLIOMA)
 nib: Any = nibabel
 
 
@@ -34,8 +35,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     for patient in PATIENTS:
         for algorithm in ALGORITHMS:
             name = f"{algorithm}_{patient}.nii.gz"
-            shutil.copyfile(DATA / patient / f"{algorithm}.nii.gz", predictions / name)
-            shutil.copyfile(DATA / patient / "simple.nii.gz", references / name)
+            shutil.copyfile(GLIOMA / patient / f"{algorithm}.nii.gz", predictions / name)
+            shutil.copyfile(GLIOMA / patient / "simple.nii.gz", references / name)
     (predictions / f"{REMOVED}.nii.gz").unlink()
     whole = (predictions / f"{CUT}.nii.gz").read_bytes()
     (predictions / f"{CUT}.nii.gz").write_bytes(whole[: len(whole) // 2])
@@ -50,6 +51,7 @@ def dice_of(prediction: Path, reference: Path, label: int) -> float | None:
     return 2 * int((one & other).sum()) / total if total else None
 
 
+@pytest.mark.slow
 def test_every_reference_is_accounted_for(
     folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

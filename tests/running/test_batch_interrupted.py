@@ -19,10 +19,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.command import SEGEVAL, TOP, Answer, box, plain_environment, save, spawn
+from tests.command import SEGEVAL, Answer, box, plain_environment, save, spawn
+from tests.places import TOP
 from tests.running.test_processes import descendants, is_zombie
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="POSIX signals, and /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="POSIX signals, and /proc"),
+]
 
 REPORTS = ("r.json", "r.csv", "r.jsonl", "r.xml", "r.md", "r.xlsx", "r.parquet")
 EXPORTS = {"nnunet": "summary.json", "grand-challenge": "metrics.json"}

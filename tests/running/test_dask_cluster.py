@@ -32,7 +32,8 @@ from segeval.running.settings import RunSettings
 from segeval.scoring.case import Case
 from segeval.scoring.plan import plan_of
 from segeval.version import __version__
-from tests.command import SAMPLES, SEGEVAL, TOP, Answer, box, call, plain_environment, save, spawn
+from tests.command import SEGEVAL, Answer, box, call, plain_environment, save, spawn
+from tests.places import SAMPLES, TOP
 from tests.running.test_batch_interrupted import (
     CASES,
     begun,
@@ -48,6 +49,7 @@ from tests.running.test_processes import act, descendants, is_zombie
 
 pytest.importorskip("distributed", reason="the extra dask")
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="POSIX signals, and /proc"),
 ]
 __all__ = ["expected", "folders"]  # fixtures
@@ -602,7 +604,7 @@ SESSION = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 def test_the_sessions_on_the_page_are_real(cluster: Machines, tmp_path: Path) -> None:
     """Each command of docs/clusters.md, one after the other in one folder, with what it prints."""
-    (tmp_path / "sample_data").symlink_to(TOP / "sample_data")
+    (tmp_path / "sample_data").symlink_to(SAMPLES)
     (tmp_path / "scheduler.json").symlink_to(cluster.file)
     programs = tmp_path / "bin"
     programs.mkdir()

@@ -22,9 +22,9 @@ from segeval.running.executor import Loss
 from segeval.running.processes import Processes, SupervisedProcess
 from segeval.running.processors import processors
 from segeval.running.worker_process import PART, Worker
+from tests.places import TOP
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-HERE = Path(__file__).resolve().parents[2]
 
 
 def act(item: str) -> str:
@@ -348,7 +348,7 @@ for _, result in Processes(2).run(act, {items!r}):
 
 def script(items: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(  # noqa: S603
-        [sys.executable, "-c", SCRIPT.format(top=str(HERE), items=items)], stdout=subprocess.PIPE, text=True, cwd=HERE
+        [sys.executable, "-c", SCRIPT.format(top=str(TOP), items=items)], stdout=subprocess.PIPE, text=True, cwd=TOP
     )
 
 

@@ -14,7 +14,8 @@ from segeval.errors import InputError, UsageError
 from segeval.results.columns import Scores
 from segeval.results.results import Results
 from segeval.running.shards import merge
-from tests.command import SAMPLES, call
+from tests.command import call
+from tests.places import SAMPLES
 
 FOLDERS = (SAMPLES / "predictions", SAMPLES / "references")
 
@@ -55,6 +56,7 @@ def test_a_missing_part_is_named(
     assert said in answer.cause
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -177,6 +177,7 @@ def real_pairs() -> dict[str, list[Pair]]:
     return found
 
 
+@pytest.mark.slow
 def test_random_pairs(peer: str) -> None:
     wrong = [
         f"pair {number}, {text}" for number, pair in enumerate(random_pairs()) for text in disagreements(peer, pair)
@@ -184,6 +185,7 @@ def test_random_pairs(peer: str) -> None:
     assert not wrong, "\n".join([f"{len(wrong)} disagreements", *wrong[:20]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["glioma", "spinal_cord", "ct_organs"])
 def test_real_pairs(peer: str, data: str) -> None:
     pairs = real_pairs().get(data)

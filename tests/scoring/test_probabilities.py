@@ -24,12 +24,13 @@ from segeval.metrics import METRICS
 from segeval.scoring.plan import Plan, plan_of
 from tests.command import call
 from tests.metrics.test_conformance import BY_ID
+from tests.places import DATA, needs
 
 Array = NDArray[Any]
 
 SOFT = [name for name, card in METRICS.items() if card.is_soft]
 SHAPE = (6, 7, 9)
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "spinal_cord"
+REAL = DATA / "spinal_cord"
 
 
 def made(channels: int, *, shape: tuple[int, ...] = SHAPE, seed: int = 0) -> tuple[Array, Array]:
@@ -908,7 +909,7 @@ def test_other_options_take_nothing_over(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real data are not beside the project")
+@needs(REAL)
 @pytest.mark.parametrize("tract", ["gm", "wm"])
 def test_real_soft_maps_are_refused_with_their_range_and_scored_normalised(tract: str) -> None:
     path, held = REAL / f"mt1_{tract}seg.nii.gz", REAL / "mt1_gmseg_goldstandard.nii.gz"

@@ -153,6 +153,7 @@ def expected(files: dict[str, tuple[Path, Path]]) -> list[tuple[object, ...]]:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("one", "other"), list(itertools.product(WRITERS, WRITERS)))
 def test_every_pair_of_formats(
     files: dict[str, tuple[Path, Path]], expected: list[tuple[object, ...]], one: str, other: str
@@ -189,6 +190,7 @@ def plane_writers() -> dict[str, Callable[[Labels, Path], None]]:
     return {**suffixes, ".npy": write_array, **dict.fromkeys((".mha", ".mhd", ".nrrd", ".nhdr"), volume)}
 
 
+@pytest.mark.slow
 def test_one_slice(tmp_path: Path) -> None:
     prediction, reference = (labels[4] for labels in pair())
     writers = plane_writers()

@@ -22,9 +22,10 @@ from segeval.reading.labels import parse_labels
 from segeval.scoring.cases import results_of_files
 from segeval.scoring.plan import plan_of
 from segeval.writing.error_maps import COLORS, DIGITS, LONGEST_NAME, TABLE, ErrorMaps, file_name
-from tests.command import SAMPLES, SEGEVAL, TOP, box, call, plain_environment, save
+from tests.command import SEGEVAL, box, call, plain_environment, save
 from tests.diagnostics.test_slices import LPS, affine_of, case_of, picture, volumes, write
 from tests.evidence.test_layered_comparison import case as overlapping_case
+from tests.places import DATA, SAMPLES, TOP, needs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
 nib: Any = nibabel
 sitk: Any = SimpleITK
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
 
 def maps_in(folder: Path) -> dict[str, Path]:
@@ -166,7 +166,7 @@ def test_maps_of_the_samples_sum_up_to_the_counts(tmp_path: Path) -> None:
     check_counts(results, tmp_path / "maps")
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="the real data are not beside the project")
+@needs(DATA)
 def test_maps_of_a_real_case_sum_up_to_the_counts(tmp_path: Path) -> None:
     paths = [DATA / "ct_organs" / name for name in ("pred_fast_model.nii.gz", "ref_full_model.nii.gz")]
     results = segeval.score_files(*paths, metrics="dice", error_maps=tmp_path / "maps")
