@@ -6,9 +6,7 @@ It may name statistics and say how many digits they have, nothing else: no attri
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from string import Formatter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from segeval.errors import UsageError, shown
 
@@ -22,12 +20,11 @@ COUNTS = ("n", "n_left_out")
 FORMER_FIELDS = {"n_missing": "n_left_out"}  # in summaries and in --require it counts cases without a prediction
 
 _WORDS = {"n_left_out": "left out", "iqr": "interquartile range"}
-_SPEC = re.compile(r"(?:.?[<>=^])?[-+ ]?z?#?0?\d{0,2}[,_]?(?:\.\d{1,2})?[a-zA-Z%]?", re.DOTALL)
-_NEGATIVE_ZERO = re.compile(r"-(0(?:\.0*)?)")
+_SPEC = r"(?s:(?:.?[<>=^])?[-+ ]?z?#?0?\d{0,2}[,_]?(?:\.\d{1,2})?[a-zA-Z%]?)"  # compiled when used: help needs no cell
+_NEGATIVE_ZERO = r"-(0(?:\.0*)?)"
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """A text, and the statistic behind it, if there is one."""
 
     text: str
@@ -35,8 +32,7 @@ class _Part:
     spec: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellTemplate:
+class CellTemplate(NamedTuple):
     """What a cell says.
 
     Parameters
@@ -71,7 +67,7 @@ class CellTemplate:
         if value is None:
             return dash
         text = format(value, part.spec)
-        return _NEGATIVE_ZERO.sub(r"\1", text) if _NEGATIVE_ZERO.fullmatch(text) else text
+        return re.sub(_NEGATIVE_ZERO, r"\1", text) if re.fullmatch(_NEGATIVE_ZERO, text) else text
 
 
 def read_template(text: str) -> CellTemplate:
@@ -92,6 +88,8 @@ def read_template(text: str) -> CellTemplate:
     >>> read_template("{mean:.3f} +- {sd:.3f}").words()
     'mean +- sd'
     """
+    from string import Formatter  # deferred: help needs the names of fields only
+
     known = f"there are {', '.join(FIELDS)}"
     try:
         parsed = list(Formatter().parse(text))
@@ -114,7 +112,7 @@ def read_template(text: str) -> CellTemplate:
 
 
 def _check_spec(name: str, spec: str) -> None:
-    fits = bool(_SPEC.fullmatch(spec))
+    fits = bool(re.fullmatch(_SPEC, spec))
     if fits:
         try:
             format(7 if name in COUNTS else 0.5, spec)

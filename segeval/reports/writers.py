@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from segeval.errors import UsageError, check_extra, shown
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from segeval.writing import StrPath
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Extra:
+class Extra(NamedTuple):
     """What must be installed besides.
 
     Parameters
@@ -42,36 +40,18 @@ class Extra:
         check_extra(*self.modules, extra=self.name, what=self.what)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
-    """What can be written.
+class Writer(NamedTuple):
+    """A row of a table: what can be written.
 
     Parameters
     ----------
     kind
         What the command line calls it.
     function
-        What writes it, as ``module.function`` of this package, in parts of a text or of bytes.
-    """
-
-    kind: str
-    function: str
-
-    def parts(self, *arguments: object, **options: object) -> Any:
-        """What `function` makes of its arguments."""
-        return loaded(self.function)(*arguments, **options)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writer(Format):
-    """A format for `Results`.
-
-    Parameters
-    ----------
-    kind, function
-        See `Format`.
+        What writes it, as ``module.function`` of this package, in parts of a text or of bytes: from `Results`, and in
+        `PIVOT_WRITERS` from a `Pivot` and a `CellTemplate`.
     suffix
-        What ``-o`` knows it by.
+        What ``-o`` knows it by; empty for `EXPORTS`, which are named by their kind.
     example
         The usual name of such a file.
     contents
@@ -90,9 +70,11 @@ class Writer(Format):
         What must be installed besides.
     """
 
-    suffix: str
-    example: str
-    contents: str
+    kind: str
+    function: str
+    suffix: str = ""
+    example: str = ""
+    contents: str = ""
     called: str = ""
     pairing: str = ""
     summary: str = ""
@@ -100,36 +82,9 @@ class Writer(Format):
     takes_images: bool = False
     extra: Extra | None = None
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Export(Format):
-    """A file for another system, made of `Results`.
-
-    Parameters
-    ----------
-    kind, function
-        See `Format`.
-    example, contents
-        See `Writer`.
-    """
-
-    example: str
-    contents: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PivotWriter(Format):
-    """A format for the table of a paper, made of a `Pivot` and a `CellTemplate`.
-
-    Parameters
-    ----------
-    kind, function
-        See `Format`.
-    suffix
-        What ``-o`` knows it by.
-    """
-
-    suffix: str
+    def parts(self, *arguments: object, **options: object) -> Any:
+        """What `function` makes of its arguments."""
+        return loaded(self.function)(*arguments, **options)
 
 
 WRITERS = {
@@ -211,13 +166,13 @@ WRITERS = {
 EXPORTS = {
     row.kind: row
     for row in (
-        Export(
+        Writer(
             kind="nnunet",
             example="summary.json",
             function="exports.to_nnunet",
             contents="what nnU-Net's scripts read",
         ),
-        Export(
+        Writer(
             kind="grand-challenge",
             example="metrics.json",
             function="exports.to_grand_challenge",
@@ -229,9 +184,9 @@ EXPORTS = {
 PIVOT_WRITERS = {
     row.kind: row
     for row in (
-        PivotWriter(kind="csv", suffix=".csv", function="pivot_files.pivot_csv"),
-        PivotWriter(kind="markdown", suffix=".md", function="pivot_files.pivot_markdown"),
-        PivotWriter(kind="latex", suffix=".tex", function="pivot_files.pivot_latex"),
+        Writer(kind="csv", suffix=".csv", function="pivot_files.pivot_csv"),
+        Writer(kind="markdown", suffix=".md", function="pivot_files.pivot_markdown"),
+        Writer(kind="latex", suffix=".tex", function="pivot_files.pivot_latex"),
     )
 }
 
@@ -256,7 +211,7 @@ def writer_of(path: StrPath) -> Writer:
     return writers[suffix_of(path, writers, what="report")]
 
 
-def pivot_writer_of(path: StrPath) -> PivotWriter:
+def pivot_writer_of(path: StrPath) -> Writer:
     """The same for the table of a paper."""
     writers = {row.suffix: row for row in PIVOT_WRITERS.values()}
     return writers[suffix_of(path, writers, what="table")]

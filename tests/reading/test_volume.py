@@ -14,6 +14,7 @@ import pytest
 import SimpleITK
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import ArrayLike
 
 from segeval.errors import InputError
 from segeval.maps.label_map import LabelMap
@@ -121,14 +122,14 @@ def assert_as_simpleitk_has_it(path: Path) -> LabelMap:
     assert found.grid.shape == (1,) * (3 - rank) + labels.shape
     assert found.grid.spacing[::-1][:rank] == image.GetSpacing()
     to_lps = np.array([-1.0, -1.0, 1.0])
-    assert np.array_equal(without_subnormals(to_lps * found.grid.origin)[:rank], image.GetOrigin())
+    assert np.array_equal(normal(to_lps * found.grid.origin)[:rank], normal(image.GetOrigin()))
     direction = (np.array(found.grid.direction[::-1]) * to_lps).T[:rank, :rank]
-    assert np.array_equal(without_subnormals(direction.ravel()), image.GetDirection())
+    assert np.array_equal(normal(direction.ravel()), normal(image.GetDirection()))
     return found
 
 
-def without_subnormals(numbers: np.ndarray) -> np.ndarray:
-    """ITK takes numbers below the smallest normal one for 0."""
+def normal(numbers: ArrayLike) -> np.ndarray:
+    """Numbers below the smallest normal one are 0 to ITK in some of its formats."""
     return np.where(np.abs(numbers) < np.finfo(float).tiny, 0.0, numbers)
 
 
