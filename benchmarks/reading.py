@@ -2,7 +2,8 @@
 
 The voxels are those of a workload, written once in every format. Readers take turns, round after round; what counts is
 the ratio of their best rounds. SimpleITK checks less: see ``docs/decisions/08-reading.md``. It reads no NumPy files,
-so there the other side is NumPy itself.
+so there the other side is NumPy itself. Then the same with two small MetaImages, where what a file costs beside its
+voxels shows.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ IMAGE_IOS = {
     ".nrrd": "NrrdImageIO",
     ".nhdr": "NrrdImageIO",
 }
+SMALL = {"64 x 64 x 64": (64, 64, 64), "100 x 256 x 256": (100, 256, 256)}  # voxels along (z, y, x)
+SMALL_ROUNDS = 100
 
 
 @dataclass(slots=True, kw_only=True)
@@ -94,6 +97,19 @@ def written(folder: Path, workload: str) -> list[Contest]:
     return contests
 
 
+def small(folder: Path) -> list[Contest]:
+    """Write plain MetaImages of uint8 that take less than a millisecond."""
+    contests = []
+    for what, shape in SMALL.items():
+        image = sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 5, shape).astype(np.uint8))
+        image.SetSpacing((0.7, 0.7, 2.5))
+        path = folder / "formats" / "small" / f"{shape[0]}.mha"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sitk.WriteImage(image, str(path))
+        contests.append(Contest(what=what, path=path, peer="SimpleITK", read=by_simpleitk))
+    return contests
+
+
 def measure(contests: list[Contest], rounds: int) -> None:
     """Let both sides read each file, first the one and then the other."""
     for number in range(rounds):
@@ -110,8 +126,8 @@ def show(contests: list[Contest], title: str, *, markdown: bool) -> None:
     rows += [
         [
             contest.what,
-            f"{min(contest.ours):.3f}",
-            f"{min(contest.theirs):.3f}",
+            f"{min(contest.ours):.5f}",
+            f"{min(contest.theirs):.5f}",
             contest.peer,
             f"{contest.ratio:.2f}",
         ]
@@ -138,6 +154,10 @@ def main() -> None:
     voxels = math.prod(read_label_map(contests[0].path).labels.shape)
     print(environment(["SimpleITK"]), end="\n\n")
     show(contests, f"{options.workload}: {voxels / 1e6:.0f} million voxels", markdown=options.markdown)
+    contests = small(options.folder)
+    measure(contests, SMALL_ROUNDS)
+    print()
+    show(contests, "Small MetaImages", markdown=options.markdown)
 
 
 if __name__ == "__main__":

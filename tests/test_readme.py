@@ -11,6 +11,7 @@ import pytest
 
 from segeval.cli import run
 from segeval.metrics import METRICS
+from segeval.reading.formats import FORMATS
 from segeval.reports.markdown import metrics_table
 from segeval.reports.writers import EXPORTS, WRITERS
 from tests.places import SAMPLES, TOP
@@ -82,3 +83,10 @@ def test_every_linked_file_exists() -> None:
     for page in [README, *TOP.glob("*.md"), *TOP.glob("docs/**/*.md"), *TOP.glob("sample_data/*.md")]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links {target}"
+
+
+def test_every_format_of_label_maps_is_named() -> None:
+    use = README.read_text(encoding="utf-8").partition("## Use\n")[2].partition("```")[0]
+    for each in FORMATS:
+        if "labels" in each.gives:
+            assert re.search(rf"\b{re.escape(each.title)}\b", use), each.title

@@ -36,10 +36,8 @@ def read_label_map(
     Parameters
     ----------
     path
-        A NIfTI file (.nii, .nii.gz, .hdr with its .img), a MetaImage (.mha, .mhd), an NRRD file (.nrrd, .nhdr,
-        .seg.nrrd), a GIPL file (.gipl, .gipl.gz), a VTK image (.vtk), a picture (.png, .bmp, .tif, .tiff), a NumPy file
-        (.npy, .npz) or polygons (.json). A symbolic link to one will do. Of several images in a COCO file one is called
-        ``instances.json::NAME``.
+        A file with labels or polygons, of a format in `formats`, or a symbolic link to one. Of several images in a COCO
+        file one is called ``instances.json::NAME``.
     names
         Label number -> name: what the names of polygons become. Other files have numbers, and do not need it.
     by_bids

@@ -1,8 +1,7 @@
 """From the header of a MetaImage, NRRD, GIPL or VTK file to its label map: what the four formats share.
 
-ITK reads damaged files without a word, what is missing as 0, and opens whatever file a header names. So headers are
-read strictly, and the voxels from a stream that is checked to be whole. Headers are in ITK's world, LPS, and ours is
-RAS: the first two coordinates change their sign. ITK's axes are (x, y, z), so the same bytes are an array with axes
+Headers are read strictly, and the voxels from a stream that is checked to be whole. Headers are in LPS, and ours is RAS:
+the first two coordinates change their sign. The axes of a header are (x, y, z), so the same bytes are an array with axes
 (z, y, x).
 """
 

@@ -136,6 +136,8 @@ def test_gipl_headers(tmp_path: Path, fields: dict[str, float]) -> None:
         VTK.replace(" 1\nLOOKUP", "\nLOOKUP"),
         VTK.replace("of a test", "über LOOKUP_TABLE"),
         VTK.replace("Version 4.2", "Version 2.0"),
+        VTK.replace("SPACING 0.5 1.5 2", "SPACING 0.1 333.3 5.000001"),
+        VTK.replace("ORIGIN 1.5 -2", "ORIGIN -123.456 0.333333333333333315"),
     ],
 )
 def test_vtk_headers(tmp_path: Path, header: str) -> None:
