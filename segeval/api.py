@@ -83,7 +83,7 @@ def score_files(
     Parameters
     ----------
     prediction, reference
-        Label maps: NIfTI, PNG, BMP, TIFF, MetaImage, NRRD, GIPL, VTK or NumPy. With `probabilities` the prediction is
+        Label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF. With `probabilities` the prediction is
         a probability map: NIfTI or NumPy.
     **options
         See below.

@@ -15,9 +15,8 @@ import pytest
 
 import segeval
 from segeval import GeometryError, InputError, Results, SegevalError, UsageError
-from segeval.reading.formats import FORMATS, titles
 from segeval.scoring.batch_options import BatchOptions, FileOptions
-from segeval.scoring.options import OPTIONS, Options
+from segeval.scoring.options import Options
 from segeval.scoring.plan import plan_of
 from tests.command import box, case, save
 from tests.places import SAMPLES
@@ -354,13 +353,3 @@ def test_numpy_values_as_options() -> None:
         only=np.array([1]), spacing=np.array([1.0, 1.0, 2.0]), map={np.int64(1): np.int64(1)}, ignore_label=np.uint8(9)
     )
     assert results.value("hd", label=1) == 2
-
-
-def test_the_formats_that_texts_name_are_those_that_are_read() -> None:
-    words = " ".join((segeval.score_files.__doc__ or "").split())
-    assert f"Label maps: {titles('labels')}." in words
-    assert f"a probability map: {titles('probabilities')}." in words
-    shown = OPTIONS["probabilities"].help
-    for each in FORMATS:
-        if {"probabilities", "one class"} & {*each.gives}:
-            assert each.title in shown or all(suffix in shown for suffix in each.suffixes)

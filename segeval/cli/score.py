@@ -22,22 +22,13 @@ from segeval.cli.outputs import (
     result_options,
 )
 from segeval.cli.streams import remark
-from segeval.reading.formats import titles
 from segeval.scoring.batch_options import ErrorMapOptions
 from segeval.scoring.options import Options
 
-HELP = f"""Score PREDICTION against REFERENCE: a row for each label.
-
-Both are label maps: {titles("labels")}, polygon JSON of Cityscapes, LabelMe
-or COCO, or a folder with a file for each class. A label that only one of them has is scored, and the note says
-which lacks it. With --probabilities the prediction is a probability map.
-"""
-
 
 @click.command(
-    help=HELP,
     epilog="\b\nExample:\n  segeval score sample_data/predictions/case_01.nii.gz sample_data/references/case_01.nii.gz "
-    "-m dice,hd@95 --require dice=0.8",
+    "-m dice,hd@95 --require dice=0.8"
 )
 @click.argument("prediction", shell_complete=complete_file)
 @click.argument("reference", shell_complete=complete_file)
@@ -48,7 +39,12 @@ which lacks it. With --probabilities the prediction is a probability map.
 @talk_options
 @look_options
 def score(prediction: str, reference: str, **options: Any) -> int:
-    """Score one pair of files; see `HELP`."""
+    """Score PREDICTION against REFERENCE: a row for each label.
+
+    Both are label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF, polygon JSON of Cityscapes, LabelMe
+    or COCO, or a folder with a file for each class. A label that only one of them has is scored, and the note says
+    which lacks it. With --probabilities the prediction is a probability map.
+    """
     from segeval.scoring.cases import case_name, results_of_files
 
     started = time.perf_counter()

@@ -1,8 +1,8 @@
 """From the header of a MetaImage, NRRD, GIPL or VTK file to its label map: what the four formats share.
 
-Headers are read strictly, and the voxels from a stream that is checked to be whole. Headers are in LPS, and ours is RAS:
-the first two coordinates change their sign. The axes of a header are (x, y, z), so the same bytes are an array with axes
-(z, y, x).
+Headers are read strictly, and the voxels from a stream that is checked to be whole. Headers are in LPS, and ours is
+RAS: the first two coordinates change their sign. The axes of a header are (x, y, z), so the same bytes are an array
+with axes (z, y, x).
 """
 
 from __future__ import annotations

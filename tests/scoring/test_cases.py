@@ -64,12 +64,16 @@ def maps() -> Maps:
     return prediction.reshape(SHAPE), reference.reshape(SHAPE)
 
 
+def save_plain(path: Path, values: np.ndarray) -> None:
+    nib.save(nib.Nifti1Image(values, np.eye(4)), path)  # type: ignore[no-untyped-call]
+
+
 def written(folder: Path, maps: Maps, *, soft: bool) -> tuple[str, str]:
     """Plain files, large enough for two threads; of probabilities both, so that either could be taken for the other."""
     paths = (folder / "b.nii", folder / "a.nii")
     for path, labels in zip(paths, maps, strict=True):
         values = np.where(labels == 1, 0.75, 0.125).astype(np.float32) if soft else labels
-        nib.save(nib.Nifti1Image(values, np.eye(4)), path)
+        save_plain(path, values)
         assert path.stat().st_size > THREADED_BYTES
     return str(paths[0]), str(paths[1])
 
@@ -121,6 +125,6 @@ def test_small_files_are_read_by_one_thread(tmp_path: Path, maps: Maps, meeting:
     small = (maps[0][:5], maps[1][:5])
     files = (tmp_path / "b.nii", tmp_path / "a.nii")
     for path, labels in zip(files, small, strict=True):
-        nib.save(nib.Nifti1Image(labels, np.eye(4)), path)
+        save_plain(path, labels)
     score_case(case_of_files(str(files[0]), str(files[1])), PLANS[False], threads=2)
     assert meeting.paths == {threading.get_ident(): [str(path) for path in files]}

@@ -1,0 +1,41 @@
+"""The formats that help and docstrings name are those of the table; help itself must not wait for the table."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import segeval
+from segeval.cli.score import score
+from segeval.reading.formats import FORMATS, Kind
+from segeval.scoring.options import OPTIONS
+
+
+def named(text: str | None, start: str, end: str) -> set[str]:
+    """The members of a list in prose."""
+    listed = " ".join((text or "").split()).partition(start)[2].partition(end)[0]
+    return set(re.split(", | or ", listed))
+
+
+def titles_of(kind: Kind) -> set[str]:
+    return {each.title for each in FORMATS if kind in each.gives}
+
+
+@pytest.mark.parametrize(
+    ("text", "start", "end", "kind"),
+    [
+        (score.help, "Both are label maps: ", ", polygon JSON", "labels"),
+        (segeval.score_files.__doc__, "Label maps: ", ".", "labels"),
+        (segeval.score_files.__doc__, "the prediction is a probability map: ", ".", "probabilities"),
+    ],
+)
+def test_texts_name_every_format(text: str | None, start: str, end: str, kind: Kind) -> None:
+    assert named(text, start, end) == titles_of(kind)
+
+
+def test_the_option_for_probabilities_names_every_format() -> None:
+    for each in FORMATS:
+        if {"probabilities", "one class"} & {*each.gives}:
+            shown = OPTIONS["probabilities"].help
+            assert each.title in shown or all(suffix in shown for suffix in each.suffixes)
