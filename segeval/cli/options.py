@@ -50,6 +50,17 @@ class Option(click.Option):
         self.path = path
 
 
+class FormatsCommand(click.Command):
+    """A command in whose help ``{formats}`` stands for the formats of label maps, by the table of readers."""
+
+    def format_help_text(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help, with the formats."""
+        from segeval.reading.formats import titles  # deferred: other commands' help need not wait for it
+
+        self.help = (self.help or "").replace("{formats}", titles("labels"))
+        super().format_help_text(context, formatter)
+
+
 def option(*declarations: str, **attributes: Any) -> Callable[[Command], Command]:
     """An `Option`, as a decorator."""
     return click.option(*declarations, cls=Option, **attributes)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from segeval.cli.options import (
+    FormatsCommand,
     complete_file,
     declared_options,
     look_options,
@@ -27,8 +28,9 @@ from segeval.scoring.options import Options
 
 
 @click.command(
+    cls=FormatsCommand,
     epilog="\b\nExample:\n  segeval score sample_data/predictions/case_01.nii.gz sample_data/references/case_01.nii.gz "
-    "-m dice,hd@95 --require dice=0.8"
+    "-m dice,hd@95 --require dice=0.8",
 )
 @click.argument("prediction", shell_complete=complete_file)
 @click.argument("reference", shell_complete=complete_file)
@@ -41,8 +43,7 @@ from segeval.scoring.options import Options
 def score(prediction: str, reference: str, **options: Any) -> int:
     """Score PREDICTION against REFERENCE: a row for each label.
 
-    Both are label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF, polygon JSON of Cityscapes, LabelMe
-    or COCO, or a folder with a file for each class. A label that only one of them has is scored, and the note says
+    Both are label maps: {formats}, polygon JSON of Cityscapes, LabelMe or COCO, or a folder with a file for each class. A label that only one of them has is scored, and the note says
     which lacks it. With --probabilities the prediction is a probability map.
     """
     from segeval.scoring.cases import case_name, results_of_files

@@ -7,9 +7,9 @@ import re
 import pytest
 
 import segeval
-from segeval.cli.score import score
 from segeval.reading.formats import FORMATS, Kind
 from segeval.scoring.options import OPTIONS
+from tests.command import call
 
 
 def named(text: str | None, start: str, end: str) -> set[str]:
@@ -25,7 +25,6 @@ def titles_of(kind: Kind) -> set[str]:
 @pytest.mark.parametrize(
     ("text", "start", "end", "kind"),
     [
-        (score.help, "Both are label maps: ", ", polygon JSON", "labels"),
         (segeval.score_files.__doc__, "Label maps: ", ".", "labels"),
         (segeval.score_files.__doc__, "the prediction is a probability map: ", ".", "probabilities"),
     ],
@@ -39,3 +38,8 @@ def test_the_option_for_probabilities_names_every_format() -> None:
         if {"probabilities", "one class"} & {*each.gives}:
             shown = OPTIONS["probabilities"].help
             assert each.title in shown or all(suffix in shown for suffix in each.suffixes)
+
+
+def test_help_takes_its_formats_from_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    text = call(capsys, "score", "--help").out
+    assert named(text, "Both are label maps: ", ", polygon JSON") == titles_of("labels")
