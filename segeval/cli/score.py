@@ -43,8 +43,9 @@ from segeval.scoring.options import Options
 def score(prediction: str, reference: str, **options: Any) -> int:
     """Score PREDICTION against REFERENCE: a row for each label.
 
-    Both are label maps: {formats}, polygon JSON of Cityscapes, LabelMe or COCO, or a folder with a file for each class. A label that only one of them has is scored, and the note says
-    which lacks it. With --probabilities the prediction is a probability map.
+    Both are label maps: {formats}, polygon JSON of Cityscapes, LabelMe or COCO, or a folder with a file for each
+    class. A label that only one of them has is scored, and the note says which lacks it. With --probabilities the
+    prediction is a probability map.
     """
     from segeval.scoring.cases import case_name, results_of_files
 
