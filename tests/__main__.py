@@ -27,7 +27,7 @@ def checks() -> dict[str, list[str]]:
     parser.add_argument("--fast", action="store_true", help="leave out the tests marked slow: under a minute in all")
     parser.add_argument("--coverage", action="store_true", help="also list the lines and branches that no test runs")
     asked = parser.parse_args()
-    options = ["-m", "not slow"] * asked.fast + ["--cov"] * asked.coverage
+    options = ["-m", "not slow"] * asked.fast + ["--cov=segeval"] * asked.coverage
     return CHECKS | {"tests": [*PYTEST, *options]}
 
 
