@@ -25,7 +25,11 @@ def checks() -> dict[str, list[str]]:
     """The checks that the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests", description=DESCRIPTION, allow_abbrev=False)
     parser.add_argument("--fast", action="store_true", help="leave out the tests marked slow: under a minute in all")
-    parser.add_argument("--coverage", action="store_true", help="also list the lines and branches that no test runs")
+    parser.add_argument(
+        "--coverage",
+        action="store_true",
+        help="also list what tests do not run (they do not count what runs in other processes)",
+    )
     asked = parser.parse_args()
     options = ["-m", "not slow"] * asked.fast + ["--cov=segeval"] * asked.coverage
     return CHECKS | {"tests": [*PYTEST, *options]}
