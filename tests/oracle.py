@@ -281,7 +281,6 @@ OVER_ALL: dict[str, Callable[[Pair], float]] = {
 }
 
 SURFACES = {*LENGTHS, "hd", "nsd", "surface_overlap_of_reference", "surface_overlap_of_prediction"}
-NAMES = {*COUNTED, *VOLUMES, *SURFACES, *OVER_ALL, "fbeta", "boundary_iou"}
 
 
 def split(token: str) -> tuple[str, float | None]:

@@ -393,7 +393,7 @@ def test_empty_maps_by_hand(case: int) -> None:
 
 
 def test_a_missed_structure_takes_the_penalty() -> None:
-    lengths = [name for name, card in METRICS.items() if card.quantity is Quantity.LENGTH]
+    lengths = [name for name, card in METRICS.items() if card.kind.of_surfaces and card.quantity is Quantity.LENGTH]
     penalties: list[tuple[Any, float | None]] = [("diagonal", DIAGONAL), ("inf", math.inf), ("nan", None), (30, 30.0)]
     for metric in [*lengths, "hd@95"]:
         for pair in (PAIRS["prediction empty"], PAIRS["reference empty"]):

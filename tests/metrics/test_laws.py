@@ -358,25 +358,31 @@ def test_a_card_is_complete(card: Metric) -> None:
     assert card.needs in EVIDENCE
 
 
+def test_families_come_in_their_order() -> None:
+    families = [card.function.__module__.rpartition(".")[2] for card in ALL_CARDS]
+    assert list(dict.fromkeys(families)) == ["overlap", "surface", "multilabel", "probability"]
+    assert families == sorted(families, key=list(dict.fromkeys(families)).index)
+
+
 def test_evidence_that_no_comparison_provides_is_refused_at_once() -> None:
-    class Centres:
+    class Unknown:
         """Evidence of which no comparison knows."""
 
-    def centre_distance(centres: Centres) -> float:
-        """Distance of the centres of mass."""
-        return float(bool(centres))
+    def of_unknown(evidence: Unknown) -> float:
+        """A number of nothing known."""
+        return float(bool(evidence))
 
     card = register(
-        needs=Centres,
-        title="Centre distance",
-        formula="|c(P) - c(R)|",
+        needs=Unknown,
+        title="Of nothing known",
+        formula="?",
         better=Direction.LOWER,
         quantity=Quantity.LENGTH,
         source="chapter 1",
     )
-    with pytest.raises(TypeError, match=r"centre_distance needs Centres, which no comparison provides: .*EVIDENCE"):
-        card(centre_distance)
-    assert "centre_distance" not in METRICS
+    with pytest.raises(TypeError, match=r"of_unknown needs Unknown, which no comparison provides: .*EVIDENCE"):
+        card(of_unknown)
+    assert "of_unknown" not in METRICS
 
 
 @pytest.mark.parametrize("card", ALL_CARDS, ids=lambda card: card.name)
@@ -402,7 +408,9 @@ def test_a_card_agrees_with_its_quantity(card: Metric) -> None:
 
 
 @pytest.mark.parametrize(
-    "card", [each for each in CARDS if each.quantity is Quantity.LENGTH], ids=lambda card: card.name
+    "card",
+    [each for each in CARDS if each.kind.of_surfaces and each.quantity is Quantity.LENGTH],
+    ids=lambda card: card.name,
 )
 def test_a_distance_is_better_small_and_takes_the_penalty(card: Metric) -> None:
     assert card.better is Direction.LOWER
