@@ -11,10 +11,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+import segeval
 from segeval.errors import InputError
 from segeval.scoring import cases
 from segeval.scoring.cases import THREADED_BYTES, case_of_files, pair_of, score_case
 from segeval.scoring.plan import Plan, plan_of
+from tests.command import save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,3 +130,11 @@ def test_small_files_are_read_by_one_thread(tmp_path: Path, maps: Maps, meeting:
         save_plain(path, labels)
     score_case(case_of_files(str(files[0]), str(files[1])), PLANS[False], threads=2)
     assert meeting.paths == {threading.get_ident(): [str(path) for path in files]}
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_slice_keeps_the_spacings_of_its_own_axes(tmp_path: Path, axis: int) -> None:
+    labels = np.ones((4, 5), np.uint8)
+    path = save(tmp_path / "slice.nii", np.expand_dims(labels, axis))
+    results = segeval.score_files(path, path, metrics="dice", spacing=(2, 3, 5))
+    assert results.cases[0].spacing == tuple(float(step) for place, step in enumerate((2, 3, 5)) if place != axis)
