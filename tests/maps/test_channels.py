@@ -22,8 +22,9 @@ def test_one_channel_is_the_foreground_and_the_rest_the_background() -> None:
 
 
 def test_every_class_has_its_channel() -> None:
+    rows = paired(probabilities=np.concatenate([SHARES, SHARES], axis=1), reference=np.concatenate([LABELS, LABELS]))
+    assert (rows.one_channel, rows.classes, rows.voxels) == (False, 3, 6)
     maps = paired(probabilities=SHARES, reference=LABELS)
-    assert (maps.one_channel, maps.classes, maps.voxels) == (False, 3, 3)
     for label in range(3):
         probabilities, reference = maps.pair(label)
         assert probabilities.tolist() == SHARES[label].tolist()

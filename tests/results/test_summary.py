@@ -291,3 +291,16 @@ def test_nothing_scored_has_no_summary() -> None:
     assert collect([lost("a", "failed")], plan_of()).summary == ()
     assert collect([], plan_of()).summary == ()
     assert len(CaseCounts()) == len(Scores()) == 0
+
+
+def test_two_cases_have_an_interval_and_one_has_none() -> None:
+    plan = plan_of(metrics="dice")
+    outcomes = [outcome("a", [[1, 1]], [[1, 1]]), outcome("b", [[1, 1]], [[1, 0]])]
+    bounds = [
+        (row.ci_low, row.ci_high)
+        for count in (1, 2)
+        for row in collect(outcomes[:count], plan).summary
+        if (row.aggregate, row.metric) == ("cases", "dice")
+    ]
+    assert bounds[0] == (None, None)
+    assert bounds[1] == (pytest.approx(2 / 3), 1.0)
