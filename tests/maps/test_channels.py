@@ -28,7 +28,7 @@ def test_every_class_has_its_channel() -> None:
     for label in range(3):
         probabilities, reference = maps.pair(label)
         assert probabilities.tolist() == SHARES[label].tolist()
-        assert reference.tolist() == (label == LABELS).astype(float).tolist()
+        assert reference.tolist() == np.equal(LABELS, label).tolist()
     assert maps.predicted() == {0, 1, 2}
 
 

@@ -303,4 +303,4 @@ def test_two_cases_have_an_interval_and_one_has_none() -> None:
         if (row.aggregate, row.metric) == ("cases", "dice")
     ]
     assert bounds[0] == (None, None)
-    assert bounds[1] == (pytest.approx(2 / 3), 1.0)
+    assert bounds[1] == pytest.approx((2 / 3, 1.0))
