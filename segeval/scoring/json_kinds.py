@@ -69,7 +69,8 @@ def _requests(tokens: list[str]) -> Any:
     return parse_all(tokens)
 
 
-def _or_none(kind: Kind) -> Kind:
+def or_none(kind: Kind) -> Kind:
+    """A kind of values, or null."""
     return Kind(
         lambda value: value is None or kind.holds(value),
         lambda value: None if value is None else kind.dump(value),
@@ -78,16 +79,16 @@ def _or_none(kind: Kind) -> Kind:
 
 
 TEXT = Kind(_is_text)
-TEXT_OR_NONE = _or_none(TEXT)
+TEXT_OR_NONE = or_none(TEXT)
 SWITCH = Kind(lambda value: isinstance(value, bool))
 NUMBER = Kind(_is_number)
 LENGTH = Kind(_is_number, float)
 PENALTY = Kind(
     lambda value: _is_text(value) or _is_number(value), lambda value: value if isinstance(value, str) else float(value)
 )
-LABEL_OR_NONE = _or_none(Kind(_is_label))
+LABEL_OR_NONE = or_none(Kind(_is_label))
 TEXTS = Kind(_list_of(_is_text), list, tuple)
-NUMBERS_OR_NONE = _or_none(Kind(_list_of(_is_number), list, tuple))
+NUMBERS_OR_NONE = or_none(Kind(_list_of(_is_number), list, tuple))
 METRICS = Kind(_list_of(_is_text), lambda requests: [request.token for request in requests], _requests)
 NAMES_OF_LABELS = Kind(_mapping(_is_label_text, _is_text), _by_text, _by_label)
 NEW_LABELS = Kind(_mapping(_is_label_text, _is_label), _by_text, _by_label)
