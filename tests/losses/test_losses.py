@@ -578,3 +578,9 @@ def test_the_module_is_loaded_when_it_is_used() -> None:
         "assert not {'segeval.api', 'scipy', 'click', 'pandas', 'nibabel'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)  # noqa: S603  (our own text)
+
+
+@pytest.mark.parametrize("weight", [-1.0, math.inf, math.nan])
+def test_a_weight_is_a_finite_number_of_0_or_more(weight: float) -> None:
+    with pytest.raises(UsageError, match="a weight is a number of 0 or more"):
+        soft_dice(probabilities=np.array([[[0.5]], [[0.5]]]), reference=np.array([[1]]), weights={1: weight})

@@ -18,6 +18,7 @@ import segeval
 from segeval.errors import UsageError
 from segeval.evidence.comparison import EVIDENCE
 from segeval.evidence.counts import Counts
+from segeval.evidence.probability_sums import ClassSums
 from segeval.metrics import METRICS, Direction, Metric, Quantity, find, parse, parse_all
 from segeval.metrics.registry import metric as register
 
@@ -25,6 +26,7 @@ Array = NDArray[Any]
 Rows = dict[tuple[int | str, str], float | None]
 
 ALL_CARDS = list(METRICS.values())
+SYMMETRIC_SOFT = {"soft_dice", "soft_iou", "vnet_dice", "brier"}
 CARDS = [
     card for card in ALL_CARDS if not card.is_soft
 ]  # those of probability maps: tests/scoring/test_probabilities.py
@@ -356,6 +358,21 @@ def test_a_card_is_complete(card: Metric) -> None:
     assert any(sign in card.source for sign in ("doi:10.", "arXiv:", "chapter"))
     assert card.bounds[0] < card.bounds[1]
     assert card.needs in EVIDENCE
+
+
+def test_scores_of_probabilities_are_as_symmetric_as_they_say() -> None:
+    sums = {"p": 3.0, "r": 4.0, "pr": 2.0, "pp": 2.5, "rr": 3.5, "hit_log": -1.0, "miss_log": -2.0}
+    given = ClassSums(voxels=10, hit_error=0.3, miss_error=0.4, **sums)
+    swapped = {"p": 4.0, "r": 3.0, "pr": 2.0, "pp": 3.5, "rr": 2.5, "hit_log": -2.5, "miss_log": -1.5}
+    changed = ClassSums(voxels=10, hit_error=0.6, miss_error=0.1, **swapped)
+    for card in ALL_CARDS:
+        if card.needs is ClassSums and card.symmetric:
+            assert math.isclose(card.function(given), card.function(changed)), card.name
+    assert {card.name for card in ALL_CARDS if card.is_soft and card.symmetric} == {
+        "soft_dice",
+        "soft_iou",
+        "vnet_dice",
+    }
 
 
 def test_families_come_in_their_order() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import segeval
+from segeval.reading.folders import read_class_folder
 from segeval.reading.formats import FORMATS, Kind
 from segeval.scoring.options import OPTIONS
-from tests.command import call
+from tests.command import box, call, save
 
 
 def named(text: str | None, start: str, end: str) -> set[str]:
@@ -43,3 +46,8 @@ def test_the_option_for_probabilities_names_every_format() -> None:
 def test_help_takes_its_formats_from_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     text = call(capsys, "score", "--help").out
     assert named(text, "Both are label maps: ", ", polygon JSON") == titles_of("labels")
+
+
+def test_of_two_numbers_with_one_name_the_first_is_that_of_a_class_folder(tmp_path: Path) -> None:
+    save(tmp_path / "liver.nii.gz", box((4, 5, 6)))
+    assert set(np.unique(read_class_folder(str(tmp_path), names={2: "liver", 5: "liver"}).labels)) == {0, 2}

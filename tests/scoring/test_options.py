@@ -16,7 +16,7 @@ from segeval.errors import UsageError
 from segeval.scoring import json_kinds as kinds
 from segeval.scoring import option_values as values
 from segeval.scoring import plan as planning
-from segeval.scoring.batch_options import BATCH_OPTIONS
+from segeval.scoring.batch_options import BATCH_OPTIONS, CaseOptions
 from segeval.scoring.declaration import Option, Setting, Statement, declared, taking
 from segeval.scoring.options import OPTIONS, Options
 from segeval.scoring.plan import Plan, check_settings, plan_of
@@ -250,3 +250,11 @@ def test_none_is_refused_where_it_is_no_default() -> None:
     for name in ("match", "geometry", "only", "tolerance"):
         with pytest.raises(UsageError, match=rf"^(a )?{name}.*None"):
             score(prediction=[[1]], reference=[[1]], **{name: None})
+
+
+def test_a_footnote_says_nothing_of_missing_predictions_and_the_signature_does() -> None:
+    plan = plan_of(metrics="dice")
+    assert "missing prediction empty" in plan.signature({(3, "mm")}, {"missing": "empty"})
+    statement = declared(CaseOptions)["missing"].statement
+    assert statement is not None
+    assert not statement.in_footnote

@@ -19,7 +19,8 @@ import segeval
 from segeval.errors import UsageError
 from segeval.reading import read_label_map
 from segeval.reading.labels import parse_labels
-from segeval.scoring.cases import results_of_files
+from segeval.scoring.case import Case
+from segeval.scoring.cases import results_of_files, score_case
 from segeval.scoring.plan import plan_of
 from segeval.writing.error_maps import COLORS, DIGITS, LONGEST_NAME, TABLE, ErrorMaps, file_name
 from tests.command import SEGEVAL, box, call, plain_environment, save
@@ -513,3 +514,19 @@ def test_no_map_is_written_where_none_is_asked_for(tmp_path: Path) -> None:
     assert case.prediction is not None
     results_of_files(case.prediction, case.reference, plan_of())
     assert names_in(tmp_path) == ["p.nii", "r.nii"]
+
+
+def test_maps_are_there_only_while_each_holds_something(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.nii", box((4, 5, 6)))
+    maps = ErrorMaps.at(str(tmp_path / "maps"), cases=["a"], inputs=[])
+    plan = plan_of(metrics="dice")
+    outcome = score_case(Case(name="a", prediction=str(path), reference=str(path)), plan, error_maps=maps)
+    signature = plan.signature({(3, "mm")})
+
+    def are_there() -> bool:
+        return maps.are_there(outcome.counts, outcome.names, case="a", signature=signature)
+
+    assert are_there()
+    (drawn,) = maps_in(tmp_path / "maps" / "a").values()
+    drawn.write_bytes(b"")
+    assert not are_there()
