@@ -24,7 +24,6 @@ HERE = Path(__file__).resolve().parent
 DEFAULT_FOLDER = Path(tempfile.gettempdir()) / "segeval-benchmarks"
 MEMORY_WORKLOADS = ("organs", "liver")
 SEGEVAL = (sys.executable, "-m", "segeval")
-SURFACE_DISTANCE = (sys.executable, str(HERE / "tools.py"), "surface-distance")
 
 
 @dataclass(slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The command line: a thin layer over the library, and the only place where errors become messages and exit codes.
 
-Each command has a file; what several share is in `options`. Nothing heavy is imported before a command runs, so that
-help and completion answer at once. stdout is data, stderr is talk.
+Each command has a file; what several share is in `options`, `outputs` and `streams`. Nothing heavy is imported before a
+command runs, so that help and completion answer at once. stdout is data, stderr is talk.
 """
 
 from __future__ import annotations

@@ -82,6 +82,9 @@ class Kind:
         From a comparison and the label or region to the evidence; the key is None for evidence over all labels.
     over_labels
         Whether it is one piece for all labels together, and not one for each.
+    of_layers
+        For evidence over all labels, whether `find` takes the comparison of maps whose labels overlap too; evidence of
+        one label always does.
     of_probabilities
         Whether it needs a probability map.
     of_surfaces
@@ -98,8 +101,9 @@ class Kind:
     """
 
     title: str
-    find: Callable[[Comparison, Any], object]
+    find: Callable[[Any, Any], object]
     over_labels: bool = False
+    of_layers: bool = False
     of_probabilities: bool = False
     of_surfaces: bool = False
     averaged: bool = False
@@ -385,7 +389,7 @@ EVIDENCE: dict[type[Any], Kind] = {
         gap=lambda surfaces: (surfaces.prediction_empty, surfaces.reference_empty),
     ),
     Bands: Kind(title="Rims", find=lambda pair, key: pair.bands(key), of_surfaces=True),
-    LabelTotals: Kind(title="All labels at once", find=lambda pair, _: pair.totals, over_labels=True),
+    LabelTotals: Kind(title="All labels at once", find=lambda pair, _: pair.totals, over_labels=True, of_layers=True),
     ClassSums: Kind(
         title="Probabilities of one class",
         find=lambda pair, key: pair.class_sums(key),

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import InputError
-from segeval.evidence.comparison import Comparison, Evidence, Masks, NoEvidenceError
+from segeval.evidence.comparison import EVIDENCE, Comparison, Evidence, Masks, NoEvidenceError
 from segeval.evidence.conventions import Conventions
 from segeval.evidence.counts import Counts, LabelTotals
 from segeval.evidence.surfaces.distances import SurfaceDistances
@@ -77,10 +77,13 @@ class LayeredComparison:
         NoEvidenceError
             Evidence over all labels that needs one label per voxel.
         """
-        if kind is LabelTotals:
-            return cast("Evidence", self.totals)
+        row = EVIDENCE[kind]
+        if row.over_labels:
+            if not row.of_layers:
+                raise NoEvidenceError(OVERLAP)
+            return cast("Evidence", row.find(self, key))
         if key is None:
-            raise NoEvidenceError(OVERLAP)
+            raise ValueError("evidence of one label needs the label")
         pair, label = self.of(key)
         return pair.evidence(kind, label)
 

@@ -26,6 +26,7 @@ from segeval.running.processors import processors
 from segeval.running.run import run
 from segeval.running.settings import RunSettings
 from segeval.running.shards import shard_of
+from segeval.scoring.batch_options import WORKER_TIMEOUT
 from segeval.scoring.case import Outcome
 from segeval.scoring.cases import collect
 from segeval.scoring.plan import Plan
@@ -66,7 +67,7 @@ def executor_of(
         return nullcontext(Processes(processors() if jobs is None else jobs))
     if jobs is not None:
         raise UsageError("jobs are for this machine: a cluster has as many as its workers have threads")
-    from segeval.running.dask_connection import WORKER_TIMEOUT, connected  # deferred: few have a cluster
+    from segeval.running.dask_connection import connected  # deferred: few have a cluster
 
     patience = WORKER_TIMEOUT if worker_timeout is None else worker_timeout
     return connected(dask, scheduler_file=scheduler_file, worker_timeout=patience, on_warning=on_warning)

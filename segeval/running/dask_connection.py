@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 from segeval.errors import UsageError, check_extra, shown
 from segeval.running.dask_cluster import Cluster
+from segeval.scoring.batch_options import WORKER_TIMEOUT
 
 if TYPE_CHECKING:
     from distributed import Client
 
-WORKER_TIMEOUT = 60.0  # seconds
 CONNECT_SECONDS = 10.0  # that a scheduler has to answer a new client
 PARTING_SECONDS = 5.0
 LAST_PORT = 65535

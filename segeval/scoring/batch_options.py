@@ -15,6 +15,8 @@ from segeval.scoring.options import OPTIONS, SCORING, Options
 
 Missing = Literal["error", "empty", "skip"]
 
+WORKER_TIMEOUT = 60.0  # seconds
+
 BATCH = ("batch",)
 GROUPED = (*BATCH, "report")
 
@@ -146,8 +148,8 @@ class RunOptions(TypedDict, total=False):
             metavar="SECONDS",
             type=float,
             above=0,
-            help="Give up when the cluster has had no worker for so long.  [default: 60]",
-            doc="Seconds without any worker after which what is left is given up; 60 by default.",
+            help=f"Give up when the cluster has had no worker for so long.  [default: {WORKER_TIMEOUT:g}]",
+            doc=f"Seconds without any worker after which what is left is given up; {WORKER_TIMEOUT:g} by default.",
             commands=BATCH,
         ),
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from segeval.errors import UsageError
 from segeval.evidence.conventions import Conventions
 from segeval.metrics import METRICS
 from segeval.results.results import Results
+from segeval.scoring.options import OPTIONS
 from segeval.scoring.plan import Plan, plan_of
 from segeval.scoring.presets import PRESETS, preset_of
 
@@ -270,3 +272,8 @@ def test_the_smooth_surface_of_a_picture_is_refused_whatever_is_asked() -> None:
 def test_ours_is_no_preset() -> None:
     assert Conventions().compat is None
     assert preset_of("monai").title == "MONAI 1.6"
+
+
+def test_help_names_every_preset() -> None:
+    named = OPTIONS["compat"].help.partition("at once: ")[2].partition(";")[0]
+    assert set(re.split(", | or ", named)) == set(PRESETS)
