@@ -153,7 +153,8 @@ def _type_of(declaration: Declaration) -> Any:
     if declaration.choices:
         return click.Choice(declaration.choices)
     if declaration.at_least is not None:
-        return click.IntRange(min=declaration.at_least)
+        kind = click.FloatRange if declaration.type is float else click.IntRange
+        return kind(min=declaration.at_least)
     if declaration.above is not None:
         return click.FloatRange(min=declaration.above, min_open=True)
     return declaration.type

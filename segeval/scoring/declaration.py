@@ -2,8 +2,8 @@
 
 The options of a front door are the fields of a `TypedDict`, each `Annotated` with an `Option`. Type checkers read the
 types from it; the Click options, the Python signature and docstring, the settings in results files, the configuration
-file and the signature line are made from what `declared` finds there. To add an option is to add one such field, and
-the code that acts on it.
+file and the signature line are made from what `declared` finds there. To add an option is to add one such field, the
+field of `Plan` that holds it, and the code that acts on it.
 
 Nothing heavy is imported here, nor where options are declared: ``--help`` reads all of it. For the same reason they are
 named tuples, which are made in a fifth of the time of data classes.
