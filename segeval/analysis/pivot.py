@@ -20,7 +20,6 @@ from segeval.analysis.results_files import (
     ResultsFile,
     check_metrics,
     label_order,
-    metrics_of,
     results_files,
     wanted_labels,
 )
@@ -289,7 +288,7 @@ def _tokens(
         for path, source in zip(paths, sources, strict=True):
             check_metrics(source.results, tokens, path=path)
     else:
-        tokens = list(dict.fromkeys(token for source in sources for token in metrics_of(source.results)))
+        tokens = list(dict.fromkeys(token for source in sources for token in source.results.scored_metrics))
     if METRIC not in factors and len(tokens) > 1:
         raise UsageError(
             f"there are several metrics: {', '.join(tokens)}", hint="choose one with --metric, or make metric a factor"
@@ -320,7 +319,7 @@ def _gather(
         if record.status != "scored":
             found.unscored[record.status] += 1
     scored = np.array([record.status == "scored" for record in results.cases], bool)
-    units, scored_metrics = source.units(), set(metrics_of(results))
+    units, scored_metrics = source.units(), set(results.scored_metrics)
     for levels, places in of_cases.items():
         of_factor = dict(zip(case_factors, levels, strict=True))
         for label, metric in chosen:

@@ -98,11 +98,6 @@ def results_files(files: Mapping[str, Results]) -> list[ResultsFile]:
     return sources
 
 
-def metrics_of(results: Results) -> list[str]:
-    """The metrics that were asked for, then others that have scores."""
-    return list(dict.fromkeys([*results.metrics, *results.scores.metrics.values]))
-
-
 def check_metrics(results: Results, tokens: Iterable[str], *, path: str) -> None:
     """See that a file has scores of some metrics, as they are written in results.
 
@@ -111,7 +106,7 @@ def check_metrics(results: Results, tokens: Iterable[str], *, path: str) -> None
     UsageError
         It has none of one; `path` is the file's.
     """
-    there = metrics_of(results)
+    there = results.scored_metrics
     lacking = [token for token in tokens if token not in there]
     if lacking:
         known = f"there are {enumerated(there, shown)}" if there else "there is none at all"

@@ -38,5 +38,5 @@ def merge(parts: tuple[str, ...], **options: Any) -> int:
     lacking = [each.metric.token for each in requirements if each.metric.token not in results.metrics]
     if lacking:
         raise UsageError(f"{lacking[0]} is required, but the parts have no such score", hint="score it with -m")
-    inputs = [*parts, *(path for case in results.cases for path in (case.prediction, case.reference) if path)]
+    inputs = [*parts, *(path for case in results.cases for path in case.files)]
     return deliver(results, requirements, options, inputs=inputs, several=True, warnings=results.warnings)

@@ -370,6 +370,7 @@ def _ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
         What else went wrong.
     """
     from segeval.reports.gate_table import found
+    from segeval.results.rows import LOST
 
     causes = [(problem.exit_code, str(problem)) for problem in problems]
     missed = [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]
@@ -378,7 +379,7 @@ def _ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
         causes.append((NOT_MET, f"{count} not met: {_few(missed)}"))
     code = results.exit_code
     if code:
-        lost = [record for record in results.cases if record.status in ("failed", "missing")]
+        lost = [record for record in results.cases if record.status in LOST]
         incomplete = [record for record in results.cases if record.status == "scored" and record.exit_code]
         cases = counted(len(results.cases), "case")
         if incomplete:

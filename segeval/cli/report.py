@@ -10,6 +10,7 @@ from segeval.cli.options import check_groups, complete_file, declared_options, h
 from segeval.cli.outputs import check_images, images_option
 from segeval.cli.streams import data_stream
 from segeval.errors import UsageError, shown
+from segeval.reports.writers import WRITERS
 from segeval.scoring.batch_options import GroupOptions
 
 WORST = 3
@@ -59,7 +60,7 @@ def report(results: str, *, output: str, images: str | None, **options: Any) -> 
     from segeval.reports.page import to_html
     from segeval.writing import write_text
 
-    if not output.lower().endswith(".html"):
+    if not output.lower().endswith(WRITERS["page"].suffix):
         raise UsageError("the page ends in .html", source=output, hint="such as report.html")
     metadata = options["metadata"]
     check_groups(metadata, options["by"])
@@ -72,7 +73,7 @@ def report(results: str, *, output: str, images: str | None, **options: Any) -> 
 
         found = grouped(found, metadata=metadata, by=options["by"])
     cases = (case_of(record, results_path=results) for record in found.cases)
-    files = (path for case in cases for path in (case.prediction, case.reference) if path)
+    files = (path for case in cases for path in case.files)
     overlays = not options["no_overlays"]
     page = to_html(
         found, title=options["title"], worst=options["worst"], overlays=overlays, images=images, source=results

@@ -127,8 +127,7 @@ def case_of(record: CaseRecord, *, results_path: str | None = None) -> Case:
 
 def not_here(case: Case) -> str | None:
     """The first relative path of it that leads to nothing, as where its results were taken to another place."""
-    paths = [path for path in (case.prediction, case.reference) if path is not None]
-    return next((path for path in paths if _is_nowhere(path) and not os.path.isabs(path)), None)  # noqa: PTH117
+    return next((path for path in case.files if _is_nowhere(path) and not os.path.isabs(path)), None)  # noqa: PTH117
 
 
 def _is_nowhere(path: str) -> bool:

@@ -47,7 +47,7 @@ def to_csv(results: Results) -> Iterator[str]:
     str
         A line with its end; the heading at least.
     """
-    metrics = metric_columns(results)
+    metrics = results.scored_metrics
     yield from csv_lines([["case", "label", "name", "unit", "status", "note", *metrics]])
     yield from csv_lines(_cells(results, metrics))
 
@@ -67,11 +67,6 @@ def summary_csv(results: Results) -> Iterator[str]:
     """
     yield from csv_lines([SUMMARY_COLUMNS])
     yield from csv_lines([_text(getattr(row, column)) for column in SUMMARY_COLUMNS] for row in results.summary)
-
-
-def metric_columns(results: Results) -> list[str]:
-    """The metrics that have a column: those asked for, in their order."""
-    return list(dict.fromkeys([*results.metrics, *results.scores.metrics.values]))
 
 
 def label_rows(results: Results) -> Iterator[tuple[CaseRecord, list[Score]]]:

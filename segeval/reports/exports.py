@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from segeval.errors import shown
 from segeval.maps.labels import Key
-from segeval.reports.csv_files import label_rows, metric_columns, whole_if_counted
+from segeval.reports.csv_files import label_rows, whole_if_counted
 from segeval.results.gate import AGGREGATES, COUNTS, VALUES
 from segeval.results.results import Results
-from segeval.results.rows import ALL, CaseRecord, Score, Summary
+from segeval.results.rows import ALL, UNSCORED, CaseRecord, Score, Summary
 
 REGION_LABELS = 1000  # a region of more is called by its name
 _OF_COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")
@@ -169,13 +169,12 @@ def to_grand_challenge(results: Results) -> Iterator[str]:
     str
         Pieces of JSON.
     """
-    metrics = _dotless(metric_columns(results), taken=["cases"])
+    metrics = _dotless(results.scored_metrics, taken=["cases"])
     labels = _label_keys(results)
     cases = _dotless(record.case for record in results.cases)
     status = [record.status for record in results.cases]
     aggregates: dict[str, dict[str, Any]] = {
-        "cases": {"total": len(status)}
-        | {each: status.count(each) for each in ("scored", "failed", "missing", "skipped")}
+        "cases": {"total": len(status)} | {each: status.count(each) for each in ("scored", *UNSCORED)}
     }
     for row in results.summary:
         if row.by is None:

@@ -97,4 +97,4 @@ def write_export(results: Results, kind: str, path: StrPath, *, inputs: Iterable
 
 
 def _files_of(results: Results) -> list[str]:
-    return [file for record in results.cases for file in (record.prediction, record.reference) if file is not None]
+    return [file for record in results.cases for file in record.files]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from segeval.reports.summary_view import (
     IN_FILES,
     LESS,
-    UNSCORED,
     SummaryView,
     including,
     mark_note,
@@ -18,7 +17,7 @@ from segeval.reports.summary_view import (
     without,
 )
 from segeval.reports.table import MARGIN, Head, Table
-from segeval.results.rows import CaseRecord
+from segeval.results.rows import UNSCORED, CaseRecord
 
 
 def group_table(view: SummaryView, column: str) -> Table:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from segeval.reports.notation import Alphabet
 from segeval.reports.terminal import styled
+from segeval.results.rows import LOST
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LINES = 10.0
 REFRESHES_PER_SECOND = 4
-UNSCORED = ("failed", "missing")
 MOST_NAMED = 100  # a run with the wrong folder names every case
 
 
@@ -106,7 +106,7 @@ class Progress:
         self._done += 1
         if self._quiet:
             return
-        if status in UNSCORED:
+        if status in LOST:
             self._often[status] += 1
             self._name(case, status, message)
         now = self._clock()
@@ -144,7 +144,7 @@ class Progress:
         rate = self._done / seconds if seconds > 0 else 0.0
         remaining = self._total - self._done - self._earlier
         left = f"{_duration(remaining / rate)} left" if rate and remaining > 0 else ""
-        unscored = ", ".join(f"{self._often[status]} {status}" for status in UNSCORED if self._often[status])
+        unscored = ", ".join(f"{self._often[status]} {status}" for status in LOST if self._often[status])
         return {"rate": _rate(rate), "left": left, "unscored": unscored}
 
 

@@ -21,7 +21,6 @@ from segeval.reports.spread_tables import over_all_labels, pooled_tables, spread
 from segeval.reports.summary_view import (
     IN_FILES,
     LESS,
-    UNSCORED,
     SummaryView,
     expected,
     including,
@@ -35,7 +34,7 @@ from segeval.reports.table import MARGIN, Head, Table, fitting, table_lines
 from segeval.reports.terminal import Printer
 from segeval.results.intervals import FEW_CASES
 from segeval.results.results import Results
-from segeval.results.rows import ALL, Aggregate, CaseRecord, Status, Summary
+from segeval.results.rows import ALL, UNSCORED, Aggregate, CaseRecord, Status, Summary
 from segeval.text import counted
 
 DETAILED_ROWS = 12  # labels that have their spread shown

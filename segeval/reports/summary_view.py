@@ -15,11 +15,10 @@ from segeval.metrics import Direction, Quantity, parse
 from segeval.reports.notation import Alphabet, decimals, number
 from segeval.reports.table import Head
 from segeval.results.results import Results
-from segeval.results.rows import ALL, Aggregate, Status, Summary
+from segeval.results.rows import ALL, Aggregate, Summary
 from segeval.text import counted
 
 SHOWN_ROWS = 40
-UNSCORED: tuple[Status, ...] = ("failed", "missing", "skipped")
 LESS = "not n: undefined scores make the difference"
 IN_FILES = "in the files that -o writes"
 

@@ -25,7 +25,6 @@ from segeval.metrics import Quantity
 from segeval.reports.csv_files import (
     SUMMARY_COLUMNS,
     label_rows,
-    metric_columns,
     quantity_of,
     reason,
     whole_if_counted,
@@ -107,7 +106,7 @@ def to_xlsx(results: Results, *, sheet_rows: int = SHEET_ROWS) -> Iterator[bytes
 
 def _tables(results: Results) -> Iterator[tuple[str, Sequence[str], Iterable[Sequence[Cell]]]]:
     """Title, heads and rows of each table."""
-    metrics = metric_columns(results)
+    metrics = results.scored_metrics
     yield "Cases", ["case", "label", "name", "unit", "status", "note", *metrics], _case_rows(results, metrics)
     yield "Summary", SUMMARY_COLUMNS, map(_summary_row, results.summary)
     yield (

@@ -77,6 +77,11 @@ class Results:
 
         return summary_of(self)
 
+    @property
+    def scored_metrics(self) -> list[str]:
+        """The metrics that were asked for, then others that have scores."""
+        return list(dict.fromkeys([*self.metrics, *self.scores.metrics.values]))
+
     def with_gate(self, verdicts: Iterable[Verdict]) -> Results:
         """The results with the verdicts of requirements, and the summary that is there already, if it is."""
         judged = replace(self, gate=tuple(verdicts))

@@ -9,6 +9,8 @@ from typing import Literal
 from segeval.maps.labels import Key
 
 Status = Literal["scored", "failed", "missing", "skipped"]
+UNSCORED: tuple[Status, ...] = ("failed", "missing", "skipped")
+LOST: tuple[Status, ...] = ("failed", "missing")  # those of them that make a run fail
 Aggregate = Literal["cases", "macro", "pooled", "macro_pooled"]
 
 ALL = "all"
@@ -111,6 +113,11 @@ class CaseRecord:
     exit_code: int = 0
     warnings: tuple[str, ...] = ()
     groups: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files or folders that there are."""
+        return tuple(path for path in (self.prediction, self.reference) if path is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,8 +136,7 @@ def evaluate(
                 record = outcome.record
                 yield replace(outcome, record=replace(record, groups=groups.get(record.case, {})))
 
-    noted = {"missing": settings.missing, "by": list(settings.by)}
-    results = collect(outcomes(), plan, order=[case.name for case in cases], settings=noted)
+    results = collect(outcomes(), plan, order=[case.name for case in cases], settings=settings.settings())
     notes = (*pairing.remarks, *stray_warnings(pairing), *remarks)
     return replace(results, warnings=notes, shard=_part(settings.shard, pairing))
 

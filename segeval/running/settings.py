@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from segeval.errors import UsageError
-from segeval.scoring.batch_options import BATCH_OPTIONS, Missing
+from segeval.scoring.batch_options import BATCH_OPTIONS, OPTIONS_OF_RUNS, Missing
+from segeval.scoring.declaration import settings_of
 from segeval.scoring.plan import Plan
 from segeval.version import __version__
 
@@ -57,6 +58,10 @@ class RunSettings:
         BATCH_OPTIONS["missing"].check_choice(self.missing)
         if self.timeout is not None and not self.timeout > 0:
             raise UsageError(f"timeout is a number of seconds above 0, not {self.timeout}")
+
+    def settings(self) -> dict[str, Any]:
+        """What results files keep of them, as plain data."""
+        return {each.key: each.kind.dump(each.value_in(self)) for each in settings_of(OPTIONS_OF_RUNS)}
 
     def of_journal(self, plan: Plan) -> dict[str, Any]:
         """What a scored case rests on besides its files; where it differs, a journal is not resumed."""

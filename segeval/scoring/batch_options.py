@@ -73,7 +73,7 @@ class CaseOptions(TypedDict, total=False):
             doc='A reference without a prediction is an ``"error"``, counts as an ``"empty"`` prediction, or is left '
             'out and counted (``"skip"``).',
             commands=BATCH,
-            settings=(Setting("missing", kinds.TEXT),),
+            settings=(Setting("missing", kinds.TEXT, "missing"),),
             statement=Statement(statements.missing_counted, in_footnote=False),
         ),
     ]
@@ -101,7 +101,7 @@ class GroupOptions(TypedDict, total=False):
             help="Sum up by this column of --metadata too; repeatable.",
             doc="The columns of `metadata` by which the summary is grouped too.",
             commands=GROUPED,
-            settings=(Setting("by", kinds.TEXTS),),
+            settings=(Setting("by", kinds.TEXTS, "by"),),
         ),
     ]
 
@@ -192,6 +192,7 @@ class BatchOptions(CaseOptions, GroupOptions, RunOptions, ErrorMapOptions, Optio
 
 
 BATCH_OPTIONS = declared(BatchOptions)
+OPTIONS_OF_RUNS = {name: option for name, option in BATCH_OPTIONS.items() if name not in OPTIONS}
 
 
 def with_defaults(options: BatchOptions) -> BatchOptions:

@@ -50,7 +50,8 @@ class Setting(NamedTuple):
     kind
         How it stands in JSON.
     field
-        The field of `Plan`, ``"conventions.penalty"`` for one of its conventions; empty if the plan does not hold it.
+        The field of `Plan`, ``"conventions.penalty"`` for one of its conventions; for an option of a run, that of
+        `RunSettings`.
     place
         Its place in the file; those without one come last.
     when
