@@ -90,9 +90,9 @@ class Kind:
     of_surfaces
         Whether it depends on what a surface is.
     averaged
-        Whether the mean over labels of a metric of it has a row of its own in each case.
+        Whether each case also has a row with the mean over labels of the metrics that use this evidence.
     additive
-        Whether it may be added up over cases, so that metrics of it can be pooled.
+        Whether it can be summed over cases, so that metrics that use it can be pooled.
     sizes
         From the evidence to how much of the label the prediction and the reference hold, where that is not its number
         of voxels.
@@ -404,4 +404,4 @@ EVIDENCE: dict[type[Any], Kind] = {
         of_probabilities=True,
     ),
 }
-"""Every type of evidence that a metric may need. A new one takes a row here, its module, and a metric of it."""
+"""Every type of evidence that metrics can use. To add one: a module that computes it, a row here, and a metric."""

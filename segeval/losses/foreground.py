@@ -68,7 +68,7 @@ def imbalance(reference: ArrayLike, *, label: int | None = None) -> float:
     Returns
     -------
     float
-        Voxels of it / all voxels; NaN where there is no voxel.
+        Foreground voxels divided by all voxels; NaN if the image has no voxels.
 
     Raises
     ------

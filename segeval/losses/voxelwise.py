@@ -22,7 +22,7 @@ def wce(
     weights: Mapping[int, float] | None = None,
     normalise: bool = False,
 ) -> Scored:
-    """Cross-entropy in which the foreground weighs more, the less of it is predicted.
+    """Cross-entropy with a larger weight on the foreground when less foreground is predicted.
 
     ``-(1/N) sum [w r log p + (1 - r) log(1 - p)]`` with ``w = (N - sum p) / sum p``, which depends on p and is
     differentiated too. In logarithms p is clipped to [1e-7, 1 - 1e-7]; the clipped part has gradient 0.

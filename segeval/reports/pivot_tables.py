@@ -1,7 +1,7 @@
 """The table of a paper: scores by rows and columns of factors, as texts, and on a terminal.
 
-The best cell is told by the first statistic of the template, as it is printed, so that two cells that read the same are
-both the best. What is missing is said below the table.
+The best cell is the one with the best first statistic of the template. Printed values are compared, so cells that show
+the same number are both the best. Notes below the table say what is missing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The rows of a run's summary as texts: what the tables of a run are made from.
 
-A mean stands beside its n: ``13/14`` is 13 of 14 references, and the row says what it is without and why; a mean that
-is over another n than its row says so itself: ``(12) 0.6992``. Missed structures and false alarms are in the mean, and
+Every mean is shown with its n: ``13/14`` means 13 of 14 references, and the row says which are left out and why. A mean
+with another n than its row shows it: ``(12) 0.6992``. Missed structures and false alarms are part of the mean and are
 counted. Numbers read as in the table of a case; the mean of a count has one decimal.
 """
 
@@ -148,7 +148,7 @@ def expected(row: Summary) -> int:
 
 
 def share(part: int, total: int) -> str:
-    """A part of a whole, as n is written: ``13/14``, or ``14`` for all of it."""
+    """The text of an n: ``13/14``, or ``14`` if there are 14 in all."""
     return str(total) if part == total else f"{part}/{total}"
 
 

@@ -56,7 +56,7 @@ class Executor(Protocol):
         Parameters
         ----------
         function
-            Importable by name, or a partial of such. It is to return what goes wrong, not to raise it.
+            A function that can be imported by name, or a partial of one. It returns errors instead of raising them.
         items
             None of them may be None.
         timeout

@@ -58,13 +58,13 @@ def compare(
     if soft is not None:
         soft = _soft_adapted(soft, prediction, reference, plan)
 
-    def brought(layer: LabelMap) -> LabelMap:
+    def resampled(layer: LabelMap) -> LabelMap:
         moved, warning = reconcile(layer, reference, policy=plan.geometry, tolerance=plan.geometry_tolerance)
         if warning and warning not in warnings:
             warnings.append(warning)
         return moved
 
-    prediction = layerwise(brought, prediction)
+    prediction = layerwise(resampled, prediction)
     names = {**prediction.names, **reference.names}
     pair = _paired(prediction, reference, plan, names, threads=threads, soft=soft)
     if plan.match == "ids":

@@ -70,7 +70,7 @@ class Search:
 
     @classmethod
     def of(cls, spacing: tuple[float, ...], framed: Callable[[Index], Frame]) -> Self:
-        """A search in the frame that `framed` makes for the steps of the walk, none of which may lead out of it."""
+        """A search in the frame that `framed` makes: padded so that no step of the walk leaves it."""
         steps, lengths = steps_around(spacing, WALK_STEPS)
         frame = framed(steps)
         strides = (steps @ np.array(frame.strides)).tolist()
