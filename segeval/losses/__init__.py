@@ -5,9 +5,9 @@ as printed. p is the probability of a class at a voxel, r the reference (0 or 1,
 Gradients are closed forms with respect to p, each entry of p being a variable of its own.
 
 `wce`, `dl2`, `ss`, `soft_dice` and `vnet_dice` score each class of the foreground against the rest and take the mean.
-A class whose value is undefined (0/0) is not part of the mean, and its gradient is 0. If every class is undefined, as in
-an image without voxels, the value is NaN and the gradient 0. Losses are better when lower; `soft_dice` and `vnet_dice`
-are scores, and better when higher.
+A class whose value is undefined (0/0) is not part of the mean, and its gradient is 0. If every class is undefined, as
+in an image without voxels, the value is NaN and the gradient 0. Losses are better when lower; `soft_dice` and
+`vnet_dice` are scores, and better when higher.
 """
 
 from collections.abc import Callable

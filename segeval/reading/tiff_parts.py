@@ -131,7 +131,8 @@ def _lzw_bytes(part: bytes, expected: int) -> int:
     """Count what LZW codes stand for, a table at a time.
 
     Where each code lies follows from how many there were since the table was cleared, so all of them are cut out at
-    once. The k-th adds to the table its own text and one byte more; so the length of a code follows from the codes before it.
+    once. The k-th adds to the table its own text and one byte more; so the length of a code follows from the codes
+    before it.
     """
     if int.from_bytes(part[:2], "big") >> 7 != _CLEAR:
         raise ValueError("its compressed pixels do not start as LZW does")

@@ -58,17 +58,17 @@ def _test(kind: str, name: str, outcome: str) -> str:
 def _of_case(record: CaseRecord) -> str:
     if record.status == "scored":
         return ""
-    return _told("skipped" if record.status == "skipped" else "error", record.status, reason(record))
+    return _outcome("skipped" if record.status == "skipped" else "error", record.status, reason(record))
 
 
 def _of_requirement(verdict: Verdict) -> str:
     if verdict.passed:
         return ""
     worst = "" if verdict.worst_case is None else f", worst case {verdict.worst_case}"
-    return _told("failure", "not met", f"found {found(verdict)}{worst}")
+    return _outcome("failure", "not met", f"found {found(verdict)}{worst}")
 
 
-def _told(element: str, kind: str, message: str) -> str:
+def _outcome(element: str, kind: str, message: str) -> str:
     text = _escaped(message)
     return f'<{element} type="{kind}" message="{text}">{text}</{element}>'
 
