@@ -83,8 +83,7 @@ def score_files(
     Parameters
     ----------
     prediction, reference
-        Label maps: NIfTI, MetaImage, NRRD, GIPL, VTK, NumPy, PNG, BMP or TIFF. With `probabilities` the prediction is
-        a probability map: NIfTI or NumPy.
+        Label maps in any format of ``segeval score --help``. With `probabilities` the prediction is a probability map.
     **options
         See below.
 

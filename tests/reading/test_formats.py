@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import segeval
 from segeval.reading.folders import read_class_folder
 from segeval.reading.formats import FORMATS, Kind
 from segeval.scoring.options import OPTIONS
@@ -23,17 +22,6 @@ def named(text: str | None, start: str, end: str) -> set[str]:
 
 def titles_of(kind: Kind) -> set[str]:
     return {each.title for each in FORMATS if kind in each.gives}
-
-
-@pytest.mark.parametrize(
-    ("text", "start", "end", "kind"),
-    [
-        (segeval.score_files.__doc__, "Label maps: ", ".", "labels"),
-        (segeval.score_files.__doc__, "the prediction is a probability map: ", ".", "probabilities"),
-    ],
-)
-def test_texts_name_every_format(text: str | None, start: str, end: str, kind: Kind) -> None:
-    assert named(text, start, end) == titles_of(kind)
 
 
 def test_the_option_for_probabilities_names_every_format() -> None:
