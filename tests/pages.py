@@ -10,7 +10,8 @@ import numpy as np
 from segeval.reports.page import to_html
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
-from segeval.results.rows import CaseRecord, LabelCounts, Score, Verdict
+from segeval.results.rows import CaseRecord, LabelCounts, Score
+from segeval.results.run_rows import Verdict
 from segeval.scoring.cases import collect
 from segeval.scoring.plan import plan_of
 from tests.reports.test_golden import scored, unscored

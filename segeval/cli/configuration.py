@@ -8,17 +8,20 @@ different values, a value is for those that take it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from pathlib import Path
-from typing import Any
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from segeval.cli.options import Option
 from segeval.errors import UsageError, shown
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def find_configuration(folder: Path) -> tuple[Path, dict[str, Any]] | None:
+
+def find_configuration(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]] | None:
     """The nearest configuration at or above a folder: the file, and its keys.
 
     Raises
@@ -26,33 +29,48 @@ def find_configuration(folder: Path) -> tuple[Path, dict[str, Any]] | None:
     UsageError
         A file that is not TOML, or whose `tool.segeval` is no table.
     """
-    for place in (folder, *folder.parents):
-        own = place / "segeval.toml"
-        if own.is_file():
-            return own, _read(own)
-        shared = place / "pyproject.toml"
-        if shared.is_file():
-            tools = _read(shared).get("tool", {})
-            if isinstance(tools, dict) and "segeval" in tools:
-                return shared, _table(tools["segeval"], source=shared)
+    for path, is_own in _candidates(os.fspath(folder)):
+        keys = _read(path)
+        if not is_own:
+            tools = keys.get("tool", {})
+            if not isinstance(tools, dict) or "segeval" not in tools:
+                continue
+            keys = _table(tools["segeval"], source=path)
+        from pathlib import Path  # deferred: most runs have no such file
+
+        return Path(path), keys
     return None
 
 
-def _table(value: object, *, source: Path) -> dict[str, Any]:
+def _candidates(folder: str) -> Iterator[tuple[str, bool]]:
+    """Files that may be the configuration, the nearest first, and whether they are of segeval alone."""
+    while True:
+        for name in ("segeval.toml", "pyproject.toml"):
+            path = os.path.join(folder, name)  # noqa: PTH118 - pathlib takes as long to load as all of this
+            if os.path.isfile(path):  # noqa: PTH113
+                yield path, name == "segeval.toml"
+        above = os.path.dirname(folder)  # noqa: PTH120
+        if above == folder:
+            return
+        folder = above
+
+
+def _table(value: object, *, source: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise UsageError(f"tool.segeval is a table of options, found {shown(repr(value))}", source=str(source))
+        raise UsageError(f"tool.segeval is a table of options, found {shown(repr(value))}", source=source)
     return value
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: str) -> dict[str, Any]:
     import tomllib  # deferred: most folders have no such file
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123
+            return tomllib.loads(file.read())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"it is not TOML: {shown(error)}", source=str(path)) from None
+        raise UsageError(f"it is not TOML: {shown(error)}", source=path) from None
     except OSError as error:
-        raise UsageError(f"it cannot be read: {(error.strerror or str(error)).lower()}", source=str(path)) from None
+        raise UsageError(f"it cannot be read: {(error.strerror or str(error)).lower()}", source=path) from None
 
 
 def defaults_of(
@@ -176,7 +194,7 @@ def _text(key: str, entry: object) -> str:
 
 def configure(context: click.Context, commands: Iterable[click.Command]) -> Path | None:
     """Give the commands of a group their configured defaults; returns the file, if there is one."""
-    found = find_configuration(Path.cwd())
+    found = find_configuration(os.getcwd())  # noqa: PTH109
     if found is None:
         return None
     path, keys = found

@@ -245,11 +245,11 @@ def remark_labels(labels: LabelTable | None, *, quiet: bool) -> None:
 
 def remark_left_out(plan: Plan, *, quiet: bool) -> None:
     """Say which of the usual metrics the tool lacks whose numbers are asked for."""
+    if plan.conventions.compat is None or click.get_current_context().params["metrics"]:
+        return
     from segeval.metrics import parse_all
     from segeval.scoring.presets import PRESETS
 
-    if plan.conventions.compat is None or click.get_current_context().params["metrics"]:
-        return
     lacking = [request.token for request in parse_all() if request not in plan.metrics]
     if lacking:
         remark(f"{PRESETS[plan.conventions.compat].title} has no {', '.join(lacking)}: left out", quiet=quiet)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from segeval.reports.writers import Writer
     from segeval.results.gate import Requirement
     from segeval.results.results import Results
-    from segeval.results.rows import Verdict
+    from segeval.results.run_rows import Verdict
     from segeval.scoring.plan import Plan
 
 NOT_MET = 4
@@ -135,10 +135,13 @@ def requested(options: dict[str, Any]) -> tuple[Plan, list[Requirement]]:
     InputError
         A label table that cannot be read.
     """
-    from segeval.results.gate import parse_requirement
     from segeval.scoring.plan import plan_of
 
-    requirements = [parse_requirement(text) for text in options["requirements"]]
+    requirements: list[Requirement] = []
+    if options["requirements"]:
+        from segeval.results.gate import parse_requirement
+
+        requirements = [parse_requirement(text) for text in options["requirements"]]
     asked = plan_options(options)
     remark_labels(asked["labels"], quiet=options["quiet"])
     plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
@@ -158,15 +161,17 @@ def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bo
     several
         Whether the results are those of many cases, whose summary goes beside the CSV.
     """
-    from segeval.reports.files import check_report_path, report_paths
-    from segeval.writing import check_output_path
-
     inputs = list(inputs)
     check_images(options["images"])
     typed = click.get_current_context().get_parameter_source("images") is ParameterSource.COMMANDLINE
     pages = [row for row in WRITERS.values() if row.takes_images]
     if typed and not any(path.lower().endswith(row.suffix) for row in pages for path in options["outputs"]):
         raise UsageError("--images is for a page", hint=f"add -o {pages[0].example}")
+    if not (options["outputs"] or options["exports"] or options.get("confusion") is not None):
+        return
+    from segeval.reports.files import check_report_path, report_paths
+    from segeval.writing import check_output_path
+
     for path in options["outputs"]:
         check_report_path(path, inputs=inputs, with_summary=several)
     others = [path for _, path in map(_export, options["exports"])]
@@ -246,6 +251,8 @@ def deliver(
 
 def _judged(requirements: Sequence[Requirement], results: Results) -> tuple[Results, list[UsageError]]:
     """The results with their verdicts; a label that they do not have spoils its own requirement only."""
+    if not requirements:
+        return results, []
     from segeval.results.gate import judge
 
     verdicts: list[Verdict] = []
@@ -260,6 +267,8 @@ def _judged(requirements: Sequence[Requirement], results: Results) -> tuple[Resu
 
 def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> list[UsageError]:
     """Write every file that was asked for; what cannot be written does not keep the others from it."""
+    if not (options["outputs"] or options["exports"] or options.get("confusion") is not None):
+        return []
     from segeval.reports.csv_files import confusion_csv
     from segeval.reports.files import write_export, write_report
     from segeval.writing import write_text
@@ -296,11 +305,15 @@ def _show(results: Results, options: dict[str, Any], *, several: bool) -> None:
     """Put results on stdout, and the gate on stderr."""
     quiet = options["quiet"]
     if options["kind"] == "table":
-        from segeval.reports.case_table import print_scores
-        from segeval.reports.run_summary import print_run_summary
-
         with data_printer(no_color=options["no_color"]) as printer, _no_commands(printer.stream, options):
-            (print_run_summary if several else print_scores)(results, printer)
+            if several:
+                from segeval.reports.run_summary import print_run_summary
+
+                print_run_summary(results, printer)
+            else:
+                from segeval.reports.case_table import print_scores
+
+                print_scores(results, printer)
     else:
         from segeval.writing import batched
 
@@ -320,15 +333,19 @@ def _show(results: Results, options: dict[str, Any], *, several: bool) -> None:
 @contextmanager
 def _no_commands(stream: TextIO, options: dict[str, Any]) -> Iterator[None]:
     """What looks like a workflow command in names from files is none to GitHub Actions until the token returns."""
-    from segeval.reports.github import in_actions
-
-    if not options.get("github") or not in_actions(os.environ):
+    if not options.get("github") or not _in_actions():
         yield
         return
     token = os.urandom(16).hex()
     stream.write(f"::stop-commands::{token}\n")
     yield
     stream.write(f"::{token}::\n")
+
+
+def _in_actions() -> bool:
+    from segeval.reports.github import in_actions
+
+    return in_actions(os.environ)
 
 
 def _infinities(results: Results) -> list[str]:
@@ -338,11 +355,11 @@ def _infinities(results: Results) -> list[str]:
 
 def _tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
     """Add the step summary and the annotations that a workflow shows, if that was asked for and this is one."""
+    if not options.get("github"):
+        return []
     from segeval.reports import github
     from segeval.reports.markdown import to_markdown
 
-    if not options.get("github"):
-        return []
     if not github.in_actions(os.environ):
         remark("--github: this is no GitHub Actions workflow, so nothing was added to it", quiet=options["quiet"])
         return []

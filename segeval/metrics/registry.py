@@ -8,7 +8,6 @@ the metric is undefined there.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -335,6 +334,8 @@ def _unknown(name: str) -> str:
     card = find(joined[1]) if joined else None
     if joined and card is not None and card.parameter is not None:
         return f"no metric is called {shown(name)}, did you mean {joined[1]}@{joined[2]}?"
+    import difflib  # deferred: names are right as a rule
+
     close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
     near = {getattr(find(each), "name", each): each for each in reversed(close)}.values()  # one name for each metric
     best_first = sorted(near, key=close.index)

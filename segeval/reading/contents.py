@@ -19,6 +19,7 @@ _POINTERS = (
     (b"version https://git-lfs", "a Git LFS pointer, not the file itself", "run git lfs pull"),
     (b"/annex/objects/", "a git-annex pointer, not the file itself", "run git annex get"),
 )
+TIFF_SIGNATURES = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _SIGNATURES = (
     (0, b"\x89PNG", "a PNG picture", "name it .png"),
     (0, b"II*\x00", "a TIFF picture", "name it .tif"),

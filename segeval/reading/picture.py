@@ -16,18 +16,20 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+from PIL import BmpImagePlugin, Image, PngImagePlugin
 
 from segeval.errors import InputError
 from segeval.maps.label_map import Grid, LabelMap, as_labels
-from segeval.reading import bmp, png, tiff, tiff_parts
-from segeval.reading.contents import HEAD_BYTES, unexpected
+from segeval.reading import bmp, png
+from segeval.reading.contents import HEAD_BYTES, TIFF_SIGNATURES, unexpected
 from segeval.reading.formats import RawProbabilities
 from segeval.reading.pixels import AS_PNG, MAX_PIXELS, check_size, damaged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.ImageFile import ImageFile
+
+    from segeval.reading import tiff
 
 MAX_FILE_BYTES = 8 * MAX_PIXELS  # no kind of picture has larger pixels
 BAND_BYTES = 1 << 24
@@ -104,17 +106,21 @@ def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
         The file is damaged, or is no picture of a known kind.
     """
     head = file.read(HEAD_BYTES)
-    if not head.startswith((png.SIGNATURE, bmp.SIGNATURE, _JPEG, *tiff.SIGNATURES)):
+    if not head.startswith((png.SIGNATURE, bmp.SIGNATURE, _JPEG, *TIFF_SIGNATURES)):
         raise unexpected(head, expected="a PNG, JPEG, BMP or TIFF picture", source=source)
     data = _all_of(file, source)
-    if data.startswith(tiff.SIGNATURES):
+    if data.startswith(TIFF_SIGNATURES):
         shades = _loaded_tiff(data, source)[0]
     else:
-        kind: type[ImageFile] = JpegImagePlugin.JpegImageFile
+        kind: type[ImageFile]
         if data.startswith(png.SIGNATURE):
             kind, data = PngImagePlugin.PngImageFile, png.checked(data, source)[1]
         elif data.startswith(bmp.SIGNATURE):
             kind, _ = BmpImagePlugin.BmpImageFile, bmp.checked(data, source)
+        else:
+            from PIL.JpegImagePlugin import JpegImageFile  # deferred, like TIFF: a PNG need not wait for it
+
+            kind = JpegImageFile
         try:
             picture = kind(io.BytesIO(data))
         except _FAILURES as error:
@@ -135,7 +141,7 @@ def decoded(data: bytes, *, source: str) -> LabelMap:
     _check_signature(data[:HEAD_BYTES], source)
     if data.startswith(png.SIGNATURE):
         values, stored = _read_png(data, source)
-    elif data.startswith(tiff.SIGNATURES):
+    elif data.startswith(TIFF_SIGNATURES):
         values, stored = _read_tiff(data, source)
     else:
         values, stored = _read_bmp(data, source)
@@ -165,7 +171,7 @@ def read_probabilities(file: io.FileIO, *, source: str) -> RawProbabilities:
 
 
 def _check_signature(head: bytes, source: str) -> None:
-    if not head.startswith((png.SIGNATURE, bmp.SIGNATURE, *tiff.SIGNATURES)):
+    if not head.startswith((png.SIGNATURE, bmp.SIGNATURE, *TIFF_SIGNATURES)):
         raise unexpected(head, expected="a PNG, BMP or TIFF picture", source=source)
 
 
@@ -261,6 +267,10 @@ def _read_tiff(data: bytes, source: str) -> tuple[NDArray[Any], str]:
 
 def _loaded_tiff(data: bytes, source: str) -> tuple[NDArray[Any], str, tiff.Tags]:
     """Read a TIFF picture; of one that is damaged libtiff may say so on stderr as well, which nothing can stop."""
+    from PIL import TiffImagePlugin  # deferred: it loads as much as all that a PNG takes
+
+    from segeval.reading import tiff, tiff_parts
+
     directory = tiff.Directory(data, source)
     tags = tiff.tags_of(directory, source=source)
     check_size(tags.stored_width, tags.stored_height, source)

@@ -19,7 +19,8 @@ from segeval.errors import shown
 from segeval.evidence.counts import ContingencyTable
 from segeval.metrics import Quantity, find
 from segeval.results.results import Results
-from segeval.results.rows import ALL, CaseRecord, Score, Summary
+from segeval.results.rows import ALL, CaseRecord, Score
+from segeval.results.run_rows import Summary
 
 if TYPE_CHECKING:
     from segeval.diagnostics.loss_table import LossTable

@@ -22,7 +22,8 @@ from segeval.maps.labels import Key
 from segeval.reports.csv_files import label_rows, whole_if_counted
 from segeval.results.gate import AGGREGATES, COUNTS, VALUES
 from segeval.results.results import Results
-from segeval.results.rows import ALL, UNSCORED, CaseRecord, Score, Summary
+from segeval.results.rows import ALL, UNSCORED, CaseRecord, Score
+from segeval.results.run_rows import Summary
 
 REGION_LABELS = 1000  # a region of more is called by its name
 _OF_COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")

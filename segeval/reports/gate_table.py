@@ -5,7 +5,7 @@ from __future__ import annotations
 from segeval.reports.layout import Column
 from segeval.reports.terminal import Printer
 from segeval.results.results import Results
-from segeval.results.rows import Verdict
+from segeval.results.run_rows import Verdict
 
 
 def found(verdict: Verdict) -> str:

@@ -39,7 +39,8 @@ from segeval.results.json_records import (
     within,
 )
 from segeval.results.results import Results
-from segeval.results.rows import ALL, Shard, Summary, Verdict
+from segeval.results.rows import ALL
+from segeval.results.run_rows import Shard, Summary, Verdict
 from segeval.scoring.plan import check_settings
 from segeval.version import __version__
 

@@ -13,7 +13,8 @@ from segeval.errors import shown
 from segeval.reports.csv_files import reason
 from segeval.reports.gate_table import found
 from segeval.results.results import Results
-from segeval.results.rows import CaseRecord, Verdict
+from segeval.results.rows import CaseRecord
+from segeval.results.run_rows import Verdict
 
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 

@@ -34,7 +34,8 @@ from segeval.reports.table import MARGIN, Head, Table, fitting, table_lines
 from segeval.reports.terminal import Printer
 from segeval.results.intervals import FEW_CASES
 from segeval.results.results import Results
-from segeval.results.rows import ALL, UNSCORED, Aggregate, CaseRecord, Status, Summary
+from segeval.results.rows import ALL, UNSCORED, CaseRecord, Status
+from segeval.results.run_rows import Aggregate, Summary
 from segeval.text import counted
 
 DETAILED_ROWS = 12  # labels that have their spread shown

@@ -17,7 +17,8 @@ from segeval.reports.summary_view import (
     worst_value,
 )
 from segeval.reports.table import MARGIN, Head, Table
-from segeval.results.rows import ALL, Summary
+from segeval.results.rows import ALL
+from segeval.results.run_rows import Summary
 
 STATISTICS = ("ci_low", "ci_high", "sd", "median")  # quartiles would leave no room for the names of cases
 

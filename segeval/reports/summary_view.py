@@ -15,7 +15,8 @@ from segeval.metrics import Direction, Quantity, parse
 from segeval.reports.notation import Alphabet, decimals, number
 from segeval.reports.table import Head
 from segeval.results.results import Results
-from segeval.results.rows import ALL, Aggregate, Summary
+from segeval.results.rows import ALL
+from segeval.results.run_rows import Aggregate, Summary
 from segeval.text import counted
 
 SHOWN_ROWS = 40

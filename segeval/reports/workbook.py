@@ -30,7 +30,7 @@ from segeval.reports.csv_files import (
     whole_if_counted,
 )
 from segeval.results.results import Results
-from segeval.results.rows import Summary
+from segeval.results.run_rows import Summary
 
 SHEET_ROWS = 1_048_576
 CELL_UNITS = 32_767  # of UTF-16

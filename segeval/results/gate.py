@@ -15,7 +15,7 @@ from segeval.errors import UsageError, shown
 from segeval.maps.labels import plain_name
 from segeval.metrics import Direction, Request, find, parse
 from segeval.results.results import Results
-from segeval.results.rows import Summary, Verdict
+from segeval.results.run_rows import Summary, Verdict
 
 VALUES = ("mean", "median", "q1", "q3", "min", "max", "sd", "ci_low", "ci_high")
 COUNTS = ("n", "n_undefined", "n_missed", "n_false_alarm", "n_absent", "n_failed", "n_missing", "n_skipped")

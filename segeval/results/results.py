@@ -16,7 +16,8 @@ from segeval.evidence.counts import ContingencyTable
 from segeval.maps.labels import Key
 from segeval.metrics import parse
 from segeval.results.columns import CaseCounts, Scores
-from segeval.results.rows import CaseRecord, Shard, Summary, Verdict
+from segeval.results.rows import CaseRecord
+from segeval.results.run_rows import Shard, Summary, Verdict
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -25,7 +25,8 @@ from segeval.results.columns import Scores
 from segeval.results.intervals import MeanOverLabels, drawn_means, drawn_sums, interval_of
 from segeval.results.matrix import ScoreMatrix
 from segeval.results.results import Results
-from segeval.results.rows import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, Aggregate, CaseRecord, Status, Summary
+from segeval.results.rows import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Status
+from segeval.results.run_rows import Aggregate, Summary
 from segeval.results.statistics import Values, badness, quantile
 
 COLUMNS_AT_ONCE = 512  # so that the draws of them take a few MB, however many labels there are

@@ -18,7 +18,7 @@ from segeval.errors import UsageError, shown
 from segeval.pairing import Pairing, pair_folders, read_pairs
 from segeval.reading.metadata import read_metadata
 from segeval.results.results import Results
-from segeval.results.rows import Shard
+from segeval.results.run_rows import Shard
 from segeval.running.executor import Executor
 from segeval.running.journal import Journal
 from segeval.running.processes import Processes

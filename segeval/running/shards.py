@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from segeval.errors import InputError, UsageError, shown
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
-from segeval.results.rows import Shard
+from segeval.results.run_rows import Shard
 from segeval.scoring.case import Case
 from segeval.scoring.cases import grids_of, plan_behind, signature_of
 from segeval.text import natural_order

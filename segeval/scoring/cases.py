@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,9 +23,7 @@ from segeval.maps.label_map import Grid, LabelMap, layerwise
 from segeval.maps.labels import present_labels
 from segeval.maps.probability_map import ProbabilityMap, arranged, arranged_reference, hardened, without_foreground
 from segeval.reading import file_behind, read_label_map
-from segeval.reading.folders import read_class_folder, read_class_folders
 from segeval.reading.formats import RawProbabilities, stem_of, suffix_of
-from segeval.reading.probabilities import labels_of_channels, read_probabilities
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
 from segeval.results.rows import CaseRecord
@@ -57,11 +54,10 @@ def case_name(path: str) -> str:
     >>> case_name("instances.json::val2017/000000000139.jpg")
     '000000000139'
     """
-    inside = Path(path.removeprefix(f"{file_behind(path)}::"))
-    if Path(path).is_dir():
-        return Path(path).resolve().name
-    stem = stem_of(inside.name, "labels") if suffix_of(inside.name, "labels") else inside.stem
-    return stem or inside.name
+    if os.path.isdir(path):
+        return os.path.basename(os.path.realpath(path))
+    name = os.path.basename(path.removeprefix(f"{file_behind(path)}::").rstrip("/"))
+    return (stem_of(name, "labels") if suffix_of(name, "labels") else os.path.splitext(name)[0]) or name
 
 
 def results_of_files(prediction: str, reference: str, plan: Plan, *, error_maps: ErrorMaps | None = None) -> Results:
@@ -143,6 +139,8 @@ def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMap
 
     See `score_case`.
     """
+    from segeval.reading.probabilities import labels_of_channels, read_probabilities  # deferred: labels are usual
+
     raw: RawProbabilities | None = None
     if case.prediction is None:
         reference, shares = _read_soft_reference(case.reference, plan)
@@ -182,8 +180,10 @@ def _read_soft_reference(path: str, plan: Plan) -> tuple[LabelMap, ProbabilityMa
     except OutOfMemoryError:
         raise
     except InputError:
-        if not (Path(path).is_dir() or suffix_of(path, "probabilities")):
+        if not (os.path.isdir(path) or suffix_of(path, "probabilities")):
             raise
+        from segeval.reading.probabilities import labels_of_channels, read_probabilities
+
         raw = read_probabilities(path)
         if raw.values.dtype.kind != "f":
             raise
@@ -209,7 +209,7 @@ def read_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[LabelMap, La
 
     See `score_case`.
     """
-    if Path(case.reference).is_dir() and not plan.names:
+    if os.path.isdir(case.reference) and not plan.names:
         _refuse_numbers(plan)
     prediction, reference = _read_both(case, plan, threads=threads)
     return layerwise(_in_plane, prediction), layerwise(_in_plane, reference), _for_plane(plan, reference)
@@ -269,19 +269,25 @@ def _read_both(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, Label
     if case.prediction is None:
         return _read_reference(case.reference, plan)
     paths = [case.prediction, case.reference]
-    folders = [path for path in paths if Path(path).is_dir()]
+    folders = [path for path in paths if os.path.isdir(path)]
     if len(folders) == 1:
         raise InputError("one of the two is a folder and the other is not", source=folders[0])
     if folders:
+        from segeval.reading.folders import read_class_folders  # deferred: files are read as a rule
+
         return read_class_folders(*paths, names=plan.names)
     names = _polygon_names(plan)
-    if threads < 2 or not all(Path(path).is_file() and Path(path).stat().st_size > THREADED_BYTES for path in paths):
+    if threads < 2 or not all(map(_is_large, paths)):
         return read_label_map(paths[0], names=names), read_label_map(paths[1], names=names)
     from concurrent.futures import ThreadPoolExecutor  # deferred: small files are read by one thread
 
     with ThreadPoolExecutor(2) as pool:
         prediction, reference = pool.map(partial(read_label_map, names=names), paths)
     return prediction, reference
+
+
+def _is_large(path: str) -> bool:
+    return os.path.isfile(path) and os.path.getsize(path) > THREADED_BYTES
 
 
 def _read_reference(path: str, plan: Plan) -> tuple[LabelMap, LabelMap]:
@@ -294,7 +300,9 @@ def _read_reference(path: str, plan: Plan) -> tuple[LabelMap, LabelMap]:
 
 def _read_one(path: str, plan: Plan) -> LabelMap:
     """A file, or a folder with a file for each class."""
-    if Path(path).is_dir():
+    if os.path.isdir(path):
+        from segeval.reading.folders import read_class_folder  # deferred: as above
+
         return read_class_folder(path, names=plan.names)
     return read_label_map(path, names=_polygon_names(plan))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -209,6 +208,8 @@ def _resolved(entry: str, names: Mapping[int, str]) -> int:
         return found[0]
     if found:
         raise UsageError(f"several labels are called {shown(entry)!r}: {', '.join(map(str, sorted(found)))}")
+    import difflib  # deferred: names are right as a rule
+
     near = difflib.get_close_matches(entry, list(names.values()), n=3, cutoff=0.5)
     suggestion = f", did you mean {' or '.join(map(shown, near))}?" if near else ""
     raise UsageError(f"no label is called {shown(entry)!r}{suggestion}", hint=None if near else "--labels gives names")

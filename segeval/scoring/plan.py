@@ -9,7 +9,7 @@ import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from segeval.errors import InputError, UsageError, shown
 from segeval.evidence.conventions import DEFAULT_METRICS, Conventions
@@ -21,8 +21,10 @@ from segeval.scoring.batch_options import BATCH_OPTIONS
 from segeval.scoring.declaration import CONVENTION, settings_of, statements_of, taking
 from segeval.scoring.option_values import RESERVED, entries_of
 from segeval.scoring.options import OPTIONS, Match, Options
-from segeval.scoring.presets import preset_of
 from segeval.version import __version__
+
+if TYPE_CHECKING:
+    from segeval.scoring.presets import Preset
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -110,7 +112,7 @@ class Plan:
         """Refuse metrics that the other tool does not have."""
         if self.conventions.compat is None:
             return
-        preset = preset_of(self.conventions.compat)
+        preset = _preset(self.conventions.compat)
         lacking = [request.token for request in self.metrics if not preset.has(request.name, request.value)]
         if lacking:
             raise UsageError(
@@ -184,7 +186,7 @@ class Plan:
     def of_fields(cls, fields: Mapping[str, Any]) -> Self:
         """The plan with these fields, those of its conventions among them: ``"conventions.penalty"``."""
         compat = fields.get("conventions.compat")
-        usual = Conventions() if compat is None else preset_of(compat).conventions
+        usual = Conventions() if compat is None else _preset(compat).conventions
         found = {name.removeprefix(CONVENTION): value for name, value in fields.items() if name.startswith(CONVENTION)}
         own = {name: value for name, value in fields.items() if not name.startswith(CONVENTION)}
         return cls(conventions=replace(usual, **found), **own)
@@ -196,6 +198,12 @@ class Plan:
             for setting in settings_of(OPTIONS)
             if setting.when is None or setting.when(self)
         }
+
+
+def _preset(name: str) -> Preset:
+    from segeval.scoring.presets import preset_of  # deferred: most runs ask for none
+
+    return preset_of(name)
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
@@ -266,7 +274,7 @@ def _requests(asked: Mapping[str, Any]) -> tuple[Request, ...]:
         if probabilities and metrics is None:
             requests += tuple(request for request in parse_all(["all"], probabilities=True) if request.card.is_soft)
         return requests
-    preset = preset_of(compat)
+    preset = _preset(compat)
     chosen = [name for name, option in OPTIONS.items() if option.by_preset and asked[name] is not None]
     if chosen:
         raise UsageError(f"compat {shown(compat)} decides on {', '.join(chosen)}: leave one of them out")

@@ -7,7 +7,6 @@ the package of the version named, on ordinary pairs and on empty masks.
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -206,6 +205,8 @@ def preset_of(name: str) -> Preset:
         There is none.
     """
     if not isinstance(name, str) or name not in PRESETS:
+        import difflib  # deferred: names are right as a rule
+
         near = difflib.get_close_matches(str(name).lower(), PRESETS, n=1)
         suggestion = f", did you mean {near[0]}?" if near else ""
         raise UsageError(f"no preset is called {shown(name)!r}{suggestion}", hint=f"there are {', '.join(PRESETS)}")

@@ -14,7 +14,8 @@ from segeval.maps.label_map import Grid, LabelMap
 from segeval.reports.exports import to_grand_challenge, to_nnunet
 from segeval.reports.writers import EXPORTS
 from segeval.results.results import Results
-from segeval.results.rows import CaseRecord, Summary, Verdict
+from segeval.results.rows import CaseRecord
+from segeval.results.run_rows import Summary, Verdict
 from segeval.scoring.case import Case, Outcome
 from segeval.scoring.cases import collect, score_maps
 from segeval.scoring.plan import plan_of

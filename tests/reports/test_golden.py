@@ -32,7 +32,8 @@ from segeval.reports.run_summary import print_run_summary
 from segeval.reports.terminal import Printer
 from segeval.results.columns import Scores
 from segeval.results.results import Results
-from segeval.results.rows import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Score, Status, Verdict
+from segeval.results.rows import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Score, Status
+from segeval.results.run_rows import Verdict
 from segeval.scoring.case import Case, Outcome
 from segeval.scoring.cases import collect, score_maps
 from segeval.scoring.plan import Plan, plan_of

@@ -15,7 +15,7 @@ from segeval.reports.run_summary import print_run_summary, run_summary
 from segeval.reports.table import Table
 from segeval.reports.terminal import text_width
 from segeval.results.results import Results
-from segeval.results.rows import Shard, Verdict
+from segeval.results.run_rows import Shard, Verdict
 from segeval.scoring.cases import collect
 from segeval.scoring.plan import plan_of
 from tests.reports.test_golden import awkward, awkward_batch, many_labels, nothing_scored, printed, scored, unscored

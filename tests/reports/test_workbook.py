@@ -19,7 +19,7 @@ from segeval.reports.csv_files import SUMMARY_COLUMNS
 from segeval.reports.workbook import CELL_UNITS, to_xlsx
 from segeval.results.columns import Scores
 from segeval.results.results import Results
-from segeval.results.rows import Shard
+from segeval.results.run_rows import Shard
 from tests.reports.test_exports import LOST, METRIC_TOKENS, SCORED, hostile, run_of, tiny
 
 HEADS = ["case", "label", "name", "unit", "status", "note", *METRIC_TOKENS]

@@ -15,7 +15,7 @@ from segeval.metrics import METRICS, Direction
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.gate import judge, parse_requirement
 from segeval.results.results import Results
-from segeval.results.rows import Verdict
+from segeval.results.run_rows import Verdict
 
 # liver: TP 3, FP 1, FN 0; spleen: TP 2, FP 0, FN 1; label 3 missed; label 4 made up
 REFERENCE = np.array([[1, 1, 1, 0, 2, 2, 2, 3, 0, 0]])

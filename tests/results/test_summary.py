@@ -18,7 +18,8 @@ from segeval.reports.csv_files import to_csv
 from segeval.results import intervals
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.results import Results
-from segeval.results.rows import CaseRecord, Score, Summary
+from segeval.results.rows import CaseRecord, Score
+from segeval.results.run_rows import Summary
 from segeval.scoring.case import Case, Outcome
 from segeval.scoring.cases import collect, score_maps
 from segeval.scoring.plan import plan_of

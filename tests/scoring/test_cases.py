@@ -13,6 +13,7 @@ import pytest
 
 import segeval
 from segeval.errors import InputError
+from segeval.reading import probabilities
 from segeval.scoring import cases
 from segeval.scoring.cases import THREADED_BYTES, case_of_files, pair_of, score_case
 from segeval.scoring.plan import Plan, plan_of
@@ -51,8 +52,8 @@ class Meeting:
 @pytest.fixture
 def meeting(monkeypatch: pytest.MonkeyPatch) -> Meeting:
     found = Meeting()
-    for name in ("read_label_map", "read_probabilities"):
-        monkeypatch.setattr(cases, name, found.joined(getattr(cases, name)))
+    for module, name in ((cases, "read_label_map"), (probabilities, "read_probabilities")):
+        monkeypatch.setattr(module, name, found.joined(getattr(module, name)))
     return found
 
 

@@ -17,7 +17,8 @@ from segeval.reports.page.drawings import inlined
 from segeval.reports.page.tables import label_names
 from segeval.reports.summary_view import SummaryView
 from segeval.results.results import Results
-from segeval.results.rows import CaseRecord, Summary
+from segeval.results.rows import CaseRecord
+from segeval.results.run_rows import Summary
 from segeval.scoring.plan import Plan
 from segeval.text import counted
 

@@ -20,7 +20,8 @@ from segeval.reports.csv_files import label_rows, reason
 from segeval.reports.summary_view import SummaryView, expected, including, share, without, worst_value
 from segeval.reports.table import MARGIN, Grid, Head, Table
 from segeval.results.results import Results
-from segeval.results.rows import ALL, CaseRecord, Score, Summary
+from segeval.results.rows import ALL, CaseRecord, Score
+from segeval.results.run_rows import Summary
 from segeval.results.statistics import badness
 
 MOST_ROWS = 10_000
