@@ -148,6 +148,8 @@ class LabelTotals:
     ----------
     reference, prediction, agreed
         Voxels of each label in the reference, in the prediction, and in both at once; the background comes first.
+    labels
+        The labels in that order.
     averaged
         Which labels the plain means are taken over.
     absent_class
@@ -159,6 +161,7 @@ class LabelTotals:
     reference: NDArray[np.int64]
     prediction: NDArray[np.int64]
     agreed: NDArray[np.int64]
+    labels: tuple[int, ...]
     averaged: NDArray[np.bool_]
     absent_class: str = "max"
     weights: NDArray[np.float64] | None = None
@@ -181,6 +184,7 @@ class LabelTotals:
             reference=column(table.reference_totals),
             prediction=column(table.prediction_totals),
             agreed=column(table.agreed),
+            labels=tuple(table.labels),
             averaged=np.isin(np.array(table.labels, np.uint64), np.array(averaged, np.uint64)),
             absent_class=absent_class,
             weights=None if weight_of is None else np.array([weight_of(label) for label in table.labels], np.float64),

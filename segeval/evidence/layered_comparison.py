@@ -123,6 +123,7 @@ class LayeredComparison:
             reference=np.array([np.count_nonzero(~reference), *(each.reference for each in counts)], np.int64),
             prediction=np.array([np.count_nonzero(~prediction), *(each.prediction for each in counts)], np.int64),
             agreed=np.array([np.count_nonzero(nothing), *(each.tp for each in counts)], np.int64),
+            labels=(0, *self.present),
             averaged=np.array([False, *(label in self.scored for label in self.present)]),
             absent_class=self.conventions.absent_class,
             weights=np.array([0.0, *map(self.weight_of, self.present)]) if self.conventions.label_weights else None,

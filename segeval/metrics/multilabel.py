@@ -11,6 +11,22 @@ from segeval.evidence.counts import LabelTotals
 from segeval.metrics.registry import HIGHER, RATIO, UNIT_RANGE, metric
 
 NO_LABEL = "neither map has a label that is scored"
+HALF = 0.5 + 1e-9  # of two classes of one size neither holds more than half
+
+
+def heaviest_class(totals: LabelTotals) -> tuple[int, float] | None:
+    """The class that holds more than half of the weight of the generalized Dice, and the share that it holds.
+
+    A perfect prediction gets ``2 sum_l w_l R_l`` in the numerator. The share of a class in that sum is the part of the
+    score that is lost when this class alone is missed.
+    """
+    sizes = totals.reference[totals.reference > 0].astype(np.float64)
+    if not sizes.size:
+        return None
+    shares = (1.0 / sizes) / np.sum(1.0 / sizes)
+    labels = [label for label, size in zip(totals.labels, totals.reference, strict=True) if size > 0]
+    place = int(shares.argmax())
+    return (labels[place], float(shares[place])) if shares[place] > HALF else None
 
 
 @metric(
@@ -21,6 +37,7 @@ NO_LABEL = "neither map has a label that is scored"
     quantity=RATIO,
     bounds=UNIT_RANGE,
     undefined="no voxel is counted",
+    dominant=heaviest_class,
     source="Crum et al. 2006, doi:10.1109/TMI.2006.880587; weights of Sudre et al. 2017, arXiv:1707.03237",
 )
 def generalized_dice(totals: LabelTotals) -> float:

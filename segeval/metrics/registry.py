@@ -103,6 +103,8 @@ class Metric:
         What it is where exactly one of the two maps lacks the label, if its formula does not say.
     caution
         What a reader should know of its value where the reference lacks the label, if anything.
+    dominant
+        Finds the class that holds more than half of the weight in a score over all labels, and its share.
     symmetric
         Whether prediction and reference may change places.
     parameter
@@ -124,6 +126,7 @@ class Metric:
     undefined: str
     one_empty: str | None
     caution: str | None
+    dominant: Callable[[Any], tuple[int, float] | None] | None
     symmetric: bool
     parameter: Parameter | None
     aliases: tuple[str, ...]
@@ -165,6 +168,7 @@ def metric(
     one_empty: str | None = None,
     caution: str | None = None,
     bounds: tuple[float, float] = (0.0, math.inf),
+    dominant: Callable[[Evidence], tuple[int, float] | None] | None = None,
     symmetric: bool = False,
     parameter: Parameter | None = None,
     aliases: tuple[str, ...] = (),
@@ -199,6 +203,7 @@ def metric(
             undefined=undefined,
             one_empty=one_empty,
             caution=caution,
+            dominant=dominant,
             symmetric=symmetric,
             parameter=parameter,
             aliases=aliases,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -13,9 +14,35 @@ UNSCORED: tuple[Status, ...] = ("failed", "missing", "skipped")
 LOST: tuple[Status, ...] = ("failed", "missing")  # those of them that make a run fail
 
 ALL = "all"
+WEIGHT = " % of the weight"
 PREDICTION_EMPTY = "prediction empty"
 REFERENCE_EMPTY = "reference empty"
 ABSENT = "absent in both"
+
+
+def weight_note(label: str, share: float) -> str:
+    """The note on a score over all labels in which one class holds more than half of the weight.
+
+    Examples
+    --------
+    >>> weight_note("gallbladder", 0.6798)
+    'gallbladder has 68 % of the weight'
+    """
+    return f"{label} has {min(math.floor(100 * share + 0.5), 99 if share < 1 else 100)}{WEIGHT}"
+
+
+def weighted_class(note: str | None) -> tuple[str, int] | None:
+    """The class and the percentage that `weight_note` has put into a note; None for another note.
+
+    Examples
+    --------
+    >>> weighted_class("gallbladder has 68 % of the weight"), weighted_class("prediction empty")
+    (('gallbladder', 68), None)
+    """
+    if note is None or not note.endswith(WEIGHT):
+        return None
+    label, _, percent = note.removesuffix(WEIGHT).rpartition(" has ")
+    return (label, int(percent)) if percent.isdecimal() else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,9 +144,3 @@ class CaseRecord:
     def files(self) -> tuple[str, ...]:
         """The files or folders that there are."""
         return tuple(path for path in (self.prediction, self.reference) if path is not None)
-
-
-
-
-
-

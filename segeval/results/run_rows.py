@@ -40,6 +40,9 @@ class Summary:
         Cases that were not scored.
     mean, sd
         Over the n values; for an aggregate that is one number, `mean` is that number. Of fewer than two there is no sd.
+    mean_found
+        The mean over the cases in which both maps have the label; in a mean over labels, the mean of those means. None
+        where there is no such case, and for pooled scores.
     ci_low, ci_high
         Of the mean, 95 %, by bootstrap over cases.
     median, q1, q3, min, max
@@ -64,6 +67,7 @@ class Summary:
     n_missing: int
     n_skipped: int
     mean: float | None = None
+    mean_found: float | None = None
     sd: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None

@@ -25,3 +25,26 @@ def badness(values: Values, card: Metric) -> Values:
     if card.better is Direction.HIGHER:
         return -values
     return values if card.better is Direction.LOWER else np.abs(values)
+
+
+def weighted_mean(values: Values, weights: Values) -> float | None:
+    """The weighted mean of the values that are not NaN.
+
+    Parameters
+    ----------
+    values, weights
+        Of the same shape. A value of weight 0 does not count, even if it is infinite.
+
+    Returns
+    -------
+    float or None
+        None where no value counts.
+
+    Examples
+    --------
+    >>> weighted_mean(np.array([0.5, 1.0, math.nan]), np.array([1.0, 3.0, 2.0]))
+    0.875
+    """
+    defined = ~np.isnan(values) & (weights > 0)
+    total = float(weights[defined].sum())
+    return float((weights[defined] * values[defined]).sum() / total) if total else None

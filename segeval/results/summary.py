@@ -27,7 +27,7 @@ from segeval.results.matrix import ScoreMatrix
 from segeval.results.results import Results
 from segeval.results.rows import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Status
 from segeval.results.run_rows import Aggregate, Summary
-from segeval.results.statistics import Values, badness, quantile
+from segeval.results.statistics import Values, badness, quantile, weighted_mean
 
 COLUMNS_AT_ONCE = 512  # so that the draws of them take a few MB, however many labels there are
 
@@ -67,8 +67,8 @@ class _Column:
     unit: str | None
     values: Values
     present: NDArray[np.bool_]
-    missed: int
-    false_alarm: int
+    missed: NDArray[np.bool_]
+    false_alarm: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +129,8 @@ class _ScoredCases:
                     unit=" or ".join(sorted(units)) or None,
                     values=values,
                     present=notes >= 0,
-                    missed=int(np.count_nonzero(np.isin(notes, missed) & defined)),
-                    false_alarm=int(np.count_nonzero(np.isin(notes, false_alarm) & defined)),
+                    missed=np.isin(notes, missed) & defined,
+                    false_alarm=np.isin(notes, false_alarm) & defined,
                 )
             )
         return found
@@ -197,15 +197,17 @@ def _over_cases(
         unit=column.unit,
         n=n,
         n_undefined=int(np.count_nonzero(column.present)) - n,
-        n_missed=column.missed,
-        n_false_alarm=column.false_alarm,
+        n_missed=int(np.count_nonzero(column.missed)),
+        n_false_alarm=int(np.count_nonzero(column.false_alarm)),
         n_absent=len(scored) - int(np.count_nonzero(column.present)),
     )
     if not n:
         return described
     worst = int(np.nanargmax(badness(column.values, parse(column.metric).card)))
     described = _described(described, column.values[column.present], interval if n > 1 else None)
-    return replace(described, worst_case=scored[worst].case)
+    found = column.values[defined & ~column.missed & ~column.false_alarm]
+    mean_found = float(found.sum() / len(found)) if len(found) else None
+    return replace(described, worst_case=scored[worst].case, mean_found=mean_found)
 
 
 def _described(row: Summary, values: Values, interval: tuple[float, float] | None) -> Summary:
@@ -259,20 +261,14 @@ def _macro(
             n_absent=0,
         )
         described = _described(described, values, draws.interval(metric)) if n else described
+        weights = [scored_cases.weight_of(each.label, each.name) for each in own if each.label is not None]
         if n and scored_cases.weights:
-            weights = np.array(
-                [scored_cases.weight_of(each.label, each.name) for each in own if each.label is not None]
-            )
-            described = replace(described, mean=_weighted(values, weights))
+            described = replace(described, mean=weighted_mean(values, np.array(weights)))
+        if aggregate == "macro":
+            where_found = np.array([math.nan if each.mean_found is None else each.mean_found for each in own])
+            described = replace(described, mean_found=weighted_mean(where_found, np.array(weights)))
         found.append(described)
     return found
-
-
-def _weighted(values: Values, weights: Values) -> float | None:
-    """The weighted mean of values of which some are NaN; None where those that are not weigh nothing."""
-    defined = ~np.isnan(values) & (weights > 0)  # what weighs nothing may be infinite
-    total = float(weights[defined].sum())
-    return float((weights[defined] * values[defined]).sum() / total) if total else None
 
 
 def _pooled(

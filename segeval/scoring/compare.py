@@ -16,10 +16,12 @@ from segeval.maps.label_map import SMALLEST_SPACING, LabelMap, layerwise
 from segeval.maps.labels import check_names, matched_by_name, plain_name, relabelled
 from segeval.maps.probability_map import ProbabilityMap
 from segeval.scoring.plan import Plan
-from segeval.text import enumerated
+from segeval.text import counted, enumerated
 
 SHEARED_AXES = "the axes of the grid are not at right angles; distances are taken as if they were"
 INSTANCE_LABELS = 12  # that few labels can disagree by accident
+SWAPPED = "may be swapped: more than half of each lies in the other"
+MOST_SWAPPED = 4  # pairs of labels that are named
 
 
 def compare(
@@ -274,7 +276,23 @@ def suspicions(table: ContingencyTable, names: Mapping[int, str]) -> list[str]:
             f"reference, {elsewhere} of which overlap most with another number): scores by number mean little; "
             "--region objects=* scores their union"
         ]
-    return []
+    return _swapped(table, names)
+
+
+def _swapped(table: ContingencyTable, names: Mapping[int, str]) -> list[str]:
+    """The pairs of labels of which each lies mostly in the other."""
+    shared = {(reference, prediction): voxels for reference, prediction, voxels in table.rows()}
+    totals = table.reference_totals
+    mostly = {
+        (one, other)
+        for (one, other), voxels in shared.items()
+        if one and other and one != other and 2 * voxels > totals[one]
+    }
+    pairs = sorted((one, other) for one, other in mostly if one < other and (other, one) in mostly)
+    named = [" and ".join(shown(names.get(label, f"label {label}")) for label in pair) for pair in pairs]
+    lines = [f"{each} {SWAPPED}" for each in named[:MOST_SWAPPED]]
+    more = len(named) - len(lines)
+    return [*lines, f"{counted(more, 'more pair')} of labels {SWAPPED}"] if more else lines
 
 
 def _few(labels: Collection[int]) -> str:

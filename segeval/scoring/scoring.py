@@ -14,7 +14,7 @@ from segeval.evidence.counts import Counts
 from segeval.evidence.layered_comparison import Pair
 from segeval.maps.labels import Key, number_of
 from segeval.metrics import Quantity, Request
-from segeval.results.rows import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, LabelCounts, Score
+from segeval.results.rows import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, LabelCounts, Score, weight_note
 from segeval.scoring.plan import Plan
 
 
@@ -49,7 +49,7 @@ def score(pair: Pair, names: Mapping[int, str], plan: Plan, *, case: str) -> lis
         if request.card.kind.averaged:
             value, note = _mean(request, rows, pair)
         elif request.card.is_over_all:
-            value, note = _over_labels(request, pair)
+            value, note = _over_labels(request, pair, names)
         else:
             continue
         rows.append(Score(case=case, label=ALL, name=None, metric=request.token, value=value, unit=None, note=note))
@@ -90,13 +90,20 @@ def _of_label(
     return value, note
 
 
-def _over_labels(request: Request, pair: Pair) -> tuple[float | None, str | None]:
+def _over_labels(request: Request, pair: Pair, names: Mapping[int, str]) -> tuple[float | None, str | None]:
     """The value of a metric over all labels at once, and the note on it."""
     try:
-        value = _number(request.card.function(pair.evidence(request.card.needs), **_arguments(request)))
+        evidence = pair.evidence(request.card.needs)
     except NoEvidenceError as error:
         return None, f"undefined: {error}"
-    return value, f"undefined: {request.card.undefined}" if value is None else None
+    value = _number(request.card.function(evidence, **_arguments(request)))
+    if value is None:
+        return None, f"undefined: {request.card.undefined}"
+    heaviest = None if request.card.dominant is None else request.card.dominant(evidence)
+    if heaviest is None:
+        return value, None
+    label, share = heaviest
+    return value, weight_note(names.get(label, f"label {label}") if label else "the background", share)
 
 
 def _mean(request: Request, rows: Iterable[Score], pair: Pair) -> tuple[float | None, str | None]:

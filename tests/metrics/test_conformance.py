@@ -274,6 +274,7 @@ def over_overlapping_classes(vector: dict[str, Any]) -> float:
         reference=reference.sum(axis=1),
         prediction=prediction.sum(axis=1),
         agreed=(prediction * reference).sum(axis=1),
+        labels=tuple(range(len(reference))),
         averaged=np.ones(len(reference), bool),
     )
     return generalized_dice(totals)

@@ -110,6 +110,32 @@ def test_the_denominators_add_up_to_the_references() -> None:
             assert row.n_missed + row.n_false_alarm <= row.n
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("weight", [None, {"1": 3.0, "3": 0.0}])
+def test_the_mean_where_found_is_over_the_rows_without_a_note(seed: int, weight: dict[str, float] | None) -> None:
+    results = random_run(seed, cases=9, **({} if weight is None else {"weight": weight}))
+    frame = results.frame()
+    assert (frame.note == "reference empty").any()
+    for metric in ("dice", "hd@95", "mean_dice"):
+        of_metric = frame[(frame.metric == metric) & frame.note.isna()]
+        by_label = of_metric.groupby("label").value.mean()
+        for label, mean in by_label.items():
+            assert row_of(results, metric, label).mean_found == pytest.approx(mean, rel=1e-12)  # type: ignore[arg-type]
+        if metric != "mean_dice":
+            weights = [1.0 if weight is None else weight.get(str(label), 1.0) for label in by_label.index]
+            expected = np.average(by_label, weights=weights)
+            assert row_of(results, metric, None, "macro").mean_found == pytest.approx(expected, rel=1e-12)
+    assert all(row.mean_found is None for row in results.summary if row.aggregate in ("pooled", "macro_pooled"))
+
+
+def test_a_missed_label_is_not_in_the_mean_where_found() -> None:
+    cases = [outcome("a", [[1, 0]], [[1, 1]]), outcome("b", [[0, 0]], [[1, 1]])]
+    row = row_of(collect(cases, plan_of(metrics="dice")), "dice", 1)
+    assert (row.mean, row.mean_found) == (pytest.approx(1 / 3), pytest.approx(2 / 3))
+    row = row_of(collect(cases[1:], plan_of(metrics="dice")), "dice", 1)
+    assert (row.mean, row.mean_found) == (0.0, None)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_the_mean_is_that_of_the_csv_in_pandas(seed: int) -> None:

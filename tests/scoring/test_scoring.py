@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import segeval
@@ -178,7 +180,59 @@ def test_instance_numbers_are_suspicious() -> None:
     (warning,) = suspicions(table_of(shuffled, reference), {})
     assert "instance numbers (19 in the prediction, 19 in the reference, 18 of which" in warning
     assert "--region objects=*" in warning
-    assert not suspicions(table_of(shuffled, reference), {1: "liver"})
+    assert not any("instance" in line for line in suspicions(table_of(shuffled, reference), {1: "liver"}))
+
+
+@given(st.integers(0, 1000))
+def test_labels_of_which_each_lies_mostly_in_the_other_may_be_swapped(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    reference = random.integers(0, 5, 40)
+    prediction = np.where(random.random(40) < 0.6, np.array([0, 2, 1, 4, 3])[reference], random.integers(0, 5, 40))
+
+    def lies_in(one: int, other: int) -> bool:
+        inside = prediction[reference == one]
+        return bool(inside.size) and bool(np.mean(inside == other) > 0.5)
+
+    pairs = [(a, b) for a in range(1, 5) for b in range(a + 1, 5) if lies_in(a, b) and lies_in(b, a)]
+    expected = [f"label {a} and label {b} may be swapped: more than half of each lies in the other" for a, b in pairs]
+    assert suspicions(table_of(prediction, reference), {}) == expected
+
+
+def test_swapped_labels_are_named_by_their_names_and_the_rest_counted() -> None:
+    reference = np.arange(12)
+    prediction = np.array([0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 11])
+    lines = suspicions(table_of(prediction, reference), {1: "left", 2: "right"})
+    assert lines[0] == "left and right may be swapped: more than half of each lies in the other"
+    assert len(lines) == 5
+    assert lines[-1].startswith("1 more pair of labels may be swapped")
+
+
+def test_the_class_with_most_of_the_weight_of_generalized_dice_is_named() -> None:
+    reference = np.array([[0] * 70 + [1] * 20 + [2] * 8 + [3] * 2])
+    names = {1: "liver", 3: "duct"}
+    results = score(prediction=reference, reference=reference, labels=names, metrics=["generalized_dice", "mean_dice"])
+    notes = {row.metric: row.note for row in results.scores}
+    share = (1 / 2) / (1 / 70 + 1 / 20 + 1 / 8 + 1 / 2)  # of 2 sum w R, with w = 1 / R^2
+    assert notes == {"generalized_dice": f"duct has {share:.0%} of the weight".replace("%", " %"), "mean_dice": None}
+
+
+def test_what_the_class_with_most_of_the_weight_is_worth() -> None:
+    """When the class alone is missed, the generalized Dice loses its share of what a perfect prediction has."""
+    reference = np.array([[0] * 70 + [1] * 20 + [2] * 2])
+    found = score(prediction=np.where(reference == 2, 0, reference), reference=reference, metrics="generalized_dice")
+    value = found.value("generalized_dice")
+    share = (1 / 2) / (1 / 70 + 1 / 20 + 1 / 2)
+    assert value is not None
+    weights = np.array([1 / 70**2, 1 / 20**2, 1 / 2**2])
+    lost = 2 * (weights * [70, 20, 0]).sum() / (2 * (weights * [70, 20, 2]).sum())
+    assert lost == pytest.approx(1 - share)
+    assert value == pytest.approx(2 * (weights * [70, 20, 0]).sum() / (weights * [142, 40, 2]).sum())
+
+
+def test_of_two_classes_of_one_size_neither_has_most_of_the_weight() -> None:
+    reference = np.array([[0] * 5 + [1] * 5])
+    (row,) = score(prediction=reference, reference=reference, metrics="generalized_dice").scores
+    assert row.note is None
 
 
 @pytest.mark.parametrize(
