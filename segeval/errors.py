@@ -63,6 +63,11 @@ class SegevalError(Exception):
         line = problem if source is None else f"{shown(source)}: {problem}"
         super().__init__(line if hint is None else f"{line}; {hint}")
 
+    @property
+    def advice(self) -> list[str]:
+        """The lines below the problem in a terminal: the file or argument, then what to do."""
+        return [line for line in (self.source and shown(self.source), self.hint) if line]
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by keyword, so that an error crosses a process boundary whole."""
         return _rebuilt, (type(self), self.problem, self.source, self.hint)

@@ -102,5 +102,5 @@ def run(arguments: list[str] | None = None) -> int:
         complain(shown(error.format_message()))
         return error.exit_code
     except SegevalError as error:
-        complain(str(error))
+        complain(error)
         return error.exit_code

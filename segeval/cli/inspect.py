@@ -48,7 +48,7 @@ def inspect(files: tuple[str, ...], *, labels: str | None, kind: str, no_color: 
     if kind == "json":
         write_document([inspected_json(found)])
     if len(problems) == 1:
-        complain(str(problems[0]))
+        complain(problems[0])
     elif problems:
         unusable = ", ".join(shown(problem.source) for problem in problems)
         complain(f"{len(problems)} of {len(files)} files cannot be used: {unusable}")

@@ -246,7 +246,7 @@ def deliver(
     for defect in defects:
         remark(defect)
     found += _tell_github(results, options)
-    return _ended(results, problems=found)
+    return _ended(results, options, problems=found)
 
 
 def _judged(requirements: Sequence[Requirement], results: Results) -> tuple[Results, list[UsageError]]:
@@ -292,12 +292,18 @@ def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], 
 
     if options.get("confusion") is not None:
         tasks.append(write_confusion)
+    paths = [*options["outputs"], *(path for _, path in map(_export, options["exports"])), options.get("confusion")]
     problems: list[UsageError] = []
-    for task in tasks:
+    written: list[str] = []
+    for task, path in zip(tasks, paths, strict=False):
         try:
             task()
         except UsageError as error:
             problems.append(error)
+        else:
+            written.append(shown(path))
+    if written:
+        remark(f"wrote {', '.join(written)}", quiet=options["quiet"])
     return problems
 
 
@@ -309,11 +315,11 @@ def _show(results: Results, options: dict[str, Any], *, several: bool) -> None:
             if several:
                 from segeval.reports.run_summary import print_run_summary
 
-                print_run_summary(results, printer)
+                print_run_summary(results, printer, verbose=options["verbose"])
             else:
                 from segeval.reports.case_table import print_scores
 
-                print_scores(results, printer)
+                print_scores(results, printer, verbose=options["verbose"])
     else:
         from segeval.writing import batched
 
@@ -321,7 +327,7 @@ def _show(results: Results, options: dict[str, Any], *, several: bool) -> None:
         remark(results.signature, quiet=quiet)
     if options["verbose"]:
         remark(f"footnote: {results.footnote}")
-    if results.gate and not quiet:
+    if results.gate and not quiet and options["kind"] != "table":
         from segeval.reports.gate_table import print_gate
 
         with talk_printer(no_color=options["no_color"]) as printer:
@@ -376,39 +382,60 @@ def _few(texts: Sequence[str]) -> str:
     return enumerated(texts, str, most=MOST_NAMED, last=", ")
 
 
-def _ended(results: Results, *, problems: Sequence[SegevalError] = ()) -> int:
-    """Say on stderr why the exit code is what it is, the gravest cause last, and return it.
+def _ended(results: Results, options: dict[str, Any], *, problems: Sequence[SegevalError] = ()) -> int:
+    """Print on stderr why the exit code is what it is, the gravest cause last, and return the code.
 
     Parameters
     ----------
     results
         With their verdicts.
+    options
+        Of the command line. Where the table of results was printed, it names the cases and requirements already.
     problems
         What else went wrong.
     """
+    from segeval.reports.gate_table import verdict_line
+
+    named = options["kind"] == "table"
+    causes: list[tuple[int, SegevalError | str]] = [(problem.exit_code, problem) for problem in problems]
+    incomplete = [record for record in results.cases if record.status == "scored" and record.exit_code]
+    if incomplete:
+        cases = counted(len(results.cases), "case")
+        names = _few([shown(record.case) for record in incomplete])
+        why = f"; {shown(incomplete[0].warnings[-1])}" if incomplete[0].warnings else ""
+        causes.append((results.exit_code, f"{len(incomplete)} of {cases} without all error maps: {names}{why}"))
+    code, lost = _lost(results, named=named)
+    missed = any(not verdict.passed for verdict in results.gate)
+    if missed:
+        verdict = verdict_line(results) + ("" if named else f": {_few(_missed(results))}")
+        causes.append((min(code or NOT_MET, NOT_MET), "; ".join(filter(None, [verdict, lost]))))
+    elif lost:
+        causes.append((code, lost))
+    for _, cause in sorted(causes, key=lambda cause: -cause[0]):
+        complain(cause, title="FAILED" if missed and isinstance(cause, str) and cause.startswith(verdict) else "error")
+    if not causes and results.gate:
+        remark(f"passed: {verdict_line(results)}", quiet=options["quiet"])
+    return min((each for each, _ in causes), default=0)
+
+
+def _missed(results: Results) -> list[str]:
+    """The requirements that were not met, with what was found."""
     from segeval.reports.gate_table import found
+
+    return [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]
+
+
+def _lost(results: Results, *, named: bool) -> tuple[int, str]:
+    """The exit code for the cases that could not be scored, and how many there are; with their names if not `named`."""
     from segeval.results.rows import LOST
 
-    causes = [(problem.exit_code, str(problem)) for problem in problems]
-    missed = [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]
-    if missed:
-        count = f"{len(missed)} of {len(results.gate)} requirements" if len(results.gate) > 1 else "requirement"
-        causes.append((NOT_MET, f"{count} not met: {_few(missed)}"))
-    code = results.exit_code
-    if code:
-        lost = [record for record in results.cases if record.status in LOST]
-        incomplete = [record for record in results.cases if record.status == "scored" and record.exit_code]
-        cases = counted(len(results.cases), "case")
-        if incomplete:
-            named = _few([shown(record.case) for record in incomplete])
-            why = f"; {shown(incomplete[0].warnings[-1])}" if incomplete[0].warnings else ""
-            causes.append((code, f"{len(incomplete)} of {cases} without all error maps: {named}{why}"))
-        if lost:
-            named = _few([f"{shown(record.case)} ({record.status})" for record in lost])
-            gravest = min(record.exit_code for record in lost)
-            # all of them for one reason, most likely, where it is no input's
-            why = f"; {shown(lost[0].message or '')}" if gravest < InputError.exit_code else ""
-            causes.append((gravest, f"{len(lost)} of {cases} could not be scored: {named}{why}"))
-    for _, cause in sorted(causes, key=lambda cause: -cause[0]):
-        complain(cause)
-    return min((each for each, _ in causes), default=0)
+    lost = [record for record in results.cases if record.status in LOST]
+    if not lost:
+        return 0, ""
+    code = min(record.exit_code for record in lost)
+    line = f"{len(lost)} of {counted(len(results.cases), 'case')} {'was' if len(lost) == 1 else 'were'} not scored"
+    if not named:
+        line += f": {_few([f'{shown(record.case)} ({record.status})' for record in lost])}"
+    if code < InputError.exit_code:  # all of them for one reason, most likely, that is no input's fault
+        line += f"; {shown(lost[0].message or '')}"
+    return code, line

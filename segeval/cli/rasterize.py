@@ -56,7 +56,7 @@ def rasterize(polygons: tuple[str, ...], *, folder: str, labels: str | None, for
             _rasterize(path, names, target, written, force=force)
         except InputError as error:
             problems.append(error)
-            complain(str(error))
+            complain(error)
     if len(problems) > 1:
         unusable = ", ".join(shown(problem.source) for problem in problems)
         complain(f"{len(problems)} of {len(polygons)} files cannot be used: {unusable}")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from segeval.errors import UsageError, shown
+from segeval.errors import SegevalError, UsageError, shown
 
 if TYPE_CHECKING:
     from segeval.reports.terminal import Printer
@@ -96,6 +96,18 @@ def warn(warnings: Iterable[str], *, quiet: bool) -> None:
         remark(f"warning: {shown(warning)}", quiet=quiet)
 
 
-def complain(text: str) -> None:
-    """Say on stderr what went wrong."""
-    remark(f"error: {text}")
+def complain(problem: SegevalError | str, *, title: str = "error") -> None:
+    """Say on stderr what went wrong: on one line in a pipe; in a terminal the cause, then the file, then what to do."""
+    with talk_stream() as stream:
+        if not stream.isatty():
+            stream.write(f"{title}: {problem}\n")
+            return
+        from segeval.reports.terminal import Printer
+
+        cause, rest = (str(problem), []) if isinstance(problem, str) else (problem.problem, problem.advice)
+        printer = Printer(stream)
+        head = printer.hanging([(f"{title}:", cause)] if len(cause) > printer.width else [(f"{title}: {cause}",)])
+        lines = [[(text, "") for text, _ in line] for line in [*head, *printer.hanging([("", each) for each in rest])]]
+        (first, _), *more = lines[0]
+        lines[0] = [(first[: len(title) + 1], "bold red"), (first[len(title) + 1 :], ""), *more]
+        printer.print(lines)

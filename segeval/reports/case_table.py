@@ -1,132 +1,255 @@
-"""The table of one case: a row per label, a column per metric, what is over all labels, and the notes.
+"""The scores of one case: a row for each label, their mean, the metrics over all labels, and what to know about them.
 
-`case_tables` decides which cells, rows and footnotes there are, whoever lays them out; `print_scores` lays them out for
-a terminal. What is undefined is a dash, counted with its reasons below the table; a missed structure and a false alarm
-are said in words.
+`case_tables` makes the rows and remarks for every layout; `print_scores` prints them in a terminal.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from segeval.maps.labels import number_of
 from segeval.metrics import parse
-from segeval.reports.layout import Column, Line
+from segeval.reports.layout import Line
 from segeval.reports.notation import UNDEFINED, WORDS, Alphabet, Heading, decimals, grid_line, number
-from segeval.reports.terminal import Printer, fact_lines
+from segeval.reports.score_table import ScoreRow, ScoreTable, note_style
+from segeval.reports.signatures import signature_lines
+from segeval.reports.terminal import Printer
 from segeval.results.results import Results
-from segeval.results.rows import ABSENT, ALL, CaseRecord, Score
-from segeval.text import counted
+from segeval.results.rows import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Score
+from segeval.results.statistics import weighted_mean
+from segeval.text import counted, enumerated
 
-MOST_ABSENT = 12  # rows of labels that neither map has: a table of names may hold hundreds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One label or region.
-
-    Parameters
-    ----------
-    number
-        The label's number; empty for a region.
-    name
-        Its name, empty where it has none.
-    cells
-        Its scores, one per heading.
-    note
-        What a reader must know: ``"missed"``, ``"false alarm"``, or empty.
-    """
-
-    number: str
-    name: str
-    cells: tuple[str, ...]
-    note: str
+MOST_NAMED = 6  # labels in a remark
+REASONS = {
+    PREDICTION_EMPTY: "the prediction does not have the label",
+    REFERENCE_EMPTY: "the reference does not have the label",
+    ABSENT: "neither map has the label",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseTable:
-    """The table of one case.
+    """The scores of one case.
 
     Parameters
     ----------
     facts
-        Title and text of what was compared: prediction, reference, grid.
-    headings
-        Of the columns of scores.
-    rows
-        Labels, then regions.
+        Title and text of what was compared: prediction, reference, grid, number of labels.
+    summary
+        The same in one line.
+    scores
+        A row for each label and region, and the means below them.
     overall
-        Token and cell of the metrics over all labels.
-    footnotes
-        Counted reasons for dashes and words.
+        Metric, score and note of the metrics over all labels.
+    remarks
+        Title and text of what a reader should know: missed labels, false alarms, absent labels, undefined scores.
     """
 
     facts: tuple[tuple[str, str], ...]
-    headings: tuple[Heading, ...]
-    rows: tuple[Row, ...]
-    overall: tuple[tuple[str, str], ...]
-    footnotes: tuple[str, ...]
+    summary: str
+    scores: ScoreTable
+    overall: tuple[tuple[str, str, str], ...]
+    remarks: tuple[tuple[str, str], ...]
 
 
-def case_tables(results: Results, alphabet: Alphabet) -> list[CaseTable]:
-    """Every case of the results as a table, in their order."""
+def case_tables(results: Results, alphabet: Alphabet, *, all_labels: bool = True) -> list[CaseTable]:
+    """Every case of the results as a table, in their order.
+
+    Parameters
+    ----------
+    results
+        Of any number of cases.
+    alphabet
+        The characters that the tables are written with.
+    all_labels
+        Whether labels that neither map has get a row too.
+    """
     scores: dict[str, list[Score]] = {record.case: [] for record in results.cases}
     for score in results.scores:
         scores.setdefault(score.case, []).append(score)
-    return [_case_table(record, scores[record.case], results, alphabet) for record in results.cases]
-
-
-def _case_table(record: CaseRecord, scores: Sequence[Score], results: Results, alphabet: Alphabet) -> CaseTable:
-    by_label = [score for score in scores if score.label != ALL]
-    tokens = list(dict.fromkeys(score.metric for score in by_label))
-    units = {score.metric: score.unit for score in by_label if score.unit}
-    headings = [
-        Heading(token=token, arrow=alphabet.arrow(parse(token).card.better), unit=units.get(token, ""))
-        for token in tokens
+    return [
+        _CaseView(record=record, scores=scores[record.case], results=results, alphabet=alphabet).table(all_labels)
+        for record in results.cases
     ]
-    grouped: dict[int | str, list[Score]] = {}
-    for score in by_label:
-        grouped.setdefault(score.label, []).append(score)
-    nowhere = {each.label for each in results.counts if each.case == record.case and not each.tp + each.fp + each.fn}
-    absent = [
-        label
-        for label, group in grouped.items()
-        if all(score.value is None and (label in nowhere or score.note == ABSENT) for score in group)
-    ]
-    folded = set(absent) if len(absent) > MOST_ABSENT else set()
-    return CaseTable(
-        facts=_facts(record, alphabet, alone=len(results.cases) == 1),
-        headings=tuple(headings),
-        rows=tuple(_row(group, tokens, record, alphabet) for label, group in grouped.items() if label not in folded),
-        overall=tuple((score.metric, _cell(score, record, alphabet)) for score in scores if score.label == ALL),
-        footnotes=(
-            *_footnotes(scores, grouped.values(), results, alphabet),
-            *([f"not shown: {len(folded)} labels that neither map has"] if folded else []),
-        ),
-    )
 
 
-def _facts(record: CaseRecord, alphabet: Alphabet, *, alone: bool) -> tuple[tuple[str, str], ...]:
-    facts = [] if alone else [("case", alphabet.text(record.case))]
-    facts += [("prediction", alphabet.text(record.prediction)), ("reference", alphabet.text(record.reference))]
-    if record.shape is not None:
-        facts.append(("grid", grid_line(record.shape, record.spacing, record.unit)))
-    if record.status != "scored":
-        facts.append((record.status, alphabet.text(record.message or "no reason given")))
-    return tuple(facts)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _CaseView:
+    """One case with its scores, and how they are written."""
+
+    record: CaseRecord
+    scores: Sequence[Score]
+    results: Results
+    alphabet: Alphabet
+
+    def table(self, all_labels: bool) -> CaseTable:
+        by_label: dict[int | str, list[Score]] = {}
+        for score in self.scores:
+            if score.label != ALL:
+                by_label.setdefault(score.label, []).append(score)
+        absent = self._absent(by_label)
+        shown = {label: group for label, group in by_label.items() if all_labels or label not in absent}
+        tokens = list(dict.fromkeys(score.metric for group in by_label.values() for score in group))
+        units = {score.metric: score.unit for score in self.scores if score.unit}
+        arrows = {token: self.alphabet.arrow(parse(token).card.better) for token in tokens}
+        present = sum(isinstance(label, int) for label in by_label if label not in absent)
+        kinds = self._kinds(by_label, present)
+        return CaseTable(
+            facts=self._facts(kinds),
+            summary=self._summary(kinds),
+            scores=ScoreTable(
+                headings=tuple(Heading(token=each, arrow=arrows[each], unit=units.get(each, "")) for each in tokens),
+                rows=tuple(self._row(group, tokens) for group in shown.values()),
+                means=self._means(by_label, tokens),
+            ),
+            overall=tuple(
+                (score.metric, self._cell(score.value, score.metric), self._note(score))
+                for score in self.scores
+                if score.label == ALL
+            ),
+            remarks=tuple(self._remarks(by_label, absent)),
+        )
+
+    def _absent(self, by_label: Mapping[int | str, Sequence[Score]]) -> set[int | str]:
+        """The labels that neither map has."""
+        counts = self.results.counts.of([self.record.case])
+        nowhere = {each.label for each in counts if not each.tp + each.fp + each.fn}
+        return {
+            label
+            for label, group in by_label.items()
+            if all(score.value is None and (label in nowhere or score.note == ABSENT) for score in group)
+        }
+
+    def _kinds(self, by_label: Mapping[int | str, object], present: int) -> str:
+        """How many labels and regions there are: ``"41 of 117 labels, 1 region"``."""
+        labels = sum(isinstance(label, int) for label in by_label)
+        of_all = f"{present} of {counted(labels, 'label')}" if present < labels else counted(labels, "label")
+        regions = len(by_label) - labels
+        return ", ".join([*([of_all] if labels else []), *([counted(regions, "region")] if regions else [])])
+
+    def _facts(self, kinds: str) -> tuple[tuple[str, str], ...]:
+        text, record = self.alphabet.text, self.record
+        facts = [("case", text(record.case))] if len(self.results.cases) > 1 else []
+        facts += [("prediction", text(record.prediction or "none")), ("reference", text(record.reference))]
+        if record.shape is not None:
+            facts.append(("grid", grid_line(record.shape, record.spacing, record.unit)))
+        if kinds:
+            facts.append(("labels", kinds))
+        if record.status != "scored":
+            facts.append((record.status, text(record.message or "no reason given")))
+        return tuple(facts)
+
+    def _summary(self, kinds: str) -> str:
+        record = self.record
+        if record.status != "scored":
+            reason = self.alphabet.text(record.message or "no reason given")
+            return f"{self.alphabet.text(record.case)}: {record.status}: {reason}"
+        grid = grid_line(record.shape, record.spacing, record.unit) if record.shape is not None else ""
+        parts = [part for part in (grid, kinds or "no label in either map") if part]
+        return f"{self.alphabet.text(record.case)}: {', '.join(parts)}"
+
+    def _row(self, scores: Sequence[Score], tokens: Sequence[str]) -> ScoreRow:
+        first = scores[0]
+        is_region = isinstance(first.label, str)
+        cells = {score.metric: self._cell(score.value, score.metric) for score in scores}
+        note = notes_in_words(scores, self.alphabet)
+        return ScoreRow(
+            number="" if is_region else str(first.label),
+            name=self.alphabet.text(first.label if is_region else first.name or ""),
+            cells=tuple(cells.get(token, "") for token in tokens),
+            note=note,
+            style=note_style(note),
+        )
+
+    def _means(self, by_label: Mapping[int | str, Sequence[Score]], tokens: Sequence[str]) -> tuple[ScoreRow, ...]:
+        """The mean over labels of each metric; and that over the labels of both maps, where some are in one only."""
+        rows = [group for label, group in by_label.items() if isinstance(label, int)]
+        if sum(any(score.value is not None for score in group) for group in rows) < 2:
+            return ()
+        weights = self.results.settings.get("weight", {})
+        of_label = [number_of(group[0].label, group[0].name, weights, 1.0) for group in rows]
+        found = [not any(_is_in_one(score) for score in group) for group in rows]
+
+        def row(name: str, chosen: Sequence[bool], style: str = "") -> ScoreRow:
+            cells = []
+            for token in tokens:
+                values = [next((s.value for s in group if s.metric == token), None) for group in rows]
+                counts = [math.nan if v is None or not c else v for v, c in zip(values, chosen, strict=True)]
+                cells.append(self._cell(weighted_mean(np.array(counts), np.array(of_label)), token, is_mean=True))
+            return ScoreRow(number="", name=name, cells=tuple(cells), style=style)
+
+        means = [row("mean", [True] * len(rows))]
+        return (*means, *([] if all(found) else [row("where found", found, "dim")]))
+
+    def _cell(self, value: float | None, metric: str, *, is_mean: bool = False) -> str:
+        if value is None:
+            return self.alphabet.dash
+        quantity = parse(metric).card.quantity
+        places = decimals(quantity, spacing=self.record.spacing, unit=self.record.unit)
+        return number(value, quantity, decimals=places, is_mean=is_mean)
+
+    def _note(self, score: Score) -> str:
+        note = score.note or ""
+        return self.alphabet.text(note if score.value is not None else in_words(note))
+
+    def _remarks(self, by_label: Mapping[int | str, Sequence[Score]], absent: set[int | str]) -> list[tuple[str, str]]:
+        lines = []
+        for note, title in ((PREDICTION_EMPTY, "missed"), (REFERENCE_EMPTY, "false alarm")):
+            groups = [group for group in by_label.values() if any(_says(score, note) for score in group)]
+            if groups:
+                lines.append((title, self._names(groups) + self._penalty([s for g in groups for s in g])))
+        if absent:
+            lines.append(("in neither map", self._names([by_label[label] for label in by_label if label in absent])))
+        undefined = Counter(
+            score.note or UNDEFINED
+            for score in self.scores
+            if score.value is None and score.label != ALL and score.label not in absent
+        )
+        for note, count in undefined.items():
+            lines.append((f"{self.alphabet.dash} undefined", f"{counted(count, 'score')}: {in_words(note)}"))
+        return [(title, self.alphabet.text(text)) for title, text in lines]
+
+    def _names(self, groups: Sequence[Sequence[Score]]) -> str:
+        firsts = [group[0] for group in groups]
+        return enumerated(firsts, lambda each: each.name or str(each.label), most=MOST_NAMED, last=", ")
+
+    def _penalty(self, scores: Iterable[Score]) -> str:
+        """What stands for the distances of labels that one map lacks, if distances are among the scores."""
+        lengths = [score for score in scores if score.unit in ("mm", "px") and score.value is not None]
+        if not lengths:
+            return ""
+        whose = "its distances are" if len({score.label for score in lengths}) == 1 else "their distances are"
+        value = lengths[0].value or 0.0
+        if math.isinf(value):
+            return f"; {whose} infinite"
+        which = "the image diagonal, " if self.results.settings.get("penalty", "diagonal") == "diagonal" else ""
+        return f"; {whose} {which}{value:.2f} {lengths[0].unit}"
 
 
-def _row(scores: Sequence[Score], tokens: Sequence[str], record: CaseRecord, alphabet: Alphabet) -> Row:
-    first = scores[0]
-    is_region = isinstance(first.label, str)
-    cells = {score.metric: _cell(score, record, alphabet) for score in scores}
-    return Row(
-        number="" if is_region else str(first.label),
-        name=alphabet.text(first.label if is_region else first.name or ""),
-        cells=tuple(cells.get(token, "") for token in tokens),
-        note=notes_in_words(scores, alphabet),
-    )
+def _says(score: Score, note: str) -> bool:
+    """Whether a score has this note, alone or with more behind it, and a value."""
+    return score.value is not None and (score.note or "").partition("; ")[0] == note
+
+
+def _is_in_one(score: Score) -> bool:
+    return _says(score, PREDICTION_EMPTY) or _says(score, REFERENCE_EMPTY)
+
+
+def in_words(note: str) -> str:
+    """The note on an undefined score, in words.
+
+    Examples
+    --------
+    >>> in_words("absent in both"), in_words("undefined: no voxel is counted")
+    ('neither map has the label', 'no voxel is counted')
+    """
+    reason = note.removeprefix(UNDEFINED)
+    return REASONS.get(reason, reason)
 
 
 def notes_in_words(scores: Iterable[Score], alphabet: Alphabet) -> str:
@@ -135,38 +258,7 @@ def notes_in_words(scores: Iterable[Score], alphabet: Alphabet) -> str:
     return "; ".join(WORDS.get(note, alphabet.text(note)) for note in notes)
 
 
-def _cell(score: Score, record: CaseRecord, alphabet: Alphabet) -> str:
-    if score.value is None:
-        return alphabet.dash
-    quantity = parse(score.metric).card.quantity
-    return number(score.value, quantity, decimals=decimals(quantity, spacing=record.spacing, unit=record.unit))
-
-
-def _footnotes(
-    scores: Iterable[Score], labels: Iterable[Sequence[Score]], results: Results, alphabet: Alphabet
-) -> list[str]:
-    labels = list(labels)
-    lines = [
-        f"{word}: {note}, {counted(sum(any(row.note == note for row in rows) for rows in labels), 'label')}"
-        for note, word in WORDS.items()
-    ]
-    lines = [line for line in lines if not line.endswith(", 0 labels")]
-    lengths = [row for row in scores if row.unit in ("mm", "px") and row.note in WORDS and row.value is not None]
-    if lengths and lines:
-        penalty = results.settings.get("penalty", "diagonal")
-        value = f"{lengths[0].value:.2f} {lengths[0].unit}"
-        which = f"the image's diagonal, {value}" if penalty == "diagonal" else value
-        lines.append(f"where one is empty, a distance is the penalty: {which}")
-    reasons = Counter((row.note or "").removeprefix(UNDEFINED) for row in scores if row.value is None)
-    if reasons:
-        total = counted(reasons.total(), "score")
-        several = len(reasons) > 1
-        why = "; ".join(alphabet.text(reason) + (f" ({count})" if several else "") for reason, count in reasons.items())
-        lines.append(f"{alphabet.dash} undefined: {total}, {why}")
-    return lines
-
-
-def print_scores(results: Results, printer: Printer, *, signature: bool = True) -> None:
+def print_scores(results: Results, printer: Printer, *, signature: bool = True, verbose: bool = False) -> None:
     """Print the table of each case.
 
     Parameters
@@ -176,45 +268,26 @@ def print_scores(results: Results, printer: Printer, *, signature: bool = True) 
     printer
         Where to.
     signature
-        Whether the last line is the signature.
+        Whether the last lines are the signature.
+    verbose
+        Whether to print the files, every label that a table names, and the whole signature.
     """
     lines: list[Line] = []
-    for table in case_tables(results, printer.alphabet):
-        lines += _lines(table, printer)
+    for table in case_tables(results, printer.alphabet, all_labels=verbose):
+        lines += _lines(table, printer, verbose=verbose)
     if signature:
-        lines.append([(printer.alphabet.text(results.signature), "dim")])
+        lines += signature_lines(results, printer, whole=verbose)
     printer.print(lines)
 
 
-def _lines(table: CaseTable, printer: Printer) -> list[Line]:
-    lines = [*fact_lines(table.facts), []]
-    if table.rows:
-        lines += printer.table(*_columns(table))
-    if table.overall:
-        longest = max(len(token) for token, _ in table.overall)
-        lines += [[(f"{token:<{longest}} {cell}", "")] for token, cell in table.overall]
-        lines.append([])
-    if not table.rows and any(title == "grid" for title, _ in table.facts):
-        lines += [[("no label to score in either map", "")], []]
-    if table.footnotes:
-        lines += [*printer.notes(table.footnotes), []]
-    return lines
-
-
-def _columns(table: CaseTable) -> tuple[list[Column], list[Column]]:
-    """The key columns, number and name, and the others: scores and notes."""
-    rows = table.rows
-    numbers = Column(head=("label", ""), cells=[row.number for row in rows], right=True)
-    if not any(row.number for row in rows):
-        numbers = Column(head=("", ""), cells=[""] * len(rows))
-    names = Column(head=("", ""), cells=[row.name for row in rows])
-    if any(row.name for row in rows):
-        names = Column(head=("name", ""), cells=names.cells)
-    scores = [
-        Column(head=(heading.title, heading.unit), cells=[row.cells[place] for row in rows], right=True)
-        for place, heading in enumerate(table.headings)
-    ]
-    if any(row.note for row in rows):
-        notes = [row.note for row in rows]
-        scores.append(Column(head=("note", ""), cells=notes, prose=True, style="yellow"))
-    return [numbers, names], scores
+def _lines(table: CaseTable, printer: Printer, *, verbose: bool) -> list[Line]:
+    lines = printer.hanging(table.facts, "dim") if verbose else printer.hanging([(table.summary,)])
+    lines.append([])
+    if table.scores.rows:
+        lines += table.scores.lines(printer)
+    longest = max((len(token) for token, _, _ in table.overall), default=0)
+    titles = [len(title) for title, _ in table.remarks]
+    width = max([longest, *titles])
+    rows = [(f"{token:<{width}}", f"{cell}  {note}".rstrip()) for token, cell, note in table.overall]
+    rows += [(f"{title:<{width}}", text) for title, text in table.remarks]
+    return [*lines, *printer.hanging(rows), *([[]] if rows else [])]

@@ -1,15 +1,26 @@
-"""The table of the gate: each requirement with what was found, and whether it passed or FAILED."""
+"""The requirements of a run: which were met, which were not, and the worst case of each."""
 
 from __future__ import annotations
 
-from segeval.reports.layout import Column
+import re
+from collections.abc import Sequence
+
+from segeval.reports.layout import Line
+from segeval.reports.notation import Alphabet
 from segeval.reports.terminal import Printer
+from segeval.results.gate import parse_requirement
 from segeval.results.results import Results
 from segeval.results.run_rows import Verdict
+from segeval.text import counted
+
+DIGITS = 4  # at least, of what was found
+MOST_ROWS = 20  # labels that do not meet a requirement
+NOT_MET, MET = "not met", "met"
+OPERATOR = re.compile(r"(>=|<=|=)(?=[^<>=]*$)")
 
 
-def found(verdict: Verdict) -> str:
-    """What a requirement found: six digits, or as many more as tell it from the limit.
+def found(verdict: Verdict, *, digits: int = 6) -> str:
+    """What a requirement found: `digits` digits, or as many more as tell it from the limit.
 
     Examples
     --------
@@ -19,12 +30,21 @@ def found(verdict: Verdict) -> str:
     if verdict.value is None:
         return "undefined"
     limit = float(verdict.requirement.rpartition("=")[2])
-    texts = (f"{verdict.value:.{digits}g}" for digits in range(6, 18))
+    texts = (f"{verdict.value:.{each}g}" for each in range(digits, 18))
     return next(text for text in texts if (float(text) == limit) == (verdict.value == limit))
 
 
-def print_gate(results: Results, printer: Printer) -> None:
-    """Print each requirement with what was found, and whether it passed or FAILED.
+def _shown(verdict: Verdict) -> str:
+    """What a requirement found, in a column of such: with trailing zeros, unless it is a whole number."""
+    text = found(verdict, digits=DIGITS)
+    if verdict.value is None or float(text).is_integer():
+        return text
+    padded = f"{verdict.value:#.{DIGITS}g}"
+    return padded if float(padded) == float(text) else text
+
+
+def gate_lines(results: Results, printer: Printer) -> list[Line]:
+    """Each requirement with the labels that do not meet it, and how many meet it.
 
     Parameters
     ----------
@@ -33,16 +53,76 @@ def print_gate(results: Results, printer: Printer) -> None:
     printer
         Where to.
     """
-    verdicts, text = results.gate, printer.alphabet.text
-    if not verdicts:
-        return
-    worst = [text(each.worst_case or "") for each in verdicts]
-    columns = [
-        Column(head=("found",), cells=[found(each) for each in verdicts], right=True),
-        Column(head=("",), cells=["passed" if each.passed else "FAILED" for each in verdicts]),
-        *([Column(head=("worst case",), cells=worst, prose=True)] if any(worst) else []),
-    ]
-    requirements = Column(head=("requirement",), cells=[text(each.requirement) for each in verdicts])
-    lines = [line for block in printer.blocks([requirements], columns) for line in block]
-    styles = {"FAILED": "bold red", "passed": "green"}
-    printer.print([[(text, styles.get(text, style)) for text, style in line] for line in lines])
+    grouped: dict[str, list[Verdict]] = {}
+    for verdict in results.gate:
+        grouped.setdefault(_without_label(verdict), []).append(verdict)
+    rows: list[tuple[str, ...]] = []
+    for title, verdicts in grouped.items():
+        rows += _rows(printer.alphabet.text(title), verdicts, printer.alphabet)
+    return [[(text, _style(text)) for text, _ in line] for line in printer.hanging(rows)]
+
+
+def print_gate(results: Results, printer: Printer) -> None:
+    """Print the requirements; see `gate_lines`."""
+    if results.gate:
+        printer.print(gate_lines(results, printer))
+
+
+def verdict_line(results: Results) -> str:
+    """The requirements in one sentence: ``"4 of 5 requirements not met"``; empty where there is none."""
+    missed = sum(not verdict.passed for verdict in results.gate)
+    if missed:
+        return f"{missed} of {counted(len(results.gate), 'requirement')} not met"
+    count = len(results.gate)
+    return f"{count} of {counted(count, 'requirement')} met" if count else ""
+
+
+def _without_label(verdict: Verdict) -> str:
+    """A requirement without its label, its operator written out: ``"dice >= 0.85"``."""
+    text = verdict.requirement
+    requirement = parse_requirement(text)
+    left, _, limit = OPERATOR.split(text)
+    what = left.rpartition(":")[2]
+    return f"{what} {'>=' if requirement.at_least else '<='} {limit}"
+
+
+def _label(verdict: Verdict) -> str:
+    left = OPERATOR.split(verdict.requirement)[0]
+    label = left.rpartition(":")[0]
+    return {"macro": "mean over labels", "macro_pooled": "pooled, mean over labels"}.get(label, label)
+
+
+def _rows(title: str, verdicts: Sequence[Verdict], alphabet: Alphabet) -> list[tuple[str, ...]]:
+    """The rows of one requirement: title, value, worst case, label."""
+    missed = [verdict for verdict in verdicts if not verdict.passed]
+    passed = [verdict for verdict in verdicts if verdict.passed]
+    if not missed:
+        return [(title, f"met by {_nearest(title, passed, alphabet)}")]
+    in_cases = any(verdict.worst_case for verdict in verdicts)
+    heads = (title, "found", "worst case", "") if in_cases else (title, "found", "")
+    rows: list[tuple[str, ...]] = [heads]
+    for verdict in missed[:MOST_ROWS]:
+        worst = (alphabet.text(verdict.worst_case or ""),) if in_cases else ()
+        rows.append((f"  {NOT_MET}", _shown(verdict), *worst, alphabet.text(_label(verdict))))
+    if len(missed) > MOST_ROWS:
+        rows.append((f"  {NOT_MET}", f"by {counted(len(missed) - MOST_ROWS, 'more label')}, in the results file"))
+    if passed:
+        rows.append((f"  {MET}", f"by {_nearest(title, passed, alphabet)}"))
+    return rows
+
+
+def _nearest(title: str, passed: Sequence[Verdict], alphabet: Alphabet) -> str:
+    """Who meets a requirement, and the value that is nearest to the limit."""
+    at_least = " >= " in title
+    values = [verdict for verdict in passed if verdict.value is not None]
+    nearest = (min if at_least else max)(values, key=lambda verdict: verdict.value or 0.0)
+    label = alphabet.text(_label(nearest))
+    if len(passed) == 1:
+        return f"{label or 'all'}: {_shown(nearest)}"
+    return f"{len(passed)} labels, {'lowest' if at_least else 'highest'} {_shown(nearest)} {label}"
+
+
+def _style(text: str) -> str:
+    if text.startswith(f"  {NOT_MET}"):
+        return "red"
+    return "green" if text.startswith(f"  {MET}") else ""

@@ -8,6 +8,7 @@ wrapped between words. A block that has nothing but prose leaves out the rows wi
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -94,6 +95,27 @@ class Layout:
                 found.append([])
             found[-1].append(column)
         return [self._lines(_with_prose([*keys, *chosen], chosen)) for chosen in found]
+
+    def within(self, width: int) -> Layout:
+        """The same for another width."""
+        return replace(self, width=width)
+
+    def blocks_with_margin(
+        self, keys: Sequence[Column], columns: Sequence[Column], margin: Sequence[Column]
+    ) -> list[list[Line]]:
+        """Lay columns out as `blocks` does, with columns at the right margin of the first block, and nothing folded."""
+        keys, margin = ([each for each in some if any(each.cells)] for some in (keys, margin))
+        free = math.inf if self.width is None else self.width - sum(self.width_of(each) + GAP for each in keys) + GAP
+        room = free - sum(self.width_of(each) + GAP for each in margin)
+        found: list[list[Column]] = [[]]
+        for column in columns:
+            room -= self.width_of(column) + GAP
+            if room < 0 and found[-1]:
+                found.append([])
+                room = free - self.width_of(column) - GAP
+            found[-1].append(column)
+        found[0] += margin
+        return [self._lines([*keys, *chosen]) for chosen in found]
 
     def width_of(self, column: Column) -> int:
         """The width of a column's widest line."""

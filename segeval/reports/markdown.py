@@ -62,8 +62,8 @@ def _several(results: Results) -> Iterator[str]:
         for table in details:
             yield from _table(table.needed())
         yield "</details>"
-    if found.notes:
-        yield bullets(found.notes)
+    if found.sentences:
+        yield bullets(found.sentences)
     if found.failures is not None:
         yield from _table(found.failures)
     if found.warnings:
@@ -145,24 +145,14 @@ def table_cell(text: str) -> str:
 
 def _case(table: CaseTable, warnings: Iterable[str]) -> list[str]:
     parts = [bullets(f"{title}: {text}" for title, text in table.facts)]
-    if table.rows:
-        with_names, with_notes = any(row.name for row in table.rows), any(row.note for row in table.rows)
-        head = ["label", *(["name"] if with_names else []), *(heading.line for heading in table.headings)]
-        rows = [
-            [row.number, *([table_cell(row.name)] if with_names else []), *row.cells]
-            + ([table_cell(row.note)] if with_notes else [])
-            for row in table.rows
-        ]
-        right = [True, *([False] if with_names else []), *[True] * len(table.headings)]
-        parts.append(pipe_table(head + ["note"] * with_notes, rows, right=right + [False] * with_notes))
+    if table.scores.rows:
+        parts += _table(table.scores.plain)
     if table.overall:
-        parts.append(
-            pipe_table(["over all labels", "value"], [list(pair) for pair in table.overall], right=[False, True])
-        )
-    footnotes = [*table.footnotes, *(f"Warning: {warning}" for warning in warnings)]
-    if footnotes:
-        parts.append(bullets(footnotes))
-    return parts
+        rows = [[token, table_cell(" ".join(filter(None, (score, note))))] for token, score, note in table.overall]
+        parts.append(pipe_table(["over all labels", "value"], rows, right=[False, True]))
+    remarks = [f"{title}: {text}" for title, text in table.remarks]
+    remarks += [f"Warning: {warning}" for warning in warnings]
+    return [*parts, bullets(remarks)] if remarks else parts
 
 
 def bullets(lines: Iterable[str]) -> str:

@@ -33,6 +33,8 @@ class Alphabet:
         Stands for an undefined score.
     blocks
         For no case at all, then from few to many.
+    ellipsis
+        Stands for the middle of a name that is cut.
     encoding
         What the reader's end understands; other characters are escaped.
     """
@@ -41,6 +43,7 @@ class Alphabet:
     lower: str = "↓"
     dash: str = "–"  # noqa: RUF001  (longer than the minus of a number)
     blocks: str = "·▁▂▃▄▅▆▇█"
+    ellipsis: str = "…"
     encoding: str = "utf-8"
 
     @classmethod
@@ -49,7 +52,7 @@ class Alphabet:
         plain = (encoding or "utf-8").lower().replace("-", "").replace("_", "")
         if plain in ("utf8", "utf8sig", "utf16", "utf32", "cp65001"):
             return cls()
-        return cls(higher="^", lower="v", dash="-", blocks=".:-=+*%@#", encoding=encoding or "ascii")
+        return cls(higher="^", lower="v", dash="-", blocks=".:-=+*%@#", ellipsis="~", encoding=encoding or "ascii")
 
     def text(self, value: object) -> str:
         """Text from outside as it may stand in a table: on one line, without control characters."""
@@ -89,8 +92,8 @@ class Heading:
         return f"{self.title} {self.unit}".rstrip()
 
 
-def number(value: float, quantity: Quantity, *, decimals: int) -> str:
-    """A number as it stands in a table.
+def number(value: float, quantity: Quantity, *, decimals: int, is_mean: bool = False) -> str:
+    """A number as it stands in a table; the mean of a count has one decimal.
 
     Examples
     --------
@@ -100,7 +103,7 @@ def number(value: float, quantity: Quantity, *, decimals: int) -> str:
     if not math.isfinite(value):
         return f"{value}"
     if quantity is Quantity.COUNT:
-        return f"{value:.0f}"
+        return f"{value:.1f}" if is_mean else f"{value:.0f}"
     text = f"{value + 0.0:.{decimals}f}"  # + 0.0 makes a negative zero positive
     if value and float(text) == 0:
         return f"{value:.1e}"

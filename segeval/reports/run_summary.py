@@ -1,100 +1,110 @@
-"""The closing summary of a run: which tables and lines it has, whoever lays it out.
+"""The summary of a run: how many cases were scored, the means, what was missed, and what a reader should look at.
 
-Cases that were not scored are in no mean, and are listed. A statistic is called what requirements and the summary file
-call it: ``ci_low`` is ``--require dice.ci_low=0.8``. What would fill screens is folded, and a line says how much is not
-shown and where it is. How a row reads is in `summary_view`; `print_run_summary` lays it all out for a terminal.
+Cases that were not scored are in no mean; each is named once, with its reason. Statistics have the names that
+requirements and the summary file use: ``ci_low`` is ``--require dice.ci_low>=0.8``. `run_summary` makes the tables and
+sentences for every layout; `print_run_summary` prints them in a terminal.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from segeval.metrics import Quantity, parse
+from segeval.reports.gate_table import gate_lines
 from segeval.reports.group_tables import group_table
 from segeval.reports.layout import Line
-from segeval.reports.notation import UNDEFINED, Alphabet
+from segeval.reports.means import means_table
+from segeval.reports.notation import Alphabet
+from segeval.reports.remarks import Remark, not_scored, remarks_on
+from segeval.reports.score_table import ScoreTable
+from segeval.reports.signatures import signature_lines
 from segeval.reports.spread_tables import over_all_labels, pooled_tables, spread_tables, worst_tables
-from segeval.reports.summary_view import (
-    IN_FILES,
-    LESS,
-    SummaryView,
-    expected,
-    including,
-    mark_note,
-    rows_by_label,
-    share,
-    usual_row,
-    without,
-)
-from segeval.reports.table import MARGIN, Head, Table, fitting, table_lines
+from segeval.reports.summary_view import IN_FILES, SummaryView
+from segeval.reports.table import Head, Table, fitting, table_lines
 from segeval.reports.terminal import Printer
 from segeval.results.intervals import FEW_CASES
 from segeval.results.results import Results
-from segeval.results.rows import ALL, UNSCORED, CaseRecord, Status
-from segeval.results.run_rows import Aggregate, Summary
+from segeval.results.rows import ALL, UNSCORED, CaseRecord, weighted_class
 from segeval.text import counted
 
 DETAILED_ROWS = 12  # labels that have their spread shown
 DETAILED_CELLS = 72  # labels times metrics
-NO_VALUE_ROWS = 12  # labels without any value: a table of names may hold hundreds
-SHOWN_WARNINGS = 20
-STATUSES: tuple[Status, ...] = ("scored", *UNSCORED)
+FEW_ROWS = 30  # labels that a terminal shows all of
+WORST_ROWS = 12  # labels that a terminal shows of more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSummary:
-    """The closing summary of a run.
+    """The summary of a run.
 
     Parameters
     ----------
     headline
-        How many cases, and what became of them.
-    summary
-        The mean of each metric by label; None where nothing was scored, or nothing by label.
+        How many cases there are, how many of them were scored, and how many labels.
+    means
+        The mean of each metric by label; None where no label was scored.
+    totals
+        Metric, mean and a remark for each metric over all labels.
     overall
-        The metrics over all labels.
+        The same with spread, as a table.
     groups
         The mean of each metric by group, for each column that cases are grouped by.
     spread
         For few labels, the spread and worst case of each metric; all have the same columns.
     tables
         What is pooled from counts; of many labels, the worst cases.
+    remarks
+        What was missed, false alarms, cases that look wrong.
+    not_scored
+        The cases that were not scored, each once.
     notes
-        What holds for all of them.
+        How to read the intervals.
     failures
         Cases that were not scored, and why.
     warnings
-        What a reader of the numbers should know.
+        What a reader of the numbers should know about the run.
     """
 
     headline: str
-    summary: Table | None
+    means: ScoreTable | None
+    totals: tuple[tuple[str, str, str], ...]
     overall: Table | None
     groups: tuple[Table, ...]
     spread: tuple[Table, ...]
     tables: tuple[Table, ...]
+    remarks: tuple[Remark, ...]
+    not_scored: tuple[Remark, ...]
     notes: tuple[str, ...]
     failures: Table | None
     warnings: tuple[str, ...]
 
+    @property
+    def summary(self) -> Table | None:
+        """The means as a table of texts, for Markdown and pages."""
+        return None if self.means is None else self.means.plain
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The remarks and notes, one line each."""
+        return (*(remark.line for remark in self.remarks), *self.notes)
+
 
 def run_summary(results: Results, alphabet: Alphabet, *, failures: int = 20, folded: bool = True) -> RunSummary:
-    """The closing summary of a run of any number of cases.
+    """Make the summary of a run of any number of cases.
 
     Parameters
     ----------
     results
         With their summary.
     alphabet
-        What it is written with.
+        The characters that it is written with.
     failures
         How many of the cases that were not scored are listed.
     folded
-        Whether tables of many rows are cut, and quartiles and extremes stand elsewhere; a page has room for them.
+        Whether tables of many rows are cut, and quartiles and extremes are left to the files; a page has room for them.
     """
     view = SummaryView(results=results, alphabet=alphabet, folded=folded)
     labels = view.rows("cases")
@@ -103,14 +113,17 @@ def run_summary(results: Results, alphabet: Alphabet, *, failures: int = 20, fol
     detailed = several and len(titles) <= DETAILED_ROWS and len(labels) <= DETAILED_CELLS
     return RunSummary(
         headline=_headline(results),
-        summary=_summary(view) if labels else None,
+        means=means_table(view) if labels else None,
+        totals=_totals(view),
         overall=over_all_labels(view),
         groups=tuple(group_table(view, column) for column in dict.fromkeys(c for r in results.cases for c in r.groups)),
         spread=spread_tables(view, labels) if detailed else (),
         tables=(
-            *(pooled_tables(view) if detailed and len(titles) > 1 else ()),
+            *(pooled_tables(view) if detailed else ()),
             *(worst_tables(view, labels) if several and labels and not detailed else ()),
         ),
+        remarks=remarks_on(view),
+        not_scored=not_scored(view),
         notes=_notes(view),
         failures=_failures(results.cases, alphabet, most=failures),
         warnings=_warnings(view),
@@ -118,115 +131,60 @@ def run_summary(results: Results, alphabet: Alphabet, *, failures: int = 20, fol
 
 
 def _headline(results: Results) -> str:
-    often = Counter(record.status for record in results.cases)
-    cases = ", ".join(f"{often[status]} {status}" for status in STATUSES if often[status])
+    lost = sum(record.status != "scored" for record in results.cases)
+    scored = len(results.cases) - lost
     labels = {row.label for row in results.summary if row.aggregate == "cases" and row.label != ALL}
-    regions = sum(isinstance(label, str) for label in labels)
-    kinds = [counted(len(labels) - regions, "label")] if len(labels) > regions else []
-    kinds += [counted(regions, "region")] if regions else []
+    empty = labels - {row.label for row in results.summary if row.aggregate == "cases" and row.n}
+    regions = {label for label in labels if isinstance(label, str)}
+    numbers = labels - regions
+    found = len(numbers - empty)
+    kinds = [f"{found} of {counted(len(numbers), 'label')}" if found < len(numbers) else counted(found, "label")]
+    kinds = [*(kinds if numbers else []), *([counted(len(regions), "region")] if regions else [])]
     shard = f"part {results.shard.part}: " if results.shard else ""
-    line = f"{shard}{counted(len(results.cases), 'case')}: {cases or 'none'}"
+    cases = counted(len(results.cases), "case")
+    line = f"{shard}{cases}: {scored} scored, {lost} not scored" if lost else f"{shard}{cases}, all scored"
     return "; ".join([line, *([", ".join(kinds)] if kinds else [])])
 
 
-def _summary(view: SummaryView) -> Table:
-    """The mean of each metric: a row per label, then what is over labels."""
-    grouped = rows_by_label(view.rows("cases"))
-    empty = [label for label, rows in grouped.items() if not any(row.n for row in rows)]
-    hidden = set(empty) if len(empty) > NO_VALUE_ROWS else set()
-    visible = [label for label in grouped if label not in hidden]
-    rows = [_label_row(view, grouped[label]) for label in visible[: view.most]]
-    numbered = sum(isinstance(label, int) for label in grouped)
-    aggregates: list[Aggregate] = ["macro", "macro_pooled"] if numbered > 1 else []
-    if len(grouped) == 1:
-        aggregates = ["pooled"]
-    found = [aggregate for aggregate in aggregates if view.rows(aggregate)]
-    over = [_aggregate_row(view, view.rows(aggregate), aggregate) for aggregate in found]
-    named = any(row.name for label in visible for row in grouped[label]) or len(grouped) > numbered
-    heads = [
-        Head(title="label" if numbered else "", key=True, right=True),
-        Head(title="name" if named else "", key=True),
-        Head(title="n", key=True, right=True),
-        *view.heads(view.tokens),
-        *MARGIN,
-    ]
-    notes = [f"not shown: {counted(len(hidden), 'label')} without any value"] if hidden else []
-    if len(visible) > view.most:
-        more = len(visible) - view.most
-        notes.append(f"not shown: {more} more of {len(visible)} labels, they are {IN_FILES}")
-    notes += mark_note((row[3:-2] for row in rows), "case", LESS)
-    notes += mark_note((row[3:-2] for row in over), "label", LESS)
-    return Table(heads=tuple(heads), rows=(*rows, *over), notes=(*notes, *_summary_notes(view, found)))
+def _totals(view: SummaryView) -> tuple[tuple[str, str, str], ...]:
+    """The metrics over all labels: metric, mean, and the class that holds most of the weight in most cases."""
+    found = []
+    for row in sorted(view.rows("cases", over_labels=True), key=lambda row: row.metric != "mean_dice"):
+        remark = f"mean of {counted(row.n, 'case')}" if view.scored > 1 else ""
+        heavy = _heavy_classes(view, row.metric)
+        found.append(
+            (
+                row.metric,
+                f"{view.cell(row.mean, row.metric)} {row.unit or ''}".rstrip(),
+                "; ".join(part for part in (remark, heavy) if part),
+            )
+        )
+    return tuple(found)
 
 
-def _label_row(view: SummaryView, rows: Sequence[Summary]) -> tuple[str, ...]:
-    usual, label = usual_row(rows), rows[0].label
-    is_region = isinstance(label, str)
-    name = view.alphabet.text(label if is_region else rows[0].name or "")
-    n = share(usual.n, expected(usual))
-    means = view.means(rows, usual, view.tokens)
-    return ("" if is_region else str(label), name, n, *means, without(usual), including(rows))
-
-
-def _aggregate_row(view: SummaryView, rows: Sequence[Summary], aggregate: Aggregate) -> tuple[str, ...]:
-    usual = usual_row(rows)
-    means = view.means(rows, usual, view.tokens)
-    if aggregate == "pooled":
-        return ("", aggregate, share(usual.n, expected(usual)), *means, "", "")
-    return ("", aggregate, share(usual.n, usual.n + usual.n_undefined), *means, "", including(rows))
-
-
-def _summary_notes(view: SummaryView, aggregates: Sequence[Aggregate]) -> list[str]:
-    rows = view.rows("cases")
-    notes = []
-    lost = {status: sum(record.status == status for record in view.results.cases) for status in UNSCORED}
-    if any(lost.values()):
-        which = ", ".join(f"{count} {status}" for status, count in lost.items() if count)
-        notes.append(f"n: of {counted(len(view.results.cases), 'reference')}; in no mean are {which}")
-    words = {
-        "absent: in neither map": any(row.n_absent for row in rows),
-        "missed: prediction empty": any(row.n_missed for row in rows),
-        "false alarm: reference empty": any(row.n_false_alarm for row in rows),
-    }
-    if any(words.values()):
-        notes.append("; ".join(line for line, applies in words.items() if applies))
-    lengths = [row for row in rows if parse(row.metric).card.quantity is Quantity.LENGTH]
-    if any(row.n_missed or row.n_false_alarm for row in lengths):
-        penalty = view.results.settings.get("penalty", "diagonal")
-        which = "the image's diagonal" if penalty == "diagonal" else view.alphabet.text(penalty)
-        notes.append(f"where one is empty, a distance is the penalty: {which}")
-    if any(row.n_undefined for row in (*rows, *view.rows("cases", over_labels=True))):
-        mark = f"{view.alphabet.dash} " if any(row.mean is None for row in rows) else ""
-        notes += [mark + note for note in _undefined(view)]
-    meanings = {
-        "macro": "mean over n labels of their means",
-        "pooled": "from voxel counts summed over cases",
-        "macro_pooled": "mean over n labels of scores from voxel counts summed over cases",
-    }
-    notes += [f"{aggregate}: {meanings[aggregate]}" for aggregate in aggregates]
-    return notes
-
-
-def _undefined(view: SummaryView) -> list[str]:
-    """How many scores are undefined, and why."""
+def _heavy_classes(view: SummaryView, metric: str) -> str:
+    """Which class holds more than half of the weight of a score over all labels, and in how many cases."""
     scores = view.results.scores
-    often = np.bincount(scores.note_codes[np.isnan(scores.values)], minlength=1)
-    reasons: Counter[str] = Counter()
-    for code in np.flatnonzero(often).tolist():
-        reasons[(scores.notes.values[code] or "").removeprefix(UNDEFINED)] += int(often[code])
-    if not reasons:
-        return []
-    why = "; ".join(
-        view.alphabet.text(reason) + (f" ({n})" if len(reasons) > 1 else "")
-        for reason, n in sorted(
-            reasons.items(), key=lambda each: (-each[1], each[0])
-        )  # whatever order they were met in
-    )
-    return [f"undefined: {counted(reasons.total(), 'score')}, {why}"]
+    code = scores.metrics.find(metric)
+    notes = scores.note_codes[scores.metric_codes == code] if code is not None else np.zeros(0, np.int16)
+    often: Counter[str] = Counter()
+    shares: list[int] = []
+    for place, times in zip(*np.unique(notes, return_counts=True), strict=True):
+        heavy = weighted_class(scores.notes.values[place])
+        if heavy is not None:
+            often[heavy[0]] += int(times)
+            shares += [heavy[1]] * int(times)
+    if not often:
+        return ""
+    (name, times), *others = often.most_common()
+    if len(notes) == 1:
+        return f"{view.alphabet.text(name)} has {shares[0]} % of the weight"
+    more = f", another class in {counted(sum(n for _, n in others), 'case')}" if others else ""
+    return f"{view.alphabet.text(name)} has more than half of the weight in {times}{more}"
 
 
 def _notes(view: SummaryView) -> tuple[str, ...]:
-    """What holds for the whole summary."""
+    """How to read the means and their intervals."""
     rows = [row for row in view.results.summary if row.by is None and row.ci_low is not None]
     if not view.scored:
         return ("no case was scored: there are no means",)
@@ -238,7 +196,8 @@ def _notes(view: SummaryView) -> tuple[str, ...]:
     if view.folded:
         notes.append(f"quartiles and extremes: {IN_FILES}")
     if any(row.mean is not None and row.ci_low is None for row in view.results.summary if row.by is None):
-        notes.append(f"{view.alphabet.dash} no interval, no sd: of fewer than two values, or with an infinite one")
+        dash = view.alphabet.dash
+        notes.append(f"{dash} for interval or sd: fewer than two values, or an infinite one")
     if view.scored < FEW_CASES:
         notes.append(f"intervals from {view.scored} cases may be too narrow")
     elif any(row.aggregate == "cases" and row.n < FEW_CASES for row in rows):
@@ -247,7 +206,7 @@ def _notes(view: SummaryView) -> tuple[str, ...]:
 
 
 def unscored(cases: Iterable[CaseRecord]) -> list[CaseRecord]:
-    """The cases that were not scored: those that failed first, since a few of them drown among many left out."""
+    """The cases that were not scored; failed ones first, so that a few of them are not lost among many skipped ones."""
     lost = [record for record in cases if record.status != "scored"]
     return sorted(lost, key=lambda record: UNSCORED.index(record.status))
 
@@ -269,34 +228,18 @@ def _failures(cases: Iterable[CaseRecord], alphabet: Alphabet, *, most: int) -> 
 
 
 def _warnings(view: SummaryView) -> tuple[str, ...]:
-    """What holds for the run, what was said of its cases with how many said it, and means that mislead."""
-    text = view.alphabet.text
-    lines = [text(line) for line in view.results.warnings]
-    examples: dict[str, list[str]] = {}
-    for record in view.results.cases:
-        for warning in dict.fromkeys(record.warnings):
-            examples.setdefault(warning, []).append(record.case)
-        if record.status == "scored" and record.message:
-            examples.setdefault(record.message, []).append(record.case)
-    for warning, cases in examples.items():
-        where = text(cases[0]) if len(cases) == 1 else f"{len(cases)} cases, such as {text(cases[0])}"
-        lines.append(f"{text(warning)} ({where})")
-    if len(lines) > SHOWN_WARNINGS:
-        more = len(lines) - SHOWN_WARNINGS
-        lines = [*lines[:SHOWN_WARNINGS], f"... and {more} more, in the results file"]
-    rows = [row for row in view.results.summary if row.by is None]
-    mixed = list(dict.fromkeys(row.metric for row in rows if " or " in view.units[row.metric]))
-    if mixed:
-        units = view.units[mixed[0]].replace(" or ", " and ")
-        lines.append(f"{', '.join(mixed)}: the mean mixes {units}")
+    """What a reader should know of the whole run; the command line prints it on stderr."""
+    lines = [view.alphabet.text(line) for line in view.results.warnings]
     infinite = int(np.count_nonzero(np.isinf(view.results.scores.values)))
     if infinite:
-        lines.append(f"infinite scores: {infinite}; so is a mean over one, and a spreadsheet leaves them out")
+        lines.append(f"{counted(infinite, 'score')} infinite; a mean over an infinite score is infinite")
     return tuple(lines)
 
 
-def print_run_summary(results: Results, printer: Printer, *, signature: bool = True) -> None:
-    """Print the closing summary of a batch: means with their n, spread, groups, and what was not scored.
+def print_run_summary(
+    results: Results, printer: Printer, *, signature: bool = True, verbose: bool = False, gate: bool = True
+) -> None:
+    """Print the summary of a batch.
 
     Parameters
     ----------
@@ -305,18 +248,49 @@ def print_run_summary(results: Results, printer: Printer, *, signature: bool = T
     printer
         Where to.
     signature
-        Whether the last line is the signature.
+        Whether the last lines are the signature.
+    verbose
+        Whether to print every label, spread, pooled scores, intervals and the whole signature.
+    gate
+        Whether to print the requirements.
     """
     found = run_summary(results, printer.alphabet)
-    lines: list[Line] = [*printer.notes([found.headline], "bold"), []]
-    tables = [found.summary, found.overall, *found.groups, *fitting(found.spread, printer.width), *found.tables]
-    for table in tables:
-        lines += table_lines(table, printer) if table is not None else []
-    if found.notes:
-        lines += [*printer.notes(found.notes), []]
-    if found.failures is not None:
-        lines += table_lines(found.failures, printer)
-    if found.warnings:
-        lines += [*printer.notes([f"warning: {warning}" for warning in found.warnings], "yellow"), []]
-    lines += [[(printer.alphabet.text(results.signature), "dim")]] if signature else []
+    means, headline = found.means, found.headline
+    shortened = means is not None and not verbose and not printer.whole_names and len(means.rows) > FEW_ROWS
+    if means is not None and shortened:
+        means = _worst(means, SummaryView(results=results, alphabet=printer.alphabet))
+        headline = f"{headline}; the {WORST_ROWS} worst by {means.headings[0].token}"
+    lines: list[Line] = [*printer.notes([headline], "bold"), []]
+    lines += means.lines(printer) if means is not None else []
+    lines += _all_remarks(found, printer, notes=verbose or means is None)
+    for table in found.groups:
+        lines += table_lines(table, printer)
+    if verbose:
+        for each in [found.overall, *fitting(found.spread, printer.width), *found.tables]:
+            lines += table_lines(each, printer) if each is not None else []
+    if gate and results.gate:
+        lines += [*gate_lines(results, printer), []]
+    if shortened:
+        lines += printer.notes(["all labels: -v, -o FILE or a pipe"])
+    lines += signature_lines(results, printer, whole=verbose) if signature else []
     printer.print(lines)
+
+
+def _all_remarks(found: RunSummary, printer: Printer, *, notes: bool) -> list[Line]:
+    lines = printer.hanging(found.totals)
+    titled = [*(remark for remark in found.remarks if remark.title), *found.not_scored]
+    lines += printer.hanging((remark.title, remark.where, remark.text) for remark in titled)
+    lines += [line for remark in found.remarks if not remark.title for line in printer.notes([remark.text], "")]
+    lines += printer.notes(found.notes) if notes else []
+    return [*lines, []] if lines else []
+
+
+def _worst(means: ScoreTable, view: SummaryView) -> ScoreTable:
+    """The rows with the worst means by the first metric, and in words the others."""
+    order = view.by_badness(view.tokens[0])
+    ranked = [row for label in order for row in means.rows if (row.number or row.name) == label]
+    rest = [row.cells[0] for row in ranked[WORST_ROWS:]]
+    more = f"{len(means.rows) - WORST_ROWS} more labels"
+    if rest:
+        more += f", {means.headings[0].token} from {rest[0]} to {rest[-1]}".replace("*", "")
+    return replace(means, rows=tuple(ranked[:WORST_ROWS]), more=more)

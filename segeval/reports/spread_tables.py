@@ -90,6 +90,9 @@ def pooled_tables(view: SummaryView) -> list[Table]:
     names = view.names(rows)
     tokens = [token for token in view.tokens if any(row.metric == token for row in rows)]
     cells = [(names[label], *view.means(each, usual_row(each), tokens)) for label, each in rows_by_label(rows).items()]
+    over_labels = view.rows("macro_pooled")
+    if over_labels and len(rows_by_label(rows)) > 1:
+        cells.append(("mean", *view.means(over_labels, usual_row(over_labels), tokens)))
     note = "pooled: from voxel counts summed over cases"
     return [Table(heads=(Head(title="pooled", key=True), *view.heads(tokens)), rows=tuple(cells), notes=(note,))]
 

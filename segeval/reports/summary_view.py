@@ -11,12 +11,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from segeval.metrics import Direction, Quantity, parse
 from segeval.reports.notation import Alphabet, decimals, number
 from segeval.reports.table import Head
 from segeval.results.results import Results
 from segeval.results.rows import ALL
 from segeval.results.run_rows import Aggregate, Summary
+from segeval.results.statistics import badness
 from segeval.text import counted
 
 SHOWN_ROWS = 40
@@ -88,6 +91,13 @@ class SummaryView:
     ) -> list[Summary]:
         """Rows of one kind, of labels or of what is over all of them."""
         return [row for row in self.kinds.get((aggregate, by, group), ()) if (row.label == ALL) is over_labels]
+
+    def by_badness(self, metric: str) -> list[str]:
+        """The labels, by number or name of a region, whose means by a metric are defined, the worst one first."""
+        rows = [row for row in self.rows("cases") if row.metric == metric and row.mean is not None]
+        card = parse(metric).card
+        ranks = badness(np.array([row.mean for row in rows], np.float64), card)
+        return [str(rows[place].label) for place in np.argsort(-ranks, kind="stable").tolist()]
 
     def cell(self, value: float | None, metric: str, *, exact: bool = False) -> str:
         """A statistic, or with `exact` a value of one case."""

@@ -36,7 +36,7 @@ class Head:
     optional: bool = False
 
 
-MARGIN = (Head(title="without", prose=True), Head(title="with", prose=True))
+MARGIN = (Head(title="not scored", prose=True), Head(title="missed / false alarms", prose=True))
 
 
 Cell = TypeVar("Cell")
@@ -97,8 +97,7 @@ def table_lines(table: Table, printer: Printer) -> list[Line]:
         style = "yellow" if head in MARGIN else ""
         column = Column(head=(title, head.unit), cells=cells, right=head.right, prose=head.prose, style=style)
         (keys if head.key else columns).append(column)
-    if printer.width is not None:
-        keys = _narrowed(keys, columns, printer, printer.width)
+    keys = _narrowed(keys, columns, printer, printer.width)
     return [*printer.table(keys, columns), *printer.notes(table.notes), *([[]] if table.notes else [])]
 
 
@@ -132,10 +131,10 @@ def _aligned(tables: Sequence[Table]) -> list[Table]:
     ]
 
 
-def fitting(tables: Sequence[Table], width: int | None) -> list[Table]:
+def fitting(tables: Sequence[Table], width: int) -> list[Table]:
     """Tables of the same columns, aligned, without those that are optional where not all would fit."""
     aligned = _aligned(tables)
-    if width is None or all(_width_of(table) <= width for table in aligned):
+    if all(_width_of(table) <= width for table in aligned):
         return aligned
     return _aligned([table.needed() for table in tables])
 

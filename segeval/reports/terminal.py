@@ -1,9 +1,9 @@
 """Lines of text on a terminal or a pipe; the home of rich.
 
 In a terminal headings are bold and asides dim, and a table that is too wide is continued below. A pipe gets the same
-text without a single escape sequence, as wide as it needs, so that grep and awk find whole rows. NO_COLOR takes the
-escape sequences from a terminal, FORCE_COLOR gives them to a pipe, COLUMNS sets the width of either. Colour never says
-what a word does not. Text from files never reaches rich as markup. Nothing is ever cut.
+text without escape sequences, 120 columns wide where 80 are too few. NO_COLOR takes the escape sequences from a
+terminal, FORCE_COLOR gives them to a pipe, COLUMNS sets the width of either. Colour never says what a word does not.
+Text from files never reaches rich as markup.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ from typing import TextIO
 from segeval.reports.layout import Column, Layout, Line
 from segeval.reports.notation import Alphabet
 
+PIPE_WIDTH = 120  # columns, where COLUMNS does not say otherwise
+PROSE_WIDTH = 80  # columns of sentences in a pipe
+
 
 class Printer:
     """A stream, with all that decides how a text looks on it.
@@ -27,12 +30,16 @@ class Printer:
     color
         Whether to style the text; None asks NO_COLOR, FORCE_COLOR and the stream.
     width
-        Of the terminal, in characters; None asks COLUMNS and the stream, and a pipe has none.
+        Of the terminal, in characters; None asks COLUMNS and the stream.
     """
 
     def __init__(self, stream: TextIO, *, color: bool | None = None, width: int | None = None) -> None:
         self.alphabet = Alphabet.of(stream.encoding)
-        self.width = _width(stream) if width is None else width
+        asked = _columns() if width is None else width
+        in_terminal = stream.isatty()
+        self.width = asked or (_terminal_width(stream) if in_terminal else PIPE_WIDTH)
+        self.prose_width = min(self.width, PROSE_WIDTH) if not asked and not in_terminal else self.width
+        self.whole_names = width is None and not in_terminal
         self.layout = Layout(width=self.width, measure=text_width, chop=chopped)
         self.stream = stream
         self._styled = styled(stream, color)
@@ -47,11 +54,26 @@ class Printer:
 
     def wrapped(self, text: str, *, margin: int = 0) -> list[str]:
         """A text in lines as wide as the stream without a margin, broken between words."""
-        return wrapped(text, None if self.width is None else self.width - margin)
+        return wrapped(text, self.prose_width - margin)
 
     def notes(self, notes: Iterable[str], style: str = "dim") -> list[Line]:
         """Texts in that style, each in lines as wide as the stream."""
         return [[(line, style)] for note in notes for line in self.wrapped(note)]
+
+    def hanging(self, rows: Iterable[Sequence[str]], style: str = "") -> list[Line]:
+        """Rows of texts, one below the other by columns; the last text of a row is wrapped and hangs."""
+        rows = [tuple(row) for row in rows]
+        places = max((len(row) for row in rows), default=0)
+        widths = [
+            max((text_width(row[place]) for row in rows if place < len(row) - 1), default=0) for place in range(places)
+        ]
+        lines: list[Line] = []
+        for *cells, last in rows:
+            start = "".join(f"{cell}{' ' * (widths[place] - text_width(cell))}  " for place, cell in enumerate(cells))
+            margin = min(text_width(start), self.prose_width // 2)
+            first, *more = self.wrapped(last, margin=margin) or [""]
+            lines += [[(start + first, style)], *([(" " * margin + line, style)] for line in more)]
+        return lines
 
     def print(self, lines: Sequence[Line]) -> None:
         """Write the lines."""
@@ -115,13 +137,14 @@ def styled(stream: TextIO, color: bool | None) -> bool:
     return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
-def _width(stream: TextIO) -> int | None:
-    """How wide the stream is; None where it does not end."""
+def _columns() -> int | None:
+    """The width that COLUMNS sets, if it does."""
     columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns) > 0:
-        return int(columns)
-    if not stream.isatty():
-        return None
+    return int(columns) if columns.isdecimal() and int(columns) > 0 else None
+
+
+def _terminal_width(stream: TextIO) -> int:
+    """How wide a terminal is."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or 80
     except (OSError, ValueError):

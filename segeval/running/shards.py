@@ -77,7 +77,7 @@ def merge(parts: Mapping[str, Results]) -> Results:
     return Results(
         version=first.version,
         signature=signature_of(plan, cases, first.settings),
-        footnote=plan.footnote(grids_of(cases)),
+        footnote=plan.footnote(grids_of(cases), first.settings),
         settings=first.settings,
         metrics=first.metrics,
         cases=tuple(cases),

@@ -382,7 +382,7 @@ def collect(
     return Results(
         version=__version__,
         signature=signature_of(plan, cases, settings or {}),
-        footnote=plan.footnote(grids_of(cases)),
+        footnote=plan.footnote(grids_of(cases), settings or {}),
         settings=plan.settings() | dict(settings or {}),
         metrics=tuple(request.token for request in plan.metrics),
         cases=cases,

@@ -87,7 +87,8 @@ class Statement(NamedTuple):
     place
         Its place in the line, after what the conventions say; those without one come last.
     in_footnote
-        Whether it is in the footnote of a paper too.
+        Whether it is in the footnote of a paper, and below a table, too; if not, only where the option does not have
+        its default value.
     """
 
     text: Callable[[Mapping[str, Any]], str]
@@ -170,6 +171,10 @@ class Option(NamedTuple):
         values = made if len(self.settings) > 1 else (made,)
         return {setting.field: each for setting, each in zip(self.settings, values, strict=True)}
 
+    def is_changed(self, settings: Mapping[str, Any]) -> bool:
+        """Whether results with these settings have another value than the default."""
+        return any(settings.get(setting.key, self.default) != self.default for setting in self.settings)
+
     def check_choice(self, value: object) -> None:
         """Refuse what is none of the choices.
 
@@ -205,8 +210,12 @@ def statements_of(
     options: Mapping[str, Option], settings: Mapping[str, Any], *, in_footnote: bool = False
 ) -> list[str]:
     """What the signature line, or a footnote, says of options with these settings."""
-    statements = [option.statement for option in options.values() if option.statement is not None]
-    chosen = [each for each in statements if each.in_footnote or not in_footnote]
+    chosen = [
+        option.statement
+        for option in options.values()
+        if option.statement is not None
+        and (option.statement.in_footnote or not in_footnote or option.is_changed(settings))
+    ]
     texts = [each.text(settings) for each in sorted(chosen, key=lambda each: each.place)]
     return [text for text in texts if text]
 

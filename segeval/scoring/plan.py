@@ -137,7 +137,7 @@ class Plan:
         own = statements_of(BATCH_OPTIONS, {**settings, **self.settings()})
         return " | ".join([f"segeval {__version__}", *self.conventions.statements(grids).values(), *own])
 
-    def footnote(self, grids: Collection[tuple[int, str]]) -> str:
+    def footnote(self, grids: Collection[tuple[int, str]], settings: Mapping[str, Any] = NOTHING) -> str:
         """What a paper says beneath its table: of the signature, what the metrics asked for rest on.
 
         Examples
@@ -161,7 +161,7 @@ class Plan:
         }
         said = self.conventions.statements(grids)
         texts = [text for subject, text in said.items() if needed.get(subject, True)]
-        own = statements_of(BATCH_OPTIONS, self.settings(), in_footnote=True)
+        own = statements_of(BATCH_OPTIONS, {**settings, **self.settings()}, in_footnote=True)
         return "; ".join([f"segeval {__version__}", *texts, *own])
 
     @classmethod

@@ -197,7 +197,7 @@ def page_of(
         warnings=closing.warnings,
         facts=sheet.facts if sheet else (),
         means=() if sheet else tuple(_means(view, closing, rows)),
-        notes=_footnotes(sheet) if sheet else (*closing.notes, *_few_drawn(view)),
+        notes=_remarks_on(sheet) if sheet else (*closing.sentences, *_few_drawn(view)),
         groups=tuple(map(linked, closing.groups)),
         panels=() if sheet else tuple(_panels(view, rows)),
         worst_of="labels" if sheet else "cases",
@@ -253,9 +253,10 @@ def _means(view: SummaryView, closing: RunSummary, rows: Register) -> list[Linke
     return found
 
 
-def _footnotes(sheet: CaseTable) -> tuple[str, ...]:
-    """Those of a single case, less the one about rows that a terminal has no room for: here they are shown."""
-    return tuple(line for line in sheet.footnotes if not line.startswith("not shown"))
+def _remarks_on(sheet: CaseTable) -> tuple[str, ...]:
+    """What a reader of a single case should know, one line each."""
+    heavy = [f"{metric}: {note}" for metric, _, note in sheet.overall if note]
+    return (*heavy, *(f"{title}: {text}" for title, text in sheet.remarks))
 
 
 def _few_drawn(view: SummaryView) -> list[str]:

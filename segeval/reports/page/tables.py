@@ -220,7 +220,7 @@ def over_cases(view: SummaryView, metric: str, register: Register) -> LinkedTabl
         both = over.get("macro_pooled")
         lines.append(
             (
-                Cell("macro", is_head=True),
+                Cell("mean", is_head=True),
                 Cell(share(row.n, row.n + row.n_undefined)),
                 *_described(view, row),
                 Cell(view.cell(both.mean, metric) if both else ""),

@@ -1,0 +1,232 @@
+"""What a reader of the means of a run should know: labels missed, false alarms, cases not scored or suspicious."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segeval.maps.labels import Key
+from segeval.reports.case_table import in_words
+from segeval.reports.notation import UNDEFINED
+from segeval.reports.score_table import STARRED
+from segeval.reports.summary_view import SummaryView, usual_row
+from segeval.results.rows import ABSENT, ALL, UNSCORED, CaseRecord
+from segeval.text import counted, enumerated
+
+MOST_CASES = 6  # that a remark names
+MOST_LABELS = 3  # that are named for a case
+MOST_FAILURES = 20  # cases that did not succeed, each with its reason
+MOST_WARNINGS = 20
+
+TITLES = {"failed": "failed", "missing": "no prediction", "skipped": "skipped"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """One remark.
+
+    Parameters
+    ----------
+    title
+        What it is about; empty for a footnote to a mark in the table.
+    where
+        How many labels or cases, or which case.
+    text
+        The rest.
+    """
+
+    title: str
+    where: str = ""
+    text: str = ""
+
+    @property
+    def line(self) -> str:
+        """All of it on one line."""
+        return ": ".join([*filter(None, [self.title]), " ".join(filter(None, [self.where, self.text]))])
+
+
+def remarks_on(view: SummaryView) -> tuple[Remark, ...]:
+    """All remarks on the cases that were scored, in the order in which they are printed."""
+    return (*_presence(view), *_suspicious(view), *_undefined(view), *_mixed(view))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Presence:
+    """Which labels occur in which map, by case and label."""
+
+    cases: Sequence[str]
+    labels: Sequence[Key]
+    names: Mapping[int | str | None, str]
+    prediction: NDArray[np.bool_]
+    reference: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, view: SummaryView) -> _Presence:
+        """The numbered labels that occur in any map of the scored cases."""
+        results = view.results
+        cases = [record.case for record in results.cases if record.status == "scored"]
+        counts = results.counts.of(cases)
+        labels = [label for label in counts.labels.values if isinstance(label, int)]
+        prediction = np.zeros((len(cases), len(labels)), bool)
+        reference = prediction.copy()
+        rows, columns = counts.cases.places_in(cases), counts.labels.places_in(labels)
+        at = rows[counts.case_codes], columns[counts.label_codes]
+        known = at[1] >= 0
+        true, false, lost, _ = counts.voxels.T
+        prediction[at[0][known], at[1][known]] = (true + false > 0)[known]
+        reference[at[0][known], at[1][known]] = (true + lost > 0)[known]
+        occurs: list[bool] = (prediction | reference).any(axis=0).tolist()
+        return cls(
+            cases=cases,
+            labels=[label for label, found in zip(labels, occurs, strict=True) if found],
+            names=view.names(view.rows("cases")),
+            prediction=prediction[:, occurs],
+            reference=reference[:, occurs],
+        )
+
+
+def _presence(view: SummaryView) -> list[Remark]:
+    """How often labels were missed, were false alarms, or were in neither map."""
+    found = _Presence.of(view)
+    if not found.labels:
+        return []
+    without = ~found.prediction & ~found.reference
+    kinds = (
+        ("missed", found.reference & ~found.prediction, found.reference),
+        ("false alarms", found.prediction & ~found.reference, ~found.reference),
+    )
+    lines = [
+        Remark(
+            title=title,
+            where=f"{np.count_nonzero(those)} of {np.count_nonzero(among)}",
+            text=view.alphabet.text(_cases_and_labels(found, those)),
+        )
+        for title, those, among in kinds
+        if those.any()
+    ]
+    empty = [case for case, row in zip(found.cases, without, strict=True) if row.all()]
+    if empty:
+        text = enumerated(empty, str, most=MOST_CASES, last=", ")
+        lines.append(Remark(title="not in n", where=view.alphabet.text(text), text="no label in either map"))
+    nowhere = _in_no_case(view)
+    if nowhere:
+        total = len({row.label for row in view.rows("cases") if isinstance(row.label, int)})
+        names = "" if len(nowhere) > MOST_CASES else ", ".join(view.alphabet.text(name) for name in nowhere)
+        lines.append(Remark(title="in neither map", where=f"{len(nowhere)} of {counted(total, 'label')}", text=names))
+    return lines
+
+
+def _in_no_case(view: SummaryView) -> list[str]:
+    """The labels that a table names, but no map of any case has."""
+    rows = view.rows("cases")
+    names = view.names(rows)
+    found = {row.label for row in rows if row.n or row.n_undefined == 0}
+    counts = view.results.counts
+    voxels = counts.voxels[:, :3].sum(axis=1) > 0
+    occurring = {counts.labels.values[code] for code in np.unique(counts.label_codes[voxels]).tolist()}
+    return [name for label, name in names.items() if isinstance(label, int) and label not in found | occurring]
+
+
+def _cases_and_labels(found: _Presence, those: NDArray[np.bool_]) -> str:
+    """The cases with most of them first, each with its labels: ``"case_14 all 5 labels, case_04 gallbladder"``."""
+    often: list[int] = those.sum(axis=1).tolist()
+    order = sorted((place for place, count in enumerate(often) if count), key=lambda place: -often[place])
+
+    def words(place: int) -> str:
+        if len(found.labels) == 1:
+            return found.cases[place]
+        if often[place] == len(found.labels):
+            return f"{found.cases[place]} all {len(found.labels)} labels"
+        if often[place] > MOST_LABELS:
+            return f"{found.cases[place]} {often[place]} labels"
+        labels = [found.labels[column] for column in np.flatnonzero(those[place]).tolist()]
+        return f"{found.cases[place]} {' and '.join(found.names.get(label, str(label)) for label in labels)}"
+
+    return enumerated(order, words, most=MOST_CASES, last=", ")
+
+
+def _suspicious(view: SummaryView) -> list[Remark]:
+    """What was noticed about cases, with the case or how many there are."""
+    examples: dict[str, list[str]] = {}
+    for record in view.results.cases:
+        for warning in dict.fromkeys(record.warnings):
+            examples.setdefault(warning, []).append(record.case)
+        if record.status == "scored" and record.message:
+            examples.setdefault(record.message, []).append(record.case)
+    text = view.alphabet.text
+    lines = [
+        Remark(title="look at", where=text(_first(cases)), text=text(warning)) for warning, cases in examples.items()
+    ]
+    if len(lines) > MOST_WARNINGS:
+        more = len(lines) - MOST_WARNINGS
+        lines = [*lines[:MOST_WARNINGS], Remark(title="look at", where=f"{more} more", text="in the results file")]
+    return lines
+
+
+def _first(cases: Sequence[str]) -> str:
+    return cases[0] if len(cases) == 1 else f"{cases[0]} and {counted(len(cases) - 1, 'more case')}"
+
+
+def not_scored(view: SummaryView) -> tuple[Remark, ...]:
+    """The cases that were not scored, each once with its reason."""
+    text = view.alphabet.text
+    lines = []
+    for status in UNSCORED:
+        records = [record for record in view.results.cases if record.status == status]
+        plain = {record.message for record in records} if status != "failed" else set()
+        if len(records) > MOST_CASES and len(plain) == 1:
+            records, names = [], enumerated([record.case for record in records], str, most=MOST_CASES, last=", ")
+            lines.append(Remark(title=TITLES[status], where=text(names)))
+        lines += [
+            Remark(title=TITLES[status], where=text(record.case), text=text(_reason(record)))
+            for record in records[:MOST_FAILURES]
+        ]
+        if len(records) > MOST_FAILURES:
+            more = counted(len(records) - MOST_FAILURES, "more case")
+            lines.append(Remark(title=TITLES[status], where=more, text="in the results file"))
+    return tuple(lines)
+
+
+def _reason(record: CaseRecord) -> str:
+    return record.message or "no reason given"
+
+
+def _undefined(view: SummaryView) -> list[Remark]:
+    """Why a mean is over fewer cases than its row: the footnote to a star."""
+    rows = [row for row in view.rows("cases") if row.n_undefined]
+    usual: dict[Key | None, int] = {}
+    for label in {row.label for row in rows}:
+        usual[label] = usual_row([row for row in view.rows("cases") if row.label == label]).n
+    starred = {(row.label, row.metric) for row in rows if 0 < row.n < usual[row.label]}
+    if not starred:
+        return []
+    scores = view.results.scores
+    missing: dict[str, tuple[set[str], set[Key]]] = {}
+    for place in np.flatnonzero(np.isnan(scores.values)).tolist():
+        score = scores[place]
+        if (score.label, score.metric) in starred and score.note != ABSENT and score.label != ALL:
+            cases, labels = missing.setdefault(score.note or UNDEFINED, (set(), set()))
+            cases.add(score.case)
+            labels.add(score.label)
+    return [_footnote(view, note, cases, labels) for note, (cases, labels) in missing.items()]
+
+
+def _footnote(view: SummaryView, note: str, cases: Collection[str], labels: Collection[Key]) -> Remark:
+    reason = in_words(note)
+    if len(labels) == 1:
+        (label,) = labels
+        reason = reason.replace("does not have the label", f"has no {view.names(view.rows('cases')).get(label, label)}")
+    return Remark(title="", text=f"{STARRED} undefined in {counted(len(cases), 'case')}: {view.alphabet.text(reason)}")
+
+
+def _mixed(view: SummaryView) -> list[Remark]:
+    """The metrics whose values have several units, so that their mean says nothing."""
+    rows = [row for row in view.results.summary if row.by is None]
+    mixed = list(dict.fromkeys(row.metric for row in rows if " or " in view.units[row.metric]))
+    if not mixed:
+        return []
+    units = view.units[mixed[0]].replace(" or ", " and ")
+    return [Remark(title="", text=f"warning: the mean of {', '.join(mixed)} mixes {units}")]

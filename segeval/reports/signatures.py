@@ -1,0 +1,54 @@
+"""The signature as it is printed below a table: what the printed numbers depend on, in two lines at most."""
+
+from __future__ import annotations
+
+from segeval.reports.layout import Line
+from segeval.reports.terminal import Printer, text_width
+from segeval.results.results import Results
+
+MOST_LINES = 2
+SEPARATOR = " | "
+IN_FULL = "... (whole signature: -v)"
+
+
+def signature_lines(results: Results, printer: Printer, *, whole: bool = False) -> list[Line]:
+    """The lines of the signature.
+
+    Parameters
+    ----------
+    results
+        Their footnote states the conventions that their metrics depend on; the signature states all.
+    printer
+        How wide the lines are.
+    whole
+        Whether to print the whole signature on as many lines as it takes.
+    """
+    short = results.footnote and not whole
+    statements = results.footnote.split("; ") if short else results.signature.split(SEPARATOR)
+    lines = _packed([printer.alphabet.text(each) for each in statements], printer.prose_width)
+    if not whole and len(lines) > MOST_LINES:
+        lines = [lines[0], _shortened(lines[1], printer.prose_width)]
+    return [[(line, "dim")] for line in lines]
+
+
+def _packed(statements: list[str], width: int) -> list[str]:
+    """Statements in lines of that width; a line breaks after a separator or, within a statement, between words."""
+    lines = [""]
+    for place, statement in enumerate(statements):
+        words = statement.split(" ")
+        tail = SEPARATOR.rstrip() if place < len(statements) - 1 else ""
+        words[-1] += tail
+        for word in words:
+            longer = f"{lines[-1]} {word}" if lines[-1] else word
+            if text_width(longer) <= width or not lines[-1]:
+                lines[-1] = longer
+            else:
+                lines.append(word)
+    return lines
+
+
+def _shortened(line: str, width: int) -> str:
+    words = line.split(" ")
+    while words and text_width(" ".join([*words, IN_FULL])) > width:
+        words.pop()
+    return " ".join([*words, IN_FULL])
