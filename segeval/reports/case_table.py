@@ -157,7 +157,7 @@ class _CaseView:
         first = scores[0]
         is_region = isinstance(first.label, str)
         cells = {score.metric: self._cell(score.value, score.metric) for score in scores}
-        note = notes_in_words(scores, self.alphabet)
+        note = next((WORDS[note] for note in map(_first_note, scores) if note in WORDS), "")
         return ScoreRow(
             number="" if is_region else str(first.label),
             name=self.alphabet.text(first.label if is_region else first.name or ""),
@@ -205,6 +205,7 @@ class _CaseView:
                 lines.append((title, self._names(groups) + self._penalty([s for g in groups for s in g])))
         if absent:
             lines.append(("in neither map", self._names([by_label[label] for label in by_label if label in absent])))
+        lines += self._other_notes(by_label)
         undefined = Counter(
             score.note or UNDEFINED
             for score in self.scores
@@ -213,6 +214,16 @@ class _CaseView:
         for note, count in undefined.items():
             lines.append((f"{self.alphabet.dash} undefined", f"{counted(count, 'score')}: {in_words(note)}"))
         return [(title, self.alphabet.text(text)) for title, text in lines]
+
+    def _other_notes(self, by_label: Mapping[int | str, Sequence[Score]]) -> list[tuple[str, str]]:
+        """What else the scores of labels say, each once with the labels."""
+        found: dict[str, list[Sequence[Score]]] = {}
+        for group in by_label.values():
+            said = (part for score in group if score.value is not None for part in (score.note or "").split("; "))
+            for part in dict.fromkeys(said):
+                if part and part not in WORDS:
+                    found.setdefault(part, []).append(group)
+        return [("note", f"{self._names(groups)}: {part}") for part, groups in found.items()]
 
     def _names(self, groups: Sequence[Sequence[Score]]) -> str:
         firsts = [group[0] for group in groups]
@@ -231,9 +242,14 @@ class _CaseView:
         return f"; {whose} {which}{value:.2f} {lengths[0].unit}"
 
 
+def _first_note(score: Score) -> str:
+    """The note of a score, without what follows a semicolon."""
+    return (score.note or "").partition("; ")[0]
+
+
 def _says(score: Score, note: str) -> bool:
     """Whether a score has this note, alone or with more behind it, and a value."""
-    return score.value is not None and (score.note or "").partition("; ")[0] == note
+    return score.value is not None and _first_note(score) == note
 
 
 def _is_in_one(score: Score) -> bool:

@@ -20,6 +20,9 @@ from segeval.reports.table import MARGIN, Head, Table
 from segeval.results.rows import UNSCORED, CaseRecord
 
 
+LEFT_OUT = {"missing": "without prediction"}
+
+
 def group_table(view: SummaryView, column: str) -> Table:
     """The mean over labels of each metric by the groups of one column; of each label where there is no such mean."""
     members: dict[str, list[CaseRecord]] = {}
@@ -56,7 +59,7 @@ def _group_rows(
     names = view.names(view.rows("cases"))
     scored, total = sum(record.status == "scored" for record in members), len(members)
     often = Counter(record.status for record in members)
-    lost = [f"{often[status]} {status}" for status in UNSCORED if often[status]]
+    lost = [f"{often[status]} {LEFT_OUT.get(status, status)}" for status in UNSCORED if often[status]]
     overall = (
         view.means(over_all, usual_row(over_all), view.overall)
         if over_all

@@ -103,10 +103,15 @@ class Layout:
     def blocks_with_margin(
         self, keys: Sequence[Column], columns: Sequence[Column], margin: Sequence[Column]
     ) -> list[list[Line]]:
-        """Lay columns out as `blocks` does, with columns at the right margin of the first block, and nothing folded."""
+        """Lay columns out as `blocks` does, with columns at the right margin of the first block, and nothing folded.
+
+        A margin that leaves no room for the first column is left out.
+        """
         keys, margin = ([each for each in some if any(each.cells)] for some in (keys, margin))
         free = math.inf if self.width is None else self.width - sum(self.width_of(each) + GAP for each in keys) + GAP
         room = free - sum(self.width_of(each) + GAP for each in margin)
+        if columns and room < self.width_of(columns[0]) + GAP:
+            margin, room = [], free
         found: list[list[Column]] = [[]]
         for column in columns:
             room -= self.width_of(column) + GAP

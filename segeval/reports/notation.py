@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from segeval.errors import shown
 from segeval.metrics import Direction, Quantity
-from segeval.results.rows import PREDICTION_EMPTY, REFERENCE_EMPTY
+from segeval.results.rows import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY
 
 UNDEFINED = "undefined: "
-WORDS = {PREDICTION_EMPTY: "missed", REFERENCE_EMPTY: "false alarm"}
+WORDS = {PREDICTION_EMPTY: "missed", REFERENCE_EMPTY: "false alarm", ABSENT: "absent"}
 UNITS = {Quantity.LENGTH: "mm", Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}
 FINEST = 6  # decimals: beyond that, two significant digits say more
 

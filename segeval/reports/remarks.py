@@ -78,10 +78,10 @@ class _Presence:
         true, false, lost, _ = counts.voxels.T
         prediction[at[0][known], at[1][known]] = (true + false > 0)[known]
         reference[at[0][known], at[1][known]] = (true + lost > 0)[known]
-        occurs: list[bool] = (prediction | reference).any(axis=0).tolist()
+        occurs = np.any(prediction | reference, axis=0)
         return cls(
             cases=cases,
-            labels=[label for label, found in zip(labels, occurs, strict=True) if found],
+            labels=[label for label, found in zip(labels, occurs.tolist(), strict=True) if found],
             names=view.names(view.rows("cases")),
             prediction=prediction[:, occurs],
             reference=reference[:, occurs],

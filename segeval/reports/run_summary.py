@@ -232,7 +232,7 @@ def _warnings(view: SummaryView) -> tuple[str, ...]:
     lines = [view.alphabet.text(line) for line in view.results.warnings]
     infinite = int(np.count_nonzero(np.isinf(view.results.scores.values)))
     if infinite:
-        lines.append(f"{counted(infinite, 'score')} infinite; a mean over an infinite score is infinite")
+        lines.append(f"{counted(infinite, 'infinite score')}, which make their means infinite")
     return tuple(lines)
 
 

@@ -42,7 +42,7 @@ class ScoreRow:
     note
         For one case: ``"missed"``, ``"false alarm"``, or empty.
     missed, false_alarms
-        For several cases, in how many it was so.
+        For several cases, in how many it was so; None where the row is not about that.
     style
         Of the whole row.
     """
@@ -52,8 +52,8 @@ class ScoreRow:
     cells: tuple[str, ...]
     n: str = ""
     note: str = ""
-    missed: int = 0
-    false_alarms: int = 0
+    missed: int | None = None
+    false_alarms: int | None = None
     style: str = ""
 
 
@@ -101,12 +101,13 @@ class ScoreTable:
         )
         return Table(heads=heads, rows=rows, notes=(self.more,) if self.more else ())
 
-    def _counts(self) -> tuple[list[str], list[str]]:
+    def _counts(self) -> tuple[list[str], ...]:
         """How often each row was missed and was a false alarm; a column of nothing but zeros is empty."""
         missed = [row.missed for row in self.all_rows]
         alarms = [row.false_alarms for row in self.all_rows]
-        empty = [""] * len(missed)
-        return list(map(str, missed)) if any(missed) else empty, list(map(str, alarms)) if any(alarms) else empty
+        return tuple(
+            ["" if count is None or not any(counts) else str(count) for count in counts] for counts in (missed, alarms)
+        )
 
     def lines(self, printer: Printer) -> list[Line]:
         """The lines of the table on a terminal or a pipe, each block followed by an empty line."""

@@ -18,6 +18,7 @@ from segeval.reports.notation import Alphabet
 
 PIPE_WIDTH = 120  # columns, where COLUMNS does not say otherwise
 PROSE_WIDTH = 80  # columns of sentences in a pipe
+INDENT = 4  # columns, of a text that has no room beside its title
 
 
 class Printer:
@@ -70,9 +71,12 @@ class Printer:
         lines: list[Line] = []
         for *cells, last in rows:
             start = "".join(f"{cell}{' ' * (widths[place] - text_width(cell))}  " for place, cell in enumerate(cells))
-            margin = min(text_width(start), self.prose_width // 2)
-            first, *more = self.wrapped(last, margin=margin) or [""]
-            lines += [[(start + first, style)], *([(" " * margin + line, style)] for line in more)]
+            margin = text_width(start)
+            if not last or 2 * margin > self.prose_width:  # no room beside it
+                lines.append([(start.rstrip(), style)])
+                start, margin = " " * INDENT, INDENT
+            more = self.wrapped(last, margin=margin) if last else []
+            lines += [[((" " * margin if place else start) + line, style)] for place, line in enumerate(more)]
         return lines
 
     def print(self, lines: Sequence[Line]) -> None:

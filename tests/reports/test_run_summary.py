@@ -46,37 +46,71 @@ def three_of_five(**options: object) -> Results:
 def test_mean_stands_beside_its_n_and_what_it_is_over() -> None:
     """Dice of label 1: (1 + 1/2 + 0) / 3; hd 0, 1 and the diagonal of 1 x 5 pixels of 1 mm, sqrt(1 + 25)."""
     found = run_summary(three_of_five(), Alphabet())
-    assert found.headline == "5 cases: 3 scored, 1 failed, 1 missing; 2 labels"
-    first, second, macro, _ = rows_of(found.summary)
-    assert (first["n"], first["dice ↑"], first["sensitivity ↑"]) == ("3/5", "0.5000", "0.5000")
+    assert found.headline == "5 cases: 3 scored, 2 not scored; 2 labels"
+    first, second, mean, where_found = rows_of(found.summary)
+    assert (first["n"], first["dice ↑"], first["sensitivity ↑"]) == ("3", "0.5000", "0.5000")
     assert first["hd ↓"] == f"{(0 + 1 + math.sqrt(26)) / 3:.2f}"
-    assert (first["without"], first["with"]) == ("", "1 missed")
-    assert (second["n"], second["dice ↑"], second["without"], second["with"]) == (
-        "1/5", "0.0000", "2 absent", "1 false alarm",
-    )  # fmt: skip
+    assert (first["missed"], first["false alarms"]) == ("1", "0")
+    assert (second["n"], second["dice ↑"], second["missed"], second["false alarms"]) == ("1", "0.0000", "0", "1")
     assert second["sensitivity ↑"] == DASH
-    assert (macro[""], macro["n"], macro["dice ↑"]) == ("macro", "2", "0.2500")
-    assert macro["with"] == "1 missed, 1 false alarm"
-    assert macro["sensitivity ↑"] == "(1) 0.5000"
-    assert found.summary is not None
-    less = "(1) 0.5000: a mean over 1 label, not n: undefined scores make the difference"
-    assert less in found.summary.notes
-    assert "n: of 5 references; in no mean are 1 failed, 1 missing" in found.summary.notes
-    assert f"{DASH} undefined: 1 score, reference empty" in found.summary.notes
-    assert "where one is empty, a distance is the penalty: the image's diagonal" in found.summary.notes
+    assert (mean["name"], mean["dice ↑"], mean["missed"], mean["false alarms"]) == ("mean", "0.2500", "1", "1")
+    assert mean["sensitivity ↑"] == "0.5000"
+    assert (where_found["name"], where_found["dice ↑"], where_found["hd ↓"]) == ("where found", "0.7500", "0.50")
+    assert [remark.line for remark in found.remarks] == [
+        "missed: 1 of 3 c 1",
+        "false alarms: 1 of 3 b 2",
+    ]
+    assert [remark.line for remark in found.not_scored] == [
+        "failed: d p/d.nii: it is cut short",
+        "no prediction: e no reason given",
+    ]
+
+
+def test_where_found_is_there_only_if_a_label_was_missed_or_is_a_false_alarm() -> None:
+    plan = plan_of(metrics="dice")
+    results = collect([scored(case, [[1, 2, 2]], [[1, 1, 2]], plan) for case in "ab"], plan)
+    assert [row["name"] for row in rows_of(run_summary(results, Alphabet()).summary)] == ["", "", "mean"]
 
 
 def test_mean_over_another_n_than_its_row_is_marked() -> None:
     """Sensitivity is undefined where the reference is empty, the other two are not."""
-    plan = plan_of(metrics="dice,sensitivity,hd")
+    plan = plan_of(metrics="dice,sensitivity,hd", labels={1: "liver"})
     both = [[1, 1, 0]]
     outcomes = [scored("a", both, both, plan), scored("b", both, both, plan), scored("c", both, [[0, 0, 0]], plan)]
     found = run_summary(collect(outcomes, plan), Alphabet())
-    label, pooled = rows_of(found.summary)
-    assert (label["n"], label["dice ↑"], label["sensitivity ↑"]) == ("3", "0.6667", "(2) 1.0000")
-    assert pooled["dice ↑"] == "0.8000"  # 2 * 4 / (2 * 4 + 2)
-    assert found.summary is not None
-    assert found.summary.notes[0] == "(2) 1.0000: a mean over 2 cases, not n: undefined scores make the difference"
+    (label,) = rows_of(found.summary)
+    assert (label["n"], label["dice ↑"], label["sensitivity ↑"]) == ("3", "0.6667", "1.0000*")
+    assert rows_of(found.tables[0])[0]["dice ↑"] == "0.8000"  # pooled: 2 * 4 / (2 * 4 + 2)
+    assert found.remarks[-1].line == "* undefined in 1 case: the reference has no liver"
+
+
+def test_cases_are_named_once_with_most_missed_labels_first() -> None:
+    plan = plan_of(metrics="dice", labels={1: "liver", 2: "spleen"})
+    both, nothing = [[1, 2, 0]], [[0, 0, 0]]
+    outcomes = [
+        scored("a", [[1, 0, 0]], both, plan),
+        scored("b", nothing, both, plan),
+        scored("c", nothing, nothing, plan),
+        scored("d", both, both, plan),
+    ]
+    found = run_summary(collect(outcomes, plan), Alphabet())
+    assert [remark.line for remark in found.remarks] == [
+        "missed: 3 of 6 b all 2 labels, a spleen",
+        "not in n: c no label in either map",
+    ]
+
+
+def test_the_class_with_most_of_the_weight_is_named_with_how_often() -> None:
+    plan = plan_of(metrics="generalized_dice,mean_dice", labels={1: "liver", 2: "spleen"})
+    outcomes = [scored(case, [[1, 1, 2, 0, 0]], [[1, 1, 2, 0, 0]], plan) for case in "ab"]
+    outcomes.append(scored("c", [[1, 2, 2, 2, 0]], [[1, 2, 2, 2, 2]], plan))
+    found = run_summary(collect(outcomes, plan), Alphabet())
+    mean, generalized = found.totals
+    assert mean[0] == "mean_dice"  # before the generalized one, which weighs small classes most
+    assert mean[2] == "mean of 3 cases"
+    share = {"spleen": 1 / (1 / 2 + 1 / 2 + 1), "liver": 1 / (1 + 1 / 4)}
+    assert share["spleen"] == 0.5  # not more than half
+    assert generalized[2] == "mean of 3 cases; liver has more than half of the weight in 1"
 
 
 def test_spread_has_statistics_by_their_names_and_the_worst_case() -> None:
@@ -88,7 +122,7 @@ def test_spread_has_statistics_by_their_names_and_the_worst_case() -> None:
     assert hd.rows[0][-1] == f"{math.sqrt(26):.2f} c"
     assert [head.title for head in sensitivity.heads[1:]] == ["ci_low", "ci_high", "sd", "median", "0 to 1", "worst"]
     assert "intervals from 3 cases may be too narrow" in found.notes
-    assert f"{DASH} no interval, no sd: of fewer than two values, or with an infinite one" in found.notes
+    assert f"{DASH} for interval or sd: fewer than two values, or an infinite one" in found.notes
 
 
 def test_groups_keep_what_was_not_scored() -> None:
@@ -96,15 +130,15 @@ def test_groups_keep_what_was_not_scored() -> None:
     (table,) = run_summary(three_of_five(), Alphabet()).groups
     rows = {row["site"]: row for row in rows_of(table)}
     assert (rows["X"]["cases"], rows["X"]["dice ↑"]) == ("1", "(1) 1.0000")
-    assert (rows["Y"]["cases"], rows["Y"]["dice ↑"], rows["Y"]["without"]) == ("2/3", "0.1250", "1 failed")
-    assert (rows["Z"]["cases"], rows["Z"]["dice ↑"], rows["Z"]["without"]) == ("0/1", DASH, "1 missing")
+    assert (rows["Y"]["cases"], rows["Y"]["dice ↑"], rows["Y"]["not scored"]) == ("2/3", "0.1250", "1 failed")
+    assert (rows["Z"]["cases"], rows["Z"]["dice ↑"], rows["Z"]["not scored"]) == ("0/1", DASH, "1 without prediction")
     assert table.notes == ("(1) 1.0000: a mean over 1 label, not over all 2",)
 
 
 def test_groups_of_a_single_label_have_its_own_n() -> None:
     (table,) = run_summary(three_of_five(only=[1]), Alphabet()).groups
     rows = {row["site"]: row for row in rows_of(table)}
-    assert (rows["Y"]["n"], rows["Y"]["dice ↑"], rows["Y"]["with"]) == ("2/3", "0.2500", "1 missed")
+    assert (rows["Y"]["n"], rows["Y"]["dice ↑"], rows["Y"]["missed / false alarms"]) == ("2/3", "0.2500", "1 missed")
     assert (rows["Z"]["n"], rows["Z"]["dice ↑"]) == ("0/1", DASH)
 
 
@@ -134,8 +168,8 @@ def test_mixed_units_and_infinities_are_warned_of() -> None:
     plan = plan_of(metrics="hd", penalty="inf")
     outcomes = [scored("a", [[1]], [[1]], plan, unit="px"), scored("b", [[0]], [[1]], plan)]
     found = run_summary(collect(outcomes, plan), Alphabet())
-    assert "hd: the mean mixes mm and px" in found.warnings
-    assert "infinite scores: 1; so is a mean over one, and a spreadsheet leaves them out" in found.warnings
+    assert found.remarks[-1].line == "warning: the mean of hd mixes mm and px"
+    assert "1 infinite score, which make their means infinite" in found.warnings
     assert rows_of(found.summary)[0]["hd ↓"] == "inf"
     assert found.summary is not None
     assert found.summary.heads[3].unit == "mm or px"
@@ -155,7 +189,8 @@ def test_prediction_counted_as_empty_is_said() -> None:
     cases = tuple(
         replace(each, message="there is no prediction") if each.case == "c" else each for each in results.cases
     )
-    assert "there is no prediction (c)" in run_summary(replace(results, cases=cases), Alphabet()).warnings
+    remarks = run_summary(replace(results, cases=cases), Alphabet()).remarks
+    assert "look at: c there is no prediction" in [remark.line for remark in remarks]
 
 
 def test_failures_come_before_what_was_left_out_on_purpose() -> None:
@@ -163,7 +198,10 @@ def test_failures_come_before_what_was_left_out_on_purpose() -> None:
     outcomes = [unscored(f"s{n}", "skipped", "no prediction") for n in range(30)]
     outcomes += [unscored("m", "missing", None), unscored("f", "failed", "cut short")]
     found = run_summary(collect(outcomes, plan), Alphabet())
-    assert found.headline == "32 cases: 1 failed, 1 missing, 30 skipped"
+    assert found.headline == "32 cases: 0 scored, 32 not scored"
+    lines = [remark.line for remark in found.not_scored]
+    assert lines[:2] == ["failed: f cut short", "no prediction: m no reason given"]
+    assert lines[2:] == ["skipped: s0, s1, s2, s3, s4, s5 and 24 more"]
     assert found.failures is not None
     assert [row[0] for row in found.failures.rows[:3]] == ["f", "m", "s0"]
     assert found.failures.rows[1] == ("m", "missing", "no reason given")
@@ -175,25 +213,36 @@ def test_warnings_are_said_once_with_an_example() -> None:
     results = three_of_five()
     cases = [replace(record, warnings=("odd", f"of {record.case}")) for record in results.cases]
     found = run_summary(replace(results, cases=tuple(cases), warnings=("whole",)), Alphabet())
-    assert found.warnings[:3] == ("whole", "odd (5 cases, such as a)", "of a (a)")
-    many = replace(results, warnings=tuple(f"w{n}" for n in range(30)))
-    assert run_summary(many, Alphabet()).warnings[-1] == "... and 10 more, in the results file"
+    lines = [remark.line for remark in found.remarks if remark.title == "look at"]
+    assert lines[:2] == ["look at: a and 4 more cases odd", "look at: a of a"]
+    assert found.warnings[0] == "whole"
+    cases = [replace(record, warnings=tuple(f"w{n}" for n in range(30))) for record in results.cases]
+    many = run_summary(replace(results, cases=tuple(cases)), Alphabet()).remarks
+    assert [remark.line for remark in many if remark.title == "look at"][-1] == "look at: 10 more in the results file"
 
 
-def test_labels_without_any_value_are_counted_not_shown() -> None:
+def test_labels_that_occur_in_no_case_are_counted_not_shown() -> None:
     plan = plan_of(metrics="dice", labels={n: f"organ {n}" for n in range(1, 60)})
     found = run_summary(collect([scored(case, [[1]], [[1]], plan) for case in "ab"], plan), Alphabet())
-    assert [row["name"] for row in rows_of(found.summary)] == ["organ 1", "macro", "macro_pooled"]
-    assert found.summary is not None
-    assert found.summary.notes[0] == "not shown: 58 labels without any value"
+    assert [row["name"] for row in rows_of(found.summary)] == ["organ 1"]
+    assert found.headline == "2 cases, all scored; 1 of 59 labels"
+    assert [remark.line for remark in found.remarks] == ["in neither map: 58 of 59 labels"]
 
 
-def test_many_labels_are_folded() -> None:
+def test_a_terminal_shows_the_worst_of_many_labels_and_counts_the_rest() -> None:
     text = printed(print_run_summary, many_labels(), width=80)
-    assert len(text.splitlines()) < 70
-    assert "organ_40" in text
-    assert "organ_41" not in text
-    assert "not shown: 64 more of 104 labels, they are in the files that -o writes" in text
+    assert len(text.splitlines()) <= 30
+    assert "the 12 worst by dice" in text.splitlines()[0]
+    rows = [line for line in text.splitlines() if re.match(r" *\d+ organ", line)]
+    assert len(rows) == 12
+    assert rows[0].split() == ["104", "organ_104", "2", "0.5000", "52.00"]
+    assert "    92 more labels, dice from 1.0000 to 1.0000" in text
+    for everything in (
+        printed(print_run_summary, many_labels(), width=80, verbose=True),
+        printed(print_run_summary, many_labels()),
+        "".join(to_markdown(many_labels())),
+    ):
+        assert all(f"organ_{n}" in everything for n in range(1, 105))
     (worst,) = run_summary(many_labels(), Alphabet()).tables
     assert worst.rows[0] == ("dice ↑", "0.5000", "organ_104", "0.0000", "organ_104", "b")
 
@@ -202,7 +251,7 @@ def test_one_case_has_no_spread() -> None:
     plan = plan_of(metrics="dice")
     results = collect([scored("a", [[1, 2]], [[1, 2]], plan)], plan)
     found = run_summary(results, Alphabet())
-    assert found.headline == "1 case: 1 scored; 2 labels"
+    assert found.headline == "1 case, all scored; 2 labels"
     assert (found.spread, found.tables, found.notes) == ((), (), ())
     assert "<sub>" in "".join(to_markdown(results))
     assert "- prediction: p/a" in "".join(to_markdown(results))
@@ -222,13 +271,13 @@ def test_nothing_to_score_and_nothing_scored_are_said() -> None:
     assert "no case was scored: there are no means" in "".join(to_markdown(nothing_scored(1)))
 
 
-@pytest.mark.parametrize("width", [36, 45, 60, 80, 120, None])
-def test_every_number_is_whole_at_every_width(width: int | None) -> None:
-    wide = printed(print_run_summary, awkward_batch())
-    text = printed(print_run_summary, awkward_batch(), width=width)
+@pytest.mark.parametrize("width", [45, 60, 80, 100, 120, None])
+@pytest.mark.parametrize("verbose", [False, True])
+def test_every_number_is_whole_at_every_width(width: int | None, verbose: bool) -> None:
+    wide = printed(print_run_summary, awkward_batch(), verbose=verbose)
+    text = printed(print_run_summary, awkward_batch(), width=width, verbose=verbose)
     assert set(NUMBER.findall(wide)) == set(NUMBER.findall(text))
-    if width is not None:
-        assert max(text_width(line) for line in text.splitlines()[:-1]) <= width
+    assert max(text_width(line) for line in text.splitlines()) <= (width or 120)
 
 
 def test_log_is_plain_and_ascii_where_it_must() -> None:
@@ -236,6 +285,7 @@ def test_log_is_plain_and_ascii_where_it_must() -> None:
     assert "dice ^" in text
     assert "\x1b" not in printed(print_run_summary, awkward_batch())
     assert not re.search(r"[─│┃━┏…]| $", printed(print_run_summary, awkward_batch()), re.MULTILINE)
+    assert "~" in printed(print_run_summary, awkward_batch(), encoding="ascii", width=80)
 
 
 @pytest.mark.parametrize("width", [None, 80])
@@ -245,22 +295,45 @@ def test_styles_add_nothing_but_escape_sequences(width: int | None) -> None:
     assert ANSI.sub("", styled) == printed(print_run_summary, awkward_batch(), color=False, width=width)
 
 
-def test_signature_is_last_and_can_be_left_out() -> None:
+def test_signature_is_last_in_two_lines_and_can_be_left_out() -> None:
     results = awkward_batch()
-    assert printed(print_run_summary, results).endswith(f"{results.signature}\n")
-    assert results.signature not in printed(print_run_summary, results, signature=False)
+    text = printed(print_run_summary, results)
+    signature = text[text.rindex("\n\n") + 2 :]
+    assert signature.startswith("segeval ")
+    assert "tolerance" not in signature  # no printed number depends on it
+    assert len(signature.splitlines()) <= 2
+    assert signature not in printed(print_run_summary, results, signature=False)
+    whole = printed(print_run_summary, results, verbose=True)
+    assert " ".join(whole[whole.rindex("\n\n") + 2 :].split()) == results.signature
+
+
+def test_a_long_signature_is_cut_after_two_lines_and_says_where_it_is_whole() -> None:
+    results = replace(awkward_batch(), footnote="; ".join(f"statement {n}" for n in range(40)))
+    text = printed(print_run_summary, results, width=80)
+    signature = text[text.rindex("\n\n") + 2 :].splitlines()
+    assert len(signature) == 2
+    assert signature[1].endswith("... (whole signature: -v)")
+    assert max(map(len, signature)) <= 80
 
 
 def test_gate_names_the_worst_case_where_there_is_one() -> None:
     text = printed(print_gate, awkward_batch(), width=80)
     assert max(map(text_width, text.splitlines())) <= 80
-    assert text.splitlines()[0].split() == ["requirement", "found", "worst", "case"]
+    assert text.splitlines()[0].split() == ["dice", ">=", "0.9", "found", "worst", "case"]
     assert "worst case" not in printed(print_gate, awkward())
-    long = Verdict(requirement="liver:dice=0.9", value=0.5, passed=False, worst_case="case_of_" * 20)
-    folded = printed(print_gate, replace(awkward(), gate=(long,)), width=80)
-    assert max(map(len, folded.splitlines())) <= 80
-    first, *rest = folded.splitlines()[1:]
-    assert "".join([first.partition("FAILED")[2].strip(), *map(str.strip, rest)]) == "case_of_" * 20
+
+
+def test_gate_lists_what_is_not_met_and_counts_the_rest() -> None:
+    verdicts = [
+        Verdict(requirement=f"organ {n}:dice=0.9", value=0.8 + n / 100, passed=n >= 10, worst_case=f"case_{n}")
+        for n in range(15)
+    ]
+    text = printed(print_gate, replace(awkward(), gate=tuple(verdicts)), width=80)
+    assert text.splitlines()[1].split() == ["not", "met", "0.8000", "case_0", "organ", "0"]
+    assert text.splitlines()[-1] == "  met        by 5 labels, lowest 0.9000 organ 10"
+    assert len(text.splitlines()) == 12
+    met = printed(print_gate, replace(awkward(), gate=tuple(verdicts[10:])), width=80)
+    assert met == "dice >= 0.9  met by 5 labels, lowest 0.9000 organ 10\n"
 
 
 def test_markdown_is_folded_and_every_row_has_its_cells() -> None:
@@ -273,4 +346,4 @@ def test_markdown_is_folded_and_every_row_has_its_cells() -> None:
 
 
 def test_one_case_that_failed_is_an_overview_in_markdown() -> None:
-    assert "".join(to_markdown(nothing_scored(1))).startswith("**1 case: 1 failed**\n\n")
+    assert "".join(to_markdown(nothing_scored(1))).startswith("**1 case: 0 scored, 1 not scored**\n\n")
