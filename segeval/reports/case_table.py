@@ -14,11 +14,12 @@ import numpy as np
 
 from segeval.maps.labels import number_of
 from segeval.metrics import parse
+from segeval.reports.gate_table import gate_lines
 from segeval.reports.layout import Line
 from segeval.reports.notation import UNDEFINED, WORDS, Alphabet, Heading, decimals, grid_line, number
 from segeval.reports.score_table import ScoreRow, ScoreTable, note_style
 from segeval.reports.signatures import signature_lines
-from segeval.reports.terminal import Printer
+from segeval.reports.terminal import Printer, fact_lines
 from segeval.results.results import Results
 from segeval.results.rows import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Score
 from segeval.results.statistics import weighted_mean
@@ -274,7 +275,9 @@ def notes_in_words(scores: Iterable[Score], alphabet: Alphabet) -> str:
     return "; ".join(WORDS.get(note, alphabet.text(note)) for note in notes)
 
 
-def print_scores(results: Results, printer: Printer, *, signature: bool = True, verbose: bool = False) -> None:
+def print_scores(
+    results: Results, printer: Printer, *, signature: bool = True, verbose: bool = False, gate: bool = True
+) -> None:
     """Print the table of each case.
 
     Parameters
@@ -287,17 +290,21 @@ def print_scores(results: Results, printer: Printer, *, signature: bool = True, 
         Whether the last lines are the signature.
     verbose
         Whether to print the files, every label that a table names, and the whole signature.
+    gate
+        Whether to print the requirements.
     """
     lines: list[Line] = []
     for table in case_tables(results, printer.alphabet, all_labels=verbose):
         lines += _lines(table, printer, verbose=verbose)
+    if gate and results.gate:
+        lines += [*gate_lines(results, printer), []]
     if signature:
         lines += signature_lines(results, printer, whole=verbose)
     printer.print(lines)
 
 
 def _lines(table: CaseTable, printer: Printer, *, verbose: bool) -> list[Line]:
-    lines = printer.hanging(table.facts, "dim") if verbose else printer.hanging([(table.summary,)])
+    lines = fact_lines(table.facts) if verbose else printer.hanging([(table.summary,)])
     lines.append([])
     if table.scores.rows:
         lines += table.scores.lines(printer)

@@ -70,11 +70,12 @@ def print_gate(results: Results, printer: Printer) -> None:
 
 def verdict_line(results: Results) -> str:
     """The requirements in one sentence: ``"4 of 5 requirements not met"``; empty where there is none."""
-    missed = sum(not verdict.passed for verdict in results.gate)
-    if missed:
-        return f"{missed} of {counted(len(results.gate), 'requirement')} not met"
-    count = len(results.gate)
-    return f"{count} of {counted(count, 'requirement')} met" if count else ""
+    count, missed = len(results.gate), sum(not verdict.passed for verdict in results.gate)
+    if not count:
+        return ""
+    if count == 1:
+        return "requirement not met" if missed else "requirement met"
+    return f"{missed} of {count} requirements not met" if missed else f"all {count} requirements met"
 
 
 def _without_label(verdict: Verdict) -> str:

@@ -19,7 +19,6 @@ from segeval.reports.summary_view import (
 from segeval.reports.table import MARGIN, Head, Table
 from segeval.results.rows import UNSCORED, CaseRecord
 
-
 LEFT_OUT = {"missing": "without prediction"}
 
 

@@ -46,7 +46,7 @@ def print_metrics_table(cards: Iterable[Metric], printer: Printer) -> None:
     ]
     wide = Layout(width=None, measure=text_width, chop=chopped)
     width = sum(wide.width_of(column) + GAP for column in columns) - GAP
-    if printer.width is None or width <= printer.width:
+    if printer.whole_names or width <= printer.width:  # a pipe gets one line for each metric
         lines = wide.blocks([], columns)[0]
     else:
         lines = [line for card in cards for line in _brief(card, printer)]
@@ -94,7 +94,14 @@ def print_card(card: Metric, printer: Printer) -> None:
     margin = max(len(title) for title, _ in facts) + GAP
     lines: list[Line] = [[(asked(card), "bold"), (f"  {text(card.title)}", "")], []]
     for paragraph in (card.summary, card.description):
-        lines += [[(line, "")] for line in wrapped(text(paragraph), printer.width or PROSE_WIDTH)] if paragraph else []
+        lines += (
+            [
+                [(line, "")]
+                for line in wrapped(text(paragraph), printer.width if not printer.whole_names else PROSE_WIDTH)
+            ]
+            if paragraph
+            else []
+        )
     lines.append([])
     for title, fact in facts:
         first, *rest = printer.wrapped(fact, margin=margin)

@@ -290,10 +290,14 @@ def test_requirements(capsys: pytest.CaptureFixture[str]) -> None:
     assert met.code == 0
     missed = call(capsys, "score", *PAIR, "-m", "dice", "--require", "liver:dice=0.9", "--require", "5:dice=0.5")
     assert missed.code == 4
-    assert missed.cause == "error: 1 of 2 requirements not met: gallbladder:dice=0.5 (found 0)"
+    assert missed.cause == "FAILED: 1 of 2 requirements not met"
     assert "0.9578" in missed.out
+    elsewhere = call(capsys, "score", *PAIR, "-m", "dice", "--require", "5:dice=0.5", "-f", "csv", "-q")
+    assert elsewhere.err == "FAILED: requirement not met: gallbladder:dice=0.5 (found 0)\n"
+    assert met.cause == "passed: all 2 requirements met"
     every = call(capsys, "score", *PAIR, "-m", "dice", "--require", "dice=0.9")
-    assert every.cause == "error: 1 of 5 requirements not met: gallbladder:dice=0.9 (found 0)"
+    assert every.cause == "FAILED: 1 of 5 requirements not met"
+    assert every.out.split("not met")[1].split()[:2] == ["0", "gallbladder"]
     quiet = call(capsys, "score", *PAIR, "-q", "--require", "gallbladder:hd=5")
     assert quiet.code == 4
     assert quiet.err.splitlines() == [quiet.cause]
@@ -302,7 +306,8 @@ def test_requirements(capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_is_undefined_fails(capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "score", *case(5), "-m", "dice", "--require", "gallbladder:sensitivity=0")
     assert answer.code == 4
-    assert answer.cause == "error: requirement not met: gallbladder:sensitivity=0 (found undefined)"
+    assert answer.cause == "FAILED: requirement not met"
+    assert "undefined  gallbladder" in answer.out
 
 
 def test_equality_passes(capsys: pytest.CaptureFixture[str]) -> None:

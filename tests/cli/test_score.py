@@ -333,7 +333,9 @@ def test_formats(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     answer = call(capsys, "score", *PAIR, "-f", kind, "-o", path)
     assert answer.code == 0
     assert answer.out == path.read_text(encoding="utf-8")
-    assert answer.err.startswith("segeval ")
+    wrote, signature = answer.err.splitlines()
+    assert wrote == f"wrote {path}"
+    assert signature.startswith("segeval ")
     assert "gallbladder" in answer.out
     if kind == "csv":
         assert len({len(row) for row in csv.reader(io.StringIO(answer.out))}) == 1
@@ -355,7 +357,8 @@ def test_several_outputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     paths = [tmp_path / f"scores{suffix}" for suffix in FORMATS.values()]
     answer = call(capsys, "score", *PAIR, *(word for path in paths for word in ("-o", path)))
     assert answer.code == 0
-    assert answer.out.startswith("prediction ")
+    assert answer.out.startswith("case_04: ")
+    assert answer.err == f"wrote {', '.join(map(str, paths))}\n"
     assert sorted(tmp_path.iterdir()) == sorted(paths)
     assert all("gallbladder" in path.read_text(encoding="utf-8") for path in paths)
 
@@ -394,4 +397,4 @@ def test_labels_of_0_and_255(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_nothing_to_score(capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "score", *case(13), "-m", "dice")
     assert answer.code == 0
-    assert "no label to score in either map" in answer.out
+    assert "no label in either map" in answer.out

@@ -487,7 +487,7 @@ def test_of_a_single_case_every_row_is_shown_and_no_note_denies_it() -> None:
     page = page_of(results)[1]
     assert len(rows_of_scores(page)) == 39
     assert "not shown" not in page.text
-    assert "undefined: " in page.text  # the other notes are there
+    assert "in neither map: " in page.text
 
 
 def test_the_worst_case_over_all_labels_is_a_link() -> None:

@@ -76,7 +76,7 @@ def three_cases() -> Results:
 
 def printed(results: Results, width: int | None, encoding: str = "utf-8") -> str:
     stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="")
-    print_run_summary(results, Printer(stream, color=False, width=width), signature=False)
+    print_run_summary(results, Printer(stream, color=False, width=width), signature=False, verbose=True)
     stream.seek(0)
     return stream.read()
 

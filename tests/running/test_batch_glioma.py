@@ -59,7 +59,7 @@ def test_every_reference_is_accounted_for(
     outputs = ["-o", tmp_path / "r.json", "-o", tmp_path / "r.csv", "-o", tmp_path / "r.xlsx"]
     answer = call(capsys, "batch", *folders, "-m", "dice,hd@95", *regions, *outputs)
     assert answer.code == 3
-    assert answer.cause.startswith("error: 3 of 10 cases could not be scored: ")
+    assert answer.cause.startswith("error: 3 of 10 cases were not scored")
     found = json.loads((tmp_path / "r.json").read_text())
     cases = {record["case"]: record for record in found["cases"]}
     assert len(cases) == 10
