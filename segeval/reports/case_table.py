@@ -26,6 +26,7 @@ from segeval.results.statistics import weighted_mean
 from segeval.text import counted, enumerated
 
 MOST_NAMED = 6  # labels in a remark
+MOST_ABSENT = 8  # labels in neither map that are named
 REASONS = {
     PREDICTION_EMPTY: "the prediction does not have the label",
     REFERENCE_EMPTY: "the reference does not have the label",
@@ -205,7 +206,9 @@ class _CaseView:
             if groups:
                 lines.append((title, self._names(groups) + self._penalty([s for g in groups for s in g])))
         if absent:
-            lines.append(("in neither map", self._names([by_label[label] for label in by_label if label in absent])))
+            lines.append(
+                ("in neither map", self._absent_names([by_label[each] for each in by_label if each in absent]))
+            )
         lines += self._other_notes(by_label)
         undefined = Counter(
             score.note or UNDEFINED
@@ -229,6 +232,13 @@ class _CaseView:
     def _names(self, groups: Sequence[Sequence[Score]]) -> str:
         firsts = [group[0] for group in groups]
         return enumerated(firsts, lambda each: each.name or str(each.label), most=MOST_NAMED, last=", ")
+
+    def _absent_names(self, groups: Sequence[Sequence[Score]]) -> str:
+        if len(groups) <= MOST_ABSENT:
+            return enumerated(
+                [group[0].name or str(group[0].label) for group in groups], str, most=MOST_ABSENT, last=", "
+            )
+        return f"{counted(len(groups), 'label')} (-v lists them)"
 
     def _penalty(self, scores: Iterable[Score]) -> str:
         """What stands for the distances of labels that one map lacks, if distances are among the scores."""

@@ -233,4 +233,4 @@ def test_markdown_shows_names_as_they_are(text: str, expected: str) -> None:
 def test_markdown_rows_have_equally_many_cells() -> None:
     lines = [line for line in "".join(to_markdown(awkward())).splitlines() if line.startswith("| ")]
     bars = [line.replace("\\|", "").count("|") for line in lines]
-    assert bars == [9] * 10 + [3] * 3 + [4] * 6
+    assert bars == [9] * 12 + [3] * 3 + [4] * 6

@@ -43,7 +43,7 @@ def test_pipe_is_plain_and_one_row_is_one_line() -> None:
     text = printed(print_scores, awkward())
     assert "\x1b" not in text
     assert not re.search(r"[─│┃━┏]|\.\.\.|…| $", text, re.MULTILINE)
-    (row,) = [line for line in text.splitlines() if "[red]liver[/red]" in line]
+    (row,) = [line for line in text.splitlines() if line.startswith("1 [red]liver[/red]")]
     assert row.split() == ["1", "[red]liver[/red]", "0.9999", "1.0001", "3.00", "-0.166", "41823"]
     assert [token for token in METRIC_TOKENS if token not in text] == ["relative_volume_error"]
     assert "relative_    hd@95   volume_" in text  # in two lines
