@@ -124,7 +124,7 @@ class _CaseView:
         return {
             label
             for label, group in by_label.items()
-            if all(score.value is None and (label in nowhere or score.note == ABSENT) for score in group)
+            if label in nowhere or all(_first_note(score) == ABSENT for score in group)
         }
 
     def _kinds(self, by_label: Mapping[int | str, object], present: int) -> str:
@@ -175,7 +175,8 @@ class _CaseView:
             return ()
         weights = self.results.settings.get("weight", {})
         of_label = [number_of(group[0].label, group[0].name, weights, 1.0) for group in rows]
-        found = [not any(_is_in_one(score) for score in group) for group in rows]
+        found = [not any(_is_empty_in_one(score) for score in group) for group in rows]
+        in_both = [all(_first_note(score) not in WORDS for score in group) for group in rows]
 
         def row(name: str, chosen: Sequence[bool], style: str = "") -> ScoreRow:
             cells = []
@@ -186,7 +187,7 @@ class _CaseView:
             return ScoreRow(number="", name=name, cells=tuple(cells), style=style)
 
         means = [row("mean", [True] * len(rows))]
-        return (*means, *([] if all(found) else [row("where found", found, "dim")]))
+        return (*means, *([] if all(found) else [row("where found", in_both, "dim")]))
 
     def _cell(self, value: float | None, metric: str, *, is_mean: bool = False) -> str:
         if value is None:
@@ -263,7 +264,7 @@ def _says(score: Score, note: str) -> bool:
     return score.value is not None and _first_note(score) == note
 
 
-def _is_in_one(score: Score) -> bool:
+def _is_empty_in_one(score: Score) -> bool:
     return _says(score, PREDICTION_EMPTY) or _says(score, REFERENCE_EMPTY)
 
 

@@ -12,12 +12,12 @@ from segeval.results.run_rows import Summary
 
 
 def means_table(view: SummaryView) -> ScoreTable:
-    """The mean of each metric for each label that has a value in a case, and the means over labels.
+    """The mean of each metric for each label that occurs in a case, and the means over labels.
 
     A mean over fewer cases than the n of its row is marked with a star.
     """
     grouped = rows_by_label(view.rows("cases"))
-    shown = {label: rows for label, rows in grouped.items() if any(row.n for row in rows)}
+    shown = {label: rows for label, rows in grouped.items() if label in view.occurring}
     rows = tuple(_row(view, rows) for rows in (shown or grouped).values())
     headings = (
         Heading(token=token, arrow=view.alphabet.arrow(parse(token).card.better), unit=view.units[token])

@@ -121,31 +121,32 @@ def _presence(view: SummaryView) -> list[Remark]:
 
 def _in_no_case(view: SummaryView) -> list[str]:
     """The labels that a table names, but no map of any case has."""
-    rows = view.rows("cases")
-    names = view.names(rows)
-    found = {row.label for row in rows if row.n or row.n_undefined == 0}
-    counts = view.results.counts
-    voxels = counts.voxels[:, :3].sum(axis=1) > 0
-    occurring = {counts.labels.values[code] for code in np.unique(counts.label_codes[voxels]).tolist()}
-    return [name for label, name in names.items() if isinstance(label, int) and label not in found | occurring]
+    names = view.names(view.rows("cases"))
+    return [name for label, name in names.items() if isinstance(label, int) and label not in view.occurring]
 
 
 def _cases_and_labels(found: _Presence, those: NDArray[np.bool_]) -> str:
     """The cases with most of them first, each with its labels: ``"case_14 all 5 labels, case_04 gallbladder"``."""
     often: list[int] = those.sum(axis=1).tolist()
     order = sorted((place for place, count in enumerate(often) if count), key=lambda place: -often[place])
+    cases: dict[str, list[str]] = {}
+    for place in order:
+        cases.setdefault(_labels_of(found, those[place]), []).append(found.cases[place])
+    texts = [f"{enumerated(each, str, most=MOST_CASES, last=', ')} {labels}".rstrip() for labels, each in cases.items()]
+    return enumerated(texts, str, most=MOST_CASES, last=", ")
 
-    def words(place: int) -> str:
-        if len(found.labels) == 1:
-            return found.cases[place]
-        if often[place] == len(found.labels):
-            return f"{found.cases[place]} all {len(found.labels)} labels"
-        if often[place] > MOST_LABELS:
-            return f"{found.cases[place]} {often[place]} labels"
-        labels = [found.labels[column] for column in np.flatnonzero(those[place]).tolist()]
-        return f"{found.cases[place]} {' and '.join(found.names.get(label, str(label)) for label in labels)}"
 
-    return enumerated(order, words, most=MOST_CASES, last=", ")
+def _labels_of(found: _Presence, those: NDArray[np.bool_]) -> str:
+    """Some of the labels, in words: ``"all 5 labels"``; nothing where there is one label in all."""
+    columns: list[int] = np.flatnonzero(those).tolist()
+    if len(found.labels) == 1:
+        return ""
+    if len(columns) == len(found.labels):
+        return f"all {len(columns)} labels"
+    if len(columns) > MOST_LABELS:
+        return f"{len(columns)} labels"
+    labels = [found.labels[column] for column in columns]
+    return " and ".join(found.names.get(label, str(label)) for label in labels)
 
 
 def _suspicious(view: SummaryView) -> list[Remark]:

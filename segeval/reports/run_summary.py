@@ -27,7 +27,7 @@ from segeval.reports.table import Head, Table, fitting, table_lines
 from segeval.reports.terminal import Printer
 from segeval.results.intervals import FEW_CASES
 from segeval.results.results import Results
-from segeval.results.rows import ALL, UNSCORED, CaseRecord, weighted_class
+from segeval.results.rows import UNSCORED, CaseRecord, weighted_class
 from segeval.text import counted
 
 DETAILED_ROWS = 12  # labels that have their spread shown
@@ -112,7 +112,7 @@ def run_summary(results: Results, alphabet: Alphabet, *, failures: int = 20, fol
     several = view.scored > 1
     detailed = several and len(titles) <= DETAILED_ROWS and len(labels) <= DETAILED_CELLS
     return RunSummary(
-        headline=_headline(results),
+        headline=_headline(view),
         means=means_table(view) if labels else None,
         totals=_totals(view),
         overall=over_all_labels(view),
@@ -130,19 +130,18 @@ def run_summary(results: Results, alphabet: Alphabet, *, failures: int = 20, fol
     )
 
 
-def _headline(results: Results) -> str:
+def _headline(view: SummaryView) -> str:
+    results = view.results
     lost = sum(record.status != "scored" for record in results.cases)
-    scored = len(results.cases) - lost
-    labels = {row.label for row in results.summary if row.aggregate == "cases" and row.label != ALL}
-    empty = labels - {row.label for row in results.summary if row.aggregate == "cases" and row.n}
+    labels = {row.label for row in view.rows("cases") if row.label is not None}
     regions = {label for label in labels if isinstance(label, str)}
     numbers = labels - regions
-    found = len(numbers - empty)
+    found = len(numbers & view.occurring)
     kinds = [f"{found} of {counted(len(numbers), 'label')}" if found < len(numbers) else counted(found, "label")]
     kinds = [*(kinds if numbers else []), *([counted(len(regions), "region")] if regions else [])]
     shard = f"part {results.shard.part}: " if results.shard else ""
     cases = counted(len(results.cases), "case")
-    line = f"{shard}{cases}: {scored} scored, {lost} not scored" if lost else f"{shard}{cases}, all scored"
+    line = f"{shard}{cases}: {view.scored} scored, {lost} not scored" if lost else f"{shard}{cases}, all scored"
     return "; ".join([line, *([", ".join(kinds)] if kinds else [])])
 
 
@@ -180,7 +179,8 @@ def _heavy_classes(view: SummaryView, metric: str) -> str:
     if len(notes) == 1:
         return f"{view.alphabet.text(name)} has {shares[0]} % of the weight"
     more = f", another class in {counted(sum(n for _, n in others), 'case')}" if others else ""
-    return f"{view.alphabet.text(name)} has more than half of the weight in {times}{more}"
+    where = "in all" if times == len(notes) else f"in {times}"
+    return f"{view.alphabet.text(name)} has more than half of the weight {where}{more}"
 
 
 def _notes(view: SummaryView) -> tuple[str, ...]:

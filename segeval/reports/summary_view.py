@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from segeval.maps.labels import Key
 from segeval.metrics import Direction, Quantity, parse
 from segeval.reports.notation import Alphabet, decimals, number
 from segeval.reports.table import Head
 from segeval.results.results import Results
-from segeval.results.rows import ALL
+from segeval.results.rows import ALL, CaseRecord
 from segeval.results.run_rows import Aggregate, Summary
 from segeval.results.statistics import badness
 from segeval.text import counted
@@ -49,6 +50,7 @@ class SummaryView:
     overall: tuple[str, ...] = field(init=False)
     places: Mapping[Quantity, int] = field(init=False)
     units: Mapping[str, str] = field(init=False)
+    occurring: frozenset[Key] = field(init=False)
     kinds: Mapping[tuple[Aggregate, str | None, str | None], list[Summary]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,11 +72,20 @@ class SummaryView:
             "places": places,
             "units": {metric: " or ".join(sorted(each - {""})) for metric, each in units.items()},
             "kinds": kinds,
+            "occurring": self._occurring(cases, kinds.get(("cases", None, None), ())),
             "tokens": tuple(token for token in asked if token in present),
             "overall": tuple(token for token in asked if token in overall),
         }
         for name, value in found.items():
             object.__setattr__(self, name, value)
+
+    def _occurring(self, cases: Sequence[CaseRecord], rows: Iterable[Summary]) -> frozenset[Key]:
+        """The labels and regions that a map of a scored case has; without counts, those that have a value."""
+        counts = self.results.counts.of([record.case for record in cases])
+        if not len(counts):
+            return frozenset(row.label for row in rows if row.n and row.label is not None)
+        codes = counts.label_codes[counts.voxels[:, :3].any(axis=1)]
+        return frozenset(counts.labels.values[code] for code in np.unique(codes).tolist())
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -72,7 +72,8 @@ class Printer:
         for *cells, last in rows:
             start = "".join(f"{cell}{' ' * (widths[place] - text_width(cell))}  " for place, cell in enumerate(cells))
             margin = text_width(start)
-            if not last or 2 * margin > self.prose_width:  # no room beside it
+            longest = max(map(text_width, last.split()), default=0)
+            if not last or 2 * margin > self.prose_width or margin + longest > self.prose_width:  # no room beside it
                 lines.append([(start.rstrip(), style)])
                 start, margin = " " * INDENT, INDENT
             more = self.wrapped(last, margin=margin) if last else []

@@ -25,7 +25,7 @@ from segeval.results.columns import Scores
 from segeval.results.intervals import MeanOverLabels, drawn_means, drawn_sums, interval_of
 from segeval.results.matrix import ScoreMatrix
 from segeval.results.results import Results
-from segeval.results.rows import ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Status
+from segeval.results.rows import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY, CaseRecord, Status
 from segeval.results.run_rows import Aggregate, Summary
 from segeval.results.statistics import Values, badness, quantile, weighted_mean
 
@@ -69,6 +69,7 @@ class _Column:
     present: NDArray[np.bool_]
     missed: NDArray[np.bool_]
     false_alarm: NDArray[np.bool_]
+    in_both: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +114,8 @@ class _ScoredCases:
 
     def columns(self, rows: NDArray[np.intp]) -> list[_Column]:
         """The columns of some cases, without those that none of them has."""
-        missed, false_alarm = (self.scores.codes_of(note) for note in (PREDICTION_EMPTY, REFERENCE_EMPTY))
+        empty = (PREDICTION_EMPTY, REFERENCE_EMPTY, ABSENT)
+        missed, false_alarm, absent = (self.scores.codes_of(note) for note in empty)
         found = []
         for place, (label, metric) in enumerate(self.kinds):
             notes, values = self.notes[rows, place], self.values[rows, place]
@@ -131,6 +133,7 @@ class _ScoredCases:
                     present=notes >= 0,
                     missed=np.isin(notes, missed) & defined,
                     false_alarm=np.isin(notes, false_alarm) & defined,
+                    in_both=~np.isin(notes, [*missed, *false_alarm, *absent]),
                 )
             )
         return found
@@ -205,7 +208,7 @@ def _over_cases(
         return described
     worst = int(np.nanargmax(badness(column.values, parse(column.metric).card)))
     described = _described(described, column.values[column.present], interval if n > 1 else None)
-    found = column.values[defined & ~column.missed & ~column.false_alarm]
+    found = column.values[defined & column.in_both]
     mean_found = float(found.sum() / len(found)) if len(found) else None
     return replace(described, worst_case=scored[worst].case, mean_found=mean_found)
 
