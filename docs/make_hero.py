@@ -36,12 +36,12 @@ LEFT, TOP, SCALE = 32, 100, 1.5  # of the picture
 BARS, ROW, LONGEST = 456, 46, 330  # left edge, distance and length of the bars
 
 STYLE = """\
-text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue","Noto Sans","Liberation Sans",Arial,sans-serif;\
-fill:#16202b;font-variant-numeric:tabular-nums}
+text{font-family:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue","Noto Sans","Liberation Sans",Arial,\
+sans-serif;fill:#16202b;font-variant-numeric:tabular-nums}
 .card{fill:#fff;stroke:#d5dbe2}.dim{fill:#56626f}.bar{fill:#3b6ea5}.frame{fill:none;stroke:#56626f}
 .tp{fill:#a6ddce}.fp{fill:#e69f00}.fn{fill:#0072b2}
-@media (prefers-color-scheme:dark){text{fill:#e6eaee}.card{fill:#171c22;stroke:#2c343d}.dim{fill:#9ba7b3}.bar{fill:#5f93c9}
-.frame{stroke:#9ba7b3}.tp{fill:#3d7566}.fp{fill:#d9a638}.fn{fill:#56a5dc}}"""
+@media (prefers-color-scheme:dark){text{fill:#e6eaee}.card{fill:#171c22;stroke:#2c343d}.dim{fill:#9ba7b3}
+.bar{fill:#5f93c9}.frame{stroke:#9ba7b3}.tp{fill:#3d7566}.fp{fill:#d9a638}.fn{fill:#56a5dc}}"""
 
 
 def explained() -> dict[str, Any]:
@@ -97,7 +97,8 @@ def bars(rows: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:
         value = values[presets]
         tools = ", ".join(rows[preset]["tool"] for preset in presets)
         yield text(BARS, top + 13, 14, f'{tools}<tspan class="dim" font-size="12" dx="8">{convention}</tspan>')
-        yield f'<rect class="bar" x="{BARS}" y="{top + 20}" width="{value / longest * LONGEST:.1f}" height="12" rx="3"/>'
+        length = f"{value / longest * LONGEST:.1f}"
+        yield f'<rect class="bar" x="{BARS}" y="{top + 20}" width="{length}" height="12" rx="3"/>'
         yield text(WIDTH - LEFT, top + 32, 17, f"{value:.2f} px", ' font-weight="650" text-anchor="end"')
 
 
