@@ -79,7 +79,9 @@ def test_quick_start_has_two_commands() -> None:
 
 
 @pytest.mark.parametrize("page", [README, DOCS / "python.md"], ids=name_of)
-def test_the_python_example_runs(page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_python_example_runs(
+    page: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What an example prints is in a comment behind the call."""
     monkeypatch.chdir(TOP)
     names: dict[str, object] = {}
