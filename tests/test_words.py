@@ -36,7 +36,8 @@ VALUES = (
 )
 TERMS = (
     "prediction", "reference", "case", "label", "region", "metric", "score", "results", "run", "signature",
-    "convention", "preset", "part", "journal", "requirement", "gate", "label map", "probability map", "grid", "spacing", "picture",
+    "convention", "preset", "part", "journal", "requirement", "gate", "label map", "probability map", "grid",
+    "spacing", "picture",
     "volume", "scan", "channel", "layer", "absent", "missed", "false alarm", "no prediction", "undefined",
 )  # fmt: skip
 LATER = ("mean_found",)  # columns that the glossary explains whether or not a record has them yet
@@ -52,7 +53,8 @@ BANNED = (
     r"put results of parts?\b", r"of what stands above", r"what lies beyond is", r"pulls at most", r"of all the pull",
     r"where one is empty, a distance is", r"says what it is\b", r"says which it is\b", r"how hard each loss",
     # things that are told, and that stand or lie beside each other
-    r"\b(is|are) told\b", r"\btold so\b", r"waits for it is", r"\b(stands?|lies?|lying|put) beside\b", r"\basked for by\b",
+    r"\b(is|are) told\b", r"\btold so\b", r"waits for it is",
+    r"\b(stands?|lies?|lying|put) beside\b", r"\basked for by\b",
     r"\bstands? in it\b", r"\bwho finds one\b",
     # vague nouns
     r"\b(and|or) (its|their|his) (kin|like)\b", r"\band the like\b", r"\b(its|their) kin\b", r"\bof such\b",
@@ -75,7 +77,7 @@ def entries() -> frozenset[str]:
 
 @pytest.mark.parametrize("record", RECORDS, ids=lambda record: str(record.__name__))
 def test_the_glossary_explains_every_column(record: type) -> None:
-    assert {field.name for field in fields(record)} - entries() == set()  # type: ignore[arg-type]
+    assert {field.name for field in fields(record)} - entries() == set()
 
 
 def test_the_glossary_explains_statuses_aggregates_notes_and_terms() -> None:
