@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from xml.etree import ElementTree as ET
@@ -11,12 +12,15 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from segeval.reading.formats import FORMATS
+from segeval.reports.writers import WRITERS
 from tests.places import TOP
 from tests.scripts import DOCS, loaded
 
 README = TOP / "README.md"
-REPOSITORY = "https://github.com/OWNER/segeval/blob/main/"
-RAW = "https://raw.githubusercontent.com/OWNER/segeval/main/"
+PROJECT = tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ADDRESS: str = PROJECT["urls"]["Repository"]
+REPOSITORY = f"{ADDRESS}/blob/main/"
+RAW = f"{ADDRESS.replace('//github.com', '//raw.githubusercontent.com')}/main/"
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MOST_BYTES = 10_000
@@ -109,6 +113,18 @@ def test_every_page_is_linked() -> None:
     assert {f"docs/{path.name}" for path in DOCS.glob("*.md")} <= linked
     index = set(LINK.findall((DOCS / "README.md").read_text(encoding="utf-8")))
     assert {path.name for path in DOCS.glob("*.md")} - {"README.md"} <= index
+
+
+def test_the_extras_for_users_are_in_all_and_on_the_page() -> None:
+    extras = PROJECT["optional-dependencies"]
+    for_users = set(extras) - {"all", "dev", "benchmark", "peers"}
+    (everything,) = extras["all"]
+    assert everything == f"segeval-cli[{','.join(sorted(for_users))}]"
+    assert "segeval-cli[all]" in extras["dev"]
+    used = {row.extra.name for row in WRITERS.values() if row.extra is not None}
+    assert used <= for_users
+    page = (DOCS / "install.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == for_users | {"all"}
 
 
 def heading_anchors(page: Path) -> set[str]:
