@@ -99,20 +99,20 @@ class Found:
 
 @cache
 def nearest(y: int, x: int) -> NDArray[np.intp]:
-    """All voxels, those nearest to the corner above and left of a voxel first."""
+    """Indices of all voxels, sorted by distance from the upper left corner of a voxel."""
     rows, columns = np.indices((SIDE, SIDE))
     return np.argsort(((2 * rows + 1 - 2 * y) ** 2 + (2 * columns + 1 - 2 * x) ** 2).ravel(), kind="stable")
 
 
 def disc(n: int, *, at: tuple[int, int] = (SIDE // 2, SIDE // 2), label: int = 1) -> Labels:
-    """A picture with one object: the n voxels nearest to a point."""
+    """Return a picture with one object: the n voxels nearest to a point."""
     picture = np.zeros(VOXELS, np.uint8)
     picture[nearest(*at)[:n]] = label
     return picture.reshape(SIDE, SIDE)
 
 
 def shifted(picture: Labels, *, down: int = 0, right: int = 1) -> Labels:
-    """The picture moved by whole voxels."""
+    """Return the picture shifted by whole voxels."""
     return np.roll(picture, (down, right), (0, 1))
 
 
@@ -130,7 +130,7 @@ SCENES: dict[str, Callable[[int], Labels]] = {
 
 
 def value(metric: str, prediction: Labels, reference: Labels, *, label: int | str = "all", **options: Any) -> float:
-    """One score; NaN where it is undefined."""
+    """Return one score; NaN if it is undefined."""
     asked = {"metrics": [metric], **({"only": [label]} if isinstance(label, int) and label else {}), **options}
     found = segeval.score(prediction=prediction, reference=reference, **asked).value(metric, label=label)
     return math.nan if found is None else found
@@ -138,7 +138,7 @@ def value(metric: str, prediction: Labels, reference: Labels, *, label: int | st
 
 @cache
 def scores(scene: str, n: int) -> dict[str, float]:
-    """The scores of a scene, for an object of n voxels."""
+    """Return the scores of a scene with an object of n voxels."""
     prediction, reference = SCENES[scene](n), disc(n)
     metrics = [*LABEL_SCORES, *LENGTHS, "generalized_dice"]
     results = segeval.score(prediction=prediction, reference=reference, metrics=metrics, only=[1])
@@ -189,7 +189,7 @@ def pushes(p: float) -> dict[str, float]:
 
 @cache
 def nine_shifts(n: int) -> tuple[float, ...]:
-    """Dice where the prediction is off by at most one voxel along each axis, in all nine ways."""
+    """Return Dice for all nine shifts of the prediction by at most one voxel along each axis."""
     steps = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
     reference = disc(n)
     return tuple(value("dice", shifted(reference, down=d, right=r), reference, label=1) for d, r in steps)
@@ -200,7 +200,7 @@ def nine_shifts(n: int) -> tuple[float, ...]:
 
 @cache
 def ten_organs(n: int) -> dict[str, float]:
-    """Nine organs found to the voxel, and a tenth of n voxels missed."""
+    """Return the scores of ten organs: nine predicted perfectly, and one of n voxels missed."""
     prediction = sum(
         (disc(2048, at=(64 + 128 * (k // 3), 64 + 128 * (k % 3)), label=k + 1) for k in range(9)),
         start=np.zeros((SIDE, SIDE), np.uint8),
@@ -215,7 +215,7 @@ def ten_organs(n: int) -> dict[str, float]:
 
 
 def right_voxels(prediction: Labels, reference: Labels) -> float:
-    """The share of the voxels whose label is right, from the true positives of all labels and the background."""
+    """Return the share of voxels with the right label, from the true positives of all labels and the background."""
     results = segeval.score(prediction=prediction, reference=reference, metrics=["tp"], background=True)
     labels = np.unique([prediction, reference]).tolist()
     return sum(results.value("tp", label=label) or 0 for label in labels) / VOXELS
@@ -223,7 +223,7 @@ def right_voxels(prediction: Labels, reference: Labels) -> float:
 
 @cache
 def two_organs(n: int, *, found: str) -> dict[str, float]:
-    """A large organ and one of n voxels, of which one is found to the voxel and the other missed."""
+    """Return the scores of a large organ and one of n voxels, if one is predicted perfectly and the other missed."""
     large, tiny = disc(ORGAN, at=(320, 320)), disc(n, at=(64, 64), label=2)
     prediction, reference = {"large": large, "tiny": tiny}[found], large + tiny
     metrics = ("generalized_dice", "mean_dice")
@@ -255,7 +255,7 @@ def background_only(p: float) -> dict[str, Found]:
 
 
 def of_ten(metric: Callable[[Labels, Labels], float], *, false_voxels: int) -> list[float]:
-    """A score of nine pictures with an object, predicted a voxel off, and one without, with so many false voxels."""
+    """Return a score of nine pictures with an object, predicted one voxel off, and of one without an object."""
     reference = disc(MEDIUM)
     return [*[metric(shifted(reference), reference)] * 9, metric(disc(false_voxels), disc(0))]
 
@@ -266,7 +266,7 @@ def dice_of(prediction: Labels, reference: Labels) -> float:
 
 
 def dl2_of(prediction: Labels, reference: Labels) -> float:
-    """The two-class Dice loss of a prediction that is sure."""
+    """Return the two-class Dice loss of a prediction with probabilities 0 and 1."""
     return LOSSES["dl2"](probabilities=prediction[None].astype(np.float64), reference=reference[None])[0]
 
 
@@ -276,7 +276,7 @@ def defined(values: Iterable[float]) -> list[float]:
 
 
 def gradient_signs() -> dict[str, tuple[float, float, float]]:
-    """The gradient of gdl at a voxel of the object and one outside: by differences, by segeval, as the paper has it."""
+    """Gradient of gdl at a voxel of the object and one outside: by differences, by segeval, as in the paper."""
     reference = disc(16)[240:272, 240:272]
     p, r = np.where(reference == 1, 0.8, 0.3), reference.astype(np.float64)
     ours = gdl(probabilities=p, reference=reference)[1]
@@ -311,7 +311,7 @@ def number(score: float) -> str:
 
 
 def magnitude(size: float) -> str:
-    """A number in three digits, as 1e-7 and not 1e-07."""
+    """Return a number with three digits, as 1e-7 and not 1e-07."""
     if math.isinf(size):
         return "infinite"
     digits, _, power = f"{size:.3g}".partition("e")
@@ -333,7 +333,7 @@ def same(values: Iterable[float]) -> str:
 
 
 def filled(text: str) -> str:
-    """The paragraphs and lists of a text in lines of the page's width; tables, headings and pictures as they are."""
+    """Wrap the paragraphs and lists of a text; keep tables, headings and pictures unchanged."""
     return "\n\n".join(
         block if block.lstrip().startswith(("|", "#", "!", "1. ")) else "\n".join(map(wrapped, entries(block)))
         for block in text.strip().split("\n\n")
@@ -341,12 +341,12 @@ def filled(text: str) -> str:
 
 
 def entries(block: str) -> list[str]:
-    """The items of a list, or the paragraph alone."""
+    """Return the items of a list, or the paragraph alone."""
     return [entry.strip() for entry in re.split(r"\n(?=- )", block)]
 
 
 def wrapped(entry: str) -> str:
-    """One paragraph in lines; none begins with a sign or the number that ends a sentence, which would make a list."""
+    """Wrap one paragraph; no line begins with a sign or a number and a dot, which Markdown reads as a list."""
     whole = re.sub(r" ([-+*/=]) ", "\0\\1\0", " ".join(entry.removeprefix("- ").split()))
     whole = re.sub(r" (\d+\.) ", "\0\\1 ", whole)
     first, later = ("- ", "  ") if entry.startswith("- ") else ("", "")
@@ -357,29 +357,29 @@ def wrapped(entry: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, first_right: bool = False) -> str:
-    """A Markdown table, all columns but the first to the right."""
+    """Return a Markdown table; all columns but the first are right-aligned."""
     rule = ["---:" if place or first_right else "---" for place in range(len(head))]
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
 
 
 def code(name: str) -> str:
-    """A metric's name, in type."""
+    """Return the name of a metric as Markdown code."""
     return "`mean_dice`, background too" if name == WITH_BACKGROUND else f"`{name}`"
 
 
 def share(n: int) -> str:
-    """How much of the picture n voxels are."""
+    """Return the share of n voxels in the picture, as text."""
     return number(imbalance(disc(n)))
 
 
 def sized(head: str, per_size: Callable[[int], Sequence[float]], columns: Sequence[str], sizes: Sequence[int]) -> str:
-    """A table with a row per size."""
+    """Return a table with a row per size."""
     rows = [[f"{n:,}", *map(number, per_size(n))] for n in sizes]
     return table([head, *columns], rows, first_right=True)
 
 
 def page() -> str:
-    """The whole document."""
+    """Return the whole page."""
     questions = {
         "Why does Dice give small and large objects the same weight?": alike(),
         "Why is Dice so unstable for tiny objects?": unsteady(),
@@ -709,13 +709,13 @@ it increases the loss. For a picture of 32 x 32 with an object of 16 voxels, at 
 
 
 def right_loss() -> float:
-    """The soft Dice loss of a tiny object that is found, where the rest has a probability of 0.01."""
+    """Return the soft Dice loss of a tiny object that is found, if the rest has a probability of 0.01."""
     reference = disc(TINY)
     return losses(np.where(reference == 1, 0.99, 0.01), reference)["soft_dice"].value
 
 
 def everything() -> str:
-    """The series itself."""
+    """Return the tables of all scores and losses."""
     parts = [
         "One column per size in voxels; `hd` and `assd` in px. For losses: the value and the largest gradient."
         f" Probabilities are 0 and 1, in logarithms {magnitude(CLIP)} and 1 - {magnitude(CLIP)}. The distances of"
@@ -738,7 +738,7 @@ def everything() -> str:
 
 
 def figures() -> dict[str, str]:
-    """File name -> SVG."""
+    """Return the figures, as SVG by file name."""
     shares = [n / VOXELS for n in SIZES]
     several = [n / VOXELS for n in SEVERAL_SIZES]
     falses = [2**power for power in range(13)]
@@ -887,7 +887,7 @@ class Panel:
 
 
 def drawn(*panels: Panel, across: int = 2) -> str:
-    """A figure, as SVG: panels with a legend beneath each, or one beneath all where they have the same curves."""
+    """Draw panels as SVG, with a legend below each, or one below all if they have the same curves."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -942,7 +942,7 @@ def plot(frame: Axes, panel: Panel) -> None:
 
 
 def power_of_ten(tick: float) -> str:
-    """1e-5, 0.01, 1."""
+    """Return the label of a tick: 1e-5, 0.01, 1."""
     power = round(math.log10(tick))
     return f"1e{power}" if not -2 <= power <= 2 else f"{tick:g}"
 
