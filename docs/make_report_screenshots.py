@@ -1,7 +1,6 @@
 """Write the pictures of the HTML page in docs/figures, from the sample data: `python docs/make_report_screenshots.py`.
 
-It needs Chromium (`apt-get install chromium`) and Playwright. The pixels depend on the installed fonts, so no test compares
-them.
+It needs Chromium (`apt-get install chromium`) and Playwright. No test compares the pixels, which depend on the fonts.
 """
 
 from __future__ import annotations

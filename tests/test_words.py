@@ -51,7 +51,7 @@ BANNED = (
     r"called like the case", r"told by the suffix", r"the suffix tells", r"and this ends in", r"the journal lies",
     r"this is no journal", r"labels, regions and their names are texts", r"(is|are) 1 or more, not",
     r"put results of parts?\b", r"of what stands above", r"what lies beyond is", r"pulls at most", r"of all the pull",
-    r"where one is empty, a distance is", r"levels are numbers",
+    r"where one is empty, a distance is", r"its levels are numbers",
     r"the blocks count the cases", r"where that has a plus", r"\bwhat \w+ holds\b",
     r"says what it is\b", r"says which it is\b", r"how hard each loss",
     # things that are told, and that stand or lie beside each other
