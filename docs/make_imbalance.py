@@ -1,8 +1,8 @@
-"""Write docs/imbalance.md and the figures beside it: what scores and losses do as an object gets small.
+"""Write docs/imbalance.md and its figures, on scores and losses of small objects: `python docs/make_imbalance.py`.
 
-The pictures are made here, and every number on the page and in the figures is what `segeval.score` and `segeval.losses`
-give for them. `python docs/make_imbalance.py` writes the files anew. The page is always the same; so are the figures,
-for one version of matplotlib, whatever the user's settings.
+The script makes the pictures, and computes every number on the page and in the figures with `segeval.score` and
+`segeval.losses`. The page is always the same, and so are the figures for one version of matplotlib, independent of the
+user's settings.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Found:
     Parameters
     ----------
     value
-        The loss; of `soft_dice` and `vnet_dice`, which are scores, 1 less the score. NaN where undefined.
+        The loss; for the scores `soft_dice` and `vnet_dice`, 1 minus the score. NaN if undefined.
     gradient
         With respect to each probability.
     """
@@ -99,20 +99,20 @@ class Found:
 
 @cache
 def nearest(y: int, x: int) -> NDArray[np.intp]:
-    """All voxels, those nearest to the corner above and left of a voxel first."""
+    """Indices of all voxels, sorted by distance from the upper left corner of a voxel."""
     rows, columns = np.indices((SIDE, SIDE))
     return np.argsort(((2 * rows + 1 - 2 * y) ** 2 + (2 * columns + 1 - 2 * x) ** 2).ravel(), kind="stable")
 
 
 def disc(n: int, *, at: tuple[int, int] = (SIDE // 2, SIDE // 2), label: int = 1) -> Labels:
-    """A picture with one object: the n voxels nearest to a point."""
+    """Return a picture with one object: the n voxels nearest to a point."""
     picture = np.zeros(VOXELS, np.uint8)
     picture[nearest(*at)[:n]] = label
     return picture.reshape(SIDE, SIDE)
 
 
 def shifted(picture: Labels, *, down: int = 0, right: int = 1) -> Labels:
-    """The picture moved by whole voxels."""
+    """Return the picture shifted by whole voxels."""
     return np.roll(picture, (down, right), (0, 1))
 
 
@@ -130,7 +130,7 @@ SCENES: dict[str, Callable[[int], Labels]] = {
 
 
 def value(metric: str, prediction: Labels, reference: Labels, *, label: int | str = "all", **options: Any) -> float:
-    """One score; NaN where it is undefined."""
+    """Return one score; NaN if it is undefined."""
     asked = {"metrics": [metric], **({"only": [label]} if isinstance(label, int) and label else {}), **options}
     found = segeval.score(prediction=prediction, reference=reference, **asked).value(metric, label=label)
     return math.nan if found is None else found
@@ -138,7 +138,7 @@ def value(metric: str, prediction: Labels, reference: Labels, *, label: int | st
 
 @cache
 def scores(scene: str, n: int) -> dict[str, float]:
-    """The scores of a scene, for an object of n voxels."""
+    """Return the scores of a scene with an object of n voxels."""
     prediction, reference = SCENES[scene](n), disc(n)
     metrics = [*LABEL_SCORES, *LENGTHS, "generalized_dice"]
     results = segeval.score(prediction=prediction, reference=reference, metrics=metrics, only=[1])
@@ -178,7 +178,7 @@ def soft_losses(state: str, n: int) -> dict[str, tuple[float, float, float]]:
 
 @cache
 def pushes(p: float) -> dict[str, float]:
-    """How hard each loss pushes the logits of an object at p, of which there is nothing elsewhere; the sum over it."""
+    """Gradient of each loss with respect to the logits of an object at p, with 0 elsewhere; the sum over the object."""
     reference = disc(PUSHED)
     found = losses(np.where(reference == 1, p, 0.0), reference)
     return {
@@ -189,7 +189,7 @@ def pushes(p: float) -> dict[str, float]:
 
 @cache
 def nine_shifts(n: int) -> tuple[float, ...]:
-    """Dice where the prediction is off by at most one voxel along each axis, in all nine ways."""
+    """Return Dice for all nine shifts of the prediction by at most one voxel along each axis."""
     steps = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
     reference = disc(n)
     return tuple(value("dice", shifted(reference, down=d, right=r), reference, label=1) for d, r in steps)
@@ -200,7 +200,7 @@ def nine_shifts(n: int) -> tuple[float, ...]:
 
 @cache
 def ten_organs(n: int) -> dict[str, float]:
-    """Nine organs found to the voxel, and a tenth of n voxels missed."""
+    """Return the scores of ten organs: nine predicted perfectly, and one of n voxels missed."""
     prediction = sum(
         (disc(2048, at=(64 + 128 * (k // 3), 64 + 128 * (k % 3)), label=k + 1) for k in range(9)),
         start=np.zeros((SIDE, SIDE), np.uint8),
@@ -215,7 +215,7 @@ def ten_organs(n: int) -> dict[str, float]:
 
 
 def right_voxels(prediction: Labels, reference: Labels) -> float:
-    """The share of the voxels whose label is right, from the true positives of all labels and the background."""
+    """Return the share of voxels with the right label, from the true positives of all labels and the background."""
     results = segeval.score(prediction=prediction, reference=reference, metrics=["tp"], background=True)
     labels = np.unique([prediction, reference]).tolist()
     return sum(results.value("tp", label=label) or 0 for label in labels) / VOXELS
@@ -223,7 +223,7 @@ def right_voxels(prediction: Labels, reference: Labels) -> float:
 
 @cache
 def two_organs(n: int, *, found: str) -> dict[str, float]:
-    """A large organ and one of n voxels, of which one is found to the voxel and the other missed."""
+    """Return the scores of a large organ and one of n voxels, if one is predicted perfectly and the other missed."""
     large, tiny = disc(ORGAN, at=(320, 320)), disc(n, at=(64, 64), label=2)
     prediction, reference = {"large": large, "tiny": tiny}[found], large + tiny
     metrics = ("generalized_dice", "mean_dice")
@@ -232,7 +232,7 @@ def two_organs(n: int, *, found: str) -> dict[str, float]:
 
 @cache
 def false_class(k: int, rule: AbsentClass, *, organ: int = MEDIUM) -> float:
-    """Generalized Dice where k voxels are predicted of a class that the reference lacks, and all else is right."""
+    """Generalized Dice if k voxels of a class absent from the reference are predicted, and the rest is right."""
     reference = disc(organ, at=(320, 320))
     prediction = reference + disc(k, at=(64, 64), label=2)
     return value("generalized_dice", prediction, reference, absent_class=rule)
@@ -243,7 +243,7 @@ def false_class(k: int, rule: AbsentClass, *, organ: int = MEDIUM) -> float:
 
 @cache
 def background_only(p: float) -> dict[str, Found]:
-    """Each loss where the reference is background and one voxel has the probability p; gdl by each rule."""
+    """Each loss if the reference is background and one voxel has the probability p; gdl by each rule."""
     reference, probabilities = disc(0), np.zeros((SIDE, SIDE))
     probabilities[SIDE // 2, SIDE // 2] = p
     found = losses(probabilities, reference)
@@ -255,7 +255,7 @@ def background_only(p: float) -> dict[str, Found]:
 
 
 def of_ten(metric: Callable[[Labels, Labels], float], *, false_voxels: int) -> list[float]:
-    """A score of nine pictures with an object, predicted a voxel off, and one without, with so many false voxels."""
+    """Return a score of nine pictures with an object, predicted one voxel off, and of one without an object."""
     reference = disc(MEDIUM)
     return [*[metric(shifted(reference), reference)] * 9, metric(disc(false_voxels), disc(0))]
 
@@ -266,17 +266,17 @@ def dice_of(prediction: Labels, reference: Labels) -> float:
 
 
 def dl2_of(prediction: Labels, reference: Labels) -> float:
-    """The two-class Dice loss of a prediction that is sure."""
+    """Return the two-class Dice loss of a prediction with probabilities 0 and 1."""
     return LOSSES["dl2"](probabilities=prediction[None].astype(np.float64), reference=reference[None])[0]
 
 
 def defined(values: Iterable[float]) -> list[float]:
-    """Those that are."""
+    """The values that are not NaN."""
     return [each for each in values if not math.isnan(each)]
 
 
 def gradient_signs() -> dict[str, tuple[float, float, float]]:
-    """The gradient of gdl at a voxel of the object and one outside: by differences, by segeval, as the paper has it."""
+    """Gradient of gdl at a voxel of the object and one outside: by differences, by segeval, as in the paper."""
     reference = disc(16)[240:272, 240:272]
     p, r = np.where(reference == 1, 0.8, 0.3), reference.astype(np.float64)
     ours = gdl(probabilities=p, reference=reference)[1]
@@ -299,7 +299,7 @@ def gradient_signs() -> dict[str, tuple[float, float, float]]:
 
 
 def number(score: float) -> str:
-    """A number in four decimals; in three digits where it is small or large, or, almost 1, of what it lacks."""
+    """A number with four decimals, or with three digits if it is small, large or close to 1."""
     if math.isnan(score):
         return "undefined"
     if abs(score) < NOISE:
@@ -311,7 +311,7 @@ def number(score: float) -> str:
 
 
 def magnitude(size: float) -> str:
-    """A number in three digits, as 1e-7 and not 1e-07."""
+    """Return a number with three digits, as 1e-7 and not 1e-07."""
     if math.isinf(size):
         return "infinite"
     digits, _, power = f"{size:.3g}".partition("e")
@@ -319,7 +319,7 @@ def magnitude(size: float) -> str:
 
 
 def same(values: Iterable[float]) -> str:
-    """The number that all of these are; the page says that they are the same, so they must be.
+    """The common value of several numbers, as text.
 
     Raises
     ------
@@ -333,7 +333,7 @@ def same(values: Iterable[float]) -> str:
 
 
 def filled(text: str) -> str:
-    """The paragraphs and lists of a text in lines of the page's width; tables, headings and pictures as they are."""
+    """Wrap the paragraphs and lists of a text; keep tables, headings and pictures unchanged."""
     return "\n\n".join(
         block if block.lstrip().startswith(("|", "#", "!", "1. ")) else "\n".join(map(wrapped, entries(block)))
         for block in text.strip().split("\n\n")
@@ -341,12 +341,12 @@ def filled(text: str) -> str:
 
 
 def entries(block: str) -> list[str]:
-    """The items of a list, or the paragraph alone."""
+    """Return the items of a list, or the paragraph alone."""
     return [entry.strip() for entry in re.split(r"\n(?=- )", block)]
 
 
 def wrapped(entry: str) -> str:
-    """One paragraph in lines; none begins with a sign or the number that ends a sentence, which would make a list."""
+    """Wrap one paragraph; no line begins with a sign or a number and a dot, which Markdown reads as a list."""
     whole = re.sub(r" ([-+*/=]) ", "\0\\1\0", " ".join(entry.removeprefix("- ").split()))
     whole = re.sub(r" (\d+\.) ", "\0\\1 ", whole)
     first, later = ("- ", "  ") if entry.startswith("- ") else ("", "")
@@ -357,36 +357,36 @@ def wrapped(entry: str) -> str:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, first_right: bool = False) -> str:
-    """A Markdown table, all columns but the first to the right."""
+    """Return a Markdown table; all columns but the first are right-aligned."""
     rule = ["---:" if place or first_right else "---" for place in range(len(head))]
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
 
 
 def code(name: str) -> str:
-    """A metric's name, in type."""
+    """Return the name of a metric as Markdown code."""
     return "`mean_dice`, background too" if name == WITH_BACKGROUND else f"`{name}`"
 
 
 def share(n: int) -> str:
-    """How much of the picture n voxels are."""
+    """Return the share of n voxels in the picture, as text."""
     return number(imbalance(disc(n)))
 
 
 def sized(head: str, per_size: Callable[[int], Sequence[float]], columns: Sequence[str], sizes: Sequence[int]) -> str:
-    """A table with a row per size."""
+    """Return a table with a row per size."""
     rows = [[f"{n:,}", *map(number, per_size(n))] for n in sizes]
     return table([head, *columns], rows, first_right=True)
 
 
 def page() -> str:
-    """The whole document."""
+    """Return the whole page."""
     questions = {
-        "Why does Dice weigh small and large objects alike?": alike(),
-        "Why is Dice so unsteady for tiny objects?": unsteady(),
+        "Why does Dice give small and large objects the same weight?": alike(),
+        "Why is Dice so unstable for tiny objects?": unsteady(),
         "Why does the background in a mean hide failure?": hidden(),
-        "What does generalized Dice do about it?": generalized(),
+        "What does generalized Dice change?": generalized(),
         "What happens on pictures with background only?": empty(),
-        "Whose gradients are nicer?": gradients(),
+        "Which loss has the better gradient?": gradients(),
         "All scores and losses": everything(),
     }
     links = "\n".join(
@@ -398,23 +398,23 @@ def page() -> str:
 
 
 def introduction(links: str) -> str:
-    """What was run."""
+    """The first paragraphs and the contents."""
     overlaps = ("dice", "iou", "sensitivity", "generalized_dice")
     perfect = same(scores("perfect", n)[metric] for n in SIZES for metric in overlaps)
     return f"""\
 # Class imbalance
 
-What scores and losses do when the object is a hundred-thousandth of the picture. The pictures are made by
-`docs/make_imbalance.py`, and every number comes from segeval, run on them. They have {SIDE} x {SIDE} = {VOXELS:,}
-voxels and one object of n voxels, those nearest to the middle, with n = 2, 4, 8, ... {HALF:,}: from {share(TINY)} to
-{share(HALF)} of the picture. The object is predicted to the voxel, with a voxel too many or too few, half, shifted by
-a voxel to the right, or not at all.
+To know how scores and losses behave if the object is a hundred-thousandth of the picture, see the numbers below.
+`docs/make_imbalance.py` makes the pictures, and segeval computes every number. A picture has {SIDE} x {SIDE} =
+{VOXELS:,} voxels and one object of n voxels around the centre, with n = 2, 4, 8, ... {HALF:,}: from {share(TINY)} to
+{share(HALF)} of the picture. The prediction is perfect, has one voxel too many or too few, has half of the object, is
+shifted by one voxel to the right, or misses the object.
 
 {links}
 
-A perfect prediction has a Dice of {perfect} at every size, and all other overlaps too; from here on it is about
-predictions that are not. `soft_dice` and `vnet_dice` are scores; as losses they stand for 1 less the score. Formulas:
-Sudre et al. 2017 ([arXiv 1707.03237](https://arxiv.org/abs/1707.03237)) and Milletari et al. 2016 ([arXiv
+For a perfect prediction, Dice and all other overlaps are {perfect} at every size. The rest of this page is about
+imperfect ones. `soft_dice` and `vnet_dice` are scores; as a loss we use 1 minus the score. Formulas: Sudre et al.
+2017 ([arXiv 1707.03237](https://arxiv.org/abs/1707.03237)) and Milletari et al. 2016 ([arXiv
 1606.04797](https://arxiv.org/abs/1606.04797)); `segeval metrics NAME` and [definitions](definitions.md) have each.
 """
 
@@ -431,29 +431,30 @@ def alike() -> str:
     pooled = value("dice", np.stack([found, disc(0)]), np.stack([found, missed]), label=1)
     half = {n: {name: loss for name, (loss, _) in hard_losses("half found", n).items()} for n in SIZES}
     return f"""\
-**Because it divides by the size of the object, not by that of the picture.** Find half of any object and nothing
-else, and Dice is 2 (n/2) / (n/2 + n) = 2/3, of {TINY} voxels as of {HALF:,}. Accuracy divides by all voxels, of which
-a small object is hardly any, and specificity looks at none of its voxels.
+**Because it divides by the size of the object, not by that of the picture.** If the prediction is half of the object
+and nothing else, Dice is 2 (n/2) / (n/2 + n) = 2/3, for {TINY} voxels and for {HALF:,}. Accuracy divides by all
+voxels, and a small object has few of them. Specificity does not use the voxels of the object.
 
 {sized("object n", lambda n: [scores("half found", n)[metric] for metric in columns], columns, SHOWN)}
 
 ![Half of the object found: scores and losses against the size of the object](figures/imbalance-alike.svg)
 
-The losses part in the same way. Of half an object `soft_dice` and `vnet_dice` are
+The losses differ in the same way. For half of an object, `soft_dice` and `vnet_dice` are
 {same(half[n][name] for n in SIZES for name in ("soft_dice", "vnet_dice"))} at each size. Cross-entropy is a mean over
-voxels and falls with the object, from {number(half[HALF]["cross_entropy"])} to {number(half[TINY]["cross_entropy"])}.
-`wce` weighs the object by the inverse of what is predicted of it, and `ss` by the inverse of its size. From the
-largest object to the smallest `wce` goes from {number(half[HALF]["wce"])} to {number(half[TINY]["wce"])}; `ss` stays
-at {same(half[n]["ss"] for n in SIZES)}, which is as little as the paper's weight of 0.05 makes of it.
+voxels and decreases with the size of the object, from {number(half[HALF]["cross_entropy"])} to
+{number(half[TINY]["cross_entropy"])}. `wce` weights the object by the inverse of the predicted size, and `ss` by the
+inverse of the true size. From the largest object to the smallest `wce` goes from {number(half[HALF]["wce"])} to
+{number(half[TINY]["wce"])}; `ss` stays at {same(half[n]["ss"] for n in SIZES)}, which is small because of the weight
+of 0.05 in the paper.
 
 Two limits:
 
-- **Alike is each label of each picture, not each object.** An organ of {ORGAN:,} voxels that is found and a piece of
-  {SMALL} that is missed are one label with a Dice of {number(both["dice"])}. As two labels their mean is
+- **Each label of each picture has the same weight, not each object.** An organ of {ORGAN:,} voxels is found and a
+  piece of {SMALL} is missed. As one label, their Dice is {number(both["dice"])}. As two labels, their mean is
   {number(both["mean"])}.
-- **Alike is a mean over cases; pooling undoes it.** One picture has an object of {HALF:,} voxels, found; another has
-  one of {SMALL}, missed. The mean of the two Dices is {number(fmean(each))}. Of all voxels together, as of one
-  volume, Dice is {number(pooled)}.
+- **This holds for a mean over cases, and not for pooling.** One picture has an object of {HALF:,} voxels, which is
+  found; another has one of {SMALL}, which is missed. The mean Dice is {number(fmean(each))}. With all voxels pooled,
+  as in one volume, Dice is {number(pooled)}.
 """
 
 
@@ -478,29 +479,27 @@ def unsteady() -> str:
     extra = {n: hard_losses("one voxel too many", n) for n in SIZES}
     off_by_one = same(scores("shifted by one voxel", n)["hd"] for n in SIZES)
     return f"""\
-**Because one voxel is a large part of it.** With one voxel too many, Dice is exactly 2n / (2n + 1); with one missed,
-(2n - 2) / (2n - 1). The same slip that costs an object of {HALF:,} voxels
-{number(1 - scores("one voxel too many", HALF)["dice"])} costs one of {TINY} voxels
-{number(1 - scores("one voxel too many", TINY)["dice"])}.
+**Because one voxel is a large part of the object.** With one voxel too many, Dice is exactly 2n / (2n + 1); with one
+missed, (2n - 2) / (2n - 1). One extra voxel costs {number(1 - scores("one voxel too many", HALF)["dice"])} for an
+object of {HALF:,} voxels and {number(1 - scores("one voxel too many", TINY)["dice"])} for one of {TINY}.
 
 {sized("object n", row, columns, (2, 8, 32, 128, 2048, HALF))}
 
 ![One wrong voxel: Dice and its formula, and losses, against the size of the object](figures/imbalance-one-voxel.svg)
 
-A prediction that is off by one voxel is hardly a failure. Over the nine ways to be off by at most one
-voxel along each axis, Dice of {TINY} voxels runs from {number(min(nine_shifts(TINY)))} to
-{number(max(nine_shifts(TINY)))} with a standard deviation (of just these nine) of
-{number(pstdev(nine_shifts(TINY)))}; of {HALF:,} voxels
-from {number(min(nine_shifts(HALF)))} to {number(max(nine_shifts(HALF)))}. The Hausdorff distance of the shift
-is {off_by_one} px at every size. So do not compare the Dice of structures of different size; put a distance (`hd@95`,
-`nsd`) beside it; and look at medians and intervals.
+A prediction that is off by one voxel is nearly right. There are nine shifts by at most one voxel along each axis. For
+{TINY} voxels, their Dice ranges from {number(min(nine_shifts(TINY)))} to {number(max(nine_shifts(TINY)))} with a
+standard deviation (of these nine) of {number(pstdev(nine_shifts(TINY)))}; for {HALF:,} voxels from
+{number(min(nine_shifts(HALF)))} to {number(max(nine_shifts(HALF)))}. The Hausdorff distance of the shift is
+{off_by_one} px at every size. So do not compare the Dice of structures of different size; also report a distance
+(`hd@95`, `nsd`); and look at medians and intervals.
 
-The Dice losses jump alike: one false voxel is a `soft_dice` loss of {number(extra[TINY]["soft_dice"][0])} at n =
-{TINY} and of {number(extra[HALF]["soft_dice"][0])} at n = {HALF:,}. To cross-entropy it is
-{same(extra[n]["cross_entropy"][0] for n in SIZES)} whatever the size: {-math.log(CLIP):.1f} / {VOXELS:,}, where
-{-math.log(CLIP):.1f} is -log of the {magnitude(CLIP)} to which probabilities are clipped. `ss` makes even less of it,
-{number(extra[TINY]["ss"][0])} at n = {TINY}. `wce` has cross-entropy's value for false voxels, but not for missed
-ones: of {TINY} voxels, one too many is {number(extra[TINY]["wce"][0])}, one missed
+The Dice losses jump in the same way: one false voxel gives a `soft_dice` loss of
+{number(extra[TINY]["soft_dice"][0])} at n = {TINY} and of {number(extra[HALF]["soft_dice"][0])} at n = {HALF:,}. The
+cross-entropy is {same(extra[n]["cross_entropy"][0] for n in SIZES)} at every size: {-math.log(CLIP):.1f} /
+{VOXELS:,}, where {-math.log(CLIP):.1f} is -log of the {magnitude(CLIP)} to which probabilities are clipped. `ss` is
+even smaller, {number(extra[TINY]["ss"][0])} at n = {TINY}. `wce` equals cross-entropy for false voxels, but not for
+missed ones: for {TINY} voxels, one too many gives {number(extra[TINY]["wce"][0])}, one missed
 {number(hard_losses("one voxel missed", TINY)["wce"][0])}. """
 
 
@@ -510,23 +509,22 @@ def hidden() -> str:
     background = {n: value("dice", disc(0), disc(n), label=0, background=True) for n in (TINY, MEDIUM)}
     ten = ten_organs(SMALL)
     return f"""\
-**Because the background is a class that everyone finds.** Miss an object of {TINY} voxels altogether: Dice of the
-background is {number(background[TINY])}, Dice of the object 0, and their mean
-{number(scores("missed", TINY)[WITH_BACKGROUND])}. It looks like half a success.
+**Because every method finds the background.** If an object of {TINY} voxels is missed, the Dice of the background is
+{number(background[TINY])}, that of the object 0, and their mean {number(scores("missed", TINY)[WITH_BACKGROUND])}.
+This looks like half a success.
 
 {sized("object n, missed", lambda n: [scores("missed", n)[name] for name in names], names, SHOWN)}
 
 ![A missed object: scores with and without the background](figures/imbalance-background.svg)
 
-With more classes it looks better still, and the voxels together look perfect. Nine organs of 2,048 voxels are found
-to the voxel, a tenth of {SMALL} is missed:
+With more classes it looks even better, and accuracy looks perfect. Nine organs of 2,048 voxels are predicted
+perfectly, and a tenth of {SMALL} is missed:
 
 {table(["", "score"], [[code(name), number(score)] for name, score in ten.items()])}
 
-Accuracy here is the share of all voxels whose label is right, which is also the Dice of all classes pooled. In
-segeval the background has no row and is in no mean, unless `--background` asks
-for it. `mean_dice` is over the labels that either map has, so the missed organ counts 0 in it, and its own row says
-so. """
+Accuracy here is the share of all voxels with the right label, which is also the Dice of all classes pooled. In
+segeval the background has no row and is not part of any mean, unless you add `--background`. `mean_dice` is the mean
+over the labels in either map, so the missed organ counts as 0. Its row shows that it was missed. """
 
 
 def generalized() -> str:
@@ -542,38 +540,39 @@ def generalized() -> str:
     rules = [[f"`{rule}`", *(number(false_class(k, rule)) for k in (one, many))] for rule in RULES]
     nothing = {rule: false_class(100, rule, organ=0) for rule in RULES}
     return f"""\
-**It weighs each class, the background too, by 1 / (its volume in the reference)²**, and makes one overlap of all. The
-background becomes the lightest class, so a missed object of {TINY} voxels scores
-{number(scores("missed", TINY)["generalized_dice"])}, where the mean with the background has
-{number(scores("missed", TINY)[WITH_BACKGROUND])} (the table above). A missed object of n voxels has about 2n / N.
-segeval always takes the background in: of one class alone the weights would cancel and leave plain Dice.
+**It weights each class, including the background, by 1 / (its volume in the reference)²**, and computes one overlap
+of all. The background gets the smallest weight, so a missed object of {TINY} voxels scores
+{number(scores("missed", TINY)["generalized_dice"])}, and the mean with the background is
+{number(scores("missed", TINY)[WITH_BACKGROUND])} (table above). A missed object of n voxels scores about 2n / N.
+segeval always includes the background: with a single class the weights would cancel and leave plain Dice.
 
 It has three traps.
 
-**A tiny class dominates.** Beside an organ of {ORGAN:,} voxels lies a structure of n voxels, with its own label.
+**A tiny class dominates.** A picture has an organ of {ORGAN:,} voxels and a structure of n voxels with its own label.
 
 {table(["tiny n", "tiny missed: generalized", "mean", "organ missed: generalized", "mean"], rows, first_right=True)}
 
-Miss the {TINY} voxels and the score is {number(missed[TINY]["generalized_dice"])}, however good the organ is. Find
-them and miss the organ, and it is {number(other[TINY]["generalized_dice"])}. `mean_dice` is
-{same(each["mean_dice"] for found in (missed, other) for each in found.values())} each time. Read the rows of the
-labels beside it.
+If the {TINY} voxels are missed, the score is {number(missed[TINY]["generalized_dice"])}, however good the organ is.
+If they are found and the organ is missed, it is {number(other[TINY]["generalized_dice"])}. `mean_dice` is
+{same(each["mean_dice"] for found in (missed, other) for each in found.values())} each time. Also read the rows of the
+labels.
 
-**A class that the reference lacks** has a volume of 0 and would weigh infinitely; `--absent-class` says what it
-weighs instead. An organ of {MEDIUM:,} voxels is found to the voxel, and beside it false voxels of another class:
+**A class that is absent from the reference** has a volume of 0 and would get an infinite weight; `--absent-class`
+sets its weight. An organ of {MEDIUM:,} voxels is predicted perfectly, and there are false voxels of another class:
 
 {table(["`--absent-class`", f"{one} false voxel", f"{many:,} false voxels"], rules)}
 
-`max` (the default) weighs it like the heaviest class of the case, here the organ. `ignore` weighs it nothing: the
-false voxels are only missing from the background, which weighs little. `penalise` gives 0 at the first voxel.
+`max` (the default) gives it the weight of the heaviest class of the case, here the organ. `ignore` gives it no
+weight: the false voxels only lower the overlap of the background, which has a small weight. `penalise` gives 0 at the
+first voxel.
 
 ![A tiny class beside a large one, and a class absent from the reference](figures/imbalance-generalized.svg)
 
-**Without any object** the background is all that the reference has, and it forgives. 100 false voxels score
+**Without any object** the reference is background only, and false voxels hardly matter: 100 of them score
 {number(nothing["max"])} under `max`, {number(nothing["ignore"])} under `ignore` and {number(nothing["penalise"])}
 under `penalise`.
 
-[Generalized Dice](decisions/03-generalized-dice.md) says why `max` is the default.
+[Generalized Dice](decisions/03-generalized-dice.md) explains why `max` is the default.
 """
 
 
@@ -606,37 +605,38 @@ def empty() -> str:
         for last in (nothing, wrong)
     ]
     return f"""\
-**Dice has nothing to divide by when all is right, and is 0 at the first wrong voxel.** 0/0 is undefined here, with
-the note `absent in both`: a 1 would lift every mean by pictures in which there was nothing to find, a 0 would lower
-it. What can be counted all the same, like specificity, keeps its value.
+**Dice is 0/0 for a perfect prediction, and 0 with the first wrong voxel.** segeval leaves 0/0 undefined, with the
+note `absent in both`: a 1 would raise every mean by pictures in which there is nothing to find, and a 0 would lower
+it. Metrics that are still defined, like specificity, keep their value.
 
 {table(["", "perfect", "one wrong voxel"], rows)}
 
-Of losses, the table has the value and the largest magnitude of the gradient, where one voxel has the probability p
-and all others 0. (What is below {magnitude(NOISE)} is written as 0.)
+For losses, the table has the value and the largest magnitude of the gradient if one voxel has the probability p and
+all others have 0. (Values below {magnitude(NOISE)} are written as 0.)
 
 {table(["loss", "p = 0", "p = 1e-5", "p = 1", "gradient, p = 0", "p = 1e-5", "p = 1"], loss_rows)}
 
 ![A picture with background only: losses and gradients by the probability of one voxel](figures/imbalance-empty.svg)
 
-- **`dl2` of a perfect prediction is -1/2, and of one wrong voxel about +1/2.** Its first share is (0 + e) / (0 + e) =
-  1, though there is nothing to share; with one wrong voxel it is e / (1 + e), almost 0. The e of 1e-5 says where the
-  jump is: at p = 1e-5 the loss is half-way. Its gradient at p = 0 is 1 / e, {magnitude(ends[0.0]["dl2"].largest)},
-  where an object of {MEDIUM:,} voxels that is a voxel off has
-  {magnitude(hard_losses("shifted by one voxel", MEDIUM)["dl2"][1])}. segeval leaves the formula as it is printed and
-  puts a note beside the value.
-- **`soft_dice` and `vnet_dice` lose 1 whatever the wrong probability is**, and their gradient is 0: without an object
-  the product with the reference is 0, and less of the wrong does not make it better.
-- **`gdl` goes by `absent_class`.** Under `max` and `ignore` one wrong voxel loses no more than
+- **`dl2` is -1/2 for a perfect prediction, and about +1/2 with one wrong voxel.** Its first fraction is (0 + e) / (0
+  + e) = 1, although there is no object; with one wrong voxel it is e / (1 + e), almost 0. The e of 1e-5 determines
+  the place of the jump: at p = 1e-5 the loss is half-way. Its gradient at p = 0 is 1 / e,
+  {magnitude(ends[0.0]["dl2"].largest)}; for an object of {MEDIUM:,} voxels that is one voxel off it is
+  {magnitude(hard_losses("shifted by one voxel", MEDIUM)["dl2"][1])}. segeval keeps the printed formula and adds a
+  note to the value.
+- **The loss of `soft_dice` and `vnet_dice` is 1 for any wrong probability**, and their gradient is 0: without an
+  object the product with the reference is 0, and a smaller error does not change it.
+- **`gdl` depends on `absent_class`.** Under `max` and `ignore` one wrong voxel costs at most
   {number(max(ends[1.0][f"gdl, {rule}"].value for rule in ("max", "ignore")))}; under `penalise` the loss is 1 from p
   = 0.5 on, without a gradient.
-- **Means over cases shift.** Nine pictures have an object of {MEDIUM:,} voxels, predicted a voxel off; the tenth has
-  none. If all is right there, the mean Dice is {number(fmean(defined(right)))} over {len(defined(right))} cases. With
-  one false voxel it is {number(fmean(defined(off)))} over {len(defined(off))}. So read the mean beside its
-  denominator. The mean `dl2` goes from {number(fmean(loss_right))} to {number(fmean(loss_off))}; with the ten
-  pictures as one volume it is {number(together[0])} and {number(together[1])}, because e no longer matters.
+- **Means over cases shift.** Nine pictures have an object of {MEDIUM:,} voxels, predicted one voxel off; the tenth
+  has no object. If its prediction is perfect, the mean Dice is {number(fmean(defined(right)))} over
+  {len(defined(right))} cases. With one false voxel it is {number(fmean(defined(off)))} over {len(defined(off))}. So
+  always read a mean together with its n. The mean `dl2` goes from {number(fmean(loss_right))} to
+  {number(fmean(loss_off))}; with the ten pictures as one volume it is {number(together[0])} and
+  {number(together[1])}, because e no longer matters.
 
-[Empty masks](decisions/02-empty-masks.md) says what other tools do.
+[Empty masks](decisions/02-empty-masks.md) lists what other tools do.
 """
 
 
@@ -655,71 +655,71 @@ def gradients() -> str:
     ce, dice = "cross_entropy", "soft_dice"
     low, middle = pushes(1e-6), pushes(0.5)
     return f"""\
-**Cross-entropy's do not depend on the size of the object, and Dice's go where the object is.** Each has its price.
-What follows is the gradient with respect to the probabilities, in three states: all at 0.5, as before training;
-right, with 0.99 in the object and 0.01 outside; and missed, with 0.01 everywhere.
+**The gradient of cross-entropy does not depend on the size of the object; that of Dice is concentrated on the
+object.** Each has a disadvantage. Here is the gradient with respect to the probabilities in three states: all at 0.5,
+as before training; right, with 0.99 in the object and 0.01 outside; and missed, with 0.01 everywhere.
 
 ![Largest and total magnitude of the gradient of each loss in three states](figures/imbalance-gradients.svg)
 
-With all at 0.5; "share" is the part of the total that falls on the object:
+With all at 0.5; "share" is the object's share of the total gradient:
 
 {table(["loss", *head], rows)}
 
-- **Cross-entropy** gives a voxel 1 / (N p) or 1 / (N (1 - p)), whatever the others are. The largest is
-  {same(at_half[n][ce][0] for n in SIZES)} where all is at 0.5, {same(right[n][ce][0] for n in SIZES)} where all is
-  right and {same(lost[n][ce][0] for n in SIZES)} where the object is missed, at every size. But the object's share of
+- **Cross-entropy** has a gradient of 1 / (N p) or 1 / (N (1 - p)) per voxel, independent of the other voxels. The
+  largest is {same(at_half[n][ce][0] for n in SIZES)} with all at 0.5, {same(right[n][ce][0] for n in SIZES)} if all
+  is right and {same(lost[n][ce][0] for n in SIZES)} if the object is missed, at every size. But the object's share of
   the total is its share of the picture, {magnitude(at_half[TINY][ce][2])} for {TINY} voxels: nearly all of the
-  gradient is about the background.
-- **Soft Dice** gives the object's voxels together as much as the background, {number(at_half[TINY][dice][2])} of the
-  total for {TINY} voxels. This is how it does without class weights; so does `gdl`, and `vnet_dice` gives it a
-  third. `dl2`
-  does not: it adds the background's own share, and the object of {TINY} voxels has
+  gradient is on the background.
+- **Soft Dice** gives the object as much of the gradient as the background, {number(at_half[TINY][dice][2])} of the
+  total for {TINY} voxels. This is why it needs no class weights. `gdl` does the same, and `vnet_dice` gives the
+  object a third. `dl2` does not: it adds the Dice of the background, and the object of {TINY} voxels has a share of
   {magnitude(at_half[TINY]["dl2"][2])}.
-- **It spreads.** The probabilities of the whole picture are in soft Dice's denominator. So the total shrinks with the
-  object, to {magnitude(at_half[TINY][dice][1])} with all at 0.5: a tiny object in a large, uncertain picture hardly
-  pulls. With 1 % left on the background the loss of a *right* prediction of {TINY} voxels is {number(right_loss())}.
-- **Near the end** soft Dice keeps its gradient: 1 / (2n) on the object of a perfect prediction,
+- **The background dilutes soft Dice.** The probabilities of the whole picture are in its denominator. So the total
+  gradient decreases with the object, to {magnitude(at_half[TINY][dice][1])} with all at 0.5: a tiny object in a
+  large, uncertain picture has hardly any gradient. With 1 % on the background, the loss of a *right* prediction of
+  {TINY} voxels is {number(right_loss())}.
+- **Near the optimum** soft Dice keeps its gradient: 1 / (2n) on the object of a perfect prediction,
   {magnitude(perfect[TINY][dice][1])} for {TINY} voxels and {magnitude(perfect[HALF][dice][1])} for {HALF:,}. The
-  squares of `vnet_dice` make it {magnitude(perfect[TINY]["vnet_dice"][1])} and
+  squares in `vnet_dice` make it {magnitude(perfect[TINY]["vnet_dice"][1])} and
   {magnitude(perfect[HALF]["vnet_dice"][1])}.
-- **`wce`** weighs the object by the inverse of what is predicted of it. With all at 0.01 its weight is 99, and its
-  largest gradient for {TINY} voxels {magnitude(lost[TINY]["wce"][0])}, where cross-entropy has
-  {magnitude(lost[TINY][ce][0])}. The less is predicted, the more it grows, without a bound; where
-  nothing is, `wce` is infinite.
+- **`wce`** weights the object by the inverse of the predicted size. With all at 0.01 its weight is 99, and its
+  largest gradient for {TINY} voxels is {magnitude(lost[TINY]["wce"][0])}; that of cross-entropy is
+  {magnitude(lost[TINY][ce][0])}. It grows without bound as the predicted size decreases, and is infinite if nothing
+  is predicted.
 
-For a map of your own, `segeval losses PROBABILITY REFERENCE` prints the largest gradient and the foreground's share.
+For your own map, `segeval losses PROBABILITY REFERENCE` prints the largest gradient and the foreground's share.
 
-What reaches a network are the logits: the gradient times p (1 - p). Of an object of {PUSHED} voxels at probability p,
-with nothing elsewhere, this is the sum over the object:
+A network is trained by the gradient with respect to the logits: the gradient above times p (1 - p). For an object of
+{PUSHED} voxels with probability p, and 0 elsewhere, this is the sum over the object:
 
-![The object's share of the gradient, and how hard its logits are pushed](figures/imbalance-share.svg)
+![The object's share of the gradient, and the gradient with respect to its logits](figures/imbalance-share.svg)
 
-Soft Dice pushes with 2p (1 - p) / (1 + p)², whatever the size: {magnitude(middle[dice])} at p = 0.5, where
-cross-entropy has {magnitude(middle[ce])}. But it vanishes with p, to {magnitude(low[dice])} at p = 1e-6, when the
-object is given up. Cross-entropy pushes with (1 - p) n / N, and still has {magnitude(low[ce])} there. Where an object
-is seen, Dice pulls harder; where it is lost, cross-entropy does; they meet near p = n / (2N), here
-{magnitude(PUSHED / VOXELS / 2)}. That is a reason to add the two. At exactly 0 or 1
-cross-entropy has no gradient here either, for in the logarithm p is clipped to {magnitude(CLIP)}.
+That of soft Dice is 2p (1 - p) / (1 + p)², at any size: {magnitude(middle[dice])} at p = 0.5, and
+{magnitude(middle[ce])} for cross-entropy. But it decreases with p, to {magnitude(low[dice])} at p = 1e-6, when the
+object is lost. That of cross-entropy is (1 - p) n / N, and still {magnitude(low[ce])} there. Dice has the larger
+gradient if the object is seen, and cross-entropy if it is lost; they are equal near p = n / (2N), here
+{magnitude(PUSHED / VOXELS / 2)}. This is a reason to add the two losses. At exactly 0 or 1, cross-entropy has no
+gradient here either, because p is clipped to {magnitude(CLIP)} in the logarithm.
 
-**A misprint to know of.** The gradient of `gdl` that the paper prints for two classes has the wrong sign: who follows
-it goes uphill. On a picture of 32 x 32 with an object of 16 voxels, at 0.8 inside and 0.3 outside:
+**A misprint.** The gradient of `gdl` that the paper prints for two classes has the wrong sign, so that a step along
+it increases the loss. For a picture of 32 x 32 with an object of 16 voxels, at 0.8 inside and 0.3 outside:
 
 {table(["voxel", "by finite differences", "`segeval.losses.gdl`", "as printed"], signs)}
 """
 
 
 def right_loss() -> float:
-    """The soft Dice loss of a tiny object that is found, where the rest has a probability of 0.01."""
+    """Return the soft Dice loss of a tiny object that is found, if the rest has a probability of 0.01."""
     reference = disc(TINY)
     return losses(np.where(reference == 1, 0.99, 0.01), reference)["soft_dice"].value
 
 
 def everything() -> str:
-    """The series itself."""
+    """Return the tables of all scores and losses."""
     parts = [
-        "Sizes across, in voxels; `hd` and `assd` in px. Of losses: the value, and the gradient's largest magnitude."
+        "One column per size in voxels; `hd` and `assd` in px. For losses: the value and the largest gradient."
         f" Probabilities are 0 and 1, in logarithms {magnitude(CLIP)} and 1 - {magnitude(CLIP)}. The distances of"
-        " what is missed are the penalty, the diagonal of the picture."
+        " a missed object are the penalty, the diagonal of the picture."
     ]
     for scene in SCENES:
         rows = [
@@ -738,7 +738,7 @@ def everything() -> str:
 
 
 def figures() -> dict[str, str]:
-    """File name -> SVG."""
+    """Return the figures, as SVG by file name."""
     shares = [n / VOXELS for n in SIZES]
     several = [n / VOXELS for n in SEVERAL_SIZES]
     falses = [2**power for power in range(13)]
@@ -826,7 +826,7 @@ def figures() -> dict[str, str]:
                 },
             ),
             Panel(
-                title="A class that the reference lacks", x="false voxels", y="generalized Dice", log="x",
+                title="A class absent from the reference", x="false voxels", y="generalized Dice", log="x",
                 curves={rule: (falses, [false_class(k, rule) for k in falses]) for rule in RULES},
             ),
         ),
@@ -851,7 +851,7 @@ def figures() -> dict[str, str]:
                 curves={name: (shares, [soft_losses(STATES[0], n)[name][2] for n in SIZES]) for name in LOSS_PENS},
             ),
             Panel(
-                title=f"Push on the logits of {PUSHED} voxels", x="their probability p", y="sum over the object",
+                title=f"Gradient at the logits of {PUSHED} voxels", x="their probability p", y="sum over the object",
                 log="xy", pens=LOSS_PENS,
                 curves={name: (pushed, [pushes(p)[name] for p in pushed]) for name in LOSS_PENS},
             ),
@@ -887,7 +887,7 @@ class Panel:
 
 
 def drawn(*panels: Panel, across: int = 2) -> str:
-    """A figure, as SVG: panels with a legend beneath each, or one beneath all where they have the same curves."""
+    """Draw panels as SVG, with a legend below each, or one below all if they have the same curves."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -942,7 +942,7 @@ def plot(frame: Axes, panel: Panel) -> None:
 
 
 def power_of_ten(tick: float) -> str:
-    """1e-5, 0.01, 1."""
+    """Return the label of a tick: 1e-5, 0.01, 1."""
     power = round(math.log10(tick))
     return f"1e{power}" if not -2 <= power <= 2 else f"{tick:g}"
 

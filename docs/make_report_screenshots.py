@@ -1,7 +1,6 @@
 """Write the pictures of the HTML page in docs/figures, from the sample data: `python docs/make_report_screenshots.py`.
 
-It takes Chromium (`apt-get install chromium`) and Playwright, which drives it. Other fonts give other pixels, so no
-test compares them.
+It needs Chromium (`apt-get install chromium`) and Playwright. No test compares the pixels, which depend on the fonts.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ COLORS = 128  # of a picture
 
 
 def main() -> None:
-    """Make the page and take its pictures: the top of it on a desk, and the worst cases on a phone in the dark."""
+    """Take screenshots of the top of the page on a desktop, and of the worst cases on a phone in dark mode."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
         page = Path(folder, "report.html")
         words = [str(SAMPLES / "predictions"), str(SAMPLES / "references"), "-m", "dice,sensitivity,assd,hd@95", "-q"]
@@ -42,7 +41,7 @@ def main() -> None:
 
 
 def save(page: Page, name: str, *, height: int) -> None:
-    """A picture of what the window shows, in few colours, so that the file is small."""
+    """Save what the window shows, with few colours, so that the file is small."""
     shot = page.screenshot(clip={"x": 0, "y": 0, "width": page.viewport_size["width"], "height": height})
     with Image.open(io.BytesIO(shot)) as picture:
         few = picture.convert("RGB").quantize(COLORS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)

@@ -1,4 +1,4 @@
-"""The page on class imbalance is what its script gives, and what the script gives is right: a few numbers by hand."""
+"""The page on class imbalance is up to date, and its numbers agree with some computed by hand."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_dice_with_one_wrong_voxel(maker: ModuleType, page: str) -> None:
     for n in SIZES:
         assert maker.scores("one voxel too many", n)["dice"] == float(Fraction(2 * n, 2 * n + 1))
         assert maker.scores("one voxel missed", n)["dice"] == float(Fraction(2 * n - 2, 2 * n - 1))
-    heading = "Why is Dice so unsteady for tiny objects?"
+    heading = "Why is Dice so unstable for tiny objects?"
     assert row(page, heading, "2")[:3] == [f"{4 / 5:.4f}", f"{4 / 5:.4f}", f"{2 / 3:.4f}"]
     assert row(page, heading, "32")[:3] == [f"{64 / 65:.4f}", f"{64 / 65:.4f}", f"{62 / 63:.4f}"]
     assert row(page, heading, "131,072")[:2] == [f"{1 - 1 / 262145:.8f}"] * 2
@@ -140,7 +140,7 @@ def test_a_pair_of_voxels_that_is_a_voxel_off(maker: ModuleType, page: str) -> N
     assert sorted(maker.nine_shifts(2)) == expected
     mean = sum(expected) / 9
     deviation = math.sqrt(sum((each - mean) ** 2 for each in expected) / 9)
-    assert row(page, "Why is Dice so unsteady for tiny objects?", "2")[4] == f"{deviation:.4f}"
+    assert row(page, "Why is Dice so unstable for tiny objects?", "2")[4] == f"{deviation:.4f}"
 
 
 def test_half_an_object_is_two_thirds_at_every_size(maker: ModuleType, page: str) -> None:
@@ -151,7 +151,7 @@ def test_half_an_object_is_two_thirds_at_every_size(maker: ModuleType, page: str
         # n/2 voxels of probability 0 cost -log 1e-7 each; all others 1e-7
         surprise = (n / 2 * -math.log(1e-7) + (N - n / 2) * 1e-7) / N
         assert maker.hard_losses("half found", n)["cross_entropy"][0] == pytest.approx(surprise, rel=1e-6)
-    assert row(page, "Why does Dice weigh small and large objects alike?", "131,072") == [
+    assert row(page, "Why does Dice give small and large objects the same weight?", "131,072") == [
         "0.6667", "0.5000", "0.5000", "0.7500", "1",
     ]  # fmt: skip
 
@@ -180,7 +180,7 @@ def test_a_tiny_class_and_one_that_the_reference_lacks(maker: ModuleType, page: 
     shared = sum(w * h for w, h in zip(weights, hits, strict=True))
     expected = 2 * shared / sum(w * s for w, s in zip(weights, sizes, strict=True))
     assert maker.two_organs(2, found="large")["generalized_dice"] == pytest.approx(float(expected), rel=1e-12)
-    heading = "What does generalized Dice do about it?"
+    heading = "What does generalized Dice change?"
     assert row(page, heading, "2")[:2] == [f"{float(expected):.3g}", "0.5000"]
     # 4,096 voxels of the background are called a class that the reference lacks
     rest = N - 8192
@@ -224,7 +224,7 @@ def test_gradients(maker: ModuleType, page: str) -> None:
         assert maker.soft_losses("missed: all at 0.01", n)["cross_entropy"][0] == pytest.approx(100 / N, rel=1e-9)
         assert maker.hard_losses("perfect", n)["soft_dice"][1] == pytest.approx(1 / (2 * n), rel=1e-9)
         assert maker.hard_losses("perfect", n)["vnet_dice"][1] == 0
-    heading = "Whose gradients are nicer?"
+    heading = "Which loss has the better gradient?"
     assert row(page, heading, "`cross_entropy`") == ["7.63e-6", "7.63e-6", "2", "2", "7.63e-6", "0.5"]
     assert row(page, heading, "`soft_dice`")[4:] == ["0.5", "0.75"]
 

@@ -148,7 +148,7 @@ WRITERS = {
             suffix=".html",
             function="page.to_html",
             example="report.html",
-            contents="a page to look at, see [below](#a-page-to-look-at)",
+            contents="a page to look at, see [The page](page.md)",
             takes_images=True,
             extra=Extra(name="report", modules=("jinja2", "matplotlib"), what="an .html file"),
         ),
