@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from segeval.cli.options import complete_file, look_options, talk_options
-from segeval.cli.outputs import check_outputs, deliver, github_option, result_options
+from segeval.cli.outputs import check_outputs, deliver, github_option, requirements_of, result_options
 from segeval.cli.table import read_runs
 from segeval.errors import UsageError
 
@@ -29,10 +29,9 @@ def merge(parts: tuple[str, ...], **options: Any) -> int:
     run over all cases. Parts must rest on the same settings; a part that is missing, and a case that is in two of them,
     is an error.
     """
-    from segeval.results.gate import parse_requirement
     from segeval.running.shards import merge as merged
 
-    requirements = [parse_requirement(text) for text in options["requirements"]]
+    requirements = requirements_of(options)
     check_outputs(options, inputs=parts, several=True)
     results = merged(read_runs(parts))
     lacking = [each.metric.token for each in requirements if each.metric.token not in results.metrics]

@@ -139,14 +139,28 @@ def requested(options: dict[str, Any]) -> tuple[Plan, list[Requirement]]:
 
     requirements: list[Requirement] = []
     if options["requirements"]:
-        from segeval.results.gate import parse_requirement
-
-        requirements = [parse_requirement(text) for text in options["requirements"]]
+        requirements = requirements_of(options)
     asked = plan_options(options)
     remark_labels(asked["labels"], quiet=options["quiet"])
     plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
     remark_left_out(plan, quiet=options["quiet"])
     return plan, requirements
+
+
+def requirements_of(options: dict[str, Any]) -> list[Requirement]:
+    """The requirements; an operator against the direction of its metric is remarked on stderr.
+
+    Raises
+    ------
+    UsageError
+        A requirement that cannot be read, or with a limit that the metric cannot have.
+    """
+    from segeval.results.gate import parse_requirement
+
+    requirements = [parse_requirement(text) for text in options["requirements"]]
+    for remarked in filter(None, (requirement.remark for requirement in requirements)):
+        remark(remarked, quiet=options["quiet"])
+    return requirements
 
 
 def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from segeval.reports.layout import Line
@@ -16,7 +15,6 @@ from segeval.text import counted
 DIGITS = 4  # at least, of what was found
 MOST_ROWS = 20  # labels that do not meet a requirement
 NOT_MET, MET = "not met", "met"
-OPERATOR = re.compile(r"(>=|<=|=)(?=[^<>=]*$)")
 
 
 def found(verdict: Verdict, *, digits: int = 6) -> str:
@@ -80,16 +78,13 @@ def verdict_line(results: Results) -> str:
 
 def _without_label(verdict: Verdict) -> str:
     """A requirement without its label, its operator written out: ``"dice >= 0.85"``."""
-    text = verdict.requirement
-    requirement = parse_requirement(text)
-    left, _, limit = OPERATOR.split(text)
-    what = left.rpartition(":")[2]
-    return f"{what} {'>=' if requirement.at_least else '<='} {limit}"
+    requirement = parse_requirement(verdict.requirement)
+    what = f"|{requirement.what}|" if requirement.absolute else requirement.what
+    return f"{what} {'>=' if requirement.at_least else '<='} {requirement.limit:.15g}"
 
 
 def _label(verdict: Verdict) -> str:
-    left = OPERATOR.split(verdict.requirement)[0]
-    label = left.rpartition(":")[0]
+    label = parse_requirement(verdict.requirement).label or ""
     return {"macro": "mean over labels", "macro_pooled": "pooled, mean over labels"}.get(label, label)
 
 

@@ -1,12 +1,13 @@
-"""Requirements that scores must meet: ``--require liver:dice=0.9``.
+"""Requirements that scores must meet: ``--require 'liver:dice>=0.9'``.
 
-A requirement is at least or at most by the metric's own direction; equality passes, and what is undefined fails. A
-metric without a direction is required in absolute value, at most, and so is a count of cases.
+With ``=`` a requirement is at least or at most by the metric's own direction. Equality passes; an undefined value
+fails. The absolute value of a metric without a direction must not exceed the limit, nor must a count of cases.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,9 +23,14 @@ COUNTS = ("n", "n_undefined", "n_missed", "n_false_alarm", "n_absent", "n_failed
 AGGREGATES = ("macro", "pooled", "macro_pooled")
 
 
+OPERATORS = (">=", "<=", "=")
+_OPERATOR = re.compile(r"(>=|<=|=)([^<>=]*)$")
+EXAMPLE = "for instance 'liver:dice>=0.9'"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """One requirement, as it was asked for.
+    """One requirement.
 
     Parameters
     ----------
@@ -33,21 +39,50 @@ class Requirement:
         from counts summed over cases, ``"macro_pooled"`` for the mean of those, or None for every label that has the
         metric, each by itself.
     metric
-        What is required.
+        The metric.
     statistic
-        Of the values over cases: a field of `Summary`.
+        A statistic of the values over cases: a field of `Summary`.
     limit
-        What it must reach, or not exceed.
+        The least or the greatest value that meets it.
+    operator
+        ``">="``, ``"<="``, or ``"="``: at least or at most by the metric's direction.
     """
 
     label: str | None
     metric: Request
     statistic: str
     limit: float
+    operator: str = "="
 
     @property
     def at_least(self) -> bool:
-        """Whether the limit is a floor."""
+        """Whether a value must be at least the limit, and not at most."""
+        return self.operator == ">=" if self.operator != "=" else self._better_higher
+
+    @property
+    def absolute(self) -> bool:
+        """Whether the absolute value counts: that of a metric without a direction, at most."""
+        without = self.statistic not in COUNTS and self.metric.card.better is Direction.NEITHER
+        return without and (self.operator == "=" or (self.operator == "<=" and self.limit >= 0))
+
+    @property
+    def what(self) -> str:
+        """The metric and the statistic: ``"dice.min"``."""
+        return self.metric.token + ("" if self.statistic == "mean" else f".{self.statistic}")
+
+    @property
+    def remark(self) -> str:
+        """How the requirement is understood, where the operator is against the direction; empty where it is not."""
+        if self.operator == "=" or self.at_least is self._better_higher:
+            return ""
+        if self.statistic not in COUNTS and self.metric.card.better is Direction.NEITHER:
+            return ""
+        more, better = ("more", "lower") if self.at_least else ("less", "higher")
+        limit = f"{self.limit:.15g}"
+        return f"{self.what}{self.operator}{limit} is met by {limit} or {more}, although {better} is better"
+
+    @property
+    def _better_higher(self) -> bool:
         if self.statistic in COUNTS or self.statistic == "sd":
             return self.statistic == "n"
         return self.metric.card.better is Direction.HIGHER
@@ -58,63 +93,89 @@ class Requirement:
             return False
         if self.at_least:
             return value >= self.limit
-        absolute = self.statistic not in COUNTS and self.metric.card.better is Direction.NEITHER
-        return (abs(value) if absolute else value) <= self.limit
+        return (abs(value) if self.absolute else value) <= self.limit
 
     def about(self, label: str) -> str:
         """The requirement with the label that it was held against."""
-        statistic = "" if self.statistic == "mean" else f".{self.statistic}"
         pooled = "pooled:" if self.label == "pooled" else ""
-        return f"{pooled}{label}:{self.metric.token}{statistic}={self.limit:.15g}"
+        return f"{pooled}{label}:{self.what}{self.operator}{self.limit:.15g}"
 
 
 def parse_requirement(text: str) -> Requirement:
-    """Read ``[LABEL:]METRIC[.STATISTIC]=VALUE``.
+    """Read ``[LABEL:]METRIC[.STATISTIC]>=VALUE``, with ``>=``, ``<=`` or ``=``.
 
     Raises
     ------
     UsageError
-        No such metric or statistic, or no number behind the equals sign.
+        No such metric or statistic, no number behind the operator, or one that the metric cannot have.
 
     Examples
     --------
-    >>> parse_requirement("liver:hd@95.median=5").statistic
+    >>> parse_requirement("liver:hd@95.median<=5").statistic
     'median'
     >>> parse_requirement("nsd@0.5=0.9").metric.token
     'nsd@0.5'
     """
-    if any(sign in text for sign in ("<", ">", "==")):
-        raise UsageError(
-            f"a requirement has a single = sign, found {shown(text)!r}",
-            hint="write dice=0.9: whether at least or at most follows from the metric",
-        )
-    left, equals, number = text.rpartition("=")
-    try:
-        limit = float(number)
-    except ValueError:
-        limit = math.nan
-    if not equals or not math.isfinite(limit):
-        raise UsageError(
-            f"a requirement is [LABEL:]METRIC[.STATISTIC]=VALUE, found {shown(text)!r}",
-            hint="for instance liver:dice=0.9",
-        )
+    left, operator, limit = _split(text)
     label, colon, what = left.rpartition(":")
     name, dot, statistic = what.rpartition(".")
     if dot and (statistic in VALUES or statistic in COUNTS):
         what = name
     elif dot and not statistic.replace("e", "").isdecimal() and find(name.partition("@")[0]) is not None:
-        raise UsageError(
-            f"no statistic is called {shown(statistic)!r}", hint=f"there are {', '.join([*VALUES, *COUNTS])}"
-        )
+        raise UsageError(f"there is no statistic {shown(statistic)!r}", hint=f"use {', '.join([*VALUES, *COUNTS])}")
     else:
         statistic = "mean"
     request = parse(what)
     card = request.card
     if label in ("pooled", "macro_pooled") and not card.is_pooled:
-        raise UsageError(f"{label} is for metrics that are made of voxel counts, {request.name} is not")
+        raise UsageError(f"{label} needs a metric that is made of voxel counts, {request.name} is not")
     if label in AGGREGATES and card.is_over_all and not card.is_soft:
         raise UsageError(f"{label} is a mean over labels, {request.name} is over all of them already")
-    return Requirement(label=label if colon else None, metric=request, statistic=statistic, limit=limit)
+    found = Requirement(
+        label=label if colon else None, metric=request, statistic=statistic, limit=limit, operator=operator
+    )
+    _check_limit(found, text)
+    return found
+
+
+def _split(text: str) -> tuple[str, str, float]:
+    """What stands left of the operator, the operator, and the limit."""
+    found = _OPERATOR.search(text)
+    left = "" if found is None else text[: found.start()]
+    if any(sign in (text if found is None else left).rpartition(":")[2] for sign in "<>=!"):
+        raise UsageError(f"--require takes >=, <= or =, found {shown(text)!r}", hint=EXAMPLE)
+    try:
+        limit = math.nan if found is None else float(found[2])
+    except ValueError:
+        limit = math.nan
+    if found is None or not math.isfinite(limit):
+        raise UsageError(
+            f"--require takes [LABEL:]METRIC[.STATISTIC]>=VALUE, with >=, <= or =, found {shown(text)!r}", hint=EXAMPLE
+        )
+    return left, found[1], limit
+
+
+def _check_limit(requirement: Requirement, text: str) -> None:
+    """Refuse a limit that no value, or every value, meets."""
+    low, high = _bounds(requirement)
+    limit = requirement.limit
+    if low <= limit <= high:
+        return
+    never = limit > high if requirement.at_least else limit < low
+    what = requirement.what
+    between = f"between {low:g} and {high:g}" if math.isfinite(high) else f"{low:g} or more"
+    near = limit / 100 if high == 1 and 2 <= limit <= 100 else None
+    hint = None if near is None else f"did you mean {what}{requirement.operator}{near:.2f}?"
+    outcome = "can never hold" if never else "always holds"
+    raise UsageError(f"--require {shown(text)!r} {outcome}: {what} is {between}", hint=hint)
+
+
+def _bounds(requirement: Requirement) -> tuple[float, float]:
+    """The least and the greatest value that a statistic of a metric can have."""
+    low, high = requirement.metric.card.bounds
+    if requirement.statistic in COUNTS or requirement.absolute:
+        return 0.0, math.inf
+    return (0.0, high - low) if requirement.statistic == "sd" else (low, high)
 
 
 def judge(requirements: Iterable[Requirement], results: Results) -> tuple[Verdict, ...]:

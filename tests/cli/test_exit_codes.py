@@ -91,12 +91,13 @@ WRONG = [
     (["--require", "dyce=0.5"], "no metric is called dyce, did you mean dice?"),
     (
         ["--require", "dice"],
-        "a requirement is [LABEL:]METRIC[.STATISTIC]=VALUE, found 'dice'; for instance liver:dice=0.9",
+        "--require takes [LABEL:]METRIC[.STATISTIC]>=VALUE, with >=, <= or =, found 'dice'; "
+        "for instance 'liver:dice>=0.9'",
     ),
     (
         ["--require", "dice.maen=0.5"],
-        "no statistic is called 'maen'; "
-        "there are mean, median, q1, q3, min, max, sd, ci_low, ci_high, n, n_undefined, n_missed, n_false_alarm, "
+        "there is no statistic 'maen'; "
+        "use mean, median, q1, q3, min, max, sd, ci_low, ci_high, n, n_undefined, n_missed, n_false_alarm, "
         "n_absent, n_failed, n_missing, n_skipped",
     ),
     (

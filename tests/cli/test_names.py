@@ -96,7 +96,7 @@ def test_label_names(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert line["name"] in (name, f"'{name}")
     if "," not in name:
         assert call(capsys, "score", path, path, "-m", "dice", "--only", name).code == 0
-    missed = call(capsys, "score", path, path, "-m", "dice", "--require", f"{name}:dice=2")
+    missed = call(capsys, "score", path, path, "-m", "dice", "--require", f"{name}:dice.n>=2")
     assert missed.cause == "FAILED: requirement not met"
     assert re.search(rf"not met +1 +{re.escape(name)}$", missed.out, re.MULTILINE)
 
@@ -110,7 +110,7 @@ def test_control_characters_never_reach_a_terminal(tmp_path: Path, capsys: pytes
         *(call(capsys, "score", path, path, "-f", kind) for kind in ("table", "markdown")),
         *(call(capsys, "score", path, path, "--labels", names, "-f", kind) for kind in ("table", "markdown", "json")),
         call(capsys, "inspect", path),
-        call(capsys, "score", path, path, "--labels", names, "--require", "1:dice=2"),
+        call(capsys, "score", path, path, "--labels", names, "--require", "1:dice.n>=2"),
         call(capsys, "score", path, path, "--only", "\x1b[31m"),
         call(capsys, "score", path, path, "--region", "\x1b[31m=1", "--require", "nobody:dice=1"),
         call(capsys, "score", path, path, "--region", "\x1b[31m=x"),

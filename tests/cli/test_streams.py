@@ -176,7 +176,7 @@ def test_ascii_and_what_is_more(named: Path, environment: dict[str, str]) -> Non
     assert (inspected.code, inspected.err) == (0, "")
     for command in (["score", "--help"], ["metrics"], ["metrics", "nsd"]):
         assert spawn(*command, environment=environment).code == 0
-    missed = spawn("score", named, named, "--require", "2:dice=2", environment=environment)
+    missed = spawn("score", named, named, "--require", "2:dice.n>=2", environment=environment)
     assert missed.code == 4
     assert missed.cause == "FAILED: requirement not met"
     assert "\\u809d\\u81d3" in missed.out

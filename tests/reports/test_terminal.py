@@ -23,7 +23,7 @@ from tests.reports.test_golden import METRIC_TOKENS, awkward, printed
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@pytest.mark.parametrize("width", [None, 40, 45, 60, 80, 100, 120])
+@pytest.mark.parametrize("width", [None, 45, 60, 80, 100, 120])
 @pytest.mark.parametrize("color", [True, False])
 def test_every_number_is_whole_at_every_width(width: int | None, color: bool) -> None:
     text = ANSI.sub("", printed(print_scores, awkward(), width=width, color=color))
@@ -45,8 +45,7 @@ def test_pipe_is_plain_and_one_row_is_one_line() -> None:
     assert not re.search(r"[─│┃━┏]|\.\.\.|…| $", text, re.MULTILINE)
     (row,) = [line for line in text.splitlines() if line.startswith("1 [red]liver[/red]")]
     assert row.split() == ["1", "[red]liver[/red]", "0.9999", "1.0001", "3.00", "-0.166", "41823"]
-    assert [token for token in METRIC_TOKENS if token not in text] == ["relative_volume_error"]
-    assert "relative_    hd@95   volume_" in text  # in two lines
+    assert [token for token in METRIC_TOKENS if token not in text] == []
 
 
 def test_wide_characters_align() -> None:

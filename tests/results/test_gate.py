@@ -13,7 +13,7 @@ import segeval
 from segeval.errors import UsageError
 from segeval.metrics import METRICS, Direction
 from segeval.results.columns import CaseCounts, Scores
-from segeval.results.gate import judge, parse_requirement
+from segeval.results.gate import OPERATORS, judge, parse_requirement
 from segeval.results.results import Results
 from segeval.results.run_rows import Verdict
 
@@ -68,16 +68,30 @@ def test_a_requirement_is_read(text: str, label: str | None, token: str, statist
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dice", r"a requirement is \[LABEL:\]METRIC\[.STATISTIC\]=VALUE"),
-        ("dice=", r"a requirement is \[LABEL:\]METRIC"),
-        ("dice=high", r"a requirement is \[LABEL:\]METRIC"),
-        ("dice=nan", r"a requirement is \[LABEL:\]METRIC"),
+        ("dice", r"--require takes \[LABEL:\]METRIC\[.STATISTIC\]>=VALUE, with >=, <= or =, found"),
+        ("dice=", r"--require takes \[LABEL:\]METRIC"),
+        ("dice=high", r"--require takes \[LABEL:\]METRIC"),
+        ("dice=nan", r"--require takes \[LABEL:\]METRIC"),
         ("dcie=0.9", "did you mean dice"),
         ("dice@2=0.9", "dice takes no number"),
-        ("dice.meen=0.9", "no statistic is called 'meen'; there are mean, median"),
-        ("nsd@0.5.meen=0.9", "no statistic is called 'meen'"),
+        ("dice.meen=0.9", "there is no statistic 'meen'; use mean, median"),
+        ("nsd@0.5.meen=0.9", "there is no statistic 'meen'"),
         ("=0.9", "no metric is called nothing"),
         ("liver:=0.9", "no metric is called nothing"),
+        ("dice==0.9", "--require takes >=, <= or =, found 'dice==0.9'"),
+        ("dice>0.9", "--require takes >=, <= or ="),
+        ("dice<0.9", "--require takes >=, <= or ="),
+        ("dice=>0.9", "--require takes >=, <= or ="),
+        ("dice!=0.9", "--require takes >=, <= or ="),
+        ("dice>=90", "'dice>=90' can never hold: dice is between 0 and 1; did you mean dice>=0.90\\?"),
+        ("liver:dice=90", "can never hold: dice is between 0 and 1"),
+        ("dice<=1.5", "always holds: dice is between 0 and 1$"),
+        ("dice>=-1", "always holds"),
+        ("mcc>=-1.5", "always holds: mcc is between -1 and 1"),
+        ("hd<=-1", "can never hold: hd is 0 or more"),
+        ("dice.n_missed<=-1", "can never hold: dice.n_missed is 0 or more"),
+        ("dice.sd<=2", "always holds: dice.sd is between 0 and 1"),
+        ("relative_volume_error=-0.5", "can never hold"),
     ],
 )
 def test_a_requirement_that_cannot_be_read_is_refused(text: str, message: str) -> None:
@@ -278,5 +292,46 @@ def test_regions_alone_are_pooled_but_have_no_mean_over_labels() -> None:
 
 @pytest.mark.parametrize("text", ["hd=inf", "dice=1e400", "hd=-inf", "hd=nan"])
 def test_a_limit_is_a_finite_number(text: str) -> None:
-    with pytest.raises(UsageError, match="a requirement is"):
+    with pytest.raises(UsageError, match="--require takes"):
         parse_requirement(text)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("operator", OPERATORS)
+@pytest.mark.parametrize("statistic", ["mean", "max", "n_missed", "n"])
+def test_every_operator_is_what_it_says(name: str, operator: str, statistic: str) -> None:
+    """Against a comparison written out; a metric without a direction is at most by its absolute value."""
+    requirement = parse_requirement(f"{name}.{statistic}{operator}0.5")
+    is_count, better = statistic.startswith("n"), METRICS[name].better
+    upwards = statistic == "n" if is_count else better is Direction.HIGHER
+    for value in (-0.75, -0.5, 0.0, 0.25, 0.5, 0.75, 3.0):
+        size = abs(value) if better is Direction.NEITHER and not is_count else value
+        expected = {">=": value >= 0.5, "<=": size <= 0.5, "=": value >= 0.5 if upwards else size <= 0.5}[operator]
+        assert requirement.met_by(value) is expected, value
+    assert not requirement.met_by(None)
+
+
+@pytest.mark.parametrize(
+    ("text", "remark"),
+    [
+        ("hd>=5", "hd>=5 is met by 5 or more, although lower is better"),
+        ("dice.min<=0.5", "dice.min<=0.5 is met by 0.5 or less, although higher is better"),
+        ("dice.n_missed>=1", "dice.n_missed>=1 is met by 1 or more, although lower is better"),
+        ("hd<=5", ""),
+        ("hd=5", ""),
+        ("dice>=0.5", ""),
+        ("dice.n>=3", ""),
+        ("relative_volume_error<=0.1", ""),
+        ("relative_volume_error>=-0.1", ""),
+    ],
+)
+def test_an_operator_against_the_direction_is_remarked(text: str, remark: str) -> None:
+    assert parse_requirement(text).remark == remark
+
+
+def test_a_verdict_keeps_the_operator() -> None:
+    found = verdicts("hd>=2")
+    assert [(each.requirement, each.passed) for each in found][:2] == [("liver:hd>=2", True), ("spleen:hd>=2", True)]
+    (verdict,) = verdicts("a<b=c:dice>=0.8", replace(scored(), names={9: "a<b=c"}))
+    assert verdict.requirement == "a<b=c:dice>=0.8"
+    assert parse_requirement(verdict.requirement) == parse_requirement("a<b=c:dice>=0.8")
