@@ -141,7 +141,7 @@ def test_labels_without_a_name_in_one_case_have_that_of_another() -> None:
         ({"rows": ["file"], "columns": ["file"]}, "the factor file is given twice"),
         ({"rows": ["file"], "columns": ["name"]}, "there are several metrics: dice, hd; choose one with --metric"),
         ({"rows": ["file"], "metrics": ["iou"]}, "r.json: no score of iou; there are dice and hd"),
-        ({"rows": ["file"], "metrics": ["dic"]}, "no metric is called dic, did you mean dice?"),
+        ({"rows": ["file"], "metrics": ["dic"]}, "segeval has no metric 'dic'; did you mean dice?"),
         ({"rows": ["file"], "labels": ["liver"]}, "no score for the label 'liver'; there are lesion"),
     ],
 )

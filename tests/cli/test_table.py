@@ -122,7 +122,7 @@ def test_metadata_of_files_that_cannot_be_used(
         (["--rows", "netwrk"], "cases.csv: no column is called 'netwrk', did you mean network?; its columns are case,"),
         (["--rows", "patch,,"], "--rows takes factors, found 'patch,,'; such as network,loss"),
         (["--rows", "patch,patch"], "the factor patch is given twice"),
-        (["-m", "dcie"], "no metric is called dcie, did you mean dice?"),
+        (["-m", "dcie"], "segeval has no metric 'dcie'; did you mean dice?"),
         (["-m", "hd"], "results.json: no score of hd; there are dice"),
         (["--label", "liver"], "no score for the label 'liver'; there are lesion"),
         (["-o", "a.html"], "a.html: the kind of table is told by the suffix, and this ends in .html; known are"),

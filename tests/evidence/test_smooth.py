@@ -480,7 +480,7 @@ def test_a_label_within_the_ignored_zone_alone_is_empty() -> None:
 
 def test_pictures_are_refused() -> None:
     flat = np.ones((4, 5), np.uint8)
-    with pytest.raises(UsageError, match=r"the smooth surface is for volumes.*take --surface voxel or surfel"):
+    with pytest.raises(UsageError, match=r"--surface smooth needs a volume.*use --surface voxel or surfel"):
         distances(flat, flat, spacing=(1.0, 1.0))
 
 

@@ -513,14 +513,14 @@ def test_what_is_within_the_slack_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("loss", "options", "message"),
     [
-        (dl2, {"epsilon": -1}, "epsilon is a number of 0 or more"),
+        (dl2, {"epsilon": -1}, "epsilon must be a number of at least 0"),
         (ss, {"epsilon": math.inf}, "epsilon"),
-        (ss, {"sensitivity_weight": 1.5}, "lies from 0 to 1, not 1.5"),
-        (gdl, {"absent_class": "zero"}, "absent class is one of max, ignore, penalise, not zero"),
-        (wce, {"weights": {0: 1}}, "weights are for classes 1 to 1, not 0"),
-        (soft_dice, {"weights": {2: 1}}, "weights are for classes 1 to 1, not 2"),
-        (soft_dice, {"weights": {1: -1}}, "a weight is a number of 0 or more, not -1"),
-        (soft_dice, {"weights": {1: math.nan}}, "a weight is"),
+        (ss, {"sensitivity_weight": 1.5}, "must be from 0 to 1, not 1.5"),
+        (gdl, {"absent_class": "zero"}, "absent class must be one of max, ignore, penalise, not zero"),
+        (wce, {"weights": {0: 1}}, "weights need classes from 1 to 1, found 0"),
+        (soft_dice, {"weights": {2: 1}}, "weights need classes from 1 to 1, found 2"),
+        (soft_dice, {"weights": {1: -1}}, "a weight must be a number of at least 0, not -1"),
+        (soft_dice, {"weights": {1: math.nan}}, "a weight must be"),
     ],
 )
 def test_options_that_are_refused(loss: Callable[..., Any], options: dict[str, Any], message: str) -> None:
@@ -582,5 +582,5 @@ def test_the_module_is_loaded_when_it_is_used() -> None:
 
 @pytest.mark.parametrize("weight", [-1.0, math.inf, math.nan])
 def test_a_weight_is_a_finite_number_of_0_or_more(weight: float) -> None:
-    with pytest.raises(UsageError, match="a weight is a number of 0 or more"):
+    with pytest.raises(UsageError, match="a weight must be a number of at least 0"):
         soft_dice(probabilities=np.array([[[0.5]], [[0.5]]]), reference=np.array([[1]]), weights={1: weight})

@@ -76,8 +76,8 @@ def test_a_requirement_is_read(text: str, label: str | None, token: str, statist
         ("dice@2=0.9", "dice takes no number"),
         ("dice.meen=0.9", "no statistic is called 'meen'; there are mean, median"),
         ("nsd@0.5.meen=0.9", "no statistic is called 'meen'"),
-        ("=0.9", "no metric is called nothing"),
-        ("liver:=0.9", "no metric is called nothing"),
+        ("=0.9", "segeval has no metric ''"),
+        ("liver:=0.9", "segeval has no metric ''"),
     ],
 )
 def test_a_requirement_that_cannot_be_read_is_refused(text: str, message: str) -> None:
