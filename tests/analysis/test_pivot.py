@@ -137,12 +137,18 @@ def test_labels_without_a_name_in_one_case_have_that_of_another() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rows": ["network"]}, "no factor is called 'network'; there are file, label, name, metric, and the columns"),
+        (
+            {"rows": ["network"]},
+            "no factor is called 'network'; the factors are file, label, name, metric, and the columns",
+        ),
         ({"rows": ["file"], "columns": ["file"]}, "the factor file is given twice"),
-        ({"rows": ["file"], "columns": ["name"]}, "there are several metrics: dice, hd; choose one with --metric"),
-        ({"rows": ["file"], "metrics": ["iou"]}, "r.json: no score of iou; there are dice and hd"),
+        (
+            {"rows": ["file"], "columns": ["name"]},
+            "the results have several metrics: dice, hd; choose one with --metric",
+        ),
+        ({"rows": ["file"], "metrics": ["iou"]}, "r.json: no scores of iou; the file has dice and hd"),
         ({"rows": ["file"], "metrics": ["dic"]}, "segeval has no metric 'dic'; did you mean dice?"),
-        ({"rows": ["file"], "labels": ["liver"]}, "no score for the label 'liver'; there are lesion"),
+        ({"rows": ["file"], "labels": ["liver"]}, "no scores of the label 'liver'; the labels are lesion"),
     ],
 )
 def test_refusals(options: dict[str, list[str]], message: str) -> None:
@@ -153,9 +159,9 @@ def test_refusals(options: dict[str, list[str]], message: str) -> None:
 
 
 def test_nothing_to_tabulate() -> None:
-    with pytest.raises(InputError, match="none of the 1 cases of the results is in the metadata: a"):
+    with pytest.raises(InputError, match="none of the 1 cases in the results is in the metadata: a"):
         by_site(of_values(a=0.5), b="X")
-    with pytest.raises(InputError, match="the results have no score"):
+    with pytest.raises(InputError, match="the results have no scores"):
         pivot({"r.json": results_of([record("a", status="failed")], [])}, rows=["file"], columns=["metric"])
-    with pytest.raises(InputError, match="the results have no case"):
+    with pytest.raises(InputError, match="the results have no cases"):
         pivot({"r.json": results_of([], [])}, rows=["file"], columns=["metric"])

@@ -83,9 +83,9 @@ def test_labels_come_by_number_then_regions_and_runs_as_given() -> None:
 
 def test_what_there_is_none_of() -> None:
     runs = {"run": of_values(a=0.5)}
-    with pytest.raises(UsageError, match=r"^run: no score of hd@95; there are dice$"):
+    with pytest.raises(UsageError, match=r"^run: no scores of hd@95; the file has dice$"):
         series_of(runs, metric="hd@95")
-    with pytest.raises(UsageError, match=r"^no score for the label 'liver'; there are lesion$"):
+    with pytest.raises(UsageError, match=r"^no scores of the label 'liver'; the labels are lesion$"):
         series_of(runs, metric="dice", labels=["liver"])
     assert series_of({}, metric="dice") == ()
     assert sizes_of({}) == ()
@@ -112,7 +112,7 @@ def test_large_sizes_are_in_millilitres() -> None:
 
 def test_sizes_of_different_units_do_not_go_together() -> None:
     runs = {"a": sized((4, 3, 1)), "b": sized((4, 3, 1), unit="px", spacing=(1.0, 1.0))}
-    with pytest.raises(UsageError, match="sizes in mm³ and in px do not go together"):
+    with pytest.raises(UsageError, match="the sizes have different units: mm³ and px"):
         sizes_of(runs)
 
 

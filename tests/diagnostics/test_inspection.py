@@ -72,7 +72,7 @@ def test_a_folder_with_a_file_for_each_class(tmp_path: Path) -> None:
     found, problem = inspect_file(str(tmp_path))
     assert problem is None
     assert [(each.name, each.voxels) for each in found.labels] == [("part", 1), ("whole", 20)]
-    assert found.remarks == ("its labels overlap: 2 layers",)
+    assert found.remarks == ("the labels overlap, in 2 layers",)
 
 
 def test_json_has_every_file_and_the_run_says_which_is_unusable(

@@ -276,7 +276,7 @@ def test_files_that_have_changed_are_not_shown(tmp_path: Path) -> None:
     assert overlays(
         case, plan_of(), label=1, counted=[replace(counted, case="b", fp=1), replace(counted, label="1", fp=1)]
     )
-    with pytest.raises(InputError, match=r"p\.nii: the files have changed since they were scored: then 891 true"):
+    with pytest.raises(InputError, match=r"p\.nii: the files have changed since they were scored: expected 891 true"):
         overlays(replace(case), plan_of(), label=1, counted=[replace(counted, fp=1)])
 
 
@@ -304,7 +304,7 @@ def test_references_that_lie_elsewhere_are_not_shown_together(tmp_path: Path) ->
     case = case_of(tmp_path)
     (tmp_path / "other").mkdir()
     second = case_of(tmp_path / "other", directions=LPS)
-    with pytest.raises(InputError, match=r"the references do not lie on one grid: directions differ: this reference"):
+    with pytest.raises(InputError, match=r"the grids of the references differ: directions differ: this reference"):
         compared([(case, plan_of()), (second, plan_of())], label=1)
 
 

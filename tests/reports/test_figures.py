@@ -143,11 +143,17 @@ def test_values_that_are_all_the_same_and_a_gap() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({(y, x): 0.5 for y in "12" for x in ("1", "big")}, "--x takes a factor whose levels are numbers, x has 'big'"),
-        ({(y, "1"): 0.5 for y in "12"}, "--x takes a factor of two levels or more, x has 1"),
-        ({("1", x): 0.5 for x in "12"}, "--y takes a factor of two levels or more, y has 1"),
-        ({(y, x): 0.5 for y in "12" for x in ("0.1", "1e-1", "2")}, "'0.1' and '1e-1' of x are one number; write it"),
-        ({("1", "1"): 0.5, ("2", "2"): 0.6}, "no four neighbouring values of x and y have a median each"),
+        (
+            {(y, x): 0.5 for y in "12" for x in ("1", "big")},
+            "--x needs a factor with numeric levels, but x has the level 'big'",
+        ),
+        ({(y, "1"): 0.5 for y in "12"}, "--x needs a factor with at least two levels, but x has 1"),
+        ({("1", x): 0.5 for x in "12"}, "--y needs a factor with at least two levels, but y has 1"),
+        (
+            {(y, x): 0.5 for y in "12" for x in ("0.1", "1e-1", "2")},
+            "'0.1' and '1e-1' of x are the same number; write it",
+        ),
+        ({("1", "1"): 0.5, ("2", "2"): 0.6}, "there are no four neighbouring medians over x and y"),
     ],
 )
 def test_what_cannot_be_drawn(values: dict[tuple[str, str], float | None], message: str) -> None:

@@ -371,7 +371,7 @@ def test_an_image_is_found_by_the_name_of_the_case(tmp_path: Path, capsys: pytes
     Image.fromarray(photo[:10]).save(images / "r.png")
     answer = call(capsys, *words)
     assert answer.code == 3
-    assert "r.png: does not lie where" in answer.cause
+    assert "r.png: the image is not on the grid of" in answer.cause
     assert "shapes differ: image 30 x 10, reference 30 x 20 voxels" in answer.cause
 
 

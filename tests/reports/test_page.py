@@ -226,7 +226,7 @@ def test_of_too_many_rows_the_worst_of_every_metric_are_shown(monkeypatch: pytes
     html, page = page_of(results, overlays=False)
     found = rows_of_scores(page)
     assert len(found) == 1000
-    assert "The 1,000 worst rows of 1,101, by any metric" in html
+    assert "The worst 1,000 of 1,101 rows, by any metric" in html
     assert "failed: it is cut short" in found[-1].text
     shown = {(row.children[0].text, row.children[1].text) for row in found}
     for metric in METRICS:
@@ -327,10 +327,10 @@ def test_a_page_says_what_it_has_no_room_for() -> None:
     page = known("many metrics")[1]
     panels = [each for each in page.all("section") if each.attributes.get("class") == "panel"]
     assert [bool(panel.all("svg")) for panel in panels] == [True] * MOST_DRAWN + [False] + [True]
-    assert "figures: of the first 8 metrics; segeval plot draws the others" in page.text
+    assert "only the first 8 metrics have figures; draw others with segeval plot" in page.text
     (overlays,) = [each for each in page.all("div") if each.attributes.get("class") == "overlays"]
     assert len(overlays.all("figure")) == MOST_OVERLAYS
-    assert re.search(r"not drawn: \d+ more, since a page has 24 overlays", page.text)
+    assert re.search(r"not drawn: \d+ more, as a page has at most 24 overlays", page.text)
 
 
 @pytest.mark.parametrize(
@@ -439,8 +439,8 @@ def test_the_worst_cases_are_drawn_on_scans(tmp_path: Path, capsys: pytest.Captu
     greys = [sum(len(image.attributes["href"]) for image in figure.all("image")) for figure in figures]
     assert greys[0] > 2 * greys[1]  # noise takes more room than a mask
     assert "only in the prediction" in figures[0].all("desc")[0].text
-    assert f"not drawn: 1 of c, {tmp_path}/p/c.nii: no such file" in page.text
-    assert f"drawn without a scan, since none in {tmp_path}/scans is called like it: b" in page.text
+    assert f"not drawn: 1 of c: {tmp_path}/p/c.nii: no such file" in page.text
+    assert f"drawn without a scan, as {tmp_path}/scans has no scan of this name: b" in page.text
 
 
 def test_results_that_were_taken_elsewhere_are_drawn_beside_the_data(
@@ -455,7 +455,7 @@ def test_results_that_were_taken_elsewhere_are_drawn_beside_the_data(
         save(tmp_path / f"r/{name}.nii", box((9, 9, 9), at=3))
     assert call(capsys, "batch", "p", "r", "-q", "-m", "dice", "-o", "r.json").code == 0
     shutil.copy("r.json", "elsewhere/r.json")
-    hint = "paths are relative to where the cases were scored"
+    hint = "paths are relative to the folder in which the cases were scored"
 
     def drawn(results: str) -> tuple[int, str]:
         assert call(capsys, "report", results, "-o", tmp_path / "r.html").code == 0
@@ -468,7 +468,7 @@ def test_results_that_were_taken_elsewhere_are_drawn_beside_the_data(
     assert hint not in drawn("../r.json")[1]
     count, text = drawn("r.json")
     assert (count, text.count(hint)) == (0, 1)
-    assert "not drawn: 1 of a, p/a.nii: no such file" in text
+    assert "not drawn: 1 of a: p/a.nii: no such file" in text
     words = ["--case", "a", "--label", "1", "-o", tmp_path / "f.svg"]
     answer = call(capsys, "plot", "overlay", "r.json", *words)
     assert answer.code == 3
@@ -507,7 +507,7 @@ def test_files_that_have_changed_are_not_drawn(tmp_path: Path, capsys: pytest.Ca
     save(prediction, box((9, 9, 9), at=1))
     assert call(capsys, "report", tmp_path / "r.json", "-o", tmp_path / "r.html").code == 0
     page = taken_apart((tmp_path / "r.html").read_text("utf-8"))
-    assert "not drawn: 1 of r," in page.text
+    assert "not drawn: 1 of r:" in page.text
     assert not [each for each in page.all("figure") if "id" in each.attributes]
 
 

@@ -210,21 +210,21 @@ def test_negative_numbers_in_latex_have_a_minus() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{med}", "--cell has no field 'med'; there are median, iqr, q1, q3, mean, sd, n, n_left_out, min, max"),
-        ("{n_missing}", "--cell has no field 'n_missing'; n_left_out counts undefined values, absent labels and cases"),
-        ("{}", "--cell has no field ''; there are"),
+        ("{med}", "--cell has no field 'med'; the fields are median, iqr, q1, q3, mean, sd, n, n_left_out, min, max"),
+        ("{n_missing}", "--cell has no field 'n_missing'; use n_left_out, which counts undefined values"),
+        ("{}", "--cell has no field ''; the fields are"),
         ("{0}", "--cell has no field '0'"),
         ("{median.__class__}", "--cell has no field 'median.__class__'"),
         ("{median[0]}", "--cell has no field 'median[0]'"),
-        ("{median!r}", "--cell takes no conversion, found !r"),
-        ("{median:{n}}", "--cell median takes no format '{n}'; such as {median:.2f}"),
-        ("{median:.2q}", "--cell median takes no format '.2q'"),
-        ("{median:d}", "--cell median takes no format 'd'"),
-        ("{median:999999999}", "--cell median takes no format '999999999'"),
-        ("{n:s}", "--cell n takes no format 's'; such as {n}"),
+        ("{median!r}", "--cell does not support conversions, found !r"),
+        ("{median:{n}}", "--cell median cannot have the format '{n}'; write {median:.2f}"),
+        ("{median:.2q}", "--cell median cannot have the format '.2q'"),
+        ("{median:d}", "--cell median cannot have the format 'd'"),
+        ("{median:999999999}", "--cell median cannot have the format '999999999'"),
+        ("{n:s}", "--cell n cannot have the format 's'; write {n}"),
         ("{median", "--cell '{median': expected '}' before end of string"),
-        ("nothing", "--cell has no field in braces, found 'nothing'"),
-        ("{{n}}", "--cell has no field in braces"),
+        ("nothing", "--cell needs a field in braces, found 'nothing'"),
+        ("{{n}}", "--cell needs a field in braces"),
     ],
 )
 def test_a_template_that_cannot_be_is_refused(text: str, message: str) -> None:
@@ -243,7 +243,7 @@ def test_a_template_has_every_field() -> None:
 def test_files_of_different_conventions_say_so() -> None:
     files = {"one.json": of_values(a=0.5), "two.json": results_of([record("a")], [score("a", 0.7)], signature="other")}
     text = printed(pivot(files, rows=["file"], columns=["metric"]))
-    assert "the files rest on different conventions:\none: segeval 0.1.0" in text
+    assert "the files have different conventions:\none: segeval 0.1.0" in text
     assert text.endswith("\ntwo: other\n")
 
 
@@ -251,6 +251,6 @@ def test_a_cell_without_cases_is_a_dash_that_is_counted() -> None:
     metadata = {"a": {"x": "1", "y": "1"}, "b": {"x": "2", "y": "2"}, "c": {"x": "2", "y": "1"}}
     found = pivot({"r.json": of_values(a=0.5, b=0.5, c=None)}, rows=["x"], columns=["y"], metadata=metadata)
     text = printed(found)
-    assert "– no case: 1 cell" in text  # noqa: RUF001
-    assert "– no value: 1 cell" in text  # noqa: RUF001
+    assert "– 1 cell without a case" in text  # noqa: RUF001
+    assert "– 1 cell without a value" in text  # noqa: RUF001
     assert "n: 0 to 1 values in a cell" in text

@@ -177,7 +177,7 @@ def test_an_empty_reference_is_at_the_left_edge_and_counted() -> None:
     left = [(x, y) for x, y in picture.points() if x < 9.9]
     assert [round(y, 4) for _, y in left] == [0.0]
     words = said(svg)
-    assert "1 missed (prediction empty); + 1 false alarm (reference empty)" in words
+    assert "1 missed (only in the reference); + 1 false alarm (only in the prediction)" in words
     assert "at the left edge: 1 with an empty reference" in words
     assert "not drawn: 1 undefined" in words
 
@@ -215,7 +215,7 @@ def test_shares_of_cases_at_least_so_good() -> None:
     svg = cumulative({"r": results}, metric="hd", suffix=".svg")
     (line,) = [path for path in Picture(svg).paths("stroke-width: 1.1") if len(path) > 2]
     assert [round(y, 3) for _, y in line] == [0, 0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75]
-    assert {"share of cases ≤ x", "hd ↓, mm", "never reached: 1 infinite"} <= set(Picture(svg).texts())
+    assert {"share of cases ≤ x", "hd ↓, mm", "not reached: 1 infinite"} <= set(Picture(svg).texts())
 
 
 def test_a_long_curve_keeps_shares_that_are_exact() -> None:
@@ -235,8 +235,8 @@ def test_lengths_of_penalties_do_not_stretch_the_axis() -> None:
     assert places[:3] == pytest.approx([1, 2, 3], abs=1e-3)
     assert len(places) == 5
     assert max(places) < 3.2
-    assert "1 missed (prediction empty), at the edge; ▷ 1 infinite, at the edge" in said(svg)
-    assert "beyond the edge: 1 with a penalty" in said(cumulative({"r": results}, metric="hd", suffix=".svg"))
+    assert "1 missed (only in the reference), at the edge; ▷ 1 infinite, at the edge" in said(svg)
+    assert "outside the axis: 1 with a penalty" in said(cumulative({"r": results}, metric="hd", suffix=".svg"))
 
 
 @EVERY
@@ -246,7 +246,7 @@ def test_what_was_not_scored_is_counted_by_run(kind: str) -> None:
     second = replace(second, cases=(*second.cases, *lost, replace(lost[0], case="y", status="missing")))
     words = said(FIGURES[kind]({"one": first, "two": second}, suffix=".svg"))
     assert "two: 2 cases failed, 1 case missing" in words
-    assert ("1 absent in both maps" if kind == "bland-altman" else "1 undefined") in words
+    assert ("1 absent (in neither map)" if kind == "bland-altman" else "1 undefined") in words
     assert "not drawn: 2 cases failed, 1 case missing" in said(FIGURES[kind]({"two": second}, suffix=".svg"))
 
 
@@ -283,7 +283,7 @@ def test_the_labels_that_are_shown_are_the_worst() -> None:
     names = [text for text in Picture(svg).texts() if text.startswith("organ")]
     assert 10 < len(names) < 60
     assert names == [f"organ {label}" for label in range(1, len(names) + 1)]
-    assert f"{len(names)} of 60 labels: those with the worst medians" in said(svg)
+    assert f"{len(names)} of 60 labels, with the worst medians" in said(svg)
 
 
 @pytest.mark.slow
@@ -410,7 +410,7 @@ def test_nothing_to_draw(kind: str) -> None:
 
 @EVERY
 def test_more_runs_than_there_are_looks(kind: str) -> None:
-    with pytest.raises(UsageError, match="a figure shows 8 runs side by side, found 9; draw several figures"):
+    with pytest.raises(UsageError, match="too many results for one figure: at most 8, found 9; draw several figures"):
         FIGURES[kind]({str(place): sized((4, 3, 1)) for place in range(9)}, suffix=".svg")
 
 
@@ -444,13 +444,16 @@ def test_the_commands_print_what_they_draw(capsys: pytest.CaptureFixture[str], t
         assert (answer.code, answer.err) == (0, "")
         head, row = answer.out.splitlines()[:2]
         if kind != "bland-altman":
-            assert head.split() == ["dice", "↑", "n", "median", "q1", "q3", "without", "with"]
-            assert row.split() == ["lesion", "3/4", "0.6667", "0.3333", "0.8333", "1", "undefined", "1", "missed"]
+            assert head.split() == ["dice", "↑", "n", "median", "q1", "q3", "notes"]
+            assert row.split() == [
+                *("lesion", "3/4", "0.6667", "0.3333", "0.8333"),
+                *("not", "in", "n:", "1", "undefined;", "1", "missed"),
+            ]
         else:
             spread = 1.96 * np.std([4, 0, -6], ddof=1)
             low, high = -2 / 3 - spread, -2 / 3 + spread
-            assert head.split() == ["difference", "mm³", "n", "bias", "sd", "low", "high", "without", "with"]
-            assert row.split() == f"lesion 3/4 -0.7 5.0 {low:.1f} {high:.1f} 1 absent 1 missed".split()
+            assert head.split() == ["difference", "mm³", "n", "bias", "sd", "low", "high", "notes"]
+            assert row.split() == f"lesion 3/4 -0.7 5.0 {low:.1f} {high:.1f} not in n: 1 absent; 1 missed".split()
         assert (tmp_path / f"{kind}.svg").stat().st_size > 2000
 
 
