@@ -14,7 +14,7 @@ from segeval.evidence.conventions import SLACK, SMOOTH_RULE, WEIGHTED, Conventio
 from segeval.evidence.surfaces.distances import SurfaceDistances
 from segeval.evidence.surfaces.surfels import neighbours, surfel_areas
 from segeval.metrics import METRICS, Direction, Metric, Quantity
-from segeval.reports.metric_cards import asked
+from segeval.reports.metric_cards import spelling
 from segeval.scoring.presets import PRESETS, Preset
 
 HERE = Path(__file__).resolve().parent
@@ -165,7 +165,7 @@ def card_text(card: Metric) -> str:
     """One metric in full."""
     low, high = card.bounds
     facts = {
-        "name": ", ".join(f"`{name}`" for name in (asked(card), *card.aliases)),
+        "name": ", ".join(f"`{name}`" for name in (spelling(card), *card.aliases)),
         "formula": f"`{card.formula}`",
         "unit": UNITS[card.quantity],
         "better": "neither" if card.better is Direction.NEITHER else f"{card.better}",

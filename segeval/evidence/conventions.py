@@ -109,13 +109,13 @@ class Conventions:
         for option, found, kinds in (("surface", self.surface, Surface), ("percentile", self.percentile, Percentile)):
             if found not in get_args(kinds):
                 raise UsageError(f"{option} must be one of {', '.join(get_args(kinds))}, not {shown(found)}")
-        for what, values in (
+        for requirement, values in (
             ("a tolerance must be a length", (self.tolerance, *self.label_tolerances.values())),
             ("a weight must be a number", self.label_weights.values()),
         ):
             for value in values:
                 if not is_length(value):
-                    raise UsageError(f"{what} of at least 0, {found_length(value)}")
+                    raise UsageError(f"{requirement} of at least 0, {found_length(value)}")
         if self.ignore_label is not None and self.ignore_label < 0:
             raise UsageError(f"the ignored label must be at least 0, not {self.ignore_label}")
 
@@ -132,7 +132,7 @@ class Conventions:
         penalty = self.penalty if isinstance(self.penalty, str) else f"{self.penalty:g} {unit}"
         tolerances = "".join(f", {shown(label)}={value:g}" for label, value in self.label_tolerances.items())
         weights = ",".join(f"{shown(label)}={value:g}" for label, value in self.label_weights.items())
-        said = {
+        statements = {
             "compat": f"compat {self.compat}" if self.compat else "",
             "grids": f"{' and '.join(f'{number}-D' for number in axes)}, {' and '.join(units)}" if grids else "",
             "surface": self._surface_statement(axes),
@@ -147,7 +147,7 @@ class Conventions:
             "background": "background scored" if self.background else "",
             "ignored": f"ignored label {self.ignore_label}" if self.ignore_label is not None else "",
         }
-        return {subject: text for subject, text in said.items() if text}
+        return {subject: text for subject, text in statements.items() if text}
 
     def _surface_statement(self, axes: Collection[int]) -> str:
         if self.surface == "smooth":

@@ -22,7 +22,7 @@ Rest = ParamSpec("Rest")
 
 
 class Direction(StrEnum):
-    """Which way a metric is better."""
+    """Direction in which a metric is better."""
 
     HIGHER = "higher"
     LOWER = "lower"

@@ -14,8 +14,8 @@ PROSE_WIDTH = 100  # width of paragraphs in a pipe
 INDENT = "    "
 
 
-def asked(card: Metric) -> str:
-    """Name of a metric with its parameter, as in help: ``hd[@PERCENTILE]``."""
+def spelling(card: Metric) -> str:
+    """Spelling of a metric with its parameter: ``hd[@PERCENTILE]``."""
     return card.name if card.parameter is None else f"{card.name}[@{card.parameter.name.upper()}]"
 
 
@@ -38,7 +38,7 @@ def print_metrics_table(cards: Iterable[Metric], printer: Printer) -> None:
     text = printer.alphabet.text
     cards = list(cards)
     columns = [
-        Column(head=("metric",), cells=[asked(card) for card in cards]),
+        Column(head=("metric",), cells=[spelling(card) for card in cards]),
         Column(head=("alias",), cells=[", ".join(card.aliases) for card in cards]),
         Column(head=("title",), cells=[text(card.title) for card in cards]),
         Column(head=("unit",), cells=[UNITS.get(card.quantity, "") for card in cards]),
@@ -67,7 +67,7 @@ def _brief(card: Metric, printer: Printer) -> list[Line]:
     unit = [UNITS[card.quantity]] if card.quantity in UNITS else []
     about = ", ".join([printer.alphabet.text(card.title), *unit, *way])
     return [
-        [(" ".join([asked(card), *aliases]), "bold")],
+        [(" ".join([spelling(card), *aliases]), "bold")],
         *([(INDENT + line, "")] for line in printer.wrapped(about, margin=len(INDENT))),
     ]
 
@@ -98,7 +98,7 @@ def print_card(card: Metric, printer: Printer) -> None:
     ]
     facts = [(title, text(fact)) for title, fact in facts if fact]
     margin = max(len(title) for title, _ in facts) + GAP
-    lines: list[Line] = [[(asked(card), "bold"), (f"  {text(card.title)}", "")], []]
+    lines: list[Line] = [[(spelling(card), "bold"), (f"  {text(card.title)}", "")], []]
     for paragraph in (card.summary, card.description):
         lines += [[(line, "")] for line in wrapped(text(paragraph), printer.width or PROSE_WIDTH)] if paragraph else []
     lines.append([])

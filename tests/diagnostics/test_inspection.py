@@ -1,4 +1,4 @@
-"""`segeval inspect`: what it says of grids and labels, in words and as JSON."""
+"""`segeval inspect`: grids and labels, as text and as JSON."""
 
 from __future__ import annotations
 

@@ -105,15 +105,15 @@ def test_brute_force(
     rules: dict[str, Any] = {"whole": whole, "edge_is_border": edge_is_border, "ignored": ignored}
     for number, (prediction, reference, spacing) in enumerate(maps()):
         groups: dict[Any, list[int]] = {label: [label] for label in ((0, 1, 2) if background else (1, 2))}
-        for asked in (groups, {"both": [1, 2]}):
+        for chosen in (groups, {"both": [1, 2]}):
             found = PointSets(
                 prediction=prediction,
                 reference=reference,
                 present=np.unique([*prediction.flat, *reference.flat]).tolist(),
                 spacing=spacing,
                 **rules,
-            ).distances(asked)
-            for key, labels in asked.items():
+            ).distances(chosen)
+            for key, labels in chosen.items():
                 for ours, theirs in zip(
                     found[key], expected(prediction, reference, labels, spacing, **rules), strict=True
                 ):
@@ -139,7 +139,7 @@ def test_large_numbers_and_threads_change_nothing(whole: bool, monkeypatch: pyte
 @pytest.mark.parametrize("many", [MANY_POINTS, 100])
 @pytest.mark.parametrize("whole", [True, False])
 def test_what_is_far_apart(whole: bool, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Too far for a walk, so that a tree or a transform is asked: two boxes, and a third that only one map has."""
+    """Too far for a walk, so that a tree or a transform is used: two boxes, and a third that only one map has."""
     monkeypatch.setattr("segeval.evidence.surfaces.point_sets.MANY_POINTS", many)
     prediction, reference = np.zeros((2, 70, 60, 50), np.uint8)
     prediction[2:14, 2:14, 2:14], reference[50:62, 40:52, 30:42] = 1, 1

@@ -314,9 +314,9 @@ def test_threads_change_nothing() -> None:
     prediction, reference = (np.tile(each, (3, 3, 2)) for each in pair(5))
     assert reference.size > smooth.THREADED_VOXELS
     groups = {"most": {1, 2, 3}, "rest": {4}}
-    for asked, threads in ((None, 2), (groups, 5)):
-        one = distances(prediction, reference, groups=asked)
-        many = distances(prediction, reference, groups=asked, threads=threads)
+    for chosen, threads in ((None, 2), (groups, 5)):
+        one = distances(prediction, reference, groups=chosen)
+        many = distances(prediction, reference, groups=chosen, threads=threads)
         assert list(many) == list(one)
         assert all(equal(one[key], many[key]) for key in one)
 

@@ -158,7 +158,7 @@ ON_REQUEST = {
 
 
 def metric_of(vector: dict[str, Any]) -> str:
-    """What is asked for."""
+    """Metric of a vector."""
     name = NAMES[vector["metric"]]
     return f"{name}@{vector['oracle']['args']['tau']}" if name == "nsd" else name
 
@@ -174,7 +174,7 @@ def tools_of(vector: dict[str, Any]) -> list[str]:
 
 
 def rests_on_a_rule(vector: dict[str, Any]) -> bool:
-    """Whether a number is what a tool says of an empty mask, and does not follow from formula and penalty."""
+    """Whether a number is a tool's own rule for an empty mask, not from the formula or the penalty."""
     if "ref_empty" in vector["oracle"]["args"]:
         return True
     counted = vector["metric"].startswith(("count_", "specificity", "npv", "accuracy"))
@@ -397,7 +397,7 @@ def agrees(found: Any, vector: dict[str, Any]) -> bool:
 
 
 def reason_to_wait(vector: dict[str, Any]) -> str | None:
-    """The rule that says whether a vector waits, and for what."""
+    """The rule why a vector is skipped, if any."""
     if vector["id"] in read_off():
         return None
     if vector["oracle"]["fn"] == "faces_assd_2d":

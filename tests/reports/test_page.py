@@ -420,7 +420,7 @@ def test_a_drawing_has_no_style_and_its_own_names() -> None:
 
 
 def test_the_worst_cases_are_drawn_on_scans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of three cases one has a scan, one has none, and the file of one is gone: the page says so of each."""
+    """Of three cases one has a scan, one has no scan, and one has no file any more: the page mentions each."""
     for side in ("p", "r", "scans"):
         (tmp_path / side).mkdir()
     random = np.random.default_rng(5)
@@ -446,7 +446,7 @@ def test_the_worst_cases_are_drawn_on_scans(tmp_path: Path, capsys: pytest.Captu
 def test_results_that_were_taken_elsewhere_are_drawn_beside_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the cases were scored, beside the data, and nowhere: with the hint once, whatever the number of cases."""
+    """In the folder of the run, next to the data, and elsewhere; there the hint is printed once."""
     for folder in ("elsewhere", "p", "r"):
         (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path)

@@ -81,7 +81,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Opened:
-    """A page that is open, with all that it asked for and complained of."""
+    """A page that is open, with its requests and errors."""
 
     def __init__(self, browser: Browser, path: Path, *, fragment: str = "", **options: Any) -> None:
         self.context = browser.new_context(**options)
@@ -181,10 +181,10 @@ def test_axe_finds_no_barrier(
 def test_columns_sort_by_mouse(browser: Browser, samples: Path) -> None:
     with Opened(browser, samples) as opened:
         before = opened.cases()
-        for descending, said in ((False, "ascending"), (True, "descending")):
+        for descending, order in ((False, "ascending"), (True, "descending")):
             opened.button("dice").click()
             assert opened.page.locator("#all th[aria-sort]").count() == 1
-            assert opened.page.locator("#all th[aria-sort]").get_attribute("aria-sort") == said
+            assert opened.page.locator("#all th[aria-sort]").get_attribute("aria-sort") == order
             values = opened.column("dice")
             assert "" in values
             assert in_order(values, descending=descending)
@@ -340,7 +340,7 @@ def test_what_has_no_score_stands_like_a_number(browser: Browser, folder: Path) 
 
 
 def test_paper_has_more_rows_and_every_setting(browser: Browser, folder: Path) -> None:
-    """Printed in earnest once, with few rows; else the page is told so, since Chromium takes seconds for many rows."""
+    """Really printed once, with few rows; else the page only gets the event, as Chromium is slow with many rows."""
     path = write(folder / "printed.html", large(250), overlays=False)
     seen = """() => [document.querySelectorAll("#all tbody tr").length, document.querySelector("details").open,
                      document.getElementById("more").firstChild.data]"""

@@ -134,7 +134,7 @@ def many(cases: int, labels: int, *, seed: int = 0) -> Results:
     return replace(results_of(records, scores), counts=CaseCounts(counts))
 
 
-def said(svg: bytes) -> str:
+def text_of(svg: bytes) -> str:
     """All its texts on one line."""
     return " ".join(Picture(svg).texts())
 
@@ -176,7 +176,7 @@ def test_an_empty_reference_is_at_the_left_edge_and_counted() -> None:
     assert len(picture.points()) == 4
     left = [(x, y) for x, y in picture.points() if x < 9.9]
     assert [round(y, 4) for _, y in left] == [0.0]
-    words = said(svg)
+    words = text_of(svg)
     assert "1 missed (only in the reference); + 1 false alarm (only in the prediction)" in words
     assert "at the left edge: 1 with an empty reference" in words
     assert "not drawn: 1 undefined" in words
@@ -199,7 +199,7 @@ def test_limits_of_agreement() -> None:
     lines = [path[0][1] for path in picture.paths("stroke-width: 0.8") if len(path) == 2]
     bias, spread = 2.0, 1.96 * math.sqrt((4 + 16 + 4) / 2)
     assert lines == pytest.approx([bias, bias - spread, bias + spread], abs=0.02)
-    assert f"+2 ± {spread:.3g}" in said(picture.svg)
+    assert f"+2 ± {spread:.3g}" in text_of(picture.svg)
 
 
 def test_shares_of_cases_at_least_so_good() -> None:
@@ -235,8 +235,8 @@ def test_lengths_of_penalties_do_not_stretch_the_axis() -> None:
     assert places[:3] == pytest.approx([1, 2, 3], abs=1e-3)
     assert len(places) == 5
     assert max(places) < 3.2
-    assert "1 missed (only in the reference), at the edge; ▷ 1 infinite, at the edge" in said(svg)
-    assert "outside the axis: 1 with a penalty" in said(cumulative({"r": results}, metric="hd", suffix=".svg"))
+    assert "1 missed (only in the reference), at the edge; ▷ 1 infinite, at the edge" in text_of(svg)
+    assert "outside the axis: 1 with a penalty" in text_of(cumulative({"r": results}, metric="hd", suffix=".svg"))
 
 
 @EVERY
@@ -244,10 +244,10 @@ def test_what_was_not_scored_is_counted_by_run(kind: str) -> None:
     lost = [replace(each, case=f"x{each.case}", status="failed") for each in sized((4, 3, 1), (5, 1, 1)).cases]
     first, second = sized((4, 3, 1), (0, 0, 0)), sized((4, 3, 1))
     second = replace(second, cases=(*second.cases, *lost, replace(lost[0], case="y", status="missing")))
-    words = said(FIGURES[kind]({"one": first, "two": second}, suffix=".svg"))
+    words = text_of(FIGURES[kind]({"one": first, "two": second}, suffix=".svg"))
     assert "two: 2 cases failed, 1 case missing" in words
     assert ("1 absent (in neither map)" if kind == "bland-altman" else "1 undefined") in words
-    assert "not drawn: 2 cases failed, 1 case missing" in said(FIGURES[kind]({"two": second}, suffix=".svg"))
+    assert "not drawn: 2 cases failed, 1 case missing" in text_of(FIGURES[kind]({"two": second}, suffix=".svg"))
 
 
 @pytest.mark.slow
@@ -258,7 +258,7 @@ def test_any_number_of_labels_and_runs_fits_a_page(kind: str, cases: int, labels
     drawn = FIGURES[kind](files, suffix=".svg")
     height = float(re.findall(rb'height="([\d.]+)pt"', drawn)[0]) / 72
     assert height < 9.5
-    which = re.findall(rf"\b(\d+) of {labels} labels|other (\d+)|{labels} labels (together)", said(drawn))
+    which = re.findall(rf"\b(\d+) of {labels} labels|other (\d+)|{labels} labels (in one colour)", text_of(drawn))
     assert bool(which) is (labels > 12)
 
 
@@ -283,7 +283,7 @@ def test_the_labels_that_are_shown_are_the_worst() -> None:
     names = [text for text in Picture(svg).texts() if text.startswith("organ")]
     assert 10 < len(names) < 60
     assert names == [f"organ {label}" for label in range(1, len(names) + 1)]
-    assert f"{len(names)} of 60 labels, with the worst medians" in said(svg)
+    assert f"{len(names)} of 60 labels, with the worst medians" in text_of(svg)
 
 
 @pytest.mark.slow

@@ -168,12 +168,12 @@ def marked(rows: Sequence[Series], edges: tuple[float, float]) -> list[str]:
 
 def explained(marker: str, count: int) -> str:
     """Explain a marker, with the number of its values."""
-    said = {
+    texts = {
         MISSED: f"{count} missed (only in the reference)",
         FALSE_ALARM: f"{counted(count, 'false alarm')} (only in the prediction)",
         INFINITE: f"{count} infinite",
     }
-    return f"{IN_WORDS[marker]} {said[marker]}"
+    return f"{IN_WORDS[marker]} {texts[marker]}"
 
 
 def kinds_of(row: Series) -> dict[str, Mask]:
