@@ -129,7 +129,7 @@ def _slices(pair: Pair, rows: Sequence[ToolRow]) -> list[str]:
         return []
     within = _rounded_up(spread, decimals_of(pair))
     return [
-        f"slices are {max(spacing):g} {unit} apart; the hd@95 of all tools differ by {within} {unit} at most, "
+        f"slices are {max(spacing):g} {unit} apart; the tools' hd@95 differ by at most {within} {unit}, "
         "less than one slice"
     ]
 

@@ -1,4 +1,4 @@
-"""Scores by factors: the numbers are those of pandas, and every case is accounted for."""
+"""Pivot tables: numbers as by pandas, and each case is accounted for."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_files_and_metrics_are_in_their_order_and_names_in_that_of_the_labels() 
     assert by_label.row_levels == (("2",), ("10",), ("whole",))
 
 
-def test_regions_are_not_pooled_with_the_labels_that_they_hold() -> None:
+def test_regions_are_not_pooled_with_their_labels() -> None:
     scores = [score("a", value, label=label, name=None) for label, value in ((1, 0.2), (2, 0.4), ("whole", 1.0))]
     scores += [score("a", 0.9, label="all", name=None, metric="generalized_dice")]
     results = results_of([record("a")], scores, metrics=("dice", "generalized_dice"))
@@ -87,7 +87,7 @@ def test_regions_are_not_pooled_with_the_labels_that_they_hold() -> None:
     assert (chosen.together, chosen.labels, chosen.overlapping) == (False, ("whole",), ())
 
 
-def test_a_label_that_a_case_lacks_is_missing() -> None:
+def test_a_label_that_is_not_in_a_case_is_missing() -> None:
     results = results_of(
         [record("a"), record("b"), record("c", status="missing")],
         [score("a", 0.5), score("a", 0.7, label=2, name="x"), score("b", 0.9)],

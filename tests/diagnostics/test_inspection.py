@@ -58,9 +58,9 @@ def test_orientations_that_disagree_are_remarked(tmp_path: Path, shift: float | 
     assert all("disagree by up to 3 mm; the sform counts" in remark for remark in found.remarks)
 
 
-def test_the_axes_are_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_axes_are_described_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "inspect", save(tmp_path / "a.nii.gz", two_balls(), qform_shift=3.0))
-    assert "axes    x to left, y to front, z to up; left-handed" in answer.out
+    assert "axes    +x left, +y front, +z up; left-handed" in answer.out
     assert "note    its sform and qform disagree" in answer.out
     assert answer.code == 0
 

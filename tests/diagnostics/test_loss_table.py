@@ -112,7 +112,7 @@ def test_an_ignored_channel_is_in_no_mean(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("rule", ["max", "ignore", "penalise"])
-def test_a_class_that_the_reference_lacks(rule: AbsentClass, tmp_path: Path) -> None:
+def test_a_class_that_is_not_in_the_reference(rule: AbsentClass, tmp_path: Path) -> None:
     values, reference = made(3)
     reference[reference == 2] = 0
     found = {row.metric: row for row in table_of(tmp_path, values, reference, absent_class=rule).rows}
@@ -217,7 +217,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["p.npy", "r.npy", "-f", "xlsx"], 2, "'xlsx' is not one of"),
     ],
 )
-def test_what_cannot_be_used(
+def test_arguments_that_cannot_be_used(
     words: list[str], code: int, cause: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     values, reference = made(3)

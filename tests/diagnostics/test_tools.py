@@ -1,4 +1,4 @@
-"""`segeval explain`: every tool's numbers for a pair, and reasons with figures that are right."""
+"""`segeval explain`: the numbers of each tool for a pair, and correct reasons."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_every_convention_comes_with_the_numbers_that_it_changes(
     assert not any("tolerance" in each for each in label["reasons"])
     values = [row["hd95"] for row in label["rows"] if row["hd95"] is not None]
     (within,) = re.findall(
-        r"slices are 4 mm apart; the hd@95 of all tools differ by ([\d.]+) mm at most", label["reasons"][-1]
+        r"slices are 4 mm apart; the tools' hd@95 differ by at most ([\d.]+) mm", label["reasons"][-1]
     )
     assert 0 <= float(within) - (max(values) - min(values)) < 0.01
 
@@ -341,7 +341,7 @@ def test_pictures_have_no_smooth_surface(capsys: pytest.CaptureFixture[str]) -> 
     assert "slices" not in flat.out
 
 
-def test_quiet_silences_remarks_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_hides_only_remarks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [
         save(tmp_path / "p.nii", box((9, 9, 9), label=255)),
         save(tmp_path / "r.nii", box((9, 9, 9))),
@@ -352,7 +352,7 @@ def test_quiet_silences_remarks_alone(tmp_path: Path, capsys: pytest.CaptureFixt
     assert call(capsys, "explain", "-q", tmp_path / "none.nii", tmp_path / "none.nii").err.startswith("error: ")
 
 
-def test_what_cannot_be_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, "explain", tmp_path / "none.nii", tmp_path / "none.nii").code == 3
     files = [SAMPLES / side / "case_10.nii.gz" for side in ("predictions", "references")]
     assert call(capsys, "explain", *files, "--only", "heart").code == 2

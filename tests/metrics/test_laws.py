@@ -38,7 +38,7 @@ LENGTH_PARAMETERS = ("tolerance", "distance")
 
 
 def tokens(scale: float = 1) -> list[str]:
-    """Every metric at its default and some other numbers, those that are lengths scaled."""
+    """All metrics with their default and some other numbers; lengths are scaled."""
     found = []
     for card in CARDS:
         if card.parameter is None:
@@ -63,7 +63,7 @@ class Pair:
         return replace(self, prediction=self.reference, reference=self.prediction)
 
     def scores(self, *, scale: float = 1, **options: Any) -> Rows:
-        """Every row, in the order of `tokens`; the penalty is no property of the image and scales along."""
+        """All rows, in the order of `tokens`; the penalty is scaled too."""
         results = segeval.score(
             prediction=self.prediction,
             reference=self.reference,
@@ -79,7 +79,7 @@ class Pair:
 
 @st.composite
 def pairs(draw: st.DrawFn) -> Pair:
-    """Boxes of three labels over each other, and a prediction that is near them or is not."""
+    """Overlapping boxes of three labels, and a prediction that is similar or unrelated."""
     ndim = draw(st.sampled_from([2, 3, 3]))
     shape = tuple(draw(st.integers(2, 12 if ndim == 2 else 7)) for _ in range(ndim))
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
@@ -200,7 +200,7 @@ def test_prediction_and_reference_change_places_as_declared(pair: Pair) -> None:
             assert name in NO_MIRROR
 
 
-def test_what_is_not_declared_symmetric_is_not() -> None:
+def test_metrics_that_are_not_declared_symmetric_are_not() -> None:
     reference = np.zeros((8, 12), int)
     reference[1:6, 1:6], reference[2:4, 8:11] = 1, 2
     prediction = np.zeros_like(reference)
@@ -242,7 +242,7 @@ def test_padding_changes_only_what_counts_the_background(pair: Pair, data: st.Da
     assert_same(padded.scores(), pair.scores(), but=DEPENDS_ON_THE_IMAGE)
 
 
-def test_what_counts_the_background_does_change_with_padding() -> None:
+def test_metrics_that_count_the_background_change_with_padding() -> None:
     pair = Pair(
         prediction=np.array([[[1, 1, 1, 0, 0, 0]]]), reference=np.array([[[0, 0, 1, 1, 0, 0]]]), spacing=(1, 2, 3)
     )
@@ -372,7 +372,7 @@ def soft_maps(draw: st.DrawFn) -> tuple[Array, Array]:
 
 
 def soft_scores(prediction: Array, reference: Array) -> dict[str, float]:
-    """Every score of a probability map against a soft reference, by metric; one of a class for class 1."""
+    """All scores of a probability map against a soft reference, by metric; scores of one class are for class 1."""
     grid = Grid(shape=(1, prediction.shape[1]), spacing=(1.0, 1.0))
     labels = tuple(range(len(prediction)))
     maps = [ProbabilityMap(values=each, labels=labels, grid=grid, names={}) for each in (prediction, reference)]
@@ -414,10 +414,10 @@ def test_families_come_in_their_order() -> None:
 
 def test_evidence_that_no_comparison_provides_is_refused_at_once() -> None:
     class Unknown:
-        """Evidence of which no comparison knows."""
+        """Evidence that no comparison provides."""
 
     def of_unknown(evidence: Unknown) -> float:
-        """A number of nothing known."""
+        """A number from unknown evidence."""
         return float(bool(evidence))
 
     card = register(
@@ -480,7 +480,7 @@ def test_a_distance_with_one_empty_mask_is_as_its_card_says(surface: Any) -> Non
                 assert results.value(card.name, label=1) == (None if exception else PENALTY), (card.name, empty)
 
 
-def test_names_and_aliases_are_told_apart() -> None:
+def test_names_and_aliases_are_distinct() -> None:
     names = [each for card in ALL_CARDS for each in (card.name, *card.aliases)]
     assert len(names) == len(set(names))
     assert all(name == name.lower() and name.isidentifier() for name in names)
@@ -580,7 +580,7 @@ def test_a_wrong_token_is_refused_with_a_reason(written: str, message: str) -> N
     assert caught.value.exit_code == 2
 
 
-def test_all_wrong_names_are_told_at_once() -> None:
+def test_all_wrong_names_are_reported_at_once() -> None:
     with pytest.raises(UsageError, match=r"dcie.*hd@101.*zzz"):
         parse_all(["dice,dcie", "hd@101", "zzz"])
 

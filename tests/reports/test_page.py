@@ -1,4 +1,4 @@
-"""The HTML page: complete, safe whatever things are called, the same bytes each time."""
+"""The HTML page: complete, safe with any names, the same bytes each time."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ PAGES: dict[str, Callable[[], Results]] = {
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_sound(name: str) -> None:
-    """Whatever it is of: elements are closed, links lead somewhere, one script and one style sheet are allowed."""
+    """Any page: elements are closed, links have targets, only one script and one style sheet are allowed."""
     html, page = known(name)
     assert html.startswith("<!DOCTYPE html>\n")
     elements = every(page)
@@ -175,7 +175,7 @@ def test_a_page_is_sound(name: str) -> None:
 
 
 def element_references(elements: list[Element]) -> list[str]:
-    """What url(#...) in attributes refers to."""
+    """Targets of url(#...) in attributes."""
     return [
         name for each in elements for text in each.attributes.values() for name in re.findall(r"url\(#(.*?)\)", text)
     ]
@@ -266,7 +266,7 @@ def test_a_case_is_among_the_worst_once_with_its_worst_label() -> None:
     assert len({name for name, _, _ in found}) == 5
 
 
-def test_what_is_over_all_labels_is_no_worst_label() -> None:
+def test_metrics_over_all_labels_have_no_worst_label() -> None:
     heads = [head.text for head in known("probabilities")[1].all("thead")[-1].all("th")]
     assert heads == ["case", "label", "dice ↑", "soft_dice ↑", "ece ↓", "note"]
     (worst,) = [each for each in known("probabilities")[1].all("div") if each.attributes.get("class") == "worst"]
@@ -323,7 +323,7 @@ def test_the_command_shows_as_many_as_the_library() -> None:
     assert option.default == WORST
 
 
-def test_a_page_says_what_it_has_no_room_for() -> None:
+def test_a_page_notes_what_it_leaves_out() -> None:
     page = known("many metrics")[1]
     panels = [each for each in page.all("section") if each.attributes.get("class") == "panel"]
     assert [bool(panel.all("svg")) for panel in panels] == [True] * MOST_DRAWN + [False] + [True]
@@ -342,7 +342,7 @@ def test_a_page_says_what_it_has_no_room_for() -> None:
         (["-o", "report.html", "--images", "r.json"], "r.json: there is no such folder of scans"),
     ],
 )
-def test_what_cannot_be_written(
+def test_files_that_cannot_be_written(
     words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "r.json").write_text("".join(to_json(nothing_scored())), "utf-8")
@@ -365,7 +365,7 @@ def test_a_scored_file_is_not_overwritten(tmp_path: Path, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(("module", "package"), [("jinja2", "Jinja2"), ("matplotlib", "matplotlib")])
-def test_without_a_package_the_line_that_installs_it_is_said(
+def test_a_missing_package_is_named_with_its_install_command(
     module: str,
     package: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -443,7 +443,7 @@ def test_the_worst_cases_are_drawn_on_scans(tmp_path: Path, capsys: pytest.Captu
     assert f"drawn without a scan, as {tmp_path}/scans has no scan of this name: b" in page.text
 
 
-def test_results_that_were_taken_elsewhere_are_drawn_beside_the_data(
+def test_moved_results_are_drawn_next_to_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """In the folder of the run, next to the data, and elsewhere; there the hint is printed once."""
@@ -482,7 +482,7 @@ def test_results_that_were_taken_elsewhere_are_drawn_beside_the_data(
     assert "this is an input of the run" in answer.cause
 
 
-def test_of_a_single_case_every_row_is_shown_and_no_note_denies_it() -> None:
+def test_a_single_case_shows_all_rows_without_a_note_about_hidden_ones() -> None:
     results = score_files(*case(1), metrics="dice", labels={number: f"organ {number}" for number in range(1, 40)})
     page = page_of(results)[1]
     assert len(rows_of_scores(page)) == 39

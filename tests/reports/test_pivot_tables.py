@@ -1,4 +1,4 @@
-"""The table of a paper in every format.
+"""The table of `segeval table` in every format.
 
 ``SEGEVAL_UPDATE_GOLDEN=1 pytest tests/reports/test_pivot_tables.py`` writes the golden files anew; they are read in
 the diff.
@@ -41,7 +41,7 @@ def printed(found: Pivot, *, best: str = "row", color: bool = False, width: int 
 
 
 def hostile() -> Pivot:
-    """Levels that a careless report would run, render or cut; also a metric that is better low, and a gap."""
+    """Levels that a careless report would execute, render or cut; also a lower-is-better metric, and a missing cell."""
     cases = [record(name) for name in HOSTILE]
     scores = [score(name, 0.5 - place, metric="hd@95", unit="mm") for place, name in enumerate(HOSTILE)]
     metadata = {name: {"site[0]": name, "=arm": HOSTILE[place % 2], "top": "t_1"} for place, name in enumerate(HOSTILE)}
@@ -82,7 +82,7 @@ def test_cells_are_median_and_interquartile_range() -> None:
 
 @pytest.mark.parametrize("best", BEST)
 def test_the_best_cells(best: str) -> None:
-    """By hand: medians 0.3 and 0.5 in the first row, 0.5001, which prints alike, and 0.4 in the second."""
+    """By hand: medians 0.3 and 0.5 in the first row, 0.5001, which is printed as 0.5, and 0.4 in the second."""
     values = {"a": 0.3, "b": 0.5, "c": 0.5001, "d": 0.4}
     places = {"a": ("1", "x"), "b": ("1", "y"), "c": ("2", "x"), "d": ("2", "y")}
     metadata = {case: {"row": row, "column": column} for case, (row, column) in places.items()}
@@ -134,7 +134,7 @@ def test_a_table_at_80_columns_is_continued_below() -> None:
     assert sum(line.startswith("patch") for line in lines) == 2
 
 
-def test_what_is_missing_is_said_in_every_text() -> None:
+def test_missing_values_are_noted_in_every_format() -> None:
     for text in (printed(of_paper()), RENDERED["pivot.md"](), RENDERED["pivot.tex"]()):
         for words in (
             "values in a cell",
@@ -240,7 +240,7 @@ def test_a_template_has_every_field() -> None:
     assert entry.text == "0.5 0.0 0.5 0.5 50.0% – 001 1 0.5 +5.00e-01 {}"  # noqa: RUF001
 
 
-def test_files_of_different_conventions_say_so() -> None:
+def test_files_with_different_conventions_are_noted() -> None:
     files = {"one.json": of_values(a=0.5), "two.json": results_of([record("a")], [score("a", 0.7)], signature="other")}
     text = printed(pivot(files, rows=["file"], columns=["metric"]))
     assert "the files have different conventions:\none: segeval 0.1.0" in text

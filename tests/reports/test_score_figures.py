@@ -1,4 +1,4 @@
-"""Boxes, sizes, agreement and cumulative curves: what is drawn is read back from the picture and held to the numbers.
+"""Boxes, sizes, agreement and cumulative curves: drawn values are read from the picture and compared with the numbers.
 
 A picture is read by the ticks of its axes, so that nothing of the package stands between a value and its place.
 """
@@ -55,7 +55,7 @@ NUMBER = r"-?\d+(?:\.\d+)?"
 
 @dataclass
 class Picture:
-    """An SVG with one pair of axes, in terms of these."""
+    """An SVG with one pair of axes, in the coordinates of these."""
 
     svg: bytes
     log: bool = False
@@ -71,7 +71,7 @@ class Picture:
         return [each for each in self.root.iter(f"{SVG}g") if each.get("id", "").startswith(name)]
 
     def _scale(self, axis: str) -> Callable[[float], float]:
-        """From a place to a value, by the first and the last tick that have a number."""
+        """Convert a position to a value, by the first and the last tick with a number."""
         ticks = []
         for group in self.groups(f"{axis}tick_"):
             mark, text = next(group.iter(f"{SVG}use"), None), next(group.iter(f"{SVG}text"), None)
@@ -89,7 +89,7 @@ class Picture:
         return value_at
 
     def points(self) -> list[tuple[float, float]]:
-        """Of markers, not of ticks."""
+        """Positions of markers, without ticks."""
         ticks = {id(use) for axis in "xy" for group in self.groups(f"{axis}tick_") for use in group.iter(f"{SVG}use")}
         legend = {id(use) for group in self.groups("legend") for use in group.iter(f"{SVG}use")}
         return [
@@ -99,7 +99,7 @@ class Picture:
         ]
 
     def paths(self, style: str) -> list[list[tuple[float, float]]]:
-        """The corners of each line whose style has that in it."""
+        """Corners of each line whose style contains a text."""
         found = []
         for path in self.root.iter(f"{SVG}path"):
             if style in path.get("style", ""):
@@ -109,7 +109,7 @@ class Picture:
 
 
 def many(cases: int, labels: int, *, seed: int = 0) -> Results:
-    """Organs of all sizes, of which some are missed, some false alarms, and some in neither map."""
+    """Organs of all sizes; some are missed, some false alarms, and some absent."""
     random = np.random.default_rng(seed)
     records, scores, counts = [], [], []
     for place in range(cases):
@@ -135,7 +135,7 @@ def many(cases: int, labels: int, *, seed: int = 0) -> Results:
 
 
 def text_of(svg: bytes) -> str:
-    """All its texts on one line."""
+    """All texts of a figure on one line."""
     return " ".join(Picture(svg).texts())
 
 
@@ -161,7 +161,7 @@ def test_boxes_have_the_quartiles_of_the_summary() -> None:
     assert len(picture.points()) == sum(row.n for row in rows)
 
 
-def test_points_stand_at_the_size_in_the_reference() -> None:
+def test_points_are_at_the_size_in_the_reference() -> None:
     """Of 2 mm³ a voxel: 10 with Dice 8/12, 100 with 1, 1000 with 800/1000."""
     results = sized((4, 3, 1), (50, 0, 0), (400, 100, 100))
     picture = Picture(volume({"r": results}, metric="dice", suffix=".svg"), log=True)
@@ -202,7 +202,7 @@ def test_limits_of_agreement() -> None:
     assert f"+2 ± {spread:.3g}" in text_of(picture.svg)
 
 
-def test_shares_of_cases_at_least_so_good() -> None:
+def test_shares_of_cases_at_least_as_good() -> None:
     higher = Picture(cumulative({"r": of_values(a=0.25, b=0.5, c=0.5, d=1.0)}, metric="dice", suffix=".svg"))
     (line,) = [path for path in higher.paths("stroke-width: 1.1") if len(path) > 2]
     assert [(round(x, 3), round(y, 3)) for x, y in line[1:-1]] == [
@@ -240,7 +240,7 @@ def test_lengths_of_penalties_do_not_stretch_the_axis() -> None:
 
 
 @EVERY
-def test_what_was_not_scored_is_counted_by_run(kind: str) -> None:
+def test_unscored_cases_are_counted_by_run(kind: str) -> None:
     lost = [replace(each, case=f"x{each.case}", status="failed") for each in sized((4, 3, 1), (5, 1, 1)).cases]
     first, second = sized((4, 3, 1), (0, 0, 0)), sized((4, 3, 1))
     second = replace(second, cases=(*second.cases, *lost, replace(lost[0], case="y", status="missing")))
@@ -277,7 +277,7 @@ def test_points_that_are_pixels_are_few_elements() -> None:
 
 
 def test_the_labels_that_are_shown_are_the_worst() -> None:
-    """Of 60 labels with the Dice 0.01 to 0.60 those with the least are drawn."""
+    """Of 60 labels with Dice from 0.01 to 0.60, those with the lowest are drawn."""
     rows = [score("a", label / 100, label=label, name=f"organ {label}") for label in range(1, 61)]
     svg = box({"r": results_of([record("a")], rows)}, metric="dice", suffix=".svg")
     names = [text for text in Picture(svg).texts() if text.startswith("organ")]
@@ -394,7 +394,7 @@ def test_texts_are_within_the_figure_and_none_is_on_another(kind: str, width: st
     assert on_another == []
 
 
-def test_names_that_read_the_same_when_short_are_told_apart() -> None:
+def test_equal_short_names_are_distinguished() -> None:
     rows = [score("a", 0.5, label=label, name=f"{'x' * 30}{label}{'y' * 30}") for label in (1, 2)]
     texts = Picture(box({"r": results_of([record("a")], rows)}, metric="dice", suffix=".svg")).texts()
     assert len({text for text in texts if text.startswith("xxx")}) == 2
@@ -427,7 +427,7 @@ def commands(path: Path | str, folder: Path) -> Mapping[str, Sequence[object]]:
 
 
 @EVERY
-def test_without_matplotlib_the_line_that_installs_it_is_said(
+def test_missing_matplotlib_is_named_with_its_install_command(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
