@@ -169,7 +169,7 @@ def card_text(card: Metric) -> str:
         "formula": f"`{card.formula}`",
         "unit": UNITS[card.quantity],
         "better": "neither" if card.better is Direction.NEITHER else f"{card.better}",
-        "range": f"{low:g} to {high:g}".replace("inf", "infinity"),
+        "range": f"{low:.3g} to {high:.3g}".replace("inf", "infinity"),
         "undefined": "never" if card.undefined == "never" else f"if {card.undefined}",
         "one empty": card.one_empty or "follows from the formula",
         "symmetric": "yes" if card.symmetric else "no",

@@ -54,7 +54,7 @@ def wce(sums: ClassSums) -> float:
     formula="1 - (sum p r + e) / (sum (p + r) + e) - (sum (1 - p)(1 - r) + e) / (sum (2 - p - r) + e), e = 1e-5",
     better=LOWER,
     quantity=RATIO,
-    bounds=(-1.0, 1.0),
+    bounds=(-0.5 - EPSILON, 1.0),
     symmetric=True,
     undefined=_NO_VOXEL,
     caution="a perfect map scores -1/2 here, and one wrong voxel makes it about +1/2",
@@ -63,8 +63,8 @@ def wce(sums: ClassSums) -> float:
 def dl2(sums: ClassSums) -> float:
     """Dice loss of a class and of its background together.
 
-    A perfect map scores 0, but -1/2 if the reference does not contain the class; then one wrong voxel makes it about
-    +1/2.
+    A perfect map scores about 0, but -1/2 if the reference has the class nowhere or everywhere; then one wrong voxel
+    makes it about +1/2.
     """
     if not sums.voxels:
         return math.nan

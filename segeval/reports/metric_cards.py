@@ -89,7 +89,7 @@ def print_card(card: Metric, printer: Printer) -> None:
         ("aliases", ", ".join(card.aliases)),
         ("better", better(card) or "neither"),
         ("unit", PRINTED_UNITS.get(card.quantity, UNITS.get(card.quantity, ""))),
-        ("range", f"{low:g} to {high:g}".replace("inf", "infinity")),
+        ("range", f"{low:.3g} to {high:.3g}".replace("inf", "infinity")),
         ("parameter", _parameter(card)),
         ("undefined", "never" if card.undefined == "never" else f"if {card.undefined}"),
         ("one empty", card.one_empty or "follows from the formula"),

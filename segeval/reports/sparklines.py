@@ -106,5 +106,5 @@ def _range(metric: str, measured: list[Values]) -> tuple[float, float]:
 def _written(metric: str, low: float, high: float) -> str:
     quantity, bounds = parse(metric).card.quantity, parse(metric).card.bounds
     if (low, high) == bounds:
-        return f"{low:g} to {high:g}"
+        return f"{low:.3g} to {high:.3g}"
     return " to ".join(number(value, quantity, decimals=decimals(quantity)) for value in (low, high))
