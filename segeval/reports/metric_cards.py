@@ -58,7 +58,10 @@ def print_metrics_table(cards: Iterable[Metric], printer: Printer) -> None:
             break
     else:
         lines = [line for card in cards for line in _brief(card, printer)]
-    printer.print([*lines, [], *printer.notes(["formula, range and source of one metric: segeval metrics NAME"])])
+        shown = narrow
+    if shown is narrow:
+        lines += [[], *printer.notes(["formula, range and source of one metric: segeval metrics NAME"])]
+    printer.print(lines)
 
 
 def _brief(card: Metric, printer: Printer) -> list[Line]:
