@@ -14,7 +14,7 @@ from segeval.evidence.conventions import SLACK, SMOOTH_RULE, WEIGHTED, Conventio
 from segeval.evidence.surfaces.distances import SurfaceDistances
 from segeval.evidence.surfaces.surfels import neighbours, surfel_areas
 from segeval.metrics import METRICS, Direction, Metric, Quantity
-from segeval.reports.metric_cards import asked
+from segeval.reports.metric_cards import spelling
 from segeval.scoring.presets import PRESETS, Preset
 
 HERE = Path(__file__).resolve().parent
@@ -165,13 +165,13 @@ def card_text(card: Metric) -> str:
     """One metric in full."""
     low, high = card.bounds
     facts = {
-        "asked for as": ", ".join(f"`{name}`" for name in (asked(card), *card.aliases)),
+        "name": ", ".join(f"`{name}`" for name in (spelling(card), *card.aliases)),
         "formula": f"`{card.formula}`",
         "unit": UNITS[card.quantity],
-        "better": "neither way" if card.better is Direction.NEITHER else f"{card.better}",
-        "bounds": f"{low:g} to {high:g}".replace("inf", "infinity"),
-        "undefined": "never" if card.undefined == "never" else f"where {card.undefined}",
-        "one empty": card.one_empty or "as the formula has it",
+        "better": "neither" if card.better is Direction.NEITHER else f"{card.better}",
+        "range": f"{low:.3g} to {high:.3g}".replace("inf", "infinity"),
+        "undefined": "never" if card.undefined == "never" else f"if {card.undefined}",
+        "one empty": card.one_empty or "follows from the formula",
         "symmetric": "yes" if card.symmetric else "no",
         "parameter": parameter(card),
         "source": linked(card.source),
@@ -182,13 +182,13 @@ def card_text(card: Metric) -> str:
 
 
 def parameter(card: Metric) -> str:
-    """The number behind the @, with its limits and what it is where none is given."""
+    """The number after the @, with its limits and its default."""
     given = card.parameter
     if given is None:
         return ""
     limits = f"{given.low:g} or more" if given.high == math.inf else f"{given.low:g} to {given.high:g}"
-    default = "that of `--tolerance`" if given.name == "tolerance" else f"{given.default:g}"
-    return f"{given.name}, {limits}; {default} where none is given"
+    default = "`--tolerance`" if given.name == "tolerance" else f"{given.default:g}"
+    return f"{given.name}, {limits}; default {default}"
 
 
 def linked(source: str) -> str:

@@ -218,16 +218,16 @@ def test_options() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"metrics": ["dyce", "hdd"]}, "no metric is called dyce, did you mean dice.*no metric is called hdd"),
-        ({"penalty": "far"}, "penalty is diagonal, inf, nan or a length, not far"),
-        ({"penalty": -1}, "a penalty is a length of 0 or more"),
+        ({"metrics": ["dyce", "hdd"]}, "segeval has no metric 'dyce'; did you mean dice.*no metric 'hdd'"),
+        ({"penalty": "far"}, "the penalty must be diagonal, inf, nan or a length, not far"),
+        ({"penalty": -1}, "the penalty must be a length of at least 0"),
         ({"absent_class": "min"}, "absent class is one of max, ignore, penalise, not min"),
-        ({"tolerance": -1.0}, "a tolerance is a length of 0 or more"),
+        ({"tolerance": -1.0}, "a tolerance must be a length of at least 0"),
         ({"spacing": (1, 1)}, "spacing takes a number for each of the 3 axes"),
         ({"spacing": (1, 0, 1)}, "spacing takes positive lengths"),
         ({"regions": {"all": "1"}}, "a region cannot be called 'all'"),
         ({"only": "liver"}, "no label is called 'liver'"),
-        ({"ignore_label": -1}, "labels are 0 or more"),
+        ({"ignore_label": -1}, "the ignored label must be at least 0"),
         ({"geometry_tolerance": -0.1}, "a geometry tolerance is 0 or more"),
         ({"labels": "liver"}, "neither number=name nor an existing file"),
     ],
@@ -275,7 +275,7 @@ def test_value() -> None:
         results.value("iou", label=1, case="other")
     with pytest.raises(UsageError, match=r"no score of dice .* there are iou, hd, generalized_dice, sensitivity"):
         results.value("dice", label=1)
-    with pytest.raises(UsageError, match="no metric is called dyce"):
+    with pytest.raises(UsageError, match="segeval has no metric 'dyce'"):
         results.value("dyce", label=1)
     assert type(results.value("iou", label=1)) is float
 

@@ -1,1 +1,1 @@
-"""Scores of several runs side by side: by factors, and as the series behind figures."""
+"""Analyse scores of several runs: pivot tables by factors, and data for figures."""

@@ -1,4 +1,4 @@
-"""Levels of factors: which are numbers, and their order."""
+"""Levels of factors: read numbers, and sort them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.A
 
 
 def level_number(level: str) -> float | None:
-    """The number that a level is, None where it is none.
+    """The value of a level that is a number, else None.
 
     Examples
     --------

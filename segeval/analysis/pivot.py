@@ -1,8 +1,8 @@
-"""Scores by what varies: the values of a metric for every combination of some factors, and their statistics.
+"""Pivot tables: the values of a metric for each combination of levels of some factors, and their statistics.
 
-A factor is what tells cases or values apart: a column of a metadata table (network, learning rate), or one of `OWN`,
-which results have by themselves. The levels of a factor are texts; those that read as numbers are ordered as numbers.
-Every case is accounted for: what has no value is counted in its cell, and what has no cell is counted beside them.
+A factor is a column of a metadata table (network, learning rate), or one of `OWN`, which all results have. Levels are
+texts; levels that are numbers are sorted as numbers. Each case is accounted for: missing values are counted in the
+cell, and cases without a cell are counted separately.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ class Cell:
     Parameters
     ----------
     metric, unit
-        As it was asked for, and the unit of the values.
+        The metric with its number, and the unit of the values.
     n
-        How many values there are.
+        Number of values.
     n_left_out
-        How many more there would be if every case had one: undefined ones, labels in neither map, unscored cases.
+        Number of cases without a value: undefined, absent, or not scored.
     mean, sd, median, q1, q3, iqr, min, max
-        None where there is none; quartiles are linear between neighbours, and `iqr` is q3 - q1.
+        Statistics of the values, or None; quartiles are interpolated linearly, and `iqr` is q3 - q1.
     """
 
     metric: str
@@ -75,29 +75,29 @@ class Pivot:
     rows, columns
         The factors.
     row_levels, column_levels
-        The combinations of their levels that occur, in order.
+        Combinations of levels that occur, in order.
     cells
-        (row levels, column levels) -> cell; none where no case has that combination.
+        Cells by (row levels, column levels); only for combinations that some case has.
     metrics
-        What the cells hold, as it was asked for.
+        The metrics in the cells.
     labels
-        The names of the labels whose values are in the cells.
+        Names of the labels in the cells.
     together
-        Whether values of several of them are in one cell.
+        Whether a cell contains values of several labels.
     overlapping
-        Regions that are not in the cells because they overlap the labels.
+        Regions that are left out because they overlap the labels.
     undefined
-        Why a value is undefined -> how many are.
+        Number of undefined values, by reason.
     absent
-        How many values lack because neither map of a case has the label.
+        Number of values that are missing because the label is in neither map.
     unscored
-        Status -> how many cases were not scored.
+        Number of cases that were not scored, by status.
     unknown
-        Cases that the metadata do not tell the levels of; they are in no cell.
+        Cases without levels in the metadata; they are in no cell.
     repeated
-        How many cases are in several files that the factors do not tell apart.
+        Number of cases that are in several files which the factors do not distinguish.
     signatures
-        What each file is called -> the conventions that its numbers rest on.
+        Signature of each file, by title.
     """
 
     rows: tuple[str, ...]
@@ -118,13 +118,13 @@ class Pivot:
 
     @property
     def factors(self) -> tuple[str, ...]:
-        """Those of the rows, then those of the columns."""
+        """Factors of the rows, then of the columns."""
         return self.rows + self.columns
 
 
 @dataclass(slots=True)
 class _Gathered:
-    """What has been found so far."""
+    """Values and counts collected so far."""
 
     values: dict[Levels, list[Values]] = field(default_factory=dict)
     expected: Counter[Levels] = field(default_factory=Counter)
@@ -149,37 +149,37 @@ def pivot(
     metadata: Mapping[str, Mapping[str, str]] | None = None,
     runs: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Pivot:
-    """Put the scores of results files in a table of factors.
+    """Make a pivot table from the scores of results files.
 
     Parameters
     ----------
     files
-        Path -> results.
+        Results, by path.
     rows, columns
-        Factors: columns of the metadata, or of `OWN`.
+        Factors: columns of the metadata, or names of `OWN`.
     metrics
-        As asked for, or aliases; those of the results if none is given.
+        Names or aliases of metrics; without any, those of the results.
     labels
-        Numbers or names of labels and regions. If none is given, and neither ``label`` nor ``name`` is a factor: all
-        labels; regions, which overlap them, only for a metric that no label has.
+        Numbers or names of labels and regions. Without any, if neither ``label`` nor ``name`` is a factor: all labels,
+        and regions only for metrics that no label has, because regions overlap the labels.
     metadata
-        Case -> factor -> level; without it, the groups that results files hold.
+        Levels by case and factor; without it, the groups in the results files.
     runs
-        File -> factor -> level, for factors that are the same for all cases of a results file, which is called by its
-        path, by its name, or by that without the suffix.
+        Levels by file and factor, for factors that are the same for all cases of a results file. The key is the path
+        of the file, its name, or its name without the suffix.
 
     Returns
     -------
     Pivot
-        With a cell for every combination of levels that a case has, scored or not.
+        A cell for each combination of levels that a case has, scored or not.
 
     Raises
     ------
     UsageError
-        No such factor, one that is given twice, several metrics that no factor tells apart, a metric or label that a
-        file does not have, or a file that `runs` lacks or has twice.
+        A factor does not exist or is given twice; there are several metrics but no factor for them; a file does not
+        have a metric or label; `runs` has no row, or two rows, for a file.
     InputError
-        No case at all has levels.
+        No case has levels.
     """
     factors = (*rows, *columns)
     of_runs = {path: _of_run(path, list(files), runs) for path in files}
@@ -205,7 +205,7 @@ def _laid_out(
     tokens: Sequence[str],
     signatures: Mapping[str, str],
 ) -> Pivot:
-    """What was found, in rows and columns; `order` has a sort key of levels for each factor."""
+    """Arrange the values in rows and columns; `order` has a sort key of levels for each factor."""
     split = len(rows)
     cells = {(key[:split], key[split:]): _cell(found, key) for key in found.expected}
     return Pivot(
@@ -228,7 +228,7 @@ def _laid_out(
 
 
 def names_of(paths: Sequence[str]) -> dict[str, str]:
-    """What files are called in a table: each by its name without the suffix, or by its path where two share that.
+    """Names of files in a table: without folder and suffix, or the whole path if two names are equal.
 
     Examples
     --------
@@ -240,19 +240,19 @@ def names_of(paths: Sequence[str]) -> dict[str, str]:
 
 
 def _of_run(path: str, paths: Sequence[str], runs: Mapping[str, Mapping[str, str]] | None) -> Mapping[str, str]:
-    """What is known of a results file."""
+    """Levels of a results file."""
     if runs is None:
         return {}
     known = [name for name in dict.fromkeys((path, Path(path).name, Path(path).stem)) if name in runs]
     if len(known) != 1:
         found = " and ".join(map(shown, known)) or f"only {enumerated(list(runs), shown)}"
-        raise UsageError(f"expected one row for this results file in the metadata, found {found}", source=path)
+        raise UsageError(f"the metadata need one row for this results file, found {found}", source=path)
     others = [other for other in paths if other != path and known[0] in (Path(other).name, Path(other).stem)]
     if others and known[0] != path:
         raise UsageError(
-            f"{shown(known[0])!r} in the metadata may be this results file or {shown(others[0])}",
+            f"{shown(known[0])!r} in the metadata can mean this results file or {shown(others[0])}",
             source=path,
-            hint="write the paths there",
+            hint="write the paths into the metadata",
         )
     return runs[known[0]]
 
@@ -275,14 +275,14 @@ def _check_factors(
         others = ", ".join(map(shown, (*OWN, *sorted(known))))
         raise UsageError(
             f"no factor is called {', '.join(repr(shown(factor)) for factor in lacking)}",
-            hint=f"there are {others}, and the columns of a table that --metadata names",
+            hint=f"the factors are {others}, and the columns of the --metadata file",
         )
 
 
 def _tokens(
     sources: Sequence[ResultsFile], paths: Sequence[str], metrics: Sequence[str], factors: Sequence[str]
 ) -> list[str]:
-    """The metrics that are asked for, or all there are: one, unless a factor tells them apart."""
+    """Selected metrics, or all metrics; only one unless metric is a factor."""
     if metrics:
         tokens = list(dict.fromkeys(parse(metric).token for metric in metrics))
         for path, source in zip(paths, sources, strict=True):
@@ -291,7 +291,8 @@ def _tokens(
         tokens = list(dict.fromkeys(token for source in sources for token in source.results.scored_metrics))
     if METRIC not in factors and len(tokens) > 1:
         raise UsageError(
-            f"there are several metrics: {', '.join(tokens)}", hint="choose one with --metric, or make metric a factor"
+            f"the results have several metrics: {', '.join(tokens)}",
+            hint="choose one with --metric, or make metric a factor",
         )
     return tokens
 
@@ -351,7 +352,7 @@ def _chosen(
     *,
     by_label: bool,
 ) -> list[tuple[Key, str]]:
-    """Which labels and metrics the cells are of, by label, whichever file has them."""
+    """Select the labels and metrics of the cells, sorted by label."""
     kinds = list(dict.fromkeys(kind for source in sources for kind in source.column_of if kind[1] in tokens))
     kinds.sort(key=lambda kind: label_order(kind[0]))
     called = wanted_labels(sources, (label for label, _ in kinds), labels)
@@ -394,7 +395,7 @@ def _cell(found: _Gathered, key: Levels) -> Cell:
 def _order_of(
     factors: Sequence[str], sources: Sequence[ResultsFile], tokens: Sequence[str]
 ) -> list[Callable[[str], object]]:
-    """For each factor the sort key of its levels: files and metrics as given, names by label, others by value."""
+    """Sort keys of the levels, by factor: files and metrics as given, names by label, others by value."""
     names: dict[str, tuple[int, int, str]] = {}
     for source in sources:
         for label, name in source.names.items():
@@ -417,17 +418,17 @@ def _nothing(files: Mapping[str, Results], found: _Gathered) -> str:
     cases = sum(len(results.cases) for results in files.values())
     if found.unknown:
         names = enumerated(list(found.unknown), shown)
-        return f"none of the {cases} cases of the results is in the metadata: {names}"
-    return "the results have no score" if cases else "the results have no case"
+        return f"none of the {cases} cases in the results is in the metadata: {names}"
+    return "the results have no scores" if cases else "the results have no cases"
 
 
 def unit_of(metric: str, cells: Iterable[Cell]) -> str:
-    """The unit of a metric's values; empty for a ratio, or where files differ."""
+    """Unit of the values of a metric; empty for a ratio, or if files differ."""
     units = {cell.unit or "" for cell in cells if cell.metric == metric and cell.n}
     return units.pop() if len(units) == 1 else ""
 
 
 def direction_of(metric: str) -> str:
-    """Which way a metric is better: ``"higher"``, ``"lower"`` or ``"neither"``."""
+    """Direction of a metric: ``"higher"``, ``"lower"`` or ``"neither"`` is better."""
     card = find(metric.partition("@")[0])
     return "neither" if card is None else str(card.better)

@@ -1,7 +1,7 @@
-"""Results files side by side: each one's scores as a matrix, a row for each case, and labels that are called alike.
+"""Several results files side by side: score matrices with a row for each case, and common label names.
 
-What puts the numbers of several runs together reads them here. Labels come by number, then regions, then what is over
-all labels; a file that does not name a label has the name of another. Nothing here knows what the numbers are for.
+Labels are sorted by number, then come regions, then metrics over all labels. A label without a name in one file gets
+its name from another file.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from segeval.text import enumerated
 
 @dataclass(slots=True, kw_only=True)
 class ResultsFile:
-    """One file.
+    """One results file.
 
     Parameters
     ----------
     title
-        What it is called in a report.
+        Name of the file in a report.
     results
-        What is in it.
+        The results.
     column_of
-        Label and metric -> column.
+        Column numbers, by label and metric.
     values, notes
-        Scores and codes of their notes, shape (cases, columns): NaN where there is no value, -1 where there is no row.
+        Scores and codes of their notes, shape (cases, columns): NaN without a value, -1 without a row.
     names
-        Label -> name; its number where no file names it.
+        Names of the labels; the number if no file has a name.
     """
 
     title: str
@@ -48,7 +48,7 @@ class ResultsFile:
 
     @classmethod
     def of(cls, title: str, results: Results) -> ResultsFile:
-        """A file with the names that are in itself."""
+        """Make a file with its own label names only."""
         scores = results.scores
         matrix = ScoreMatrix.of(scores, [record.case for record in results.cases])
         return cls(
@@ -61,7 +61,7 @@ class ResultsFile:
         )
 
     def column(self, kind: tuple[Key, str]) -> tuple[Values, NDArray[np.int16]]:
-        """Values and codes of notes of a label and metric, for all cases."""
+        """Values and note codes of a label and metric, for all cases."""
         place = self.column_of.get(kind)
         if place is None:
             cases = len(self.results.cases)
@@ -69,7 +69,7 @@ class ResultsFile:
         return self.values[:, place], self.notes[:, place]
 
     def units(self) -> dict[str, str | None]:
-        """Metric -> unit of its first value."""
+        """Unit of the first value of each metric."""
         scores = self.results.scores
         codes, places = np.unique(scores.metric_codes, return_index=True)
         return {
@@ -79,12 +79,12 @@ class ResultsFile:
 
 
 def results_files(files: Mapping[str, Results]) -> list[ResultsFile]:
-    """Files with the names that they give labels, and those that other files give them.
+    """Make results files with common label names.
 
     Parameters
     ----------
     files
-        What each is called -> its results.
+        Results, by title.
     """
     sources = [ResultsFile.of(title, results) for title, results in files.items()]
     shared: dict[Key, str] = {}
@@ -99,36 +99,36 @@ def results_files(files: Mapping[str, Results]) -> list[ResultsFile]:
 
 
 def check_metrics(results: Results, tokens: Iterable[str], *, path: str) -> None:
-    """See that a file has scores of some metrics, as they are written in results.
+    """Check that a file has scores of some metrics.
 
     Raises
     ------
     UsageError
-        It has none of one; `path` is the file's.
+        There are no scores of a metric; `path` is that of the file.
     """
     there = results.scored_metrics
     lacking = [token for token in tokens if token not in there]
     if lacking:
-        known = f"there are {enumerated(there, shown)}" if there else "there is none at all"
-        raise UsageError(f"no score of {', '.join(lacking)}", source=path, hint=known)
+        known = f"the file has {enumerated(there, shown)}" if there else "the file has no scores"
+        raise UsageError(f"no scores of {', '.join(lacking)}", source=path, hint=known)
 
 
 def wanted_labels(sources: Sequence[ResultsFile], labels: Iterable[Key], wanted: Collection[str]) -> list[Key]:
-    """Those of some labels that are wanted, in order.
+    """Select the wanted labels, in order.
 
     Parameters
     ----------
     sources
-        The files that name the labels.
+        Files with the names of the labels.
     labels
-        Those that there are.
+        Existing labels.
     wanted
-        Numbers or names; all are if there is none.
+        Numbers or names of the wanted labels; empty for all.
 
     Raises
     ------
     UsageError
-        There is no such label.
+        A wanted label does not exist.
     """
     ordered = sorted(dict.fromkeys(labels), key=label_order)
     if not wanted:
@@ -138,19 +138,19 @@ def wanted_labels(sources: Sequence[ResultsFile], labels: Iterable[Key], wanted:
     if lacking:
         known = [sources[0].names[label] for label in ordered]
         raise UsageError(
-            f"no score for the label {', '.join(repr(shown(each)) for each in lacking)}",
-            hint=f"there are {enumerated(known, shown)}" if known else "there is none at all",
+            f"no scores of the label {', '.join(repr(shown(each)) for each in lacking)}",
+            hint=f"the labels are {enumerated(known, shown)}" if known else "there are no labels",
         )
     return [label for label in ordered if not called[label].isdisjoint(wanted)]
 
 
 def label_order(label: Key) -> tuple[int, int]:
-    """Sort key of a label: by number, then regions, then what is over all labels."""
+    """Sort key of a label: numbers, then regions, then metrics over all labels."""
     return (0, label) if isinstance(label, int) else (2 if label == ALL else 1, 0)
 
 
 def _names_in(results: Results) -> dict[Key, str]:
-    """Label -> its name, the first that a case has for it."""
+    """Names of the labels; the first if cases differ."""
     scores = results.scores
     width = len(scores.names.values) + 1
     names: dict[Key, str] = {}

@@ -1,8 +1,7 @@
-"""The numbers behind figures: each label's scores and sizes in every run, a place for each case.
+"""Data for figures: scores and sizes of each label in each run, with an entry for each case.
 
-Nothing vanishes on the way: what has no value is counted, by why, and a value that is no measurement, because one of
-the two maps lacks the label, is marked. Sizes are counted voxels times the size of one, in one unit for all. Nothing
-here knows how anything is drawn.
+Missing values are counted by reason, and values of labels that only one map has are marked, because they are not
+measured. Sizes are voxel counts times the size of a voxel, all in the same unit.
 """
 
 from __future__ import annotations
@@ -31,26 +30,26 @@ _SIZES = {("mm", 3): "mm³", ("mm", 2): "mm²", ("px", 2): "px"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One label's scores in one run, in the order of the run's cases.
+    """Scores of one label in one run, in the order of the cases.
 
     Parameters
     ----------
     run, label, name
-        Whose they are.
+        The run and the label.
     metric, unit
-        As results write it, and the unit of the values; None for a ratio.
+        The metric as in results, and the unit of the values; None for a ratio.
     better
-        Which way the metric is better.
+        Whether a higher or a lower value is better.
     values
-        Shape (cases,); NaN where there is none, and infinite ones are there.
+        Values, shape (cases,); NaN without a value. May be infinite.
     missed, false_alarm
-        Shape (cases,): where the prediction, or the reference, lacks the label and the value is what that counts as.
+        Shape (cases,): whether only the reference, or only the prediction, has the label.
     undefined
-        How many cases have a row for it without a value.
+        Number of cases with an undefined value.
     absent
-        How many scored cases have no row for it: neither map has the label.
+        Number of scored cases without a row, as neither map has the label.
     unscored
-        Status -> how many of the run's cases were not scored.
+        Number of cases that were not scored, by status.
     """
 
     run: str
@@ -68,18 +67,18 @@ class Series:
 
     @property
     def ordered(self) -> Values:
-        """The values that there are, from the least to the greatest, infinite ones too."""
+        """The values in increasing order, with infinite ones."""
         return np.sort(self.values[~np.isnan(self.values)])
 
     @property
     def median(self) -> float | None:
-        """Of the values that there are."""
+        """Median of the values."""
         ordered = self.ordered
         return quantile(ordered, 0.5) if len(ordered) else None
 
     @property
     def badness(self) -> float:
-        """Sorts labels from the worst median to the best; one without a value comes last."""
+        """Key that is larger for a worse median; smallest without values."""
         median = self.median
         if median is None:
             return -math.inf
@@ -88,20 +87,20 @@ class Series:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """One label's volumes, or areas, in one run, in the order of the run's cases.
+    """Volumes or areas of one label in one run, in the order of the cases.
 
     Parameters
     ----------
     run, label, name
-        Whose they are.
+        The run and the label.
     unit
         ``"ml"``, ``"mm³"``, ``"mm²"``, ``"px"`` or ``"voxels"``.
     reference, prediction
-        Shape (cases,); NaN where a case was not counted, or neither map has the label.
+        Sizes, shape (cases,); NaN if a case was not counted, or if neither map has the label.
     absent
-        How many scored cases have it in neither map.
+        Number of scored cases in which neither map has the label.
     unscored
-        Status -> how many of the run's cases were not scored.
+        Number of cases that were not scored, by status.
     """
 
     run: str
@@ -116,18 +115,18 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """How predicted sizes differ from the reference's (Bland & Altman 1986, doi:10.1016/S0140-6736(86)90837-8).
+    """Agreement of predicted and reference sizes (Bland & Altman 1986, doi:10.1016/S0140-6736(86)90837-8).
 
     Parameters
     ----------
     n
-        How many pairs there are.
+        Number of pairs.
     bias
-        The mean of predicted minus reference; None of none.
+        Mean of predicted minus reference size; None without pairs.
     sd
-        Their standard deviation, with n - 1; None of fewer than two.
+        Standard deviation of the differences, with n - 1; None for fewer than two pairs.
     low, high
-        Limits of agreement: bias - 1.96 sd and bias + 1.96 sd; None of fewer than two.
+        Limits of agreement: bias - 1.96 sd and bias + 1.96 sd; None for fewer than two pairs.
     """
 
     n: int
@@ -138,26 +137,26 @@ class Agreement:
 
 
 def series_of(runs: Mapping[str, Results], *, metric: str, labels: Collection[str] = ()) -> tuple[Series, ...]:
-    """The scores of one metric by label and run.
+    """Collect the scores of one metric by label and run.
 
     Parameters
     ----------
     runs
-        What each run is called -> its results, as `factors.names_of` calls files.
+        Results by name of the run; see `segeval.analysis.pivot.names_of`.
     metric
-        As asked for, or an alias.
+        Name or alias of the metric.
     labels
-        Numbers or names of labels and regions; all if none is given.
+        Numbers or names of labels and regions; all if empty.
 
     Returns
     -------
     tuple
-        Label by label, of each the runs in their order; a run that lacks a label has it without any value.
+        One entry for each label and run, sorted by label. A run without the label has an entry without values.
 
     Raises
     ------
     UsageError
-        No such metric or label.
+        The metric or a label does not exist.
     """
     request = parse(metric)
     token, better = request.token, request.card.better
@@ -176,20 +175,21 @@ def series_of(runs: Mapping[str, Results], *, metric: str, labels: Collection[st
 
 
 def sizes_of(runs: Mapping[str, Results], *, labels: Collection[str] = ()) -> tuple[Sizes, ...]:
-    """The sizes of labels in the reference and the prediction; see `series_of`.
+    """Collect the sizes of labels in the reference and the prediction; see `series_of`.
 
-    They are in millilitres where the median of the reference's is a millilitre or more.
+    Sizes are in millilitres if the median in the reference is at least one millilitre.
 
     Raises
     ------
     UsageError
-        No such label, or cases whose sizes have different units.
+        A label does not exist, or the sizes of cases have different units.
     """
     sources = results_files(runs)
     units = {_unit_of(case) for results in runs.values() for case in results.cases if case.status == "scored"}
     if len(units) > 1:
         raise UsageError(
-            f"sizes in {' and in '.join(sorted(units))} do not go together", hint="--spacing gives pictures a scale"
+            f"the sizes have different units: {' and '.join(sorted(units))}",
+            hint="set the scale of pictures with --spacing",
         )
     there = (label for source in sources for label in source.results.counts.labels.values)
     kept = wanted_labels(sources, there, labels)
@@ -212,7 +212,7 @@ def sizes_of(runs: Mapping[str, Results], *, labels: Collection[str] = ()) -> tu
 
 
 def agreement_of(sizes: Sizes) -> Agreement:
-    """Bias and limits of agreement of predicted sizes; a label that one map lacks has size 0 there.
+    """Bias and limits of agreement of predicted sizes; a label that is not in a map has size 0.
 
     Examples
     --------
@@ -234,7 +234,7 @@ def agreement_of(sizes: Sizes) -> Agreement:
 
 
 def _called(sources: Sequence[ResultsFile]) -> Mapping[Key, str]:
-    """Label -> its name in the first run; a run that calls it otherwise has it under that name all the same."""
+    """Names of the labels, as in the first run."""
     return sources[0].names if sources else {}
 
 
@@ -271,7 +271,7 @@ def _unit_of(case: CaseRecord) -> str:
 
 
 def _sized(source: ResultsFile, labels: Sequence[Key]) -> NDArray[np.float64]:
-    """Sizes in the reference and the prediction, shape (labels, 2, cases); NaN where neither has the label."""
+    """Sizes in the reference and the prediction, shape (labels, 2, cases); NaN if neither map has the label."""
     results, counts = source.results, source.results.counts
     place_of_case = {record.case: place for place, record in enumerate(results.cases)}
     place_of_label = {label: place for place, label in enumerate(labels)}

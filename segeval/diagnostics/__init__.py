@@ -1,1 +1,1 @@
-"""Why numbers are what they are: other tools, losses, the contents of a file, slices to look at."""
+"""Explain numbers: results of other tools, losses, contents of files, slices of cases."""

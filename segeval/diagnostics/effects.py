@@ -1,4 +1,4 @@
-"""What each convention in which tools differ does to the numbers of a pair, changed alone."""
+"""Measure how the scores of a pair change when one convention at a time is set to what another tool uses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from segeval.metrics import Request, parse
 from segeval.results.rows import Score
 from segeval.scoring.presets import PRESETS, Preset
 
-OWN: tuple[Surface, ...] = ("voxel", "surfel", "smooth")  # segeval itself, by each of its surfaces
+OWN: tuple[Surface, ...] = ("voxel", "surfel", "smooth")  # the surfaces that segeval offers itself
 OWN_MEAN = "assd"
 
 
@@ -24,53 +24,80 @@ class Change:
 
     Parameters
     ----------
-    what
-        In a reader's words.
+    text
+        Description of the convention.
     fields
-        Of `Conventions`, with the values that they are changed to.
+        Fields of `Conventions`, with their new values.
+    text_2d
+        Description for a picture, if it differs.
     """
 
-    what: str
+    text: str
     fields: Mapping[str, Any]
+    text_2d: str = ""
 
 
 CHANGES = (
-    Change(what="percentiles of both directions together", fields={"percentile": "pooled"}),
+    Change(text="percentile of both directions together", fields={"percentile": "pooled"}),
     Change(
-        what="border voxels by neighbours across edges and corners too, none at the image edge",
+        text="border through edges and corners too, none at the image edge",
+        text_2d="border through corners too, none at the image edge",
         fields={"neighbours": "all", "edge_is_border": False},
     ),
-    Change(what="surface of voxel faces weighted by area, percentiles by area", fields={"surface": "surfel"}),
-    Change(what="smooth surface weighted by area, percentiles by area", fields={"surface": "smooth"}),
-    Change(what="distances from every voxel of a mask, not from its border", fields={"surface": "region"}),
-    Change(what="mean of the two sides' shares", fields={"sides_averaged": True}),
-    Change(what="tolerance without slack", fields={"within": "exact"}),
-    Change(what="tolerance in float32", fields={"within": "float32"}),
+    Change(
+        text="surface pieces weighted by area",
+        text_2d="surface pieces weighted by length",
+        fields={"surface": "surfel"},
+    ),
+    Change(text="smooth surface weighted by area", fields={"surface": "smooth"}),
+    Change(
+        text="every voxel, not only the border",
+        text_2d="every pixel, not only the border",
+        fields={"surface": "region"},
+    ),
+    Change(text="mean of the shares of the two surfaces", fields={"sides_averaged": True}),
+    Change(text="tolerance without slack for rounding", fields={"within": "exact"}),
+    Change(text="tolerance in float32", fields={"within": "float32"}),
 )
 MEANS = {
-    "asd_to_reference": "mean distance from the prediction's surface alone",
-    "asd_to_prediction": "mean distance from the reference's surface alone",
-    "masd": "mean of the two directed mean distances",
+    "asd_to_reference": "from the prediction only",
+    "asd_to_prediction": "from the reference only",
+    "masd": "mean of the two directed means",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What one convention, changed alone, does to the numbers."""
+    """Scores after changing one convention.
 
-    what: str
+    Parameters
+    ----------
+    text
+        Description of the convention.
+    tools
+        Tools that use it, by name; ``"--surface surfel"`` for segeval itself.
+    moves
+        Pairs of metrics to compare: before and after the change.
+    scores
+        Scores after the change, by label and metric.
+    view
+        The pair under the changed conventions.
+    """
+
+    text: str
     tools: tuple[str, ...]
-    moves: tuple[tuple[str, str], ...]  # a metric of segeval's own, and the one that it becomes
+    moves: tuple[tuple[str, str], ...]
     scores: dict[Key, dict[str, Score]]
     view: SeenPair
 
 
 def effects_of(views: Views, plain: Conventions) -> list[Effect]:
-    """What each convention that a tool has does, changed alone."""
+    """Change one convention at a time to what some tool uses, and score the pair."""
+    flat = views.pair.grid.ndim == 2
     found = []
     for change in CHANGES:
         surface = change.fields.get("surface")
-        if surface == "smooth" and views.pair.grid.ndim == 2:
+        if surface == "smooth" and flat:
             continue
         presets = [
             preset
@@ -84,25 +111,25 @@ def effects_of(views: Views, plain: Conventions) -> list[Effect]:
             for request in requests_of(mean)
             if surface in OWN or any(preset.has(request.name, request.value) for preset in presets)
         ]
-        tools = [f"segeval --surface {surface}"] if surface in OWN else []
+        tools = [f"--surface {surface}"] if surface in OWN else []
         tools += [_name_without_version(preset) for preset in presets if any(_has(preset, token) for token in tokens)]
         if tools:
             conventions = replace(plain, **change.fields)
             found.append(
                 Effect(
-                    what=change.what,
+                    text=change.text_2d if flat and change.text_2d else change.text,
                     tools=tuple(tools),
                     moves=tuple((token, token) for token in tokens),
                     scores=views.scores(conventions, requests_of(mean)),
                     view=views.under(conventions),
                 )
             )
-    for mean, what in MEANS.items():
+    for mean, text in MEANS.items():
         tools = [_name_without_version(preset) for preset in PRESETS.values() if preset.mean_distance == mean]
         if tools:
             found.append(
                 Effect(
-                    what=what,
+                    text=text,
                     tools=tuple(tools),
                     moves=((OWN_MEAN, mean),),
                     scores=views.scores(plain, [parse(mean)]),
@@ -113,7 +140,7 @@ def effects_of(views: Views, plain: Conventions) -> list[Effect]:
 
 
 def requests_of(*means: str | None) -> list[Request]:
-    """The metrics that are compared between tools, with some mean surface distances among them."""
+    """Metrics to compare between tools: Hausdorff distances, these mean surface distances, NSD and Dice."""
     return [parse(token) for token in ("hd", "hd@95", *means, "nsd", "dice") if token]
 
 
@@ -123,5 +150,5 @@ def _has(preset: Preset, token: str) -> bool:
 
 
 def _name_without_version(preset: Preset) -> str:
-    """What a tool is called, without its version."""
+    """Name of a tool without its version."""
     return re.sub(r" [\d.]+$", "", preset.title)

@@ -1,4 +1,4 @@
-"""What `segeval explain` finds: the numbers that tools report for a pair, and why they differ."""
+"""The result of `segeval explain`: the numbers that tools report for a pair, and why they differ."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRow:
-    """What one tool reports for one label.
+    """Numbers that one tool reports for one label.
 
     Parameters
     ----------
     tool
-        Its name and version, or segeval and a surface.
+        Name and version of the tool, or segeval and a surface.
     asked
-        The options that give its numbers: ``"--compat monai"``.
+        The option that gives these numbers: ``"--compat monai"``.
     hd, hd95, mean_distance, nsd, dice
-        Its numbers; None where it has none, or gives none.
+        The numbers; None where the tool has no such metric, or gives no number.
     mean_metric
-        The metric that its mean surface distance is.
+        The metric of segeval that is the tool's mean surface distance.
     notes
-        Why a number is not there, and which: ``"hd@95: monai: nan"``.
+        Metrics without a number, and why: ``"hd@95: monai: nan"``.
     """
 
     tool: str
@@ -35,46 +35,81 @@ class ToolRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One reason why the numbers of tools differ.
+
+    Parameters
+    ----------
+    text
+        The convention that was changed, with the tools that use it, or an observation about the masks.
+    metrics
+        The metric that a changed convention moves, before and after; empty for an observation.
+    values
+        Its values before and after, as text.
+    unit
+        Unit of the values, empty for a ratio.
+    size
+        Difference of the values.
+    """
+
+    text: str
+    metrics: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+    unit: str = ""
+    size: float = 0.0
+
+    def __str__(self) -> str:
+        if not self.metrics:
+            return self.text
+        before, after = self.metrics
+        title = before if before == after else "mean distance"
+        return f"{title} {' -> '.join(self.values)} {self.unit}".rstrip() + f": {self.text}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelExplanation:
-    """One label: every tool's numbers, and why they part.
+    """Numbers of every tool for one label, and why they differ.
 
     Parameters
     ----------
     label, name
-        The label.
-    rows
-        The tools.
+        Number of the label, or name of the region; name of the label.
     tolerance
-        Of its normalized surface distance.
+        Tolerance of the normalized surface distance for this label.
+    note
+        ``"prediction empty"``, ``"reference empty"`` or ``"absent"``; None where both maps have the label.
+    rows
+        One row for each tool.
     reasons
-        A line each.
+        Changed conventions, sorted by metric and by how much they change it; then observations about the masks.
     """
 
     label: int | str
     name: str | None
     tolerance: float
+    note: str | None
     rows: tuple[ToolRow, ...]
-    reasons: tuple[str, ...]
+    reasons: tuple[Reason, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What tools say of one pair.
+    """Numbers that tools report for one pair, and why they differ.
 
     Parameters
     ----------
     prediction, reference
         The files.
     shape, spacing, unit
-        The reference's grid, in array order.
+        Grid of the reference, in array order.
     tolerance
-        Of the normalized surface distance, where a label has none of its own.
+        Tolerance of the normalized surface distance, where a label has none of its own.
     labels
-        Each label and region.
+        One entry for each label and region.
     remarks
-        What the rows leave out.
+        Rows that were left out, and why.
     warnings
-        What a reader of the numbers should know.
+        Warnings about the two files.
     """
 
     prediction: str

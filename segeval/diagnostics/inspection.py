@@ -1,7 +1,4 @@
-"""What `segeval inspect` says of a file: its grid, its labels, and what is wrong with it.
-
-Plain data, filled here, laid out by the reports.
-"""
+"""Inspect files for `segeval inspect`: grid, labels, and problems."""
 
 from __future__ import annotations
 
@@ -29,19 +26,19 @@ class InspectedLabel:
     Parameters
     ----------
     label
-        Its number.
+        Number of the label.
     name
-        Its name, if it has one.
+        Name of the label, if it has one.
     voxels
-        How many voxels carry it.
+        Number of voxels.
     size
-        Their volume or area; None where it is not known.
+        Volume or area; None if it is unknown.
     size_unit
         ``"ml"`` or ``"mm2"``.
     components
-        Into how many pieces it falls, voxels that share a face hanging together.
+        Number of face-connected pieces.
     box
-        First and last index along each array axis of the smallest box around it.
+        First and last index of the bounding box along each array axis.
     """
 
     label: int
@@ -60,23 +57,23 @@ class InspectedFile:
     Parameters
     ----------
     path
-        As it was given.
+        Path as given by the user.
     stored
         Format and data type: ``"NIfTI-1, gzip, uint8"``.
     shape, spacing
-        In array order; the spacing in `unit`.
+        Shape and spacing in array order; the spacing in `unit`.
     origin
-        World coordinates (x, y, z) of the first voxel's centre, RAS.
+        World coordinates (x, y, z) of the centre of the first voxel, RAS.
     direction
-        For each array axis, the world unit vector (x, y, z) that it runs along, RAS.
+        World unit vector (x, y, z) of each array axis, RAS.
     unit
         ``"mm"`` or ``"px"``.
     labels
-        In increasing order, without the background.
+        Labels in increasing order, without the background.
     remarks
-        What else is worth knowing: orientations that disagree, labels that overlap.
+        Further remarks: orientations that disagree, labels that overlap.
     problem
-        Why the file cannot be used; nothing else is known then.
+        Reason why the file cannot be used; then nothing else is known.
     """
 
     path: str
@@ -92,21 +89,21 @@ class InspectedFile:
 
 
 def inspect_file(path: str, *, names: Mapping[int, str] | None = None) -> tuple[InspectedFile, InputError | None]:
-    """Read a file, or a folder with a file per class, as scoring would, and say what it holds.
+    """Inspect a file, or a folder with a file for each class.
 
     Parameters
     ----------
     path
-        The file.
+        The file or folder.
     names
-        Label -> name, for what the file does not name itself.
+        Names of labels by number, for labels that the file does not name.
 
     Returns
     -------
     InspectedFile
-        What it holds, or why it cannot be used.
+        Contents of the file, or the reason why it cannot be used.
     InputError or None
-        The same reason, as an error.
+        The same reason as an error.
     """
     try:
         folder = Path(path).is_dir()
@@ -118,7 +115,7 @@ def inspect_file(path: str, *, names: Mapping[int, str] | None = None) -> tuple[
     labels = [label for layer in layers for label in _labels_of(layer, {**label_map.names, **(names or {})})]
     remarks = list(label_map.remarks)
     if label_map.overlays:
-        remarks.append(f"its labels overlap: {len(layers)} layers")
+        remarks.append(f"the labels overlap, in {len(layers)} layers")
     found = InspectedFile(
         path=path,
         stored=label_map.stored,
@@ -152,16 +149,16 @@ def _labels_of(layer: LabelMap, names: Mapping[int, str]) -> list[InspectedLabel
 
 
 def _pieces(labels: Labels, present: list[int]) -> dict[int, tuple[int, Box]]:
-    """Components and bounding box of each label; no copy of the whole map is made."""
-    from scipy import ndimage  # deferred: few need it
+    """Number of pieces and bounding box of each label, without a copy of the whole map."""
+    from scipy import ndimage  # deferred: slow to import, and few commands need it
 
-    label: Any = ndimage.label  # its types know of no output but int32
+    label: Any = ndimage.label  # its type hints allow int32 output only
     found = {}
     for number, box in _boxes(labels, present).items():
         mask = labels[tuple(slice(first, last + 1) for first, last in box)] == number
         try:
             _, components = label(mask, output=np.uint16)
-        except RuntimeError:  # more pieces than that counts
+        except RuntimeError:  # too many pieces for uint16
             _, components = label(mask)
         found[number] = (int(components), box)
     return found
@@ -186,7 +183,7 @@ def _boxes(labels: Labels, present: list[int]) -> dict[int, Box]:
 
 
 def _voxel_size(grid: Grid) -> tuple[float | None, str | None]:
-    """The volume of a voxel, its area where the image is one slice, nothing where the spacing is not known."""
+    """Volume of a voxel, its area in an image of one slice, or None if the spacing is unknown."""
     if grid.unit != "mm":
         return None, None
     sides = [step for step, voxels in zip(grid.spacing, grid.shape, strict=True) if voxels > 1 or 1 not in grid.shape]

@@ -1,8 +1,8 @@
-"""What each loss says of a probability map, and how hard it pulls: its value and the size of its gradient.
+"""Compute each loss of a probability map, and the size of its gradient.
 
-Users weigh one loss against another by their gradients: how large the largest is, and how much of all the pull falls on
-the structure, which may be a thousandth of the image. Values are those of the registered metrics; gradients are those
-of `segeval.losses`. Ignored voxels are in neither. This module knows of no output.
+Users compare losses by their gradients: the largest gradient, and the share of the total gradient on the foreground,
+which may be a thousandth of the image. Values are those of the registered metrics, gradients those of `segeval.losses`,
+both without ignored voxels.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from segeval.scoring.compare import compare
 from segeval.scoring.plan import Plan
 from segeval.scoring.scoring import score
 
-WEIGHED = ("wce", "dl2", "ss", "soft_dice", "vnet_dice")  # the losses that are means over the foreground classes
+WEIGHED = ("wce", "dl2", "ss", "soft_dice", "vnet_dice")  # losses that are means over the foreground classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,18 +38,18 @@ class LossRow:
     Parameters
     ----------
     metric
-        Its name.
+        Name of the metric.
     value
-        Over all classes; None where it is undefined.
+        Value over all classes; None if it is undefined.
     by_label
-        Label -> value, of those that have one for each class.
+        Values by label, for metrics with a value for each class.
     notes
-        Label -> what is to be known of its value.
+        Notes on the values, by label.
     largest
-        The largest magnitude in the gradient; None for a score that is not trained on.
+        Largest magnitude in the gradient; None for a score that is not a training loss.
     on_foreground
-        How much of the gradient, by magnitude, falls on voxels of the reference's foreground, from 0 to 1; None where
-        there is no gradient, or one of 0 or of infinity.
+        Share of the total gradient, by magnitude, on voxels of the reference's foreground, from 0 to 1; None without a
+        gradient, or if the total is 0 or infinite.
     """
 
     metric: str
@@ -62,28 +62,28 @@ class LossRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossTable:
-    """Every loss of one probability map.
+    """All losses of one probability map.
 
     Parameters
     ----------
     prediction, reference
         The files.
     shape
-        Of the image, in array order.
+        Shape of the image, in array order.
     voxels
-        How many are counted.
+        Number of counted voxels.
     imbalance
-        Foreground of the reference / all voxels; None where no voxel is counted.
+        Share of the voxels that are foreground in the reference; None if no voxel is counted.
     shares
-        Label -> voxels of it in the reference / all voxels, of every class that is scored.
+        Share of the voxels that have each label in the reference, for every scored class.
     names
-        Label -> name.
+        Names of the labels, by number.
     rows
-        In the order of the metrics.
+        One row for each loss, in the order of the metrics.
     signature
-        What is in force.
+        The conventions of the numbers.
     warnings
-        What a reader should know.
+        Warnings about the files.
     """
 
     prediction: str
@@ -99,21 +99,21 @@ class LossTable:
 
 
 def losses_of(case: Case, plan: Plan, *, threads: int = 1) -> LossTable:
-    """Every loss and soft score of a probability map, with the size of the gradient.
+    """Compute all losses and soft scores of a probability map, with the size of the gradient.
 
     Parameters
     ----------
     case
         The files.
     plan
-        What is asked for, of probability maps; its metrics do not matter.
+        The plan, for probability maps; its metrics are ignored.
     threads
-        How many may work at once.
+        Number of threads.
 
     Returns
     -------
     LossTable
-        Where no voxel is counted, nothing is defined.
+        All values are None if no voxel is counted.
 
     Raises
     ------
@@ -126,22 +126,22 @@ def losses_of(case: Case, plan: Plan, *, threads: int = 1) -> LossTable:
     try:
         return _table(case, plan, replace(soft, bins=bins_of(plan)), (prediction, reference), threads=threads)
     except MemoryError:
-        raise OutOfMemoryError("there is not enough memory for its gradients", source=case.prediction) from None
+        raise OutOfMemoryError("not enough memory for the gradients", source=case.prediction) from None
 
 
 def _table(case: Case, plan: Plan, soft: SoftMaps, maps: tuple[LabelMap, LabelMap], *, threads: int) -> LossTable:
     pair, names, warnings = compare(*maps, plan, threads=threads, soft=soft)
     if not isinstance(pair, Comparison):
-        raise TypeError("a probability map has one layer")  # a reference with more was refused
+        raise TypeError("a probability map has one layer")  # references with several layers were refused
     found = score(pair, names, plan, case=case.name)
     labels = tuple(plan.relabel_prediction.get(label, label) for label in soft.prediction.labels)
     ignored = plan.conventions.ignore_label
-    held = pair.reference.labels.reshape(-1)
-    kept = None if ignored is None else np.flatnonzero(held != ignored)
-    held = held if kept is None else held[kept]
+    true = pair.reference.labels.reshape(-1)
+    kept = None if ignored is None else np.flatnonzero(true != ignored)
+    true = true if kept is None else true[kept]
     values = {"probabilities": _stacked(soft.prediction, kept), "normalise": plan.normalise}
     if soft.reference is None:
-        values["reference"] = _indices(held, labels)
+        values["reference"] = _indices(true, labels)
     else:
         values["reference"] = _stacked(soft.reference, kept)
     weights = {
@@ -151,11 +151,11 @@ def _table(case: Case, plan: Plan, soft: SoftMaps, maps: tuple[LabelMap, LabelMa
     }
     options: dict[str, dict[str, Any]] = {name: {"weights": weights} for name in WEIGHED}
     options["gdl"] = {"absent_class": plan.conventions.absent_class}
-    foreground = held != 0
+    foreground = true != 0
     rows = []
     for request in plan.metrics:
         size = None
-        if request.name in LOSSES and held.size:
+        if request.name in LOSSES and true.size:
             _, gradient = LOSSES[request.name](**values, **options.get(request.name, {}))
             size = _size(gradient.reshape(len(labels), -1), foreground)
         rows.append(_row(request.token, [row for row in found if row.metric == request.token], size))
@@ -176,7 +176,7 @@ def _table(case: Case, plan: Plan, soft: SoftMaps, maps: tuple[LabelMap, LabelMa
 
 
 def _row(metric: str, scores: Sequence[Score], size: tuple[float, float | None] | None) -> LossRow:
-    """One loss, from its scores and the size of its gradient; None for one that has none."""
+    """Make the row of one loss from its scores and the size of its gradient, if it has one."""
     by_label = {row.label: row for row in scores if isinstance(row.label, int) and row.label}
     largest, on_foreground = size or (None, None)
     return LossRow(
@@ -190,26 +190,26 @@ def _row(metric: str, scores: Sequence[Score], size: tuple[float, float | None] 
 
 
 def _stacked(probabilities: ProbabilityMap, kept: NDArray[np.intp] | None) -> NDArray[Any]:
-    """The channels of the voxels that count, as (class, 1, 1, voxel)."""
+    """Channels of the counted voxels, as (class, 1, 1, voxel)."""
     values = probabilities.values if kept is None else probabilities.values[:, kept]
     return values.reshape(len(values), 1, 1, -1)
 
 
 def _places(labels: tuple[int, ...]) -> dict[int, int]:
-    """The class that a channel is to the losses -> its label; one channel is class 1."""
+    """Labels by the class number that the losses use; a single channel is class 1."""
     return {1: labels[0]} if len(labels) == 1 else dict(enumerate(labels))
 
 
-def _indices(held: NDArray[Any], labels: tuple[int, ...]) -> NDArray[Any]:
-    """The reference's labels as numbers of classes, as (1, 1, voxel)."""
-    classes = np.zeros(held.shape, np.min_scalar_type(len(labels)))
+def _indices(true: NDArray[Any], labels: tuple[int, ...]) -> NDArray[Any]:
+    """Class numbers of the reference, as (1, 1, voxel)."""
+    classes = np.zeros(true.shape, np.min_scalar_type(len(labels)))
     for place, label in _places(labels).items():
-        classes[held == label] = place if label else 0
+        classes[true == label] = place if label else 0
     return classes.reshape(1, 1, -1)
 
 
 def _size(gradient: NDArray[np.float64], foreground: NDArray[np.bool_]) -> tuple[float, float | None]:
-    """The largest magnitude, and how much of all falls on the foreground."""
+    """Largest magnitude of the gradient, and the foreground's share of the total."""
     largest, total, inside = 0.0, 0.0, 0.0
     for channel in gradient:
         size = np.abs(channel)

@@ -1,9 +1,8 @@
-"""Where two maps of a case agree and where they do not, in the slice of each plane that says most.
+"""Cut the most informative slice of each plane out of the two maps of a case, for overlays.
 
-A case is read again from its files, and what is shown is what was scored: relabelled, on one grid, ignored voxels left
-out. Slices are turned as radiologists look at them: the patient's right on the left, front or head at the top, and the
-front on the left of a sagittal slice. The same part of the image is cut out of all planes, and for all predictions that
-are shown beside each other. Nothing here knows how it is drawn.
+A case is read again from its files and treated as when it was scored: relabelled, on one grid, without ignored voxels.
+Slices have the radiological orientation: the patient's right on the left, front or head at the top, and the front on
+the left of a sagittal slice. All planes, and all predictions shown side by side, show the same part of the image.
 """
 
 from __future__ import annotations
@@ -33,37 +32,37 @@ from segeval.scoring.plan import Plan
 
 Mask = NDArray[np.bool_]
 
-ELSEWHERE = "paths are relative to where the cases were scored: run it there, or put the results beside the data"
-MARGIN = 0.15  # of the longest side of what is shown, about it
-LEAST_STEPS = 24  # smallest spacings along each side, so that something small is seen where it lies
-DARKEST, LIGHTEST = 1.0, 99.0  # percentiles of what is shown that become black and white
-_PLANES = ("sagittal", "coronal", "axial")  # by the world axis, x, y or z, that they are across
-_LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))  # where x, y and z grow to, and where they come from
+ELSEWHERE = "paths are relative to the folder in which the cases were scored: run it there, or move the results there"
+MARGIN = 0.15  # margin around the labels, as a share of their longest side
+LEAST_STEPS = 24  # smallest size of a side in smallest spacings, so that small objects have some surroundings
+DARKEST, LIGHTEST = 1.0, 99.0  # percentiles of the shown part that become black and white
+_PLANES = ("sagittal", "coronal", "axial")  # by their normal, the world axis x, y or z
+_LETTERS = (("R", "L"), ("A", "P"), ("S", "I"))  # directions in which x, y and z increase and decrease
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Slice:
-    """One slice of a case, cut out and turned as it is looked at: the first row is at the top.
+    """One slice of a case, cropped and oriented for display: the first row is at the top.
 
     Parameters
     ----------
     plane
-        ``"axial"``, ``"coronal"`` or ``"sagittal"``; ``"x"``, ``"y"`` or ``"z"``, the axis that it is across, where the
-        grid has no place in the world; empty for a picture.
+        ``"axial"``, ``"coronal"`` or ``"sagittal"``; the normal ``"x"``, ``"y"`` or ``"z"`` if the orientation is
+        unknown; empty for a picture.
     index
-        Which slice of the volume it is, counted from 0 along the array's axis; None for a picture.
+        Index of the slice along the array axis, from 0; None for a picture.
     prediction, reference
-        Where the label is; axes (rows, columns).
+        Masks of the label; axes (rows, columns).
     ignored
-        Voxels that count nowhere; None where none are left out.
+        Ignored voxels, or None.
     image
-        Grey values or red, green and blue, uint8, axes (rows, columns) or (rows, columns, 3); None without an image.
+        Grey values or RGB, uint8, axes (rows, columns) or (rows, columns, 3); None without an image.
     spacing
         Distance between rows and between columns, in `unit`.
     unit
         ``"mm"`` or ``"px"``.
     edges
-        What lies at the top, the right, the bottom and the left: ``("A", "L", "P", "R")``; None where it is not known.
+        Directions at the top, right, bottom and left: ``("A", "L", "P", "R")``; None if they are unknown.
     """
 
     plane: str
@@ -78,37 +77,37 @@ class Slice:
 
     @property
     def title(self) -> str:
-        """What it is called: ``"axial 57"``, ``"z = 57"``."""
+        """Title of the slice: ``"axial 57"``, ``"z = 57"``."""
         if self.index is None:
             return self.plane
         return f"{self.plane} = {self.index}" if len(self.plane) == 1 else f"{self.plane} {self.index}"
 
     @property
     def true_positive(self) -> Mask:
-        """Where both maps have the label."""
+        """Voxels that have the label in both maps."""
         return self.prediction & self.reference
 
     @property
     def false_positive(self) -> Mask:
-        """Where only the prediction has it."""
+        """Voxels that have the label in the prediction only."""
         return self.prediction & ~self.reference
 
     @property
     def false_negative(self) -> Mask:
-        """Where only the reference has it."""
+        """Voxels that have the label in the reference only."""
         return self.reference & ~self.prediction
 
 
 def case_of(record: CaseRecord, *, results_path: str | None = None) -> Case:
-    """The files of a case, to be read again: where they were, or else beside its results.
+    """Find the files of a case again: at their paths, or relative to the results file.
 
     Parameters
     ----------
     record
-        The case as it was scored.
+        The case in the results.
     results_path
-        The file of the results, if there is one: a relative path that leads to nothing from here is tried from the
-        folder of that file, and stays as it is where that leads to nothing either.
+        The results file, if there is one. If a relative path does not exist, it is tried relative to the folder of
+        this file; if that does not exist either, the path is left as it is.
 
     Examples
     --------
@@ -126,13 +125,13 @@ def case_of(record: CaseRecord, *, results_path: str | None = None) -> Case:
 
 
 def not_here(case: Case) -> str | None:
-    """The first relative path of it that leads to nothing, as where its results were taken to another place."""
+    """The first relative path of a case that does not exist, for example because the results were moved."""
     return next((path for path in case.files if _is_nowhere(path) and not os.path.isabs(path)), None)  # noqa: PTH117
 
 
 def _is_nowhere(path: str) -> bool:
     try:
-        return not os.path.exists(file_behind(path))  # noqa: PTH110 - a Path of any text may raise
+        return not os.path.exists(file_behind(path))  # noqa: PTH110 - Path may raise for some texts
     except ValueError:
         return True
 
@@ -140,35 +139,35 @@ def _is_nowhere(path: str) -> bool:
 def overlays(
     case: Case, plan: Plan, *, label: Key, image: str | None = None, counted: Iterable[LabelCounts] = ()
 ) -> tuple[Slice, ...]:
-    """The slice of each plane in which a prediction is most in error about a label.
+    """Find the slice of each plane with the most wrong voxels of a label.
 
     Parameters
     ----------
     case
-        The files; without a prediction, an empty one.
+        The files; without a prediction, it counts as empty.
     plan
-        As it was scored; `segeval.scoring.plan.Plan.of_settings` restores it from results.
+        The plan of the run; `segeval.scoring.plan.Plan.of_settings` restores it from results.
     label
-        A label's number or name, or a region's name.
+        Number or name of a label, or name of a region.
     image
-        The scan or photograph beneath, if any.
+        The scan or photograph to draw over, if any.
     counted
-        What was counted when the case was scored: files that give other counts have changed since. Counts of other
-        cases and labels are passed over.
+        Voxel counts in the results; if they differ from those of the files, the files have changed. Counts of other
+        cases and labels are ignored.
 
     Returns
     -------
     tuple of Slice
-        Axial, coronal and sagittal for a volume, or what the array's axes are called where it has no place in the
-        world; one for what is flat. The slice with the most false voxels, the first of several; where nothing is
-        wrong, that with the most of the label.
+        Axial, coronal and sagittal slices of a volume, or the slices along the array axes if the orientation is
+        unknown; a single one for a picture. Each is the first slice with the most wrong voxels; if none is wrong, the
+        slice with the most voxels of the label.
 
     Raises
     ------
     InputError
-        Files that cannot be read any more, have changed, or do not fit together; or neither map has the label.
+        Files cannot be read any more, have changed, or do not fit together; or neither map has the label.
     UsageError
-        A label or region that the case does not have.
+        The case does not have this label or region.
     """
     (slices,) = compared([(case, plan)], label=label, image=image, counted=[counted])
     return slices
@@ -181,12 +180,12 @@ def compared(
     image: str | None = None,
     counted: Sequence[Iterable[LabelCounts]] | None = None,
 ) -> tuple[tuple[Slice, ...], ...]:
-    """The same slices of several predictions for one reference: those in which all together are most in error.
+    """Find the same slices of several predictions for one reference, with the most wrong voxels in total.
 
     Parameters
     ----------
     pairs
-        One or more, each with the plan that it was scored by.
+        One or more cases, each with its plan.
     label, image, counted
         See `overlays`; `counted` has an entry for each pair.
 
@@ -198,14 +197,14 @@ def compared(
     Raises
     ------
     InputError
-        See `overlays`; and references that do not lie on one grid.
+        See `overlays`; or the grids of the references differ.
     UsageError
         See `overlays`.
     """
     try:
         return _compared(pairs, label, image, counted or [()] * len(pairs))
     except MemoryError:
-        raise OutOfMemoryError("there is not enough memory to show it", source=pairs[0][0].reference) from None
+        raise OutOfMemoryError("not enough memory to draw this case", source=pairs[0][0].reference) from None
 
 
 def _compared(
@@ -219,7 +218,7 @@ def _compared(
             grid = pair.grid
         elif apart := difference(pair.grid, grid, tolerance=plan.geometry_tolerance):
             text = apart.text.replace("prediction", "this reference").replace(", reference", ", the first")
-            raise GeometryError(f"the references do not lie on one grid: {text}", source=case.reference)
+            raise GeometryError(f"the grids of the references differ: {text}", source=case.reference)
         key = _key(label, pair, names)
         masks = pair.masks(key)
         for row in expected:
@@ -227,14 +226,14 @@ def _compared(
                 _check_counts(masks, row, case)
         found.append(masks)
     if grid is None:
-        raise UsageError("there is nothing to show")
+        raise UsageError("no case is given, so there is nothing to draw")
     shown_image = None if image is None else _on_grid(read_image(image), grid, *pairs[0])
     world = _world_axes(grid) if _is_placed(grid, pairs[0][1]) else None
     return _slices(found, grid, world, shown_image, pairs[0][0])
 
 
 def _key(label: Key, pair: Pair, names: Mapping[int, str]) -> Key:
-    """The label's number, or the region's name."""
+    """Find a label's number, or a region's name."""
     if label in pair.regions or label in pair.scored:
         return label
     text = str(label).strip()
@@ -249,7 +248,7 @@ def _key(label: Key, pair: Pair, names: Mapping[int, str]) -> Key:
 
 
 def _check_counts(masks: Masks, expected: LabelCounts, case: Case) -> None:
-    """Refuse files that are no longer those of which the results are."""
+    """Refuse files that have changed since they were scored."""
     both = int(np.count_nonzero(masks.prediction & masks.reference))
     found = int(np.count_nonzero(masks.prediction)) - both, int(np.count_nonzero(masks.reference)) - both
     if (both, *found) != (expected.tp, expected.fp, expected.fn):
@@ -258,14 +257,14 @@ def _check_counts(masks: Masks, expected: LabelCounts, case: Case) -> None:
             for tp, fp, fn in ((expected.tp, expected.fp, expected.fn), (both, *found))
         )
         raise InputError(
-            f"the files have changed since they were scored: then {then}, now {now}",
+            f"the files have changed since they were scored: expected {then}, found {now}",
             source=case.prediction or case.reference,
             hint="score them again",
         )
 
 
 def _on_grid(image: Image, grid: Grid, case: Case, plan: Plan) -> NDArray[Any]:
-    """The image's values, if it lies where the reference does."""
+    """Values of an image that is on the grid of the reference."""
     place = plane_of(image.grid)
     if plan.spacing is not None and len(plan.spacing) in (place.ndim, image.grid.ndim):
         place = replace(place, spacing=grid.spacing, unit=grid.unit)
@@ -273,7 +272,9 @@ def _on_grid(image: Image, grid: Grid, case: Case, plan: Plan) -> NDArray[Any]:
     if apart is not None:
         text = apart.text.replace("prediction", "image", 1)
         raise GeometryError(
-            f"does not lie where {shown(case.reference)} does: {text}", source=image.source, hint="give the scan itself"
+            f"the image is not on the grid of {shown(case.reference)}: {text}",
+            source=image.source,
+            hint="use the scan that was segmented",
         )
     colours = image.values.shape[image.grid.ndim :]
     return image.values.reshape(*grid.shape, *colours)
@@ -285,7 +286,7 @@ def _slices(
     wrong = [np.not_equal(masks.prediction, masks.reference) for masks in found]
     there = np.logical_or.reduce([each for masks in found for each in (masks.prediction, masks.reference)])
     if not there.any():
-        raise InputError("neither map has the label, so there is nothing to show", source=case.reference)
+        raise InputError("neither map has the label, so there is nothing to draw", source=case.reference)
     box = _box(there, grid)
     chosen = [_View.of(grid, world, axis, index) for axis, index in _most(wrong, there, world)]
     cut = None if image is None else [view.cut(image, box) for view in chosen]
@@ -310,20 +311,20 @@ def _slices(
 
 
 def _is_placed(grid: Grid, plan: Plan) -> bool:
-    """Whether it is known which way the axes run; a spacing that was given says nothing of that."""
+    """Whether the orientation of the axes is known; a spacing given by the user does not tell."""
     nowhere = Grid(shape=grid.shape, spacing=grid.spacing)
     given = plan.spacing is not None and (grid.origin, grid.direction) == (nowhere.origin, nowhere.direction)
     return grid.unit == "mm" and not given
 
 
 def _world_axes(grid: Grid) -> tuple[int, ...]:
-    """For each array axis the world axis, 0 for x to 2 for z, that it runs along most nearly."""
+    """The closest world axis of each array axis, 0 for x to 2 for z."""
     along = np.abs(np.array(grid.direction))
     return max(permutations(range(3), grid.ndim), key=lambda order: sum(along[i, w] for i, w in enumerate(order)))
 
 
 def _most(wrong: Sequence[Mask], there: Mask, world: tuple[int, ...] | None) -> list[tuple[int | None, int | None]]:
-    """The array axis that each plane is across, axial first, and the slice along it with the most false voxels."""
+    """The normal of each plane as an array axis, axial first, and the slice with the most wrong voxels."""
     if there.ndim == 2:
         return [(None, None)]
     places = []
@@ -336,7 +337,7 @@ def _most(wrong: Sequence[Mask], there: Mask, world: tuple[int, ...] | None) -> 
 
 
 def _box(there: Mask, grid: Grid) -> tuple[slice, ...]:
-    """What is cut out: what there is, with a margin."""
+    """The box around the labels, with a margin."""
     spans = []
     for axis in range(there.ndim):
         inside = np.flatnonzero(there.any(axis=tuple(other for other in range(there.ndim) if other != axis)))
@@ -352,18 +353,18 @@ def _box(there: Mask, grid: Grid) -> tuple[slice, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _View:
-    """A slice, and which way round it is looked at.
+    """A slice and its orientation.
 
     Parameters
     ----------
     plane, index, edges
         As in `Slice`.
     across
-        The array axis that the slice is across; None for what is flat.
+        The array axis normal to the slice; None for a picture.
     rows, columns
         The array axes that run downwards and to the right.
     flipped
-        Whether each of these two runs the other way.
+        Whether each of these two axes is reversed.
     """
 
     plane: str
@@ -376,13 +377,13 @@ class _View:
 
     @classmethod
     def of(cls, grid: Grid, world: tuple[int, ...] | None, across: int | None, index: int | None) -> _View:
-        """The slice as it is looked at: downwards from front or head, rightwards from the right or the front."""
+        """Orient a slice: front or head at the top, the patient's right or front on the left."""
         rows, columns = (axis for axis in range(grid.ndim) if axis != across)
         if world is None:
             plane = "" if across is None else "zyx"[across]
             flipped = (False, False)
             return cls(plane=plane, index=index, edges=None, across=across, rows=rows, columns=columns, flipped=flipped)
-        if world[rows] < world[columns]:  # z is upright, else y
+        if world[rows] < world[columns]:  # z is vertical, else y
             rows, columns = columns, rows
         (plane,) = (name for axis, name in enumerate(_PLANES) if axis not in (world[rows], world[columns]))
         top, left = _LETTERS[world[rows]], _LETTERS[world[columns]]
@@ -397,7 +398,7 @@ class _View:
         )
 
     def cut(self, volume: NDArray[Any], box: tuple[slice, ...]) -> NDArray[Any]:
-        """The part of the slice that lies in the box; colours stay the last axis."""
+        """The slice of a volume within a box; colours stay the last axis."""
         place: list[slice | int] = list(box)
         if self.across is not None and self.index is not None:
             place[self.across] = self.index
@@ -409,7 +410,7 @@ class _View:
 
 
 def _windowed(parts: Sequence[NDArray[Any]]) -> list[NDArray[np.uint8]]:
-    """Grey values from black to white, by one window for all; colours stay as they are."""
+    """Map grey values to black to white with the same window for all parts; colours stay as they are."""
     if parts[0].ndim == 3:
         return [part.astype(np.uint8) for part in parts]
     values = [part.astype(np.float64) for part in parts]
@@ -419,6 +420,6 @@ def _windowed(parts: Sequence[NDArray[Any]]) -> list[NDArray[np.uint8]]:
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if not 0 < high - low < math.inf:
         return [np.full(each.shape, 128, np.uint8) for each in values]
-    with np.errstate(invalid="ignore", over="ignore"):  # what is not finite
+    with np.errstate(invalid="ignore", over="ignore"):  # values that are not finite
         shades = [np.clip((each - low) / (high - low), 0, 1) * 255 for each in values]
     return [np.nan_to_num(each, nan=0.0).round().astype(np.uint8) for each in shades]

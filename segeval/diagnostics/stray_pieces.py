@@ -1,4 +1,4 @@
-"""Pieces of a mask that lie apart, and what they do to the Hausdorff distance."""
+"""Find separate pieces of a mask, and say how they affect the Hausdorff distance."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from segeval.evidence.surfaces.distances import SurfaceDistances
 from segeval.maps.labels import Key
 from segeval.text import counted
 
-STRAY_SHARE = 0.2  # of a mask's voxels: a piece larger than that is no stray one
-SAME = 1e-9  # of a distance: what rounding may do to it
+STRAY_SHARE = 0.2  # largest share of the voxels of a mask that counts as a separate piece
+SAME = 1e-9  # relative rounding error of a distance
 MOST_PLACES = 9
 
 
 def stray_pieces(pair: Pair, key: Key, surfaces: SurfaceDistances) -> list[str]:
-    """Of each mask the farthest of its small pieces that share nothing with the other mask."""
-    if key == 0:  # pieces of the background are the rule
+    """Describe, for each mask, the farthest small piece that does not overlap the other mask."""
+    if key == 0:  # the background is usually in several pieces
         return []
     unit, places = pair.grid.unit, decimals_of(pair)
     hd, hd95 = surfaces.percentile(100), surfaces.percentile(95)
     masks, ignored = _masks(pair, key)
     found = []
-    for mask, other, name, its in (
+    for mask, other, name, other_name in (
         (masks[0], masks[1], "prediction", "reference"),
         (masks[1], masks[0], "reference", "prediction"),
     ):
@@ -36,16 +36,16 @@ def stray_pieces(pair: Pair, key: Key, surfaces: SurfaceDistances) -> list[str]:
         voxels = counted(piece.voxels, "voxel")
         is_hd = abs(hd - piece.farthest) <= SAME * hd
         found.append(
-            f"a piece of the {name} shares no voxel with the {its}: {voxels}, {100 * piece.share:.2g} % of its border "
-            f"points, {piece.farthest:.{places}f} {unit} from the other border; "
-            f"{'hd is that distance' if is_hd else f'hd is {hd:.{places}f} {unit}, not that distance'}, and hd@95 "
-            f"({hd95:.{places}f} {unit}) {'leaves it out' if hd95 < piece.nearest else 'does not leave all of it out'}"
+            f"a separate piece of the {name} does not overlap the {other_name}: {voxels}, {100 * piece.share:.2g} % "
+            f"of the {name}'s border, up to {piece.farthest:.{places}f} {unit} from the {other_name}; "
+            f"{'hd is this distance' if is_hd else f'hd ({hd:.{places}f} {unit}) is not this distance'}, hd@95 "
+            f"({hd95:.{places}f} {unit}) {'ignores the piece' if hd95 < piece.nearest else 'includes part of it'}"
         )
     return found
 
 
 def _masks(pair: Pair, key: Key) -> tuple[list[NDArray[np.bool_]], NDArray[np.bool_] | None]:
-    """Where either map has a label or region, and the ignored zone, in the box that holds both."""
+    """Crop both masks of a label or region, and the ignored voxels, to the box around the masks."""
     from scipy import ndimage
 
     if isinstance(pair, LayeredComparison):
@@ -53,14 +53,14 @@ def _masks(pair: Pair, key: Key) -> tuple[list[NDArray[np.bool_]], NDArray[np.bo
     maps = [pair.prediction.labels, pair.reference.labels]
     members = np.array(sorted(pair.regions[key]) if isinstance(key, str) else [key], np.uint64)
     masks = [np.isin(each, members) if members.size > 1 else each == members[0] for each in maps]
-    held = ndimage.find_objects((masks[0] | masks[1]).view(np.uint8))[0]
+    box = ndimage.find_objects((masks[0] | masks[1]).view(np.uint8))[0]
     ignored = pair.conventions.ignore_label
-    return [mask[held] for mask in masks], None if ignored is None else maps[1][held] == ignored
+    return [mask[box] for mask in masks], None if ignored is None else maps[1][box] == ignored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Piece:
-    """A piece of a mask: its voxels, its share of the border points, and how far these are from the other border."""
+    """A piece of a mask: voxels, share of the mask's border points, and their distances to the other border."""
 
     voxels: int
     share: float
@@ -74,7 +74,7 @@ def _farthest_piece(
     ignored: NDArray[np.bool_] | None,
     spacing: tuple[float, ...],
 ) -> _Piece | None:
-    """The farthest of the small pieces of a mask that share nothing with the other; what is ignored counts nowhere."""
+    """Find the farthest small piece of a mask that does not overlap the other mask, without ignored voxels."""
     from scipy import ndimage
     from scipy.spatial import cKDTree
 
@@ -108,5 +108,5 @@ def _farthest_piece(
 
 
 def decimals_of(pair: Pair) -> int:
-    """Decimals that resolve a tenth of the smallest spacing, 2 or more."""
+    """Number of decimals that show a tenth of the smallest spacing, at least 2."""
     return min(max(2, 1 - math.floor(math.log10(min(pair.grid.spacing)))), MOST_PLACES - 1)

@@ -1,8 +1,8 @@
-"""Why tools report different numbers for one pair: what each would say, and which convention moves which number.
+"""Compute what each known tool reports for one pair, and explain why the numbers differ.
 
-The numbers come from the presets. The reasons are measured: from segeval's own conventions one at a time is changed to
-what another tool has, and what that does to each number is told. Besides, it is told of a piece that lies apart, and
-whether the tools differ by less than a slice.
+The numbers come from the presets. The reasons are measured: one convention at a time is changed from segeval's own to
+that of another tool, and the pair is scored again. Two observations are added: separate pieces of a mask, and tools
+that differ by less than a slice.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from segeval.diagnostics.reasons import reasons_of
 from segeval.diagnostics.views import Views, with_choices
 from segeval.errors import OutOfMemoryError
 from segeval.evidence.conventions import Conventions
+from segeval.evidence.counts import Counts
 from segeval.maps.labels import Key, number_of
 from segeval.results.rows import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY, Score
 from segeval.scoring.case import Case
@@ -26,23 +27,23 @@ from segeval.scoring.presets import PRESETS
 
 
 def explain(case: Case, plan: Plan, *, threads: int = 1) -> Explanation:
-    """Score a pair as every known tool would, and say why the numbers part.
+    """Score a pair as every known tool would, and explain why the numbers differ.
 
     Parameters
     ----------
     case
         The files.
     plan
-        Which labels, under which names and on which grid; its metrics, surface and penalty do not matter.
+        Labels, names and geometry; its metrics, surface and penalty are ignored.
     threads
-        How many threads may work at once.
+        Number of threads.
 
     Raises
     ------
     InputError
-        A file that cannot be used, or two that do not fit together.
+        A file cannot be read, or the two files do not fit together.
     UsageError
-        A label or region that the plan names wrongly.
+        The plan names a label or region that does not exist.
     """
     prediction, reference, plan = read_case(case, plan, threads=threads)
     try:
@@ -51,7 +52,7 @@ def explain(case: Case, plan: Plan, *, threads: int = 1) -> Explanation:
         views = Views(pair, names, plan, threads=threads)
         labels = _labels(views, names, plan.conventions)
     except MemoryError:
-        raise OutOfMemoryError("there is not enough memory to explain it", source=case.reference) from None
+        raise OutOfMemoryError("not enough memory to explain this pair", source=case.reference) from None
     flat = pair.grid.ndim == 2
     return Explanation(
         prediction=case.prediction or "",
@@ -61,13 +62,13 @@ def explain(case: Case, plan: Plan, *, threads: int = 1) -> Explanation:
         unit=pair.grid.unit,
         tolerance=plan.conventions.tolerance,
         labels=labels,
-        remarks=("the smooth surface is for volumes, so it has no row",) if flat else (),
+        remarks=("no row for --surface smooth: it needs a volume",) if flat else (),
         warnings=tuple(warnings),
     )
 
 
 def _plain(conventions: Conventions) -> Conventions:
-    """Segeval's own conventions, with the choices that do not tell tools apart."""
+    """Segeval's own conventions, with the user's tolerances, background and ignored label."""
     return with_choices(Conventions(), conventions)
 
 
@@ -78,7 +79,8 @@ def _labels(views: Views, names: Mapping[int, str], plain: Conventions) -> tuple
         if surface == "smooth" and pair.grid.ndim == 2:
             continue
         scores = views.scores(replace(plain, surface=surface), requests_of(OWN_MEAN))
-        tables.append((f"segeval, surface {surface}", f"--surface {surface}", OWN_MEAN, scores))
+        tool = "segeval" if surface == Conventions().surface else f"segeval, {surface}"
+        tables.append((tool, f"--surface {surface}", OWN_MEAN, scores))
     for name, preset in PRESETS.items():
         wanted = [each for each in requests_of(preset.mean_distance) if preset.has(each.name, each.value)]
         scores = views.scores(with_choices(preset.conventions, plain), wanted)
@@ -95,11 +97,19 @@ def _labels(views: Views, names: Mapping[int, str], plain: Conventions) -> tuple
                 label=key,
                 name=name_of,
                 tolerance=number_of(key, name_of, plain.label_tolerances, plain.tolerance),
+                note=_note(pair.counts(key)),
                 rows=rows,
                 reasons=tuple(reasons_of(pair, key, rows, own[key], effects)),
             )
         )
     return tuple(found)
+
+
+def _note(counts: Counts) -> str | None:
+    """The note of a label that one of the maps, or both, do not have."""
+    if not counts.prediction:
+        return PREDICTION_EMPTY if counts.reference else ABSENT
+    return None if counts.reference else REFERENCE_EMPTY
 
 
 def _row(tool: str, asked: str, mean: str | None, scores: dict[Key, dict[str, Score]], key: Key) -> ToolRow:

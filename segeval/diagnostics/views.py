@@ -1,4 +1,4 @@
-"""A pair of maps under any conventions, each kind of surface searched once."""
+"""View a pair of maps under other conventions, without searching a surface twice."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from segeval.scoring.scoring import score
 
 
 class SeenPair(Comparison):
-    """A pair under other conventions than those it was searched by, which find the same surfaces.
+    """A pair under other conventions that have the same surfaces.
 
     Parameters
     ----------
     searched
-        The pair.
+        The pair whose surfaces were found.
     conventions
-        The others.
+        The other conventions.
     """
 
     def __init__(self, searched: Pair, conventions: Conventions) -> None:
@@ -56,18 +56,18 @@ class SeenPair(Comparison):
 
 
 class Views:
-    """A pair under any conventions; each kind of surface is searched once.
+    """Views of a pair under any conventions; each kind of surface is searched once.
 
     Parameters
     ----------
     pair
-        Under segeval's own conventions.
+        The pair under segeval's own conventions.
     names
-        Label -> name.
+        Names of the labels, by number.
     plan
-        What is asked for, but for conventions and metrics.
+        The plan; its conventions and metrics are ignored.
     threads
-        How many threads may work at once.
+        Number of threads.
     """
 
     def __init__(self, pair: Pair, names: Mapping[int, str], plan: Plan, *, threads: int) -> None:
@@ -75,7 +75,7 @@ class Views:
         self._searched = {_kind(pair.conventions): pair}
 
     def under(self, conventions: Conventions) -> SeenPair:
-        """The pair under conventions that tell no other labels to be scored."""
+        """The pair under other conventions that score the same labels."""
         kind = _kind(conventions)
         if kind not in self._searched:
             pair = self.pair
@@ -91,7 +91,7 @@ class Views:
         return SeenPair(self._searched[kind], conventions)
 
     def scores(self, conventions: Conventions, wanted: Sequence[Request]) -> dict[Key, dict[str, Score]]:
-        """Label or region -> metric -> its score."""
+        """Score the pair; return the scores by label or region, then by metric."""
         plan = replace(self._plan, metrics=tuple(wanted))
         found: dict[Key, dict[str, Score]] = {}
         for each in score(self.under(conventions), self._names, plan, case=""):
@@ -100,11 +100,11 @@ class Views:
 
 
 def _kind(conventions: Conventions) -> tuple[Surface, Any, bool]:
-    """What decides on the surfaces that are found."""
+    """The conventions that the surfaces depend on."""
     return conventions.surface, conventions.neighbours, conventions.edge_is_border
 
 
 def with_choices(conventions: Conventions, chosen: Conventions) -> Conventions:
-    """Conventions with those choices of `chosen` that do not tell tools apart."""
+    """Conventions with the tolerances, the background and the ignored label of `chosen`."""
     choices = ("tolerance", "label_tolerances", "background", "ignore_label")
     return replace(conventions, **{name: getattr(chosen, name) for name in choices})

@@ -1,1 +1,1 @@
-"""What metrics are computed from: counts, distances between surfaces, sums of probabilities. Each is computed once."""
+"""Evidence for metrics: counts, distances between surfaces, sums of probabilities, each computed once."""

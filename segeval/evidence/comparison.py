@@ -1,7 +1,7 @@
-"""A prediction and a reference on one grid, and the evidence that metrics need, computed on demand and once.
+"""Compare a prediction with a reference on the same grid: compute the evidence for metrics, on demand and once.
 
-What is expensive is computed for all labels together: the contingency table, the surface distances, the rims. A region,
-a union of labels, is seen like a label; regions that overlap are searched in turn.
+Expensive evidence is computed for all labels together: the contingency table, the surface distances, the boundary
+bands. A region, which is a union of labels, is treated like a label; overlapping regions are searched separately.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ NO_UNION = "it is for single classes"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoftMaps:
-    """Probabilities behind a comparison of label maps.
+    """Probability maps of a comparison.
 
     Parameters
     ----------
     prediction
-        The map.
+        The probability map.
     reference
-        The reference where it is soft too, with the same classes.
+        A soft reference with the same classes, or None.
     bins
-        Into how many bins the calibration sorts the voxels.
+        Numbers of bins for the calibration.
     """
 
     prediction: ProbabilityMap
@@ -51,14 +51,14 @@ class SoftMaps:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Masks:
-    """Where a label or region is, in both maps or in a part of them.
+    """Masks of a label or region, in both maps or in a part of them.
 
     Parameters
     ----------
     prediction, reference
-        The voxels that count as it: those of which `Counts` are.
+        The voxels that `Counts` counts.
     ignored
-        The voxels that count nowhere; None where none are left out.
+        The ignored voxels, or None.
     """
 
     prediction: NDArray[np.bool_]
@@ -67,37 +67,38 @@ class Masks:
 
 
 class NoEvidenceError(Exception):
-    """A pair has no evidence of this kind for this label; the text says why."""
+    """Raised if a pair has no evidence of this kind for a label; the text says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One type of evidence: how a comparison finds it, and what follows for the metrics that need it.
+    """A type of evidence: how to compute it, and properties of the metrics that need it.
 
     Parameters
     ----------
     title
-        What a reader calls it.
+        Heading in the definitions.
     find
-        From a comparison and the label or region to the evidence; the key is None for evidence over all labels.
+        Function of a comparison and a label or region that returns the evidence; the key is None for evidence over all
+        labels.
     over_labels
-        Whether it is one piece for all labels together, and not one for each.
+        Whether the evidence is over all labels together.
     of_layers
-        For evidence over all labels, whether `find` takes the comparison of maps whose labels overlap too; evidence of
-        one label always does.
+        For evidence over all labels: whether `find` also accepts maps whose labels overlap. Evidence of one label
+        always does.
     of_probabilities
-        Whether it needs a probability map.
+        Whether the evidence needs a probability map.
     of_surfaces
-        Whether it depends on what a surface is.
+        Whether the evidence depends on the kind of surface.
     averaged
-        Whether each case also has a row with the mean over labels of the metrics that use this evidence.
+        Whether each case also gets a row with the mean over labels.
     additive
-        Whether it can be summed over cases, so that metrics that use it can be pooled.
+        Whether the evidence can be summed over cases, so that metrics can be pooled.
     sizes
-        From the evidence to how much of the label the prediction and the reference hold, where that is not its number
-        of voxels.
+        Function that returns the size of the label in the prediction and in the reference, if it is not the number of
+        voxels.
     gap
-        From the evidence to which of the two surfaces are empty although the label is there.
+        Function that returns which of the two surfaces are empty although the label is present.
     """
 
     title: str
@@ -113,14 +114,14 @@ class Kind:
 
 
 class SurfaceEngine(Protocol):
-    """What finds the surfaces of two maps and measures between them."""
+    """Find the surfaces of two maps, and measure the distances between them."""
 
     def distances(self, groups: Mapping[Key, Collection[int]]) -> dict[Key, tuple[Distances, Distances]]:
-        """Distances to the reference's surface, and to the prediction's, of each union of labels."""
+        """Distances to the reference's surface and to the prediction's surface, for each union of labels."""
 
 
 def _engine(surface: str) -> Callable[..., SurfaceEngine]:
-    """The engine of a surface; each is loaded when it is asked for."""
+    """Engine for a kind of surface; imported on first use."""
     if surface == "surfel":
         from segeval.evidence.surfaces import surfels
 
@@ -133,26 +134,26 @@ def _engine(surface: str) -> Callable[..., SurfaceEngine]:
 
 
 class Comparison:
-    """One pair of label maps under one set of conventions.
+    """A pair of label maps under one set of conventions.
 
     Parameters
     ----------
     prediction, reference
-        Label maps of one shape; the reference's grid is the one that counts.
+        Label maps of the same shape; the grid is that of the reference.
     conventions
-        How numbers are computed.
+        Conventions of the metrics.
     regions
-        Name -> the labels whose union it is.
+        Labels of each region, by name.
     listed
-        Labels that are scored though neither map may have them.
+        Labels to score even if neither map has them.
     only
-        The labels that are scored; None for those of either map and the listed ones.
+        Labels to score; None for the labels of both maps and the listed ones.
     threads
-        How many threads may work at once; results do not depend on it.
+        Number of threads; results do not depend on it.
     names
-        Label -> name, by which weights may be given.
+        Names of the labels, by number; weights may refer to them.
     soft
-        The probabilities that the prediction is of, if it is of such.
+        The probability map that the prediction was made from, or None.
     """
 
     def __init__(
@@ -177,7 +178,7 @@ class Comparison:
         self._distances: dict[int, dict[Key, tuple[Distances, Distances]]] = {}
 
     def evidence(self, kind: type[Evidence], key: Key | None = None) -> Evidence:
-        """The evidence of one type, as `EVIDENCE` finds it.
+        """Return the evidence of one type.
 
         Parameters
         ----------
@@ -189,7 +190,7 @@ class Comparison:
         Raises
         ------
         NoEvidenceError
-            There is none for this label.
+            There is no such evidence for this label.
         """
         found: Evidence = EVIDENCE[kind].find(self, key)  # type: ignore[assignment]  # each row finds its own type
         return found
@@ -201,36 +202,36 @@ class Comparison:
 
     @cached_property
     def table(self) -> ContingencyTable:
-        """The contingency table, ignored voxels left out."""
+        """The contingency table, without ignored voxels."""
         table = count_pairs(reference=self.reference.labels, prediction=self.prediction.labels)
         ignored = self.conventions.ignore_label
         return table if ignored is None else table.without(ignored)
 
     @property
     def voxels(self) -> int:
-        """Voxels of the image, less ignored ones."""
+        """Number of voxels, without ignored ones."""
         return self.table.total
 
     @property
     def present(self) -> list[int]:
-        """Every label of either map, the background included if it occurs."""
+        """Labels of both maps, with the background if it occurs."""
         return self.table.labels
 
     @cached_property
     def scored(self) -> tuple[int, ...]:
-        """The labels that are scored, in increasing order."""
+        """Labels to score, in increasing order."""
         chosen = {*self.table.labels, *self._listed} if self._only is None else set(self._only)
         left_out = {self.conventions.ignore_label} | (set() if self.conventions.background else {0})
         return tuple(sorted(chosen - left_out))
 
     @property
     def keys(self) -> list[Key]:
-        """The labels and regions that are scored, in the order of rows."""
+        """Labels and regions to score, in the order of rows."""
         return [*self.scored, *self.regions]
 
     @cached_property
     def totals(self) -> LabelTotals:
-        """The totals of every label of either map."""
+        """Totals of all labels of both maps."""
         return LabelTotals.of(
             self.table,
             averaged=self.scored,
@@ -239,16 +240,16 @@ class Comparison:
         )
 
     def weight_of(self, label: int) -> float:
-        """What a label weighs in means over labels."""
+        """Weight of a label in means over labels."""
         return number_of(label, self.names.get(label), self.conventions.label_weights, 1.0)
 
     def class_sums(self, key: Key) -> ClassSums:
-        """What the probabilities of one class sum up to.
+        """Sums over the probabilities of one class.
 
         Raises
         ------
         NoEvidenceError
-            A region, or a label without a channel.
+            The key is a region, or a label without a channel.
         """
         if not isinstance(key, int):
             raise NoEvidenceError(NO_UNION)
@@ -259,7 +260,7 @@ class Comparison:
 
     @cached_property
     def probability_totals(self) -> ProbabilityTotals:
-        """What the probabilities of all classes sum up to."""
+        """Sums over the probabilities of all classes."""
         return ProbabilityTotals(
             classes=tuple(self._sums.by_label.values()),
             calibration=self._sums.calibration,
@@ -285,14 +286,14 @@ class Comparison:
         return self.table.counts(members, voxel_volume_mm3=self.grid.voxel_volume_mm3)
 
     def masks(self, key: Key, part: slice = slice(None)) -> Masks:
-        """Where a label or region is, in the whole maps or a part of their first axis."""
+        """Masks of a label or region, for the whole maps or a part of their first axis."""
         members = self.regions[key] if isinstance(key, str) else {key}
         prediction, reference = self.prediction.labels[part], self.reference.labels[part]
         found, true = mask_of(prediction, members), mask_of(reference, members)
         left_out = self.conventions.ignore_label
         if left_out is None:
             return Masks(prediction=found, reference=true)
-        if 0 in members:  # where only the prediction has the ignored label, that is background
+        if 0 in members:  # the ignored label in the prediction only is background
             found |= np.equal(prediction, left_out)
         ignored = np.equal(reference, left_out)
         return Masks(prediction=found & ~ignored, reference=true, ignored=ignored)
@@ -315,7 +316,7 @@ class Comparison:
         )
 
     def bands(self, key: Key) -> Bands:
-        """The rims of a label or region."""
+        """The boundary bands of a label or region."""
         turn = self._turn_of[key]
 
         def measure(width: float) -> Rims:
@@ -327,7 +328,7 @@ class Comparison:
 
     @property
     def penalty(self) -> float:
-        """The distance that stands for a surface against none."""
+        """Distance to report if exactly one of the two surfaces is empty."""
         penalty = self.conventions.penalty
         return self.grid.diagonal if penalty == "diagonal" else float(penalty)
 
@@ -347,10 +348,10 @@ class Comparison:
 
     @cached_property
     def _surfaces(self) -> SurfaceEngine:
-        """The surfaces of every label that is scored or in a region."""
+        """Surfaces of all labels that are scored or in a region."""
         conventions = self.conventions
         if conventions.surface == "region" or conventions.neighbours == "all":
-            from segeval.evidence.surfaces.point_sets import PointSets  # deferred: only presets ask for it
+            from segeval.evidence.surfaces.point_sets import PointSets  # deferred: only presets need it
 
             return PointSets(
                 **self._maps,
@@ -364,7 +365,7 @@ class Comparison:
 
     @cached_property
     def _turns(self) -> list[dict[Key, frozenset[int]]]:
-        """What is searched together: the labels first, then regions that share no label."""
+        """Groups to search together: first the labels, then regions that have no label in common."""
         turns: list[dict[Key, frozenset[int]]] = [{label: frozenset({label}) for label in self.scored}]
         for name, labels in self.regions.items():
             for turn in turns[1:]:
@@ -388,7 +389,7 @@ EVIDENCE: dict[type[Any], Kind] = {
         of_surfaces=True,
         gap=lambda surfaces: (surfaces.prediction_empty, surfaces.reference_empty),
     ),
-    Bands: Kind(title="Rims", find=lambda pair, key: pair.bands(key), of_surfaces=True),
+    Bands: Kind(title="Boundary bands", find=lambda pair, key: pair.bands(key), of_surfaces=True),
     LabelTotals: Kind(title="All labels at once", find=lambda pair, _: pair.totals, over_labels=True, of_layers=True),
     ClassSums: Kind(
         title="Probabilities of one class",
@@ -404,4 +405,4 @@ EVIDENCE: dict[type[Any], Kind] = {
         of_probabilities=True,
     ),
 }
-"""Every type of evidence that metrics can use. To add one: a module that computes it, a row here, and a metric."""
+"""Types of evidence that metrics can use."""

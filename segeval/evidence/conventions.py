@@ -1,7 +1,7 @@
-"""The conventions that a number rests on, as plain data, and the line that states them beside every result.
+"""Conventions of the metrics, and their statements in the signature of a result.
 
-Tools disagree on the Hausdorff distance of one and the same pair because they mean different things by it. What segeval
-means is decided here and nowhere else, so that a result can say it in one line: its *signature*.
+Tools report different Hausdorff distances for the same pair because they define it differently. All such choices of
+segeval are fields of `Conventions`, and the *signature* states them in one line with every result.
 """
 
 from __future__ import annotations
@@ -23,59 +23,60 @@ Penalty = Literal["diagonal", "inf", "nan"] | float
 DEFAULT_METRICS = ("dice", "generalized_dice", "sensitivity", "specificity", "assd", "hd", "hd@95")
 
 Empty = float | Literal["nan", "raises"] | None
-"""What another tool gives for an empty mask: a number, NaN, an exception; None where it follows from the formula."""
+"""Value that another tool gives for an empty mask: a number, NaN or an exception; None if the formula gives it."""
 
-SURFACES = ("voxel", "surfel", "smooth")  # those that can be asked for; the others belong to presets
-WEIGHTED = ("surfel", "smooth")  # by the area of each of their elements
-SMOOTH_RULE = 1  # of all that decides where the smooth surface lies: to be raised with any change of it
+SURFACES = ("voxel", "surfel", "smooth")  # values of --surface; only presets use the others
+WEIGHTED = ("surfel", "smooth")  # surfaces whose elements are weighted by area
+SMOOTH_RULE = 1  # version of the smooth surface; raise it when a change moves the surface
 
-LONGEST = 1e100  # beyond it, squares and sums of lengths may leave the range of a float64
-SLACK = 1e-4  # of the smallest spacing: NIfTI keeps spacing in float32, so that 1.2 is 1.2000000477
+LONGEST = 1e100  # squares and sums of longer lengths may overflow float64
+SLACK = 1e-4  # share of the smallest spacing: NIfTI stores spacing in float32, where 1.2 is 1.2000000477
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conventions:
-    """How a number is computed from two label maps.
+    """Choices that decide how a metric is computed from two label maps.
 
     Parameters
     ----------
     penalty
-        The distance that stands for a surface against none: the diagonal of the reference's whole grid, ``"inf"``,
+        Distance to report if only one map has the label: the diagonal of the reference's whole grid, ``"inf"``,
         ``"nan"`` (undefined) or a length.
     absent_class
-        Weight in `generalized_dice` of a class that the reference lacks: ``"max"`` the largest finite weight of the
-        case, ``"ignore"`` none, ``"penalise"`` a score of 0 if it is predicted.
+        Weight in `generalized_dice` of a class that is not in the reference: ``"max"``, the largest finite weight of
+        the case; ``"ignore"``, no weight; ``"penalise"``, the score is 0 if the class is predicted.
     tolerance
-        Of `nsd` and its two sides where they are asked for without a number.
+        Tolerance of `nsd` and the two surface overlaps if no number is given.
     label_tolerances
-        The same for single labels, by number or name.
+        Tolerances of single labels, by number or name.
     label_weights
-        What labels weigh in means over labels, by number or name; 1 for the others.
+        Weights of labels in means over labels, by number or name; 1 for the others.
     background
         Whether label 0 is scored too.
     ignore_label
-        Voxels whose reference is this label count nowhere.
+        Leave out voxels whose reference is this label.
     surface
-        What a surface is: ``"voxel"`` the centres of border voxels, ``"surfel"`` corners weighted by area, ``"smooth"``
-        an elastic surface weighted by area, ``"region"`` every voxel of the mask.
+        Kind of surface: ``"voxel"``, the centres of border voxels; ``"surfel"``, corners weighted by area;
+        ``"smooth"``, an elastic surface weighted by area; ``"region"``, all voxels of the mask.
     percentile
-        ``"directed"``: the larger of the two directed percentiles. ``"pooled"``: that of both directions together.
+        ``"directed"``: the larger of the two directed percentiles. ``"pooled"``: the percentile of both directions
+        together.
     neighbours
-        What makes a border voxel: a neighbour across a ``"face"``, or ``"all"`` that touch it.
+        A border voxel has a neighbour outside the mask: across a ``"face"``, or ``"all"`` that touch it.
     edge_is_border
-        Whether a voxel at the edge of the image is on the border; outside is background.
+        Whether voxels at the edge of the image are border voxels.
     sides_averaged
-        Whether `nsd` is the mean of the two sides' shares, and not the share of both together.
+        Whether `nsd` is the mean of the shares of the two surfaces instead of the share of both together.
     within
-        What is within a tolerance: ``"slack"`` up to 1e-4 of the smallest spacing more, ``"exact"``, or ``"float32"``
-        what is so after both were rounded to that.
+        How a distance is compared with a tolerance: ``"slack"`` adds 1e-4 of the smallest spacing to the tolerance,
+        ``"exact"`` adds nothing, ``"float32"`` rounds both to float32 first.
     compat
-        The preset that these are of.
+        Name of the preset, or None.
     remarks
-        What the signature says besides, such as what the other tool calls a metric.
+        Further statements for the signature, such as the other tool's name of a metric.
     empty
-        Metric -> what it is where both masks, the prediction's and the reference's are empty; where a metric is not
-        named, its formula and `penalty` decide. ``"hd@"`` stands for the percentiles of `hd`.
+        Values for empty masks, by metric: both empty, the prediction empty, the reference empty. A metric that is not
+        listed follows its formula and `penalty`. ``"hd@"`` is any percentile of `hd`.
     """
 
     penalty: Penalty = "diagonal"
@@ -98,40 +99,40 @@ class Conventions:
     def __post_init__(self) -> None:
         penalty = self.penalty
         if isinstance(penalty, str) and penalty not in ("diagonal", "inf", "nan"):
-            raise UsageError(f"penalty is diagonal, inf, nan or a length, not {shown(penalty)}")
+            raise UsageError(f"the penalty must be diagonal, inf, nan or a length, not {shown(penalty)}")
         if not isinstance(penalty, str) and not is_length(penalty):
             raise UsageError(
-                f"a penalty is a length of 0 or more, {found_length(penalty)}", hint="or diagonal, inf, nan"
+                f"the penalty must be a length of at least 0, {found_length(penalty)}", hint="or diagonal, inf, nan"
             )
         if self.absent_class not in get_args(AbsentClass):
-            raise UsageError(f"absent class is one of {', '.join(get_args(AbsentClass))}, not {self.absent_class}")
+            raise UsageError(f"absent class must be one of {', '.join(get_args(AbsentClass))}, not {self.absent_class}")
         for option, found, kinds in (("surface", self.surface, Surface), ("percentile", self.percentile, Percentile)):
             if found not in get_args(kinds):
-                raise UsageError(f"{option} is one of {', '.join(get_args(kinds))}, not {shown(found)}")
-        for what, values in (
-            ("a tolerance is a length", (self.tolerance, *self.label_tolerances.values())),
-            ("a weight is a number", self.label_weights.values()),
+                raise UsageError(f"{option} must be one of {', '.join(get_args(kinds))}, not {shown(found)}")
+        for requirement, values in (
+            ("a tolerance must be a length", (self.tolerance, *self.label_tolerances.values())),
+            ("a weight must be a number", self.label_weights.values()),
         ):
             for value in values:
                 if not is_length(value):
-                    raise UsageError(f"{what} of 0 or more, {found_length(value)}")
+                    raise UsageError(f"{requirement} of at least 0, {found_length(value)}")
         if self.ignore_label is not None and self.ignore_label < 0:
-            raise UsageError(f"labels are 0 or more, so none is {self.ignore_label}")
+            raise UsageError(f"the ignored label must be at least 0, not {self.ignore_label}")
 
     def statements(self, grids: Collection[tuple[int, str]]) -> dict[str, str]:
-        """What the signature says of these conventions, by subject.
+        """Statements of the signature about these conventions, by subject.
 
         Parameters
         ----------
         grids
-            How many axes the images have, and the unit of their lengths.
+            Number of axes and unit of length of the images.
         """
         axes, units = (sorted(set(each)) for each in zip(*grids, strict=True)) if grids else ([2, 3], ["mm", "px"])
         unit = " or ".join(units)
         penalty = self.penalty if isinstance(self.penalty, str) else f"{self.penalty:g} {unit}"
         tolerances = "".join(f", {shown(label)}={value:g}" for label, value in self.label_tolerances.items())
         weights = ",".join(f"{shown(label)}={value:g}" for label, value in self.label_weights.items())
-        said = {
+        statements = {
             "compat": f"compat {self.compat}" if self.compat else "",
             "grids": f"{' and '.join(f'{number}-D' for number in axes)}, {' and '.join(units)}" if grids else "",
             "surface": self._surface_statement(axes),
@@ -146,7 +147,7 @@ class Conventions:
             "background": "background scored" if self.background else "",
             "ignored": f"ignored label {self.ignore_label}" if self.ignore_label is not None else "",
         }
-        return {subject: text for subject, text in said.items() if text}
+        return {subject: text for subject, text in statements.items() if text}
 
     def _surface_statement(self, axes: Collection[int]) -> str:
         if self.surface == "smooth":
@@ -167,7 +168,7 @@ def is_length(value: SupportsFloat) -> bool:
 
 
 def found_length(value: object) -> str:
-    """What was found where `is_length` is not so, and the bound where that is why.
+    """Describe a value that is not a length, with the upper bound if it is too large.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""How many voxels carry which label in which map: the evidence behind every overlap metric.
+"""Count voxels by label in both maps: the evidence for all overlap metrics.
 
-One pass over both maps, slab by slab, gives the contingency table of all labels at once. Runs of voxels that do not
-change are counted as one, so the cost follows the outlines and not the label values; only pairs of labels that occur
-are kept, so instance numbers up to 2**64 need no square table. Nothing here knows where voxels are.
+One pass over both maps, slab by slab, gives the contingency table of all labels. Runs of equal voxels are counted at
+once, so the time depends on the outlines and not on the label values. Only pairs of labels that occur are kept, so
+instance numbers up to 2**64 need no square table.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """One label against everything else.
+    """Voxel counts of one label against everything else.
 
     Parameters
     ----------
     tp, fp, fn, tn
         Voxels in both, only in the prediction, only in the reference, in neither.
     voxel_volume_mm3
-        Volume of one voxel in mm3, None where it is not known.
+        Volume of one voxel in mm3, or None if it is unknown.
     """
 
     tp: int
@@ -52,20 +52,20 @@ class Counts:
 
     @property
     def total(self) -> int:
-        """Voxels of the image, less ignored ones."""
+        """Voxels of the image, without ignored ones."""
         return self.tp + self.fp + self.fn + self.tn
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContingencyTable:
-    """Voxels by reference label and prediction label, kept only for the pairs that occur.
+    """Voxel counts for each pair of reference label and prediction label that occurs.
 
     Parameters
     ----------
     reference, prediction
         The labels of each pair, sorted by reference, then by prediction; shape (pairs,).
     voxels
-        How many voxels carry each pair; shape (pairs,).
+        Number of voxels of each pair; shape (pairs,).
     """
 
     reference: NDArray[np.uint64]
@@ -74,7 +74,7 @@ class ContingencyTable:
 
     @classmethod
     def from_pairs(cls, pairs: dict[tuple[int, int], int]) -> ContingencyTable:
-        """The table that counts `pairs` of (reference label, prediction label)."""
+        """Make a table from voxel counts by (reference label, prediction label)."""
         ordered = sorted(pairs)
         columns = np.array(ordered, np.uint64).reshape(-1, 2)
         voxels = np.array([pairs[pair] for pair in ordered], np.int64)
@@ -91,17 +91,17 @@ class ContingencyTable:
 
     @cached_property
     def labels(self) -> list[int]:
-        """Every label of either map, in increasing order, the background included if it occurs."""
+        """Labels of both maps in increasing order, with the background if it occurs."""
         return sorted(self.reference_totals.keys() | self.prediction_totals.keys())
 
     @cached_property
     def reference_totals(self) -> dict[int, int]:
-        """Voxels of each label that the reference holds."""
+        """Voxels of each label in the reference."""
         return _totals(self.reference, self.voxels)
 
     @cached_property
     def prediction_totals(self) -> dict[int, int]:
-        """Voxels of each label that the prediction holds."""
+        """Voxels of each label in the prediction."""
         return _totals(self.prediction, self.voxels)
 
     @cached_property
@@ -111,7 +111,7 @@ class ContingencyTable:
         return _totals(self.reference[same], self.voxels[same])
 
     def without(self, label: int) -> ContingencyTable:
-        """The table less the voxels whose reference is `label`; where only the prediction has it, it is background."""
+        """The table without voxels whose reference is `label`; in the prediction the label becomes background."""
         kept: Counter[tuple[int, int]] = Counter()
         for reference, prediction, voxels in self.rows():
             if reference != label:
@@ -119,7 +119,7 @@ class ContingencyTable:
         return self.from_pairs(kept)
 
     def counts(self, labels: Collection[int], *, voxel_volume_mm3: float | None = None) -> Counts:
-        """The union of `labels` against everything else."""
+        """Counts of the union of `labels` against everything else."""
         if len(labels) == 1:
             (label,) = labels
             tp = self.agreed.get(label, 0)
@@ -142,7 +142,7 @@ def _totals(labels: NDArray[np.uint64], voxels: NDArray[np.int64]) -> dict[int, 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelTotals:
-    """What the metrics over all labels are computed from; one entry per label of either map.
+    """Evidence for metrics over all labels, with an entry for each label of both maps.
 
     Parameters
     ----------
@@ -151,11 +151,11 @@ class LabelTotals:
     labels
         The labels in that order.
     averaged
-        Which labels the plain means are taken over.
+        Whether each label is part of the plain means.
     absent_class
-        Weight of a class that the reference lacks: ``"max"``, ``"ignore"`` or ``"penalise"``.
+        Weight of a class that is not in the reference: ``"max"``, ``"ignore"`` or ``"penalise"``.
     weights
-        What each label weighs in those means; None where all weigh the same.
+        Weight of each label in those means; None if all weights are equal.
     """
 
     reference: NDArray[np.int64]
@@ -175,7 +175,7 @@ class LabelTotals:
         absent_class: str,
         weight_of: Callable[[int], float] | None = None,
     ) -> LabelTotals:
-        """The totals of `table`, with means over the labels `averaged` so far as either map has them."""
+        """Totals of `table`; means are over those labels of `averaged` that occur."""
 
         def column(totals: dict[int, int]) -> NDArray[np.int64]:
             return np.array([totals.get(label, 0) for label in table.labels], np.int64)
@@ -202,7 +202,7 @@ def count_pairs(*, reference: Labels, prediction: Labels) -> ContingencyTable:
     Returns
     -------
     ContingencyTable
-        Empty where the arrays are.
+        An empty table for empty arrays.
 
     Examples
     --------
@@ -227,7 +227,7 @@ def count_pairs(*, reference: Labels, prediction: Labels) -> ContingencyTable:
 
 
 def count_labels(labels: Labels) -> dict[int, int]:
-    """Count the voxels of every label of one map, in increasing order of the labels.
+    """Count the voxels of each label of one map, in increasing order of the labels.
 
     Examples
     --------
@@ -247,7 +247,7 @@ def _byte_pairs(reference: Labels, prediction: Labels) -> dict[tuple[int, int], 
 
 
 def _runs(row: NDArray[Any], column: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.intp]]:
-    """Stretches over which neither label changes: the two labels and the length of each."""
+    """Runs in which neither label changes: the two labels and the length of each run."""
     if row.size == 0:
         return row, column, np.zeros(0, np.intp)
     change = np.not_equal(row[1:], row[:-1])

@@ -1,8 +1,7 @@
-"""A prediction and a reference whose labels overlap: several layers each, scored class by class.
+"""Compare a prediction with a reference whose labels overlap, layer by layer.
 
-A voxel that is liver and tumour at once has no single label, so such files come as layers. Every class stands in one
-layer of each map, and the comparison of those two layers tells all about it. What is over all labels, and unions of
-them, is taken from the masks themselves.
+A voxel can be liver and tumour at once, so such files have several layers. Each class is in one layer of each map, and
+is scored by comparing these two layers. Evidence over all labels, and regions, are computed from the masks.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ OVERLAP = "its labels overlap"
 
 
 class LayeredComparison:
-    """What `segeval.evidence.comparison.Comparison` is, for maps of which one or both have overlays.
+    """Like `segeval.evidence.comparison.Comparison`, but for maps with several layers.
 
     Parameters
     ----------
     prediction, reference
-        Label maps of one shape with their overlays.
+        Label maps of the same shape, with their overlays.
     conventions, regions, listed, only, threads, names
-        As there.
+        As for `Comparison`.
 
     Raises
     ------
     InputError
-        Conventions that need one label per voxel: an ignored label, or the background scored.
+        The conventions need one label per voxel: an ignored label, or a scored background.
     """
 
     def __init__(
@@ -57,9 +56,9 @@ class LayeredComparison:
     ) -> None:
         if conventions.ignore_label is not None or conventions.background:
             raise InputError(
-                "its labels overlap, so neither an ignored label nor the background can be scored",
+                "the labels overlap, so there can be no ignored label and no scored background",
                 source=prediction.source if prediction.overlays else reference.source,
-                hint="leave out --ignore-label and --background, and a table that has an ignored label",
+                hint="leave out --ignore-label and --background, and label tables with an ignored label",
             )
         self.prediction, self.reference = prediction, reference
         self.conventions = conventions
@@ -70,12 +69,12 @@ class LayeredComparison:
         self._unions: dict[str, Comparison] = {}
 
     def evidence(self, kind: type[Evidence], key: Key | None = None) -> Evidence:
-        """The evidence of one type; see `segeval.evidence.comparison.Comparison.evidence`.
+        """Return the evidence of one type; see `segeval.evidence.comparison.Comparison.evidence`.
 
         Raises
         ------
         NoEvidenceError
-            Evidence over all labels that needs one label per voxel.
+            The evidence is over all labels, and needs one label per voxel.
         """
         row = EVIDENCE[kind]
         if row.over_labels:
@@ -83,7 +82,7 @@ class LayeredComparison:
                 raise NoEvidenceError(OVERLAP)
             return cast("Evidence", row.find(self, key))
         if key is None:
-            raise ValueError("evidence of one label needs the label")
+            raise ValueError("a key is needed for evidence of one label")
         pair, label = self.of(key)
         return pair.evidence(kind, label)
 
@@ -94,28 +93,28 @@ class LayeredComparison:
 
     @property
     def voxels(self) -> int:
-        """Voxels of the image."""
+        """Number of voxels."""
         return math.prod(self.grid.shape)
 
     @cached_property
     def present(self) -> list[int]:
-        """Every label of either map, the background left out."""
+        """Labels of both maps, without the background."""
         return sorted({*self._layers_of_prediction, *self._layers_of_reference})
 
     @cached_property
     def scored(self) -> tuple[int, ...]:
-        """The labels that are scored, in increasing order."""
+        """Labels to score, in increasing order."""
         chosen = {*self.present, *self._listed} if self._only is None else set(self._only)
         return tuple(sorted(chosen - {0}))
 
     @property
     def keys(self) -> list[Key]:
-        """The labels and regions that are scored, in the order of rows."""
+        """Labels and regions to score, in the order of rows."""
         return [*self.scored, *self.regions]
 
     @cached_property
     def totals(self) -> LabelTotals:
-        """The totals of every label of either map, and of what has none."""
+        """Totals of all labels of both maps, and of voxels without a label."""
         counts = [self.counts(label) for label in self.present]
         prediction, reference = (_mask(each, self.present) for each in (self.prediction, self.reference))
         nothing = ~prediction & ~reference
@@ -130,7 +129,7 @@ class LayeredComparison:
         )
 
     def weight_of(self, label: int) -> float:
-        """What a label weighs in means over labels."""
+        """Weight of a label in means over labels."""
         return number_of(label, self.names.get(label), self.conventions.label_weights, 1.0)
 
     def counts(self, key: Key) -> Counts:
@@ -139,7 +138,7 @@ class LayeredComparison:
         return pair.counts(label)
 
     def masks(self, key: Key, part: slice = slice(None)) -> Masks:
-        """Where a label or region is, in the whole maps or a part of their first axis."""
+        """Masks of a label or region, for the whole maps or a part of their first axis."""
         members = self.regions[key] if isinstance(key, str) else {key}
         return Masks(prediction=_mask(self.prediction, members, part), reference=_mask(self.reference, members, part))
 
@@ -149,7 +148,7 @@ class LayeredComparison:
         return pair.surfaces(label)
 
     def of(self, key: Key) -> tuple[Comparison, int]:
-        """The comparison that tells all about a label or region, and the label that it is there."""
+        """The comparison that scores a label or region, and the number of the label in it."""
         return self._pair(key), key if isinstance(key, int) else 1
 
     @cached_property
@@ -164,7 +163,7 @@ class LayeredComparison:
         return self._layers_of_prediction.get(label, 0), self._layers_of_reference.get(label, 0)
 
     def _pair(self, key: Key) -> Comparison:
-        """The comparison of the two layers that a label stands in, or of a region's two masks."""
+        """The comparison of the two layers that contain a label, or of the two masks of a region."""
         if isinstance(key, str):
             if key not in self._unions:
                 maps = [_union(each, self.regions[key]) for each in (self.prediction, self.reference)]
@@ -202,7 +201,7 @@ def _layer_of_label(label_map: LabelMap) -> dict[int, int]:
 
 
 def _mask(label_map: LabelMap, labels: Collection[int], part: slice = slice(None)) -> NDArray[np.bool_]:
-    """Where any layer has any of the labels."""
+    """Mask of the voxels that have any of the labels in any layer."""
     mask = np.zeros(label_map.labels[part].shape, bool)
     for layer in _layers(label_map):
         mask |= mask_of(layer.labels[part], labels)

@@ -1,8 +1,8 @@
-"""What the classes of a probability map sum up to over the image: the evidence behind every soft score.
+"""Sum up the classes of a probability map over the image: the evidence for all soft scores.
 
-p is the probability of a class at a voxel, r the reference: 1 where the voxel has the class and 0 elsewhere, or a share
-where the reference is soft itself. One pass over short stretches of voxels, in float64 whatever the map is stored in,
-gives the sums of all classes at once, so that the map is in memory once. Nothing here knows of files or metrics.
+p is the probability of a class at a voxel; r is the reference: 1 if the voxel has the class, else 0, or a share if the
+reference is soft. One pass over short stretches of voxels, in float64, gives the sums of all classes without a second
+copy of the map.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from segeval.maps.probability_map import ProbabilityMap
 
 Floats = NDArray[np.float64]
 
-FACTORS = 32  # probabilities multiplied before a logarithm is taken of the product: 1e-7 ** 32 is no underflow
+FACTORS = 32  # factors per logarithm of a product; 1e-7 ** 32 does not underflow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassSums:
-    """One class against all others, summed over the voxels counted.
+    """Sums of one class over all counted voxels.
 
     Parameters
     ----------
     voxels
-        How many are counted.
+        Number of counted voxels.
     p, r, pr, pp, rr
         Sums of the probabilities, the reference, their product and their squares.
     hit_log, miss_log
@@ -68,14 +68,14 @@ class ClassSums:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calibration:
-    """The largest probability of each voxel against whether its class is right, in bins of equal width.
+    """Voxels in bins of their largest probability, of equal width.
 
     Parameters
     ----------
     voxels, right
-        How many voxels fall into each bin, and how many of those have the class.
+        Number of voxels in each bin, and of those whose most probable class is right.
     confidence
-        The sum of their largest probabilities.
+        Sum of the largest probabilities in each bin.
     """
 
     voxels: NDArray[np.int64]
@@ -85,18 +85,18 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbabilityTotals:
-    """What the scores over all classes are computed from.
+    """Evidence for scores over all classes.
 
     Parameters
     ----------
     classes
-        Every class, the background first where the map has one.
+        Sums of each class, the background first if the map has it.
     calibration
-        Number of bins -> what falls into them.
+        Calibration by number of bins.
     labelled
-        Of each class, whether the map says it of some voxel: whether it is the most probable one there.
+        Whether each class is the most probable one at some voxel.
     absent_class
-        Weight of a class that the reference lacks: ``"max"``, ``"ignore"`` or ``"penalise"``.
+        Weight of a class that is not in the reference: ``"max"``, ``"ignore"`` or ``"penalise"``.
     """
 
     classes: tuple[ClassSums, ...]
@@ -106,20 +106,20 @@ class ProbabilityTotals:
 
     @property
     def voxels(self) -> int:
-        """How many are counted."""
+        """Number of counted voxels."""
         return self.classes[0].voxels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbabilitySums:
-    """The sums of every class of a map, and its calibration.
+    """Sums of all classes of a map, and its calibration.
 
     Parameters
     ----------
     by_label
-        Label -> sums; of a map with one channel the background too.
+        Sums by label; for a map with one channel also of the background.
     calibration
-        Number of bins -> what falls into them.
+        Calibration by number of bins.
     """
 
     by_label: Mapping[int, ClassSums]
@@ -134,20 +134,20 @@ def sum_up(
     ignored: int | None = None,
     bins: Collection[int] = (15,),
 ) -> ProbabilitySums:
-    """Sum up every class of a map in one pass.
+    """Sum up all classes of a map in one pass.
 
     Parameters
     ----------
     probabilities
-        The map.
+        The probability map.
     reference
-        Labels on the same grid; each that is not ignored has a channel.
+        Labels on the same grid; each label that is not ignored has a channel.
     soft_reference
-        Shares of the same classes, which take the place of the labels.
+        Shares of the same classes, used instead of the labels.
     ignored
-        Voxels whose reference is this label are left out.
+        Leave out voxels whose reference is this label.
     bins
-        Into how many bins the largest probabilities are sorted.
+        Numbers of bins for the calibration.
 
     Examples
     --------
@@ -184,7 +184,7 @@ def sum_up(
 def _counted_stretches(
     probabilities: ProbabilityMap, reference: Labels, soft_reference: ProbabilityMap | None, ignored: int | None
 ) -> Iterator[tuple[Labels, NDArray[Any], NDArray[Any] | None]]:
-    """The voxels that count, a few at a time: their labels, probabilities, and the reference's shares if it is soft."""
+    """Iterate over the counted voxels in stretches: labels, probabilities, and shares of a soft reference."""
     flat = reference.reshape(-1)
     soft = None if soft_reference is None else soft_reference.stretches()
     for part, block in probabilities.stretches():
@@ -199,7 +199,7 @@ def _counted_stretches(
 
 
 def _most_probable(block: NDArray[Any], labels: Sequence[int], here: Labels) -> tuple[Floats, NDArray[np.bool_]]:
-    """The largest probability of each voxel, and whether its class is right; of equals the first counts."""
+    """The largest probability of each voxel, and whether its class is right; the first of equal ones counts."""
     best, right = block[0], here == labels[0]
     if len(labels) == 1:
         p = best.astype(np.float64)
@@ -211,14 +211,14 @@ def _most_probable(block: NDArray[Any], labels: Sequence[int], here: Labels) -> 
 
 
 class _Running:
-    """The sums of one class so far."""
+    """Running sums of one class."""
 
     def __init__(self) -> None:
         self._p = self._r = self._pr = self._pp = self._rr = 0.0
         self._hit_log = self._miss_log = self._hit_error = self._miss_error = 0.0
 
     def add_hard(self, p: Floats, members: NDArray[np.bool_]) -> None:
-        """Take in some voxels, of which the members have the class."""
+        """Add voxels; `members` have the class."""
         squares, logs = dot(p, p), sum_of_logs(1 - p)
         self._p += float(p.sum())
         self._pp += squares
@@ -238,7 +238,7 @@ class _Running:
             self._miss_error += squares
 
     def add_soft(self, p: Floats, r: Floats) -> None:
-        """Take in some voxels with the reference's shares of the class."""
+        """Add voxels with the shares of the class in a soft reference."""
         error = np.square(r - p)
         self._p += float(p.sum())
         self._r += float(r.sum())
@@ -251,7 +251,7 @@ class _Running:
         self._miss_error += dot(error, 1 - r)
 
     def sums(self, voxels: int) -> ClassSums:
-        """What there is in the end, of so many voxels."""
+        """The final sums over this number of voxels."""
         return ClassSums(
             voxels=voxels,
             p=self._p,
@@ -267,12 +267,12 @@ class _Running:
 
 
 def dot(one: Floats, other: Floats) -> float:
-    """The sum of products; not by BLAS, whose threads cost more than they save on arrays that are short."""
+    """Sum of products, without BLAS, whose threads are slow for short arrays."""
     return float(np.einsum("i,i->", one, other))
 
 
 def sum_of_logs(values: Floats) -> float:
-    """The sum of log v over values clipped to [1e-7, 1 - 1e-7]: a logarithm of each product of a few."""
+    """Sum of log v over values clipped to [1e-7, 1 - 1e-7], with one logarithm for each product of several values."""
     clipped = np.clip(values, CLIP, 1 - CLIP)
     even = clipped.size - clipped.size % FACTORS
     products = np.multiply.reduce(clipped[:even].reshape(FACTORS, -1), axis=0)
@@ -280,7 +280,7 @@ def sum_of_logs(values: Floats) -> float:
 
 
 class _Bins:
-    """The calibration so far; a bin holds its upper end and not its lower one."""
+    """Running calibration; a bin includes its upper end, not its lower end."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -288,7 +288,7 @@ class _Bins:
         self._confidence = np.zeros(count)
 
     def add(self, confidence: Floats, right: NDArray[np.bool_]) -> None:
-        """Take in some voxels."""
+        """Add voxels."""
         place = np.ceil(confidence * self._count).astype(np.intp)
         place -= 1
         np.clip(place, 0, self._count - 1, out=place)
@@ -297,5 +297,5 @@ class _Bins:
         self._voxels += np.bincount(place, minlength=2 * self._count).reshape(2, -1)
 
     def found(self) -> Calibration:
-        """What there is in the end."""
+        """The final calibration."""
         return Calibration(voxels=self._voxels.sum(axis=0), right=self._voxels[1], confidence=self._confidence)

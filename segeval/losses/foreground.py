@@ -1,4 +1,4 @@
-"""What the losses share: the mean over the classes of the foreground, and how much of an image is foreground."""
+"""Mean of a loss over the foreground classes, and the share of foreground in an image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ClassLoss = Callable[[Array, Array], tuple[float, Array]]
 
 
 def mean_over_foreground(maps: Channels, weights: Mapping[int, float] | None, one_class: ClassLoss) -> Scored:
-    """Mean over the classes of the foreground that are defined; `one_class` may overwrite what it is given."""
+    """Mean over the foreground classes with a defined value; `one_class` may overwrite its arguments."""
     gradient, value, total = maps.zeros(), 0.0, 0.0
     for label, weight in _class_weights(weights, maps.classes).items():
         if not weight or not maps.voxels:
@@ -36,34 +36,34 @@ def _class_weights(weights: Mapping[int, float] | None, classes: int) -> dict[in
     chosen = dict.fromkeys(range(1, classes), 1.0)
     for label, weight in (weights or {}).items():
         if label not in chosen:
-            raise UsageError(f"weights are for classes 1 to {classes - 1}, not {label}")
+            raise UsageError(f"weights need classes from 1 to {classes - 1}, found {label}")
         if not 0 <= weight < math.inf:
-            raise UsageError(f"a weight is a number of 0 or more, not {weight}")
+            raise UsageError(f"a weight must be a number of at least 0, not {weight}")
         chosen[label] = float(weight)
     return chosen
 
 
 def checked_epsilon(value: float) -> float:
-    """The epsilon of a formula; one that is negative or not finite is refused."""
+    """Check the epsilon of a formula: finite and not negative."""
     if not 0 <= value < math.inf:
-        raise UsageError(f"epsilon is a number of 0 or more, not {value}")
+        raise UsageError(f"epsilon must be a number of at least 0, not {value}")
     return float(value)
 
 
 def dot(one: Array, other: Array) -> float:
-    """Sum of products; not by BLAS, whose sums depend on the number of processors."""
+    """Sum of products, without BLAS, whose sums depend on the number of processors."""
     return float((one * other).sum())
 
 
 def imbalance(reference: ArrayLike, *, label: int | None = None) -> float:
-    """How much of an image is foreground, or one label.
+    """Share of an image that is foreground, or that is one label.
 
     Parameters
     ----------
     reference
-        Label map of shape (z, y, x) or (y, x); channels are made one by ``argmax(0)``.
+        Label map of shape (z, y, x) or (y, x); use ``argmax(0)`` to reduce channels.
     label
-        A label to count alone; all but 0 where it is None.
+        The label to count; None for all labels except 0.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def imbalance(reference: ArrayLike, *, label: int | None = None) -> float:
     Raises
     ------
     InputError
-        Not a label map.
+        The array is not a label map.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Losses and scores that are made of overlaps: Dice with probabilities, and what is built on it."""
+"""Overlap losses and scores: Dice of probabilities, and its variants."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ def dl2(
     weights: Mapping[int, float] | None = None,
     normalise: bool = False,
 ) -> Scored:
-    """Dice loss of the foreground and of what is left, added up.
+    """Sum of the Dice losses of the foreground and of the background.
 
     ``1 - (sum p r + e) / (sum p + r + e) - (sum (1 - p)(1 - r) + e) / (sum 2 - p - r + e)``.
 
-    A perfect prediction has 0 where the image holds both; where it holds only background it has -1/2 (e/e = 1), and a
-    single wrong voxel takes that to about +1/2.
+    A perfect prediction has loss 0 if the image contains both. If it contains only background, the loss is -1/2
+    (e/e = 1), and a single wrong voxel changes it to about +1/2.
 
     Parameters
     ----------
     probabilities, reference, weights, normalise
         As for `wce`.
     epsilon
-        The e of the formula. With 0, a class that is nowhere or everywhere in both maps is undefined.
+        The e of the formula. With 0, a class is undefined if it is nowhere or everywhere in both maps.
 
     Returns
     -------
     float
-        Mean over the classes of the foreground; NaN where there is no voxel.
+        Mean over the foreground classes; NaN without voxels.
     numpy.ndarray
-        Gradient in float64, of the shape of `probabilities`; 0 in the channel of the background.
+        Gradient in float64, of the shape of `probabilities`; 0 in the background channel.
 
     Raises
     ------
     InputError
         As for `wce`.
     UsageError
-        As for `wce`; an epsilon that is negative or not finite.
+        As for `wce`; the epsilon is negative or not finite.
 
     Examples
     --------
@@ -74,36 +74,36 @@ def dl2(
 def gdl(
     *, probabilities: ArrayLike, reference: ArrayLike, absent_class: AbsentClass = "max", normalise: bool = False
 ) -> Scored:
-    """Generalized Dice loss: one overlap for all classes, in which small ones weigh as much as large ones.
+    """Generalized Dice loss: one overlap for all classes, small classes weighing as much as large ones.
 
     ``1 - 2 [sum_l w_l sum_n r p] / [sum_l w_l sum_n (r + p)]`` with ``w_l = 1 / (sum_n r)^2``, over all classes and the
-    background. Of a label map, written as probabilities of 0 and 1, it is 1 less `generalized_dice`.
+    background. For probabilities of 0 and 1, it is 1 minus `generalized_dice`.
 
-    The gradient has the opposite sign of the one that the paper prints for two classes: differentiating its loss gives
-    a leading factor of +2 where it has -2, and finite differences agree.
+    The gradient has the opposite sign of the one printed in the paper for two classes: the derivative of its loss has
+    the leading factor +2 instead of -2, and finite differences agree.
 
     Parameters
     ----------
     probabilities, reference, normalise
         As for `wce`.
     absent_class
-        Weight of a class that the reference lacks: ``"max"`` the largest finite weight, ``"ignore"`` none,
-        ``"penalise"`` a loss of 1, with gradient 0, if some voxel is labelled so: if it is the most probable class
-        there, with one channel if p >= 0.5.
+        Weight of a class that is not in the reference: ``"max"``, the largest finite weight; ``"ignore"``, no weight;
+        ``"penalise"``, the loss is 1 and the gradient 0 if the class is the most probable one at some voxel (with one
+        channel, if p >= 0.5).
 
     Returns
     -------
     float
-        NaN where there is no voxel.
+        The loss; NaN without voxels.
     numpy.ndarray
-        Gradient in float64, of the shape of `probabilities`; with one channel, the background's 1 - p is taken in.
+        Gradient in float64, of the shape of `probabilities`; with one channel, 1 - p of the background is included.
 
     Raises
     ------
     InputError
         As for `wce`.
     UsageError
-        An unknown rule for absent classes.
+        The rule for absent classes is unknown.
 
     Examples
     --------
@@ -133,7 +133,7 @@ def gdl(
 
 
 def _class_factors(squares: Array, rule: AbsentClass) -> Array:
-    """The weight of each class, the inverse of a square; for an absent class by the rule."""
+    """Weight of each class: the inverse of a square, or according to the rule for absent classes."""
     absent = squares == 0
     factors = np.divide(1, squares, out=np.zeros(squares.shape), where=~absent)
     if rule == "max":
@@ -142,7 +142,7 @@ def _class_factors(squares: Array, rule: AbsentClass) -> Array:
 
 
 def _class_sums(maps: Channels) -> Array:
-    """For each class the sums of p r and of p + r, and the square of that of r; shape (3, classes)."""
+    """Sums of p r and of p + r, and squared sum of r, for each class; shape (3, classes)."""
     sums = np.zeros((3, maps.classes))
     for label in range(maps.classes):
         p, r = maps.pair(label)
@@ -157,9 +157,9 @@ def soft_dice(
     weights: Mapping[int, float] | None = None,
     normalise: bool = False,
 ) -> Scored:
-    """Dice with probabilities instead of labels; a score, 1 is best.
+    """Dice of probabilities; a score, 1 is best.
 
-    ``2 sum p r / (sum p + sum r)``. Of a label map, written as probabilities of 0 and 1, it is Dice, and `mean_dice`.
+    ``2 sum p r / (sum p + sum r)``. For probabilities of 0 and 1, it is Dice and `mean_dice`.
 
     Parameters
     ----------
@@ -169,9 +169,9 @@ def soft_dice(
     Returns
     -------
     float
-        Mean over those classes of the foreground that either map has; NaN where there is none.
+        Mean over the foreground classes that are in at least one map; NaN if there are none.
     numpy.ndarray
-        Gradient in float64, of the shape of `probabilities`; 0 in the channel of the background.
+        Gradient in float64, of the shape of `probabilities`; 0 in the background channel.
 
     Raises
     ------
@@ -202,9 +202,9 @@ def vnet_dice(
     weights: Mapping[int, float] | None = None,
     normalise: bool = False,
 ) -> Scored:
-    """Dice with probabilities, squared in the denominator as in V-Net; a score, 1 is best.
+    """Dice of probabilities with squares in the denominator, as in V-Net; a score, 1 is best.
 
-    ``2 sum p r / (sum p^2 + sum r^2)``. Of a label map, written as probabilities of 0 and 1, it is Dice.
+    ``2 sum p r / (sum p^2 + sum r^2)``. For probabilities of 0 and 1, it is Dice.
 
     Parameters
     ----------
@@ -214,9 +214,9 @@ def vnet_dice(
     Returns
     -------
     float
-        Mean over those classes of the foreground that either map has; NaN where there is none.
+        Mean over the foreground classes that are in at least one map; NaN if there are none.
     numpy.ndarray
-        Gradient in float64, of the shape of `probabilities`; 0 in the channel of the background.
+        Gradient in float64, of the shape of `probabilities`; 0 in the background channel.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Losses that add up errors of voxels: two cross-entropies, and squared errors."""
+"""Losses that are sums over voxels: two cross-entropies, and squared errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segeval.errors import UsageError
 from segeval.losses.foreground import Scored, checked_epsilon, dot, mean_over_foreground
 from segeval.maps.channels import CLIP, Array, paired
 
-NOTHING = 1e-150  # a sum below it: its inverse squared is beyond float64
+NOTHING = 1e-150  # smallest sum whose inverse square fits into float64
 
 
 def wce(
@@ -22,38 +22,38 @@ def wce(
     weights: Mapping[int, float] | None = None,
     normalise: bool = False,
 ) -> Scored:
-    """Cross-entropy with a larger weight on the foreground when less foreground is predicted.
+    """Cross-entropy in which the foreground weighs more, the less of it is predicted.
 
-    ``-(1/N) sum [w r log p + (1 - r) log(1 - p)]`` with ``w = (N - sum p) / sum p``, which depends on p and is
-    differentiated too. In logarithms p is clipped to [1e-7, 1 - 1e-7]; the clipped part has gradient 0.
+    ``-(1/N) sum [w r log p + (1 - r) log(1 - p)]`` with ``w = (N - sum p) / sum p``. The gradient
+    includes that of w. In logarithms p is clipped to [1e-7, 1 - 1e-7]; the clipped part has gradient 0.
 
     Parameters
     ----------
     probabilities
-        Shape (class, z, y, x) or (class, y, x), the background first, or one channel for the foreground of two classes,
-        with or without its axis.
+        Array of shape (class, z, y, x) or (class, y, x), the background first; or one channel with the foreground, with
+        or without its axis.
     reference
-        Label map of shape (z, y, x) or (y, x), or a channel per class like `probabilities`, which may be soft.
+        Label map of shape (z, y, x) or (y, x), or an array like `probabilities`, which may be soft.
     weights
-        Class -> weight in the mean over the foreground; 1 where not named. One channel is class 1.
+        Weights in the mean over the foreground, by class; 1 for the others. A single channel is class 1.
     normalise
-        Clip to [0, 1] and divide by the sum over channels first; the gradient is then with respect to the result.
+        Clip to [0, 1] and rescale channels to sum to 1 first; the gradient is then with respect to the result.
 
     Returns
     -------
     float
-        Mean over the classes of the foreground. Infinite, as is the gradient, where a class of the reference has no
-        probability anywhere; NaN where there is no voxel.
+        Mean over the foreground classes. Infinite, like the gradient, if a class of the reference has probability 0
+        everywhere; NaN without voxels.
     numpy.ndarray
-        Gradient in float64, of the shape of `probabilities`; 0 in the channel of the background.
+        Gradient in float64, of the shape of `probabilities`; 0 in the background channel.
 
     Raises
     ------
     InputError
-        Shapes that do not fit; probabilities outside [0, 1] by more than 1e-3, or whose channels do not sum to 1 within
-        1e-2; labels without a channel.
+        The shapes do not fit; probabilities are outside [0, 1] by more than 1e-3, or do not sum to 1 within 1e-2; a
+        label has no channel.
     UsageError
-        Weights that are negative or of no class.
+        A weight is negative, or is for a class that does not exist.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def _wce(p: Array, r: Array) -> tuple[float, Array]:
     occurs = bool(r.any())
     if occurs and total < NOTHING:
         return math.inf, np.full(p.shape, -math.inf)
-    # where the class is not in the reference, w weighs nothing, whatever it is
+    # if the class is not in the reference, w has no effect
     w = (voxels - total) / total if occurs else 0.0
     w_slope = -voxels / total / total if occurs else 0.0
     seen = np.clip(p, CLIP, 1 - CLIP)
@@ -84,9 +84,9 @@ def _wce(p: Array, r: Array) -> tuple[float, Array]:
 
 
 def cross_entropy(*, probabilities: ArrayLike, reference: ArrayLike, normalise: bool = False) -> Scored:
-    """How surprising the true class is on average, in natural units.
+    """Negative natural logarithm of the probability of the true class, mean over the voxels.
 
-    ``-(1/N) sum log p`` of the true class, the background included; with one channel, ``1 - p`` is the background's. In
+    ``-(1/N) sum log p`` of the true class, also of the background; with one channel, its probability is ``1 - p``. In
     logarithms p is clipped to [1e-7, 1 - 1e-7]; the clipped part has gradient 0.
 
     Parameters
@@ -97,7 +97,7 @@ def cross_entropy(*, probabilities: ArrayLike, reference: ArrayLike, normalise: 
     Returns
     -------
     float
-        NaN where there is no voxel.
+        The loss; NaN without voxels.
     numpy.ndarray
         Gradient in float64, of the shape of `probabilities`.
 
@@ -136,10 +136,10 @@ def ss(
     weights: Mapping[int, float] | None = None,
     normalise: bool = False,
 ) -> Scored:
-    """Squared errors inside the structure and outside it, each per voxel there, weighed against each other.
+    """Weighted sum of the mean squared errors inside and outside the structure.
 
-    ``L sum (r - p)^2 r / (sum r + e) + (1 - L) sum (r - p)^2 (1 - r) / (sum (1 - r) + e)``. With the paper's L = 0.05
-    the errors outside weigh 19 times as much; that is as printed.
+    ``L sum (r - p)^2 r / (sum r + e) + (1 - L) sum (r - p)^2 (1 - r) / (sum (1 - r) + e)``. With L = 0.05, as
+    printed in the paper, errors outside weigh 19 times as much.
 
     Parameters
     ----------
@@ -148,21 +148,21 @@ def ss(
     sensitivity_weight
         The L of the formula, from 0 to 1.
     epsilon
-        The e of the formula. With 0, a class that the reference has nowhere or everywhere is undefined.
+        The e of the formula. With 0, a class is undefined if it is nowhere or everywhere in the reference.
 
     Returns
     -------
     float
-        Mean over the classes of the foreground; NaN where there is no voxel.
+        Mean over the foreground classes; NaN without voxels.
     numpy.ndarray
-        Gradient in float64, of the shape of `probabilities`; 0 in the channel of the background.
+        Gradient in float64, of the shape of `probabilities`; 0 in the background channel.
 
     Raises
     ------
     InputError
         As for `wce`.
     UsageError
-        As for `wce`; an epsilon or a sensitivity weight out of range.
+        As for `wce`; the epsilon or the sensitivity weight is out of range.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def ss(
     """
     least = checked_epsilon(epsilon)
     if not 0 <= sensitivity_weight <= 1:
-        raise UsageError(f"a sensitivity weight lies from 0 to 1, not {sensitivity_weight}")
+        raise UsageError(f"the sensitivity weight must be from 0 to 1, not {sensitivity_weight}")
 
     def one_class(p: Array, r: Array) -> tuple[float, Array]:
         outside = 1 - r

@@ -1,4 +1,4 @@
-"""Metrics over all labels of one case at once, reported under the label ``all``."""
+"""Metrics of one case over all its labels, reported under the label ``all``."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def heaviest_class(totals: LabelTotals) -> tuple[int, float] | None:
     source="Crum et al. 2006, doi:10.1109/TMI.2006.880587; weights of Sudre et al. 2017, arXiv:1707.03237",
 )
 def generalized_dice(totals: LabelTotals) -> float:
-    """One overlap for all classes, in which small ones weigh as much as large ones.
+    """One overlap for all classes, small classes weighing as much as large ones.
 
-    A class that the reference lacks would weigh infinitely; the convention on absent classes says what it weighs.
+    The weight of a class that is not in the reference would be infinite; `--absent-class` sets it.
     """
     absent = totals.reference == 0
     if absent.all():
@@ -54,7 +54,7 @@ def generalized_dice(totals: LabelTotals) -> float:
     weights[~absent] = 1.0 / np.square(totals.reference[~absent].astype(np.float64))
     if totals.absent_class == "max":
         weights[absent] = weights.max()
-    # exact sums: doubling every term doubles them to the last bit, so that equal maps give exactly 1
+    # exact sums, so that equal maps give exactly 1
     hits = math.fsum((weights * totals.agreed).tolist())
     sizes = math.fsum((weights * (totals.prediction + totals.reference)).tolist())
     return 2.0 * hits / sizes
@@ -74,7 +74,7 @@ def _mean_share(totals: LabelTotals, hits: NDArray[np.int64], sizes: NDArray[np.
 @metric(
     needs=LabelTotals,
     title="Mean Dice",
-    formula="mean of Dice over the labels scored that either map has",
+    formula="mean of Dice over the scored labels that are in at least one map",
     better=HIGHER,
     quantity=RATIO,
     bounds=UNIT_RANGE,
@@ -83,14 +83,14 @@ def _mean_share(totals: LabelTotals, hits: NDArray[np.int64], sizes: NDArray[np.
     source="Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
 )
 def mean_dice(totals: LabelTotals) -> float:
-    """Mean of Dice over the labels of the case, each of the same weight unless weights are given."""
+    """Mean of Dice over the labels of the case, weighted by `--weight` if it is given."""
     return _mean_share(totals, 2 * totals.agreed, totals.prediction + totals.reference)
 
 
 @metric(
     needs=LabelTotals,
     title="Mean IoU",
-    formula="mean of IoU over the labels scored that either map has",
+    formula="mean of IoU over the scored labels that are in at least one map",
     better=HIGHER,
     quantity=RATIO,
     bounds=UNIT_RANGE,
@@ -99,5 +99,5 @@ def mean_dice(totals: LabelTotals) -> float:
     source="Everingham et al. 2010, doi:10.1007/s11263-009-0275-4",
 )
 def mean_iou(totals: LabelTotals) -> float:
-    """Mean of intersection over union over the labels of the case, of the same weight unless weights are given."""
+    """Mean of IoU over the labels of the case, weighted by `--weight` if it is given."""
     return _mean_share(totals, totals.agreed, totals.prediction + totals.reference - totals.agreed)

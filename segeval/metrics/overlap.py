@@ -1,7 +1,7 @@
-"""Metrics of one label from its counts of voxels.
+"""Metrics of one label from its voxel counts.
 
-P is the prediction and R the reference as sets of voxels; TP, FP, FN and TN are counted over the whole image less
-ignored voxels. Python integers do not overflow, so products of counts stay exact until the last division.
+P is the prediction and R the reference as sets of voxels; TP, FP, FN and TN are counted over the whole image without
+ignored voxels. Python integers do not overflow, so products of counts are exact until the final division.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NO_VOLUME = "the image is 2-D or has no physical spacing"
 
 
 def _ratio(numerator: float, denominator: float) -> float:
-    """A share, NaN of nothing; of counts that are arrays, one for each of many draws, an array of shares."""
+    """Divide; NaN if the denominator is 0. Counts may be arrays, with one entry per bootstrap draw."""
     if np.ndim(denominator):
         shares: float = _shares(numerator, denominator)
         return shares
@@ -101,9 +101,9 @@ def sensitivity(counts: Counts) -> float:
     source=TAHA_HANBURY,
 )
 def specificity(counts: Counts) -> float:
-    """Share of what lies outside the reference that the prediction left alone.
+    """Share of the voxels outside the reference that the prediction leaves out.
 
-    It grows with the image around the object: for a small object it is near 1 whatever is predicted.
+    It grows with the size of the image: for a small object it is close to 1 for almost every prediction.
     """
     return _ratio(counts.tn, counts.tn + counts.fp)
 
@@ -135,7 +135,7 @@ def precision(counts: Counts) -> float:
     source="Maier-Hein et al. 2024, doi:10.1038/s41592-023-02151-z",
 )
 def npv(counts: Counts) -> float:
-    """Share of what the prediction left out that lies outside the reference."""
+    """Share of the voxels outside the prediction that are outside the reference too."""
     return _ratio(counts.tn, counts.tn + counts.fn)
 
 
@@ -151,7 +151,7 @@ def npv(counts: Counts) -> float:
     source=TAHA_HANBURY,
 )
 def accuracy(counts: Counts) -> float:
-    """Share of all voxels that are right, which for a small object is nearly all of them."""
+    """Share of all voxels that are right; for a small object close to 1 for almost every prediction."""
     return _ratio(counts.tp + counts.tn, counts.total)
 
 
@@ -182,12 +182,12 @@ def balanced_accuracy(counts: Counts) -> float:
     source="van Rijsbergen 1979, Information Retrieval, chapter 7",
 )
 def fbeta(counts: Counts, beta: float = 1) -> float:
-    """Sensitivity and precision in one number, sensitivity weighing beta times as much; beta 1 is Dice."""
+    """Weighted harmonic mean of precision and sensitivity, sensitivity weighing beta times as much; Dice for beta 1."""
     square = beta * beta
     hits = (1 + square) * counts.tp
     if counts.prediction == 0 and counts.reference == 0:
         return math.nan
-    # with beta 0 the reference does not enter, so that an empty prediction leaves 0/0: nothing was found
+    # with beta 0 an empty prediction gives 0/0; nothing was found, so the score is 0
     return hits / (hits + square * counts.fn + counts.fp) if counts.tp else 0.0
 
 
@@ -222,7 +222,7 @@ def mcc(counts: Counts) -> float:
     source="Cohen 1960, doi:10.1177/001316446002000104",
 )
 def kappa(counts: Counts) -> float:
-    """Agreement over all voxels beyond what chance would give."""
+    """Agreement over all voxels beyond the agreement expected by chance."""
     tp, fp, fn, tn = counts.tp, counts.fp, counts.fn, counts.tn
     by_chance = (tp + fp) * (tp + fn) + (tn + fn) * (tn + fp)
     return _ratio((tp + tn) * counts.total - by_chance, counts.total**2 - by_chance)
@@ -240,7 +240,7 @@ def kappa(counts: Counts) -> float:
     source=TAHA_HANBURY,
 )
 def volume_similarity(counts: Counts) -> float:
-    """How alike the two volumes are, wherever they lie."""
+    """Similarity of the two volumes, regardless of position."""
     return 1 - _ratio(abs(counts.fn - counts.fp), 2 * counts.tp + counts.fp + counts.fn)
 
 
@@ -259,7 +259,7 @@ def _millilitres(voxels: int, counts: Counts) -> float:
     source=TAHA_HANBURY,
 )
 def volume_error(counts: Counts) -> float:
-    """How much larger the prediction is than the reference, negative where it is smaller."""
+    """Volume of the prediction minus volume of the reference."""
     return _millilitres(counts.prediction - counts.reference, counts)
 
 
@@ -274,7 +274,7 @@ def volume_error(counts: Counts) -> float:
     source="Heimann et al. 2009, doi:10.1109/TMI.2009.2013851",
 )
 def relative_volume_error(counts: Counts) -> float:
-    """How much larger the prediction is, as a share of the reference, negative where it is smaller."""
+    """Volume of the prediction minus volume of the reference, as a share of the reference."""
     return _ratio(counts.prediction - counts.reference, counts.reference)
 
 
@@ -314,7 +314,7 @@ def fn(counts: Counts) -> float:
     source=TAHA_HANBURY,
 )
 def tn(counts: Counts) -> float:
-    """Voxels in neither."""
+    """Voxels in neither the prediction nor the reference."""
     return counts.tn
 
 

@@ -1,7 +1,7 @@
-"""Scores of a probability map: what networks are trained on, and how far probabilities can be trusted.
+"""Scores of a probability map: losses that networks are trained with, soft overlaps, and calibration.
 
-Formulas are those that the papers print: they are not corrected here, and e = 1e-5 stands only where they have it. The
-scores of one class are one against the rest; their rows under ``all`` are the mean over the foreground classes.
+Formulas are as printed in the papers, without corrections; e = 1e-5 appears only where the paper has it. A score of
+one class compares it with all others; its row under ``all`` is the mean over the foreground classes.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def _share(part: float, whole: float) -> float:
     source=_SUDRE,
 )
 def wce(sums: ClassSums) -> float:
-    """Cross-entropy in which a class weighs the more, the less of it is predicted.
+    """Cross-entropy in which a class weighs more, the less of it is predicted.
 
-    The weight comes from the prediction, as the paper prints it: it is infinite where a class of the reference has no
-    probability anywhere. Probabilities are clipped to [1e-7, 1 - 1e-7] in the logarithms.
+    The weight comes from the prediction, as in the paper: the loss is infinite if a class of the reference has
+    probability 0 everywhere. Probabilities are clipped to [1e-7, 1 - 1e-7] in the logarithms.
     """
     if not sums.voxels:
         return math.nan
-    if not sums.r:  # the weight has nothing to weigh, whatever it is
+    if not sums.r:  # the weight multiplies nothing
         return -sums.miss_log / sums.voxels
     if not sums.p > 0:
         return math.inf
@@ -54,15 +54,17 @@ def wce(sums: ClassSums) -> float:
     formula="1 - (sum p r + e) / (sum (p + r) + e) - (sum (1 - p)(1 - r) + e) / (sum (2 - p - r) + e), e = 1e-5",
     better=LOWER,
     quantity=RATIO,
-    bounds=(-1.0, 1.0),
+    bounds=(-0.5 - EPSILON, 1.0),
+    symmetric=True,
     undefined=_NO_VOXEL,
-    caution="a perfect map has -1/2 here, and one wrong voxel makes about 1/2 of it",
+    caution="a perfect map scores -1/2 here, and one wrong voxel makes it about +1/2",
     source=_SUDRE,
 )
 def dl2(sums: ClassSums) -> float:
-    """Dice loss over a class and its background together.
+    """Dice loss of a class and of its background together.
 
-    Without the class in the reference a perfect map has -1/2, and one wrong voxel makes about +1/2 of it.
+    A perfect map scores about 0, but -1/2 if the reference has the class nowhere or everywhere; then one wrong voxel
+    makes it about +1/2.
     """
     if not sums.voxels:
         return math.nan
@@ -83,7 +85,7 @@ def dl2(sums: ClassSums) -> float:
     source=f"{_SUDRE}; Brosch et al. 2015, doi:10.1007/978-3-319-24574-4_1",
 )
 def ss(sums: ClassSums, share: float = 0.05) -> float:
-    """Squared errors within the class and outside of it, of which the former weigh L (the number behind the @)."""
+    """Mean squared error inside the class, with weight L (the number after the @), and outside, with weight 1 - L."""
     if not sums.voxels:
         return math.nan
     within = sums.hit_error / (sums.r + EPSILON)
@@ -102,7 +104,7 @@ def ss(sums: ClassSums, share: float = 0.05) -> float:
     source=_SUDRE,
 )
 def soft_dice(sums: ClassSums) -> float:
-    """Dice of the probabilities themselves, without a threshold."""
+    """Dice of the probabilities, without a threshold."""
     return _share(2 * sums.pr, sums.p + sums.r)
 
 
@@ -134,7 +136,7 @@ def vnet_dice(sums: ClassSums) -> float:
     source="Rahman and Wang 2016, doi:10.1007/978-3-319-50835-1_22",
 )
 def soft_iou(sums: ClassSums) -> float:
-    """Intersection over union of the probabilities themselves, without a threshold."""
+    """Intersection over union of the probabilities, without a threshold."""
     return _share(sums.pr, sums.p + sums.r - sums.pr)
 
 
@@ -148,7 +150,7 @@ def soft_iou(sums: ClassSums) -> float:
     source="Murphy 2022, Probabilistic Machine Learning, chapter 5.1.6",
 )
 def cross_entropy(totals: ProbabilityTotals) -> float:
-    """How surprised the probabilities are by the reference, mean over the voxels.
+    """Negative logarithm of the probability of the true class, mean over the voxels.
 
     Probabilities are clipped to [1e-7, 1 - 1e-7] in the logarithm.
     """
@@ -166,9 +168,9 @@ def cross_entropy(totals: ProbabilityTotals) -> float:
     source=_SUDRE,
 )
 def gdl(totals: ProbabilityTotals) -> float:
-    """One overlap for all classes, in which small ones weigh as much as large ones, as a loss.
+    """Generalized Dice as a loss: one overlap for all classes, small classes weighing as much as large ones.
 
-    A class that the reference lacks would weigh infinitely; the convention on absent classes says what it weighs.
+    The weight of a class that is not in the reference would be infinite; `--absent-class` sets it.
     """
     if not totals.voxels:
         return math.nan
@@ -197,9 +199,9 @@ def gdl(totals: ProbabilityTotals) -> float:
     source="Brier 1950, doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2",
 )
 def brier(totals: ProbabilityTotals) -> float:
-    """Squared error of the probabilities of a voxel, mean over the voxels.
+    """Squared error of the probabilities, summed over the classes, mean over the voxels.
 
-    One channel counts as two classes, p and 1 - p.
+    A single channel counts as two classes, p and 1 - p.
     """
     return _share(math.fsum(each.hit_error + each.miss_error for each in totals.classes), totals.voxels)
 
@@ -216,9 +218,9 @@ def brier(totals: ProbabilityTotals) -> float:
     source="Guo et al. 2017, arXiv:1706.04599",
 )
 def ece(totals: ProbabilityTotals, bins: float = 15) -> float:
-    """How far the largest probability of a voxel is from how often its class is right.
+    """Difference between the largest probability of a voxel and how often its class is right.
 
-    Over all voxels, the background included; bins are of equal width from 0 to 1, each with its upper end.
+    All voxels count, also the background. Bins have equal width from 0 to 1; each includes its upper end.
     """
     found = totals.calibration[int(bins)]
     return _share(float(np.abs(found.right - found.confidence).sum()), totals.voxels)

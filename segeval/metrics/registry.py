@@ -1,9 +1,8 @@
-"""The card of each metric, and the language in which metrics are asked for.
+"""Register the metrics with their cards, and read the names by which users select them.
 
-`@metric` above a function holds every fact about the number that it returns. Tables, files, help, the gate and the law
-tests all read the card, so a metric is added by writing one function. ``name@value`` asks for it, in the shell, in
-Python and in a column heading alike. A metric is a pure function from one piece of evidence to a float; NaN says that
-the metric is undefined there.
+`@metric` above a function holds every fact about the number that it returns. Tables, files, help, the gate and the
+tests read the card, so a new metric needs one function only. ``name@value`` selects a metric in the shell, in Python
+and in column headings. A metric is a pure function from one piece of evidence to a float; NaN means undefined.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Rest = ParamSpec("Rest")
 
 
 class Direction(StrEnum):
-    """Which way a metric is better."""
+    """Direction in which a metric is better."""
 
     HIGHER = "higher"
     LOWER = "lower"
@@ -31,7 +30,7 @@ class Direction(StrEnum):
 
 
 class Quantity(StrEnum):
-    """What a metric measures; the grid supplies the unit."""
+    """Quantity that a metric measures; its unit comes from the grid."""
 
     RATIO = "ratio"
     LENGTH = "length"
@@ -52,18 +51,18 @@ UNIT_RANGE = (0.0, 1.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """The number behind the @ of a metric.
+    """The number after the @ of a metric.
 
     Parameters
     ----------
     name
-        The keyword of the metric's function.
+        Keyword of the metric's function.
     default
-        What it is where none is given.
+        Value if no number is given.
     low, high
-        The least and the greatest that make sense.
+        Smallest and largest valid value.
     whole
-        Whether it is a whole number.
+        Whether the value must be a whole number.
     """
 
     name: str
@@ -75,42 +74,42 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """Every fact about a metric.
+    """Card of a metric.
 
     Parameters
     ----------
     name, aliases
-        What it is asked for by.
+        Names by which users select it.
     title
-        What a reader calls it.
+        Name in tables and text.
     summary, description
         First line and rest of the function's docstring.
     formula
-        In the terms of the definitions: TP, FP, FN, TN; P and R; dP and dR.
+        Formula in the symbols of the definitions: TP, FP, FN, TN; P and R; dP and dR.
     function
-        Computes it from `needs` and the parameter.
+        Function that computes the metric from `needs` and the parameter.
     needs
-        The type of evidence.
+        Type of the evidence.
     better
-        Which way is better.
+        Whether a higher or a lower value is better.
     quantity
-        What it measures.
+        Quantity that is measured.
     bounds
-        Least and greatest value.
+        Smallest and largest possible value.
     undefined
-        Where it has no value.
+        Condition under which the metric is undefined.
     one_empty
-        What it is where exactly one of the two maps lacks the label, if its formula does not say.
+        Value if exactly one of the two maps has the label; None if it follows from the formula.
     caution
-        What a reader should know of its value where the reference lacks the label, if anything.
+        Note for a value where the label is missing from the reference, or None.
     dominant
-        Finds the class that holds more than half of the weight in a score over all labels, and its share.
+        Function that finds the class with more than half of the weight of a score over all labels, and its share.
     symmetric
-        Whether prediction and reference may change places.
+        Whether swapping prediction and reference leaves the value as it is.
     parameter
-        The number behind the @, if it takes one.
+        The number after the @, if the metric takes one.
     source
-        Where the definition is from.
+        Publication that defines the metric.
     """
 
     name: str
@@ -134,26 +133,27 @@ class Metric:
 
     @property
     def kind(self) -> Kind:
-        """The evidence that it needs."""
+        """Kind of evidence that the metric needs."""
         return EVIDENCE[self.needs]
 
     @property
     def is_soft(self) -> bool:
-        """Whether it is a score of a probability map, and not of a label map."""
+        """Whether the metric scores a probability map, not a label map."""
         return self.kind.of_probabilities
 
     @property
     def is_over_all(self) -> bool:
-        """Whether it is one number for all labels together."""
+        """Whether the metric is one number for all labels together."""
         return self.kind.over_labels
 
     @property
     def is_pooled(self) -> bool:
-        """Whether it can be taken of counts added up over cases: a volume cannot, voxels differ in size."""
+        """Whether the metric can be computed from counts summed over cases; not for volumes, as voxel sizes differ."""
         return self.kind.additive and self.quantity is not Quantity.VOLUME
 
 
 METRICS: dict[str, Metric] = {}
+LISTS_ALL = " (segeval metrics lists all)"
 
 
 def metric(
@@ -173,16 +173,16 @@ def metric(
     parameter: Parameter | None = None,
     aliases: tuple[str, ...] = (),
 ) -> Callable[[Callable[Concatenate[Evidence, Rest], float]], Callable[Concatenate[Evidence, Rest], float]]:
-    """Register the card of the metric that the decorated function computes, and return the function untouched.
+    """Register the decorated function as a metric, and return the function unchanged.
 
     See `Metric` for the parameters.
 
     Raises
     ------
     TypeError
-        No comparison provides the evidence that it needs.
+        No comparison provides this type of evidence.
     ValueError
-        Another metric has one of its names.
+        Another metric has one of the names.
     """
 
     def register(
@@ -219,7 +219,7 @@ def _add(card: Metric) -> None:
     if card.needs not in EVIDENCE:
         raise TypeError(
             f"the metric {card.name} needs {card.needs.__name__}, which no comparison provides: "
-            "it takes a row in EVIDENCE, in segeval/evidence/comparison.py"
+            "add a row to EVIDENCE in segeval/evidence/comparison.py"
         )
     for name in (card.name, *card.aliases):
         if find(name) is not None:
@@ -228,20 +228,20 @@ def _add(card: Metric) -> None:
 
 
 def find(name: str) -> Metric | None:
-    """The metric of that name or alias."""
+    """Find a metric by its name or alias; None if there is none."""
     return METRICS.get(name) or next((card for card in METRICS.values() if name in card.aliases), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A metric as it was asked for.
+    """A metric that the user selected.
 
     Parameters
     ----------
     name
-        The metric's own name, never an alias.
+        Name of the metric, never an alias.
     value
-        The number behind the @; None where none was given.
+        The number after the @; None if none was given.
     """
 
     name: str
@@ -249,12 +249,12 @@ class Request:
 
     @property
     def card(self) -> Metric:
-        """The metric asked for."""
+        """Card of the metric."""
         return METRICS[self.name]
 
     @property
     def token(self) -> str:
-        """How it is written in the shell, in Python and in a heading: ``hd@95``."""
+        """Spelling in the shell, in Python and in headings: ``hd@95``."""
         return self.name if self.value is None else f"{self.name}@{self.value:.15g}"
 
 
@@ -264,7 +264,7 @@ def parse(token: str) -> Request:
     Raises
     ------
     UsageError
-        No metric of that name (near ones are named), no number where there is an @, or one out of range.
+        Unknown name (similar names are suggested), no number after the @, or a number out of range.
 
     Examples
     --------
@@ -281,7 +281,7 @@ def parse(token: str) -> Request:
     if not at:
         return Request(name=card.name)
     if card.parameter is None:
-        raise UsageError(f"{card.name} takes no number, found {shown(token)}")
+        raise UsageError(f"{card.name} takes no number after the @, found {shown(token)}")
     try:
         value = float(number)
     except ValueError:
@@ -290,28 +290,28 @@ def parse(token: str) -> Request:
         limits = f"from {card.parameter.low:g} to {card.parameter.high:g}"
         if card.parameter.high == math.inf:
             limits = f"of {card.parameter.low:g} or more"
-        raise UsageError(f"{card.name}@ takes a {card.parameter.name} {limits}, found {shown(token)}")
+        raise UsageError(f"{card.name}@ needs a {card.parameter.name} {limits}, found {shown(token)}")
     if card.parameter.whole and not value.is_integer():
-        raise UsageError(f"{card.name}@ takes a whole number, found {shown(token)}")
-    # without a number a tolerance comes from the conventions, so nsd@1 says more than nsd
+        raise UsageError(f"{card.name}@ needs a whole number, found {shown(token)}")
+    # nsd without a number takes its tolerance from the conventions, so nsd@1 is not the same
     is_default = value == card.parameter.default and card.parameter.name != "tolerance"
     return Request(name=card.name, value=None if is_default else value)
 
 
 def parse_all(tokens: Iterable[str] = DEFAULT_METRICS, *, probabilities: bool = False) -> tuple[Request, ...]:
-    """Read several, each of which may be a comma list or ``all``; without repeats, in the order asked for.
+    """Read several metrics; keep their order and drop repeats.
 
     Parameters
     ----------
     tokens
-        What is asked for.
+        Metrics; each token may be a comma list or ``all``.
     probabilities
-        Whether ``all`` holds the scores of probability maps too.
+        Whether ``all`` includes the scores of probability maps.
 
     Raises
     ------
     UsageError
-        All unknown names at once.
+        Names all unknown metrics at once.
     """
     requests: dict[str, Request] = {}
     wrong: list[str] = []
@@ -326,10 +326,13 @@ def parse_all(tokens: Iterable[str] = DEFAULT_METRICS, *, probabilities: bool = 
             wrong.append(str(error))
         else:
             requests.setdefault(request.token, request)
+    if len(wrong) > 1:
+        ending = LISTS_ALL if any(each.endswith(LISTS_ALL) for each in wrong) else ""
+        raise UsageError("; ".join(each.removesuffix(LISTS_ALL) for each in wrong) + ending)
     if wrong:
-        raise UsageError("; ".join(wrong))
+        raise UsageError(wrong[0])
     if not requests:
-        raise UsageError("no metric was asked for", hint="see `segeval metrics` for their names")
+        raise UsageError("no metric is selected", hint="name one, such as dice (segeval metrics lists all)")
     return tuple(requests.values())
 
 
@@ -338,11 +341,11 @@ def _unknown(name: str) -> str:
     joined = re.fullmatch(r"([a-z_]+?)[_ ]?(\d+(?:\.\d+)?)", name.lower())
     card = find(joined[1]) if joined else None
     if joined and card is not None and card.parameter is not None:
-        return f"no metric is called {shown(name)}, did you mean {joined[1]}@{joined[2]}?"
-    import difflib  # deferred: names are right as a rule
+        return f"segeval has no metric {shown(name)!r}; did you mean {joined[1]}@{joined[2]}?"
+    import difflib  # deferred: most names are right
 
     close = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.6)
     near = {getattr(find(each), "name", each): each for each in reversed(close)}.values()  # one name for each metric
     best_first = sorted(near, key=close.index)
-    suggestion = f", did you mean {' or '.join(best_first)}?" if near else ", see `segeval metrics` for their names"
-    return f"no metric is called {shown(name) or 'nothing'}{suggestion}"
+    suggestion = f"; did you mean {' or '.join(best_first)}?" if near else ""
+    return f"segeval has no metric {shown(name)!r}{suggestion}{LISTS_ALL}"

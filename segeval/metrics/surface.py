@@ -1,8 +1,8 @@
 """Metrics of one label from the distances between its two surfaces.
 
-dP are the distances from the prediction's surface to the reference's, dR the reverse; d(P) and d(R) the surfaces
-themselves. Lengths are in the unit of the grid. Where both surfaces are empty nothing here is defined; where exactly
-one is, a distance takes the penalty of the conventions, because a structure that was missed is not at distance 0.
+d(P) and d(R) are the surfaces; dP are the distances from the points of d(P) to d(R), dR those from d(R) to d(P).
+Lengths are in the unit of the grid. If both surfaces are empty, all metrics are undefined; if exactly one is empty,
+a distance is the penalty of the conventions, because a missed structure must not get distance 0.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TOLERANCE = Parameter(name="tolerance", default=1)
 
 
 def _if_one_empty(surfaces: SurfaceDistances) -> float | None:
-    """The value of a distance that a missing surface decides; None where both exist."""
+    """Value of a distance if a surface is empty: the penalty or NaN; None if neither is."""
     if surfaces.prediction_empty and surfaces.reference_empty:
         return math.nan
     if surfaces.prediction_empty or surfaces.reference_empty:
@@ -46,7 +46,7 @@ def _mean(distances: Distances) -> float:
     source=HEIMANN,
 )
 def assd(surfaces: SurfaceDistances) -> float:
-    """Mean distance from one surface to the other, over the points of both: the mean surface distance."""
+    """Mean distance from one surface to the other, over the points of both surfaces."""
     decided = _if_one_empty(surfaces)
     if decided is not None:
         return decided
@@ -66,7 +66,7 @@ def assd(surfaces: SurfaceDistances) -> float:
     source="Benes & Zitova 2015, doi:10.1111/jmi.12186",
 )
 def masd(surfaces: SurfaceDistances) -> float:
-    """Mean of the two directed mean distances; each surface weighs the same, however large."""
+    """Mean of the two directed mean distances; both surfaces weigh the same, whatever their size."""
     decided = _if_one_empty(surfaces)
     if decided is not None:
         return decided
@@ -80,11 +80,11 @@ def masd(surfaces: SurfaceDistances) -> float:
     better=LOWER,
     quantity=LENGTH,
     undefined=BOTH_EMPTY,
-    one_empty=PENALTY,
+    one_empty=f"{PENALTY}; with --surface surfel or smooth undefined if the prediction is empty",
     source=HEIMANN,
 )
 def asd_to_reference(surfaces: SurfaceDistances) -> float:
-    """Mean distance from the prediction's surface to the reference's."""
+    """Mean distance from the prediction's surface to the reference's surface."""
     if surfaces.weighted and surfaces.prediction_empty:
         return math.nan
     decided = _if_one_empty(surfaces)
@@ -98,11 +98,11 @@ def asd_to_reference(surfaces: SurfaceDistances) -> float:
     better=LOWER,
     quantity=LENGTH,
     undefined=BOTH_EMPTY,
-    one_empty=PENALTY,
+    one_empty=f"{PENALTY}; with --surface surfel or smooth undefined if the reference is empty",
     source=HEIMANN,
 )
 def asd_to_prediction(surfaces: SurfaceDistances) -> float:
-    """Mean distance from the reference's surface to the prediction's."""
+    """Mean distance from the reference's surface to the prediction's surface."""
     if surfaces.weighted and surfaces.reference_empty:
         return math.nan
     decided = _if_one_empty(surfaces)
@@ -112,7 +112,7 @@ def asd_to_prediction(surfaces: SurfaceDistances) -> float:
 @metric(
     needs=SurfaceDistances,
     title="Hausdorff distance",
-    formula="max(percentile of dP, percentile of dR), linear between neighbours; 100 is the maximum",
+    formula="max(percentile of dP, percentile of dR); 100 is the maximum",
     better=LOWER,
     quantity=LENGTH,
     symmetric=True,
@@ -123,7 +123,7 @@ def asd_to_prediction(surfaces: SurfaceDistances) -> float:
     source="Huttenlocher et al. 1993, doi:10.1109/34.232073",
 )
 def hd(surfaces: SurfaceDistances, percentile: float = 100) -> float:
-    """Farthest that either surface strays from the other; hd@95 leaves out the farthest twentieth of each."""
+    """Largest distance from either surface to the other; hd@95 ignores the farthest 5 % of each surface."""
     decided = _if_one_empty(surfaces)
     if decided is not None:
         return decided
@@ -144,7 +144,7 @@ def hd(surfaces: SurfaceDistances, percentile: float = 100) -> float:
     source=NIKOLOV,
 )
 def nsd(surfaces: SurfaceDistances, tolerance: float = 1) -> float:
-    """Share of both surfaces that lies within the tolerance of the other: surface Dice."""
+    """Share of both surfaces that is within the tolerance T of the other surface: surface Dice."""
     return surfaces.share_within(tolerance)
 
 
@@ -160,7 +160,7 @@ def nsd(surfaces: SurfaceDistances, tolerance: float = 1) -> float:
     source=NIKOLOV,
 )
 def surface_overlap_of_reference(surfaces: SurfaceDistances, tolerance: float = 1) -> float:
-    """Share of the reference's surface that lies within the tolerance of the prediction's."""
+    """Share of the reference's surface that is within the tolerance T of the prediction's surface."""
     return _share_within(surfaces.to_prediction, surfaces.reach(tolerance))
 
 
@@ -176,7 +176,7 @@ def surface_overlap_of_reference(surfaces: SurfaceDistances, tolerance: float = 
     source=NIKOLOV,
 )
 def surface_overlap_of_prediction(surfaces: SurfaceDistances, tolerance: float = 1) -> float:
-    """Share of the prediction's surface that lies within the tolerance of the reference's."""
+    """Share of the prediction's surface that is within the tolerance T of the reference's surface."""
     return _share_within(surfaces.to_reference, surfaces.reach(tolerance))
 
 
@@ -187,7 +187,7 @@ def _share_within(distances: Distances, reach: float) -> float:
 @metric(
     needs=Bands,
     title="Boundary IoU",
-    formula="|bP and bR| / |bP or bR|, b: the voxels of a mask within D of one of its border voxels",
+    formula="|bP and bR| / |bP or bR|, b: voxels of a mask within D of its border voxels",
     better=HIGHER,
     quantity=RATIO,
     bounds=UNIT_RANGE,
@@ -197,7 +197,7 @@ def _share_within(distances: Distances, reach: float) -> float:
     source="Cheng et al. 2021, arXiv:2103.16562",
 )
 def boundary_iou(bands: Bands, distance: float = 1) -> float:
-    """Intersection over union of the inner rims of prediction and reference."""
+    """Intersection over union of two bands: the voxels of each mask that are close to its border."""
     rims = bands.within(distance)
     union = rims.prediction + rims.reference - rims.both
     return rims.both / union if union else math.nan

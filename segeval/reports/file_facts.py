@@ -1,4 +1,4 @@
-"""What label map files hold: their grid, their labels, and what is wrong with them."""
+"""Print what is in label map files: grid, labels, and problems."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def print_file_facts(files: Sequence[InspectedFile], printer: Printer) -> None:
     Parameters
     ----------
     files
-        In the order to print them.
+        The files, in order.
     printer
-        Where to.
+        Where to print.
     """
     alphabet = printer.alphabet
     lines: list[Line] = []
@@ -38,18 +38,18 @@ def print_file_facts(files: Sequence[InspectedFile], printer: Printer) -> None:
 
 
 def _facts(file: InspectedFile, alphabet: Alphabet) -> list[tuple[str, str]]:
-    facts = [("stored", alphabet.text(file.stored)), ("grid", grid_line(file.shape, file.spacing, file.unit))]
+    facts = [("format", alphabet.text(file.stored)), ("grid", grid_line(file.shape, file.spacing, file.unit))]
     if file.unit != "px" and file.origin:
         facts.append(("origin", ", ".join(f"{place + 0.0:.6g}" for place in file.origin) + f" {file.unit}"))
     if file.unit != "px" and file.direction:
         facts.append(("axes", ", ".join(_axes(file.direction)) + _handedness(file.direction)))
-    facts.append(("labels", str(len(file.labels)) if file.labels else "none, the map is empty"))
+    facts.append(("labels", str(len(file.labels)) if file.labels else "none (empty map)"))
     facts += [("note", alphabet.text(remark)) for remark in file.remarks]
     return facts
 
 
 def _handedness(direction: Sequence[Sequence[float]]) -> str:
-    """Whether x, y and z of the file turn like those of the world, which runs right, front, up."""
+    """Whether x, y and z of the file are right-handed, like the world axes right, front, up."""
     if len(direction) != 3:
         return ""
     (a, b, c), (d, e, f), (g, h, i) = direction[::-1]
@@ -58,13 +58,13 @@ def _handedness(direction: Sequence[Sequence[float]]) -> str:
 
 
 def _axes(direction: Sequence[Sequence[float]]) -> list[str]:
-    """Where each axis runs to, in the header's order x, y, z."""
+    """Direction of each axis, in the order x, y, z: ``"+x left"``."""
     towards = (("left", "right"), ("back", "front"), ("down", "up"))
     axes = []
     for name, vector in zip("xyz", direction[::-1], strict=False):
         main = max(range(len(vector)), key=lambda place: abs(vector[place]))
         oblique = " (oblique)" if abs(vector[main]) < 1 - 1e-6 else ""
-        axes.append(f"{name} to {towards[main][vector[main] > 0]}{oblique}")
+        axes.append(f"+{name} {towards[main][vector[main] > 0]}{oblique}")
     return axes
 
 
@@ -90,5 +90,5 @@ def _label_table(file: InspectedFile, printer: Printer) -> list[Line]:
     for axis, title in enumerate("zyx"[-len(file.shape) :]):
         if all(row.box for row in rows):
             spans = [f"{row.box[axis][0]}-{row.box[axis][1]}" for row in rows]
-            columns.insert(-axis or len(columns), Column(head=(title, ""), cells=spans, right=True))
+            columns.insert(-axis or len(columns), Column(head=(title, "index"), cells=spans, right=True))
     return [line for block in printer.blocks(keys, columns) for line in [[], *block]]

@@ -11,12 +11,13 @@ from segeval.reports.summary_view import (
     SummaryView,
     including,
     mark_note,
+    notes_of,
     rows_by_label,
     share,
     usual_row,
     without,
 )
-from segeval.reports.table import MARGIN, Head, Table
+from segeval.reports.table import NOTES, Head, Table
 from segeval.results.rows import UNSCORED, CaseRecord
 
 LEFT_OUT = {"missing": "without prediction"}
@@ -36,9 +37,9 @@ def group_table(view: SummaryView, column: str) -> Table:
         *labels,
         Head(title="cases" if over_labels else "n", key=True, right=True),
         *view.heads([*view.tokens, *view.overall]),
-        *MARGIN,
+        NOTES,
     )
-    marked = (row[len(labels) + 2 : -len(MARGIN)] for row in rows[: view.most])
+    marked = (row[len(labels) + 2 : -1] for row in rows[: view.most])
     if over_labels:
         numbered = sum(isinstance(label, int) for label in names)
         notes = mark_note(marked, "label", f"not over all {numbered}")
@@ -76,8 +77,7 @@ def _group_rows(
                 share(row.n if row and not over_labels else scored, total),
                 *(view.means(rows, row, view.tokens) if row else [view.alphabet.dash] * len(view.tokens)),
                 *overall,
-                ", ".join(part for part in [*left_out, *lost] if part),
-                including(rows or over_all),
+                notes_of(", ".join(part for part in [*left_out, *lost] if part), including(rows or over_all)),
             )
         )
     return found

@@ -158,8 +158,9 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 def explanation_json(explanation: Explanation) -> str:
     """What tools say of a pair, as JSON; a number that is infinite is null with the note ``infinite``."""
     record = asdict(explanation)
-    for label in record["labels"]:
+    for label, explained in zip(record["labels"], explanation.labels, strict=True):
         label["rows"] = [_without_infinities(row) for row in label["rows"]]
+        label["reasons"] = [str(reason) for reason in explained.reasons]
     tool = {"name": "segeval", "version": __version__}
     return f"{_dumped({'format': FORMAT, 'tool': tool} | record)}\n"
 

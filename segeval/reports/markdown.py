@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from segeval.metrics import Metric
 from segeval.reports.case_table import CaseTable, case_tables
 from segeval.reports.gate_table import found
-from segeval.reports.metric_cards import asked, better
+from segeval.reports.metric_cards import better, spelling
 from segeval.reports.notation import UNITS, Alphabet
 from segeval.reports.run_summary import run_summary
 from segeval.reports.table import Table
@@ -102,7 +102,7 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def metrics_table(cards: Iterable[Metric]) -> str:
-    """The metrics as a table: how each is asked for, what it is, its unit, which way is better, its formula.
+    """The metrics as a table: how each is spelling for, what it is, its unit, which way is better, its formula.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def metrics_table(cards: Iterable[Metric]) -> str:
     """
     rows = [
         [
-            ", ".join(f"`{name}`" for name in (asked(card), *card.aliases)),
+            ", ".join(f"`{name}`" for name in (spelling(card), *card.aliases)),
             table_cell(card.title),
             UNITS.get(card.quantity, ""),
             better(card),

@@ -1,4 +1,4 @@
-"""Label maps as PNG pictures: the number of a pixel is its label, in as many bits as the largest one takes."""
+"""Write label maps as PNG pictures, with 8 or 16 bits per pixel."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 
 def to_png(label_map: LabelMap) -> bytes:
-    """Encode a label map with axes (y, x) as a grey PNG of 8 bits, or 16 where a label takes them.
+    """Encode a label map with axes (y, x) as a grey PNG with 8 bits, or 16 if a label needs them.
 
     Parameters
     ----------
     label_map
-        What to write.
+        The label map.
 
     Raises
     ------
     InputError
-        A label that 16 bits do not hold.
+        A label does not fit into 16 bits.
     """
     labels = label_map.labels
     if labels.dtype.itemsize > 2:
         raise InputError(
-            f"label {int(labels.max())} does not fit into a PNG, which holds labels up to {np.iinfo(np.uint16).max:,}",
+            f"label {int(labels.max())} is too large for PNG, whose labels are at most {np.iinfo(np.uint16).max:,}",
             source=label_map.source,
-            hint="give smaller numbers with --labels",
+            hint="set smaller numbers with --labels",
         )
     packed = io.BytesIO()
     Image.fromarray(labels).save(packed, format="PNG")

@@ -1,6 +1,6 @@
-"""The table of a paper as a file: CSV, Markdown and LaTeX.
+"""Write the table of `segeval table` as CSV, Markdown and LaTeX.
 
-CSV has no room for what is missing, which is said below the others; whoever writes it says it elsewhere.
+Markdown and LaTeX have notes about missing values below the table; CSV has none.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from segeval.reports.notation import Alphabet
 from segeval.reports.pivot_cells import CellTemplate
 from segeval.reports.pivot_tables import Board, best_note, board_of
 
-JOINT = " / "  # between the levels of a column in one line
+JOINT = " / "  # separator of the levels of a column
 
 _DECIMAL = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
 
 
 def pivot_markdown(pivot: Pivot, template: CellTemplate, *, best: str = "row") -> Iterator[str]:
-    """The table as Markdown, the best cells bold, levels of several column factors in one heading."""
+    """Write the table as Markdown, with the best cells bold, and levels of several column factors in one heading."""
     board = board_of(pivot, template, Alphabet(), best=best)
     heads = [*map(table_cell, board.rows), *(table_cell(JOINT.join(levels)) for levels in board.heads)]
     rows = [
@@ -42,7 +42,7 @@ def _bold(text: str) -> str:
 
 
 def pivot_csv(pivot: Pivot, template: CellTemplate, *, best: str = "row") -> Iterator[str]:
-    """The table as CSV: a column per row factor, then one per column of the table; nothing marks the best cell."""
+    """Write the table as CSV: a column for each row factor, then those of the table, without marks of best cells."""
     board = board_of(pivot, template, Alphabet(dash=""), best=best)
     plain = [JOINT.join(levels) for levels in pivot.column_levels]
     yield from csv_lines([list(map(defused, [*pivot.rows, *plain]))])
@@ -61,7 +61,7 @@ _LATEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    "[": "{[}",  # behind the end of a row a bracket or a star would be its argument
+    "[": "{[}",  # after the end of a row, a bracket or a star would be its argument
     "]": "{]}",
     "*": "{*}",
     "\N{UPWARDS ARROW}": r"$\uparrow$",
@@ -76,7 +76,7 @@ _MINUS = re.compile(r"(?<![\w.)}-])-(?=\d)")
 
 
 def latex_escaped(text: str) -> str:
-    r"""Text that LaTeX sets as itself.
+    r"""Escape text for LaTeX.
 
     Examples
     --------
@@ -87,7 +87,7 @@ def latex_escaped(text: str) -> str:
 
 
 def pivot_latex(pivot: Pivot, template: CellTemplate, *, best: str = "row") -> Iterator[str]:
-    """The table as LaTeX with booktabs: a heading row per column factor, the best cells bold, the notes beneath."""
+    """Write the table as LaTeX with booktabs: a heading row for each column factor, best cells bold, notes below."""
     board = board_of(pivot, template, Alphabet(), best=best)
     keys, columns = len(board.rows), len(board.heads)
     notes = [*([best_note(best, "bold")] if board.has_best else []), *board.notes]
@@ -113,7 +113,7 @@ def pivot_latex(pivot: Pivot, template: CellTemplate, *, best: str = "row") -> I
 
 
 def _latex_number(text: str) -> str:
-    """A cell whose numbers have a minus, not a hyphen."""
+    """Escape a cell, with a minus sign instead of a hyphen in numbers."""
     return "$-$".join(map(latex_escaped, _MINUS.split(text)))
 
 

@@ -1,7 +1,7 @@
-"""The table of a paper: scores by rows and columns of factors, as texts, and on a terminal.
+"""Lay out and print the table of `segeval table`: scores by rows and columns of factors.
 
-The best cell is the one with the best first statistic of the template. Printed values are compared, so cells that show
-the same number are both the best. Notes below the table say what is missing.
+The best cell has the best first statistic of the template. Printed values are compared, so cells with the same number
+are both the best. Notes below the table name missing values.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from segeval.reports.pivot_cells import CellTemplate
 from segeval.reports.terminal import Printer
 from segeval.text import counted, enumerated
 
-DIRECTED = ("median", "q1", "q3", "mean", "min", "max")  # better the way their metric is
+DIRECTED = ("median", "q1", "q3", "mean", "min", "max")  # statistics with the direction of their metric
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A cell as it is printed, and whether it is the best."""
+    """Text of a cell, and whether it is the best."""
 
     text: str
     best: bool
@@ -30,22 +30,22 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Board:
-    """A pivot as texts.
+    """A pivot table as texts.
 
     Parameters
     ----------
     caption
-        What the cells say, of what.
+        Caption: the metric, the statistics, and the factors.
     rows, columns
         The factors.
     heads
-        The levels of each column.
+        Levels of each column.
     levels
-        The levels of each row.
+        Levels of each row.
     entries
-        The cells of each row.
+        Cells of each row.
     notes
-        What is missing, and what else a reader must know.
+        Notes about missing values and conventions.
     """
 
     caption: str
@@ -58,23 +58,23 @@ class Board:
 
     @property
     def has_best(self) -> bool:
-        """Whether a cell is marked."""
+        """Whether any cell is marked as the best."""
         return any(entry.best for row in self.entries for entry in row)
 
 
 def board_of(pivot: Pivot, template: CellTemplate, alphabet: Alphabet, *, best: str = "row") -> Board:
-    """Lay a pivot out.
+    """Lay out a pivot table.
 
     Parameters
     ----------
     pivot
         The numbers.
     template
-        What a cell says.
+        Template of a cell.
     alphabet
-        Of the reader's end.
+        Characters of the table.
     best
-        One of `BEST`: what the best cell is the best of, among cells of one metric.
+        One of `BEST`: where to mark the best cell of a metric.
     """
     chosen = _best(pivot, template, best)
     entries = []
@@ -119,15 +119,15 @@ def _caption(pivot: Pivot, template: CellTemplate, alphabet: Alphabet) -> str:
 
 
 def _best(pivot: Pivot, template: CellTemplate, best: str) -> set[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """The best cells, of two or more: those that print like the one with the best first statistic."""
+    """The best of two or more cells: those with the same text as the cell with the best first statistic."""
     if best == "none" or template.field not in DIRECTED:
         return set()
     groups: dict[tuple[object, str], list[tuple[float, str, tuple[tuple[str, ...], tuple[str, ...]]]]] = {}
     for (row, column), cell in pivot.cells.items():
         value = getattr(cell, template.field)
         if value is not None:
-            of = {"row": row, "column": column, "table": None}[best]
-            groups.setdefault((of, cell.metric), []).append((value, template.first(cell), (row, column)))
+            group_key = {"row": row, "column": column, "table": None}[best]
+            groups.setdefault((group_key, cell.metric), []).append((value, template.first(cell), (row, column)))
     chosen = set()
     for (_, metric), group in groups.items():
         better = {"higher": max, "lower": min}.get(direction_of(metric))
@@ -138,23 +138,21 @@ def _best(pivot: Pivot, template: CellTemplate, best: str) -> set[tuple[tuple[st
 
 
 def notes_of(pivot: Pivot, alphabet: Alphabet) -> list[str]:
-    """What is missing from a pivot, and what its cells are over."""
+    """Notes about the number of values, missing values and conventions of a pivot table."""
     cells = list(pivot.cells.values())
     counts = [cell.n for cell in cells]
     low, high = min(counts), max(counts)
     notes = [
         f"n: {counted(low, 'value')} in each cell"
         if low == high
-        else f"n: {low} to {high} values in a cell, {{n}} shows it"
+        else f"n: {low} to {high} values in a cell ({{n}} in --cell shows it)"
     ]
     if pivot.together:
-        notes.append(f"values of {len(pivot.labels)} labels together: {enumerated(pivot.labels, shown)}")
+        notes.append(f"each cell has the values of {len(pivot.labels)} labels: {enumerated(pivot.labels, shown)}")
     if pivot.overlapping:
-        notes.append(
-            f"not in the cells: {enumerated(pivot.overlapping, shown)}, which --label or the factor label shows"
-        )
+        notes.append(f"not in the table: {enumerated(pivot.overlapping, shown)} (use --label or the factor label)")
     if pivot.repeated:
-        notes.append(f"{counted(pivot.repeated, 'case')} in several files, whose values are together")
+        notes.append(f"{counted(pivot.repeated, 'case')} in several files, with all values in one cell")
     if pivot.undefined:
         total = sum(pivot.undefined.values())
         reasons = "; ".join(
@@ -163,7 +161,7 @@ def notes_of(pivot: Pivot, alphabet: Alphabet) -> list[str]:
         )
         notes.append(f"undefined: {counted(total, 'value')}, {reasons}")
     if pivot.absent:
-        notes.append(f"without the label in either map: {counted(pivot.absent, 'value')}")
+        notes.append(f"absent (label in neither map): {counted(pivot.absent, 'value')}")
     if pivot.unscored:
         total = sum(pivot.unscored.values())
         notes.append(
@@ -172,44 +170,44 @@ def notes_of(pivot: Pivot, alphabet: Alphabet) -> list[str]:
         )
     if pivot.unknown:
         names = enumerated(pivot.unknown, shown)
-        notes.append(f"in no cell: {counted(len(pivot.unknown), 'case')} without metadata, {names}")
+        notes.append(f"not in the table: {counted(len(pivot.unknown), 'case')} without metadata, {names}")
     empty = len(pivot.row_levels) * len(pivot.column_levels) - len(cells)
     if empty:
-        notes.append(f"{alphabet.dash} no case: {counted(empty, 'cell')}")
+        notes.append(f"{alphabet.dash} {counted(empty, 'cell')} without a case")
     if any(cell.n == 0 for cell in cells):
-        notes.append(f"{alphabet.dash} no value: {counted(sum(cell.n == 0 for cell in cells), 'cell')}")
+        notes.append(f"{alphabet.dash} {counted(sum(cell.n == 0 for cell in cells), 'cell')} without a value")
     return notes + _signatures(pivot)
 
 
 def _signatures(pivot: Pivot) -> list[str]:
-    """The conventions behind the numbers; where files differ, each with its own."""
+    """Signature of the files; if they differ, one line for each."""
     by_text: dict[str, list[str]] = {}
     for name, signature in pivot.signatures.items():
         by_text.setdefault(signature, []).append(name)
     if len(by_text) == 1:
         return list(by_text)
     lines = [f"{enumerated(files, shown)}: {text}" for text, files in by_text.items()]
-    return ["the files rest on different conventions:", *lines]
+    return ["the files have different conventions:", *lines]
 
 
 def best_note(best: str, mark: str) -> str:
-    """What a mark at a cell means."""
-    return f"{mark}: the best of its {best}" if best != "table" else f"{mark}: the best of the table"
+    """Note that explains the mark of the best cells."""
+    return f"{mark}: best of its {best}" if best != "table" else f"{mark}: best of the table"
 
 
 def print_pivot(pivot: Pivot, template: CellTemplate, printer: Printer, *, best: str = "row") -> None:
-    """Print scores by rows and columns of factors, a star at the best cells, and below it what is missing.
+    """Print scores by rows and columns of factors, with a star at the best cells and notes below.
 
     Parameters
     ----------
     pivot
         The numbers.
     template
-        What a cell says.
+        Template of a cell.
     printer
-        Where to. Where the table is too wide, it is continued below.
+        Where to print; a table that is too wide is continued below.
     best
-        What the best cells are the best of; see `board_of`.
+        Where to mark the best cells; see `board_of`.
     """
     board = board_of(pivot, template, printer.alphabet, best=best)
     above = ("",) * (len(board.columns) - 1)

@@ -1,8 +1,8 @@
-"""Distributions in a line of text: how many cases lie in each of ten steps, as blocks or in ASCII.
+"""Sparklines: histograms of ten bins in a line of text, as blocks or in ASCII.
 
-The steps of a score with a least and a greatest value run from that to that, 0 to 1 for most; those of a length or a
-volume from the least to the greatest of any label. A penalty for a label that one map lacks, or an infinite value, is
-in the last step when it lies beyond it, and a plus says so. The highest step of a line has the highest block.
+The bins of a score with bounds cover the bounds, 0 to 1 for most; those of a length or a volume cover the range of all
+labels. Larger values, such as the penalty for a label that only one map has or an infinite value, are in the last bin,
+and a plus in the header says so. The fullest bin of a line has the highest block.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sparklines:
-    """The distribution of each label's scores.
+    """Histograms of the scores of each label.
 
     Parameters
     ----------
     lines
-        Label and metric -> its line; none where there is no value.
+        Sparklines by label and metric; empty without values.
     ranges
-        Metric -> what the steps run from and to: ``"0 to 1"``, ``"0.00 to 12.53+"``.
+        Range of the bins by metric: ``"0 to 1"``, ``"0.00 to 12.53+"``.
     """
 
     lines: Mapping[tuple[Key, str], str]
@@ -42,7 +42,7 @@ class Sparklines:
 
     @classmethod
     def of(cls, results: Results, alphabet: Alphabet) -> Sparklines:
-        """Those of results, for each label and region, written with that alphabet."""
+        """Make the sparklines of results, for each label and region."""
         source = ResultsFile.of("", results)
         kinds: dict[str, list[Key]] = {}
         for label, metric in source.column_of:
@@ -62,21 +62,21 @@ class Sparklines:
 
 
 def sparkline(values: Values, low: float, high: float, *, blocks: str) -> str:
-    """How many values lie in each of `STEPS` steps of a range.
+    """Draw a histogram with `STEPS` bins as a line of text.
 
     Parameters
     ----------
     values
-        What lies outside the range is in the first step or the last.
+        The values; those outside the range are in the first or the last bin.
     low, high
-        The range; each step has its lower end in it, the last one both.
+        The range. Each bin includes its lower end, the last one both ends.
     blocks
-        For no value, then from the lowest block to the highest.
+        The character for an empty bin, then the blocks from the lowest to the highest.
 
     Returns
     -------
     str
-        A character for each step; empty of no values.
+        A character for each bin; empty without values.
 
     Examples
     --------
@@ -94,7 +94,7 @@ def sparkline(values: Values, low: float, high: float, *, blocks: str) -> str:
 
 
 def _range(metric: str, measured: list[Values]) -> tuple[float, float]:
-    """The bounds of a metric, or the least and the greatest value where it has none."""
+    """Bounds of a metric, or the smallest and largest value if it has none."""
     low, high = parse(metric).card.bounds
     if math.isfinite(low) and math.isfinite(high):
         return low, high
@@ -106,5 +106,5 @@ def _range(metric: str, measured: list[Values]) -> tuple[float, float]:
 def _written(metric: str, low: float, high: float) -> str:
     quantity, bounds = parse(metric).card.quantity, parse(metric).card.bounds
     if (low, high) == bounds:
-        return f"{low:g} to {high:g}"
+        return f"{low:.3g} to {high:.3g}"
     return " to ".join(number(value, quantity, decimals=decimals(quantity)) for value in (low, high))

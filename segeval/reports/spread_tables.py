@@ -10,13 +10,14 @@ from segeval.reports.summary_view import (
     SummaryView,
     expected,
     including,
+    notes_of,
     rows_by_label,
     share,
     usual_row,
     without,
     worst_value,
 )
-from segeval.reports.table import MARGIN, Head, Table
+from segeval.reports.table import NOTES, Head, Table
 from segeval.results.rows import ALL
 from segeval.results.run_rows import Summary
 
@@ -37,12 +38,11 @@ def over_all_labels(view: SummaryView) -> Table | None:
             share(row.n, expected(row)),
             *(view.cell(getattr(row, statistic), row.metric) for statistic in statistics),
             _worst_of(view, row) if view.scored > 1 else "",
-            without(row),
-            including([row]),
+            notes_of(without(row), including([row])),
         )
         for row in rows
     ]
-    return Table(heads=(*heads, Head(title="worst", prose=True), *MARGIN), rows=tuple(cells))
+    return Table(heads=(*heads, Head(title="worst", prose=True), NOTES), rows=tuple(cells))
 
 
 def _worst_of(view: SummaryView, row: Summary, *, width: int = 0) -> str:

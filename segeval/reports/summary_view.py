@@ -190,6 +190,11 @@ def including(rows: Sequence[Summary]) -> str:
     return one_empty(missed, max((row.n_false_alarm for row in rows), default=0))
 
 
+def notes_of(left_out: str, included: str) -> str:
+    """The notes on a mean: what is not in it, then labels missed and false alarms, which are."""
+    return "; ".join(filter(None, (left_out and f"not in n: {left_out}", included)))
+
+
 def one_empty(missed: int, alarms: int) -> str:
     """How many structures were missed, and how many are false alarms."""
     return each_counted([(missed, "missed"), (alarms, "false alarm" if alarms == 1 else "false alarms")])

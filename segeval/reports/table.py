@@ -36,7 +36,7 @@ class Head:
     optional: bool = False
 
 
-MARGIN = (Head(title="not scored", prose=True), Head(title="missed / false alarms", prose=True))
+NOTES = Head(title="notes", prose=True)
 
 
 Cell = TypeVar("Cell")
@@ -94,7 +94,7 @@ def table_lines(table: Table, printer: Printer) -> list[Line]:
     columns: list[Column] = []
     for head, cells in zip(table.heads, zip(*table.rows, strict=True), strict=True):
         title = head.title if any(cells) else ""
-        style = "yellow" if head in MARGIN else ""
+        style = "yellow" if head == NOTES else ""
         column = Column(head=(title, head.unit), cells=cells, right=head.right, prose=head.prose, style=style)
         (keys if head.key else columns).append(column)
     keys = _narrowed(keys, columns, printer, printer.width)

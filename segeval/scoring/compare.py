@@ -52,7 +52,7 @@ def compare(
         prediction = matched_by_name(prediction, reference)
     if plan.conventions.surface == "smooth" and reference.grid.ndim == 2:
         raise UsageError(
-            "the smooth surface is for volumes, this image has 2 axes", hint="take --surface voxel or surfel"
+            "--surface smooth needs a volume, but this image has 2 axes", hint="use --surface voxel or surfel"
         )
     warnings = [SHEARED_AXES] if reference.grid.sheared else []
 

@@ -1,4 +1,4 @@
-"""Scores by factors: the numbers are those of pandas, and every case is accounted for."""
+"""Pivot tables: numbers as by pandas, and each case is accounted for."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_files_and_metrics_are_in_their_order_and_names_in_that_of_the_labels() 
     assert by_label.row_levels == (("2",), ("10",), ("whole",))
 
 
-def test_regions_are_not_pooled_with_the_labels_that_they_hold() -> None:
+def test_regions_are_not_pooled_with_their_labels() -> None:
     scores = [score("a", value, label=label, name=None) for label, value in ((1, 0.2), (2, 0.4), ("whole", 1.0))]
     scores += [score("a", 0.9, label="all", name=None, metric="generalized_dice")]
     results = results_of([record("a")], scores, metrics=("dice", "generalized_dice"))
@@ -87,7 +87,7 @@ def test_regions_are_not_pooled_with_the_labels_that_they_hold() -> None:
     assert (chosen.together, chosen.labels, chosen.overlapping) == (False, ("whole",), ())
 
 
-def test_a_label_that_a_case_lacks_is_missing() -> None:
+def test_a_label_that_is_not_in_a_case_is_missing() -> None:
     results = results_of(
         [record("a"), record("b"), record("c", status="missing")],
         [score("a", 0.5), score("a", 0.7, label=2, name="x"), score("b", 0.9)],
@@ -137,12 +137,18 @@ def test_labels_without_a_name_in_one_case_have_that_of_another() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rows": ["network"]}, "no factor is called 'network'; there are file, label, name, metric, and the columns"),
+        (
+            {"rows": ["network"]},
+            "no factor is called 'network'; the factors are file, label, name, metric, and the columns",
+        ),
         ({"rows": ["file"], "columns": ["file"]}, "the factor file is given twice"),
-        ({"rows": ["file"], "columns": ["name"]}, "there are several metrics: dice, hd; choose one with --metric"),
-        ({"rows": ["file"], "metrics": ["iou"]}, "r.json: no score of iou; there are dice and hd"),
-        ({"rows": ["file"], "metrics": ["dic"]}, "no metric is called dic, did you mean dice?"),
-        ({"rows": ["file"], "labels": ["liver"]}, "no score for the label 'liver'; there are lesion"),
+        (
+            {"rows": ["file"], "columns": ["name"]},
+            "the results have several metrics: dice, hd; choose one with --metric",
+        ),
+        ({"rows": ["file"], "metrics": ["iou"]}, "r.json: no scores of iou; the file has dice and hd"),
+        ({"rows": ["file"], "metrics": ["dic"]}, "segeval has no metric 'dic'; did you mean dice?"),
+        ({"rows": ["file"], "labels": ["liver"]}, "no scores of the label 'liver'; the labels are lesion"),
     ],
 )
 def test_refusals(options: dict[str, list[str]], message: str) -> None:
@@ -153,9 +159,9 @@ def test_refusals(options: dict[str, list[str]], message: str) -> None:
 
 
 def test_nothing_to_tabulate() -> None:
-    with pytest.raises(InputError, match="none of the 1 cases of the results is in the metadata: a"):
+    with pytest.raises(InputError, match="none of the 1 cases in the results is in the metadata: a"):
         by_site(of_values(a=0.5), b="X")
-    with pytest.raises(InputError, match="the results have no score"):
+    with pytest.raises(InputError, match="the results have no scores"):
         pivot({"r.json": results_of([record("a", status="failed")], [])}, rows=["file"], columns=["metric"])
-    with pytest.raises(InputError, match="the results have no case"):
+    with pytest.raises(InputError, match="the results have no cases"):
         pivot({"r.json": results_of([], [])}, rows=["file"], columns=["metric"])

@@ -1,4 +1,4 @@
-"""The numbers behind figures: those of the data frame and of the files themselves, with every case accounted for."""
+"""Data of figures: equal to the data frame and to the files, with each case accounted for."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_case_is_accounted_for() -> None:
     assert (found.absent, len(found.values)) == (1, len(results.cases))
 
 
-def test_values_that_stand_for_an_empty_map_are_marked() -> None:
+def test_values_of_empty_maps_are_marked() -> None:
     (found,) = series_of({"run": sized((4, 0, 1), (0, 0, 3), (0, 2, 0), (0, 0, 0))}, metric="dice")
     assert found.missed.tolist() == [False, True, False, False]
     assert found.false_alarm.tolist() == [False, False, True, False]
@@ -81,11 +81,11 @@ def test_labels_come_by_number_then_regions_and_runs_as_given() -> None:
     assert {row.label for row in series_of(runs, metric="dice", labels=["spleen", "10"])} == {2, 10}
 
 
-def test_what_there_is_none_of() -> None:
+def test_missing_labels() -> None:
     runs = {"run": of_values(a=0.5)}
-    with pytest.raises(UsageError, match=r"^run: no score of hd@95; there are dice$"):
+    with pytest.raises(UsageError, match=r"^run: no scores of hd@95; the file has dice$"):
         series_of(runs, metric="hd@95")
-    with pytest.raises(UsageError, match=r"^no score for the label 'liver'; there are lesion$"):
+    with pytest.raises(UsageError, match=r"^no scores of the label 'liver'; the labels are lesion$"):
         series_of(runs, metric="dice", labels=["liver"])
     assert series_of({}, metric="dice") == ()
     assert sizes_of({}) == ()
@@ -110,9 +110,9 @@ def test_large_sizes_are_in_millilitres() -> None:
         assert (flat.unit, flat.reference.tolist()) == (unit, [4000])
 
 
-def test_sizes_of_different_units_do_not_go_together() -> None:
+def test_sizes_of_different_units_are_refused() -> None:
     runs = {"a": sized((4, 3, 1)), "b": sized((4, 3, 1), unit="px", spacing=(1.0, 1.0))}
-    with pytest.raises(UsageError, match="sizes in mm³ and in px do not go together"):
+    with pytest.raises(UsageError, match="the sizes have different units: mm³ and px"):
         sizes_of(runs)
 
 
@@ -135,7 +135,7 @@ def flows(prediction: list[float], reference: list[float]) -> Sizes:
 
 
 def test_agreement_is_that_of_the_paper() -> None:
-    """It gives a mean difference of -2.1 l/min and a standard deviation of 38.8 l/min."""
+    """The paper gives a mean difference of -2.1 l/min and a standard deviation of 38.8 l/min."""
     found = agreement_of(flows(WRIGHT, MINI_WRIGHT))  # type: ignore[arg-type]
     assert found.n == 17
     assert (round(found.bias or 0, 1), round(found.sd or 0, 1)) == (-2.1, 38.8)

@@ -35,16 +35,16 @@ def test_success(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 WRONG = [
-    (["-m", "dyce"], "no metric is called dyce, did you mean dice?"),
-    (["-m", "xyz"], "no metric is called xyz, see `segeval metrics` for their names"),
+    (["-m", "dyce"], "segeval has no metric 'dyce'; did you mean dice? (segeval metrics lists all)"),
+    (["-m", "xyz"], "segeval has no metric 'xyz' (segeval metrics lists all)"),
     (
         ["-m", "dyce,hd@95", "-m", "hdd,dice@3"],
-        "no metric is called dyce, did you mean dice?; no metric is called hdd, did you mean hd?; "
-        "dice takes no number, found dice@3",
+        "segeval has no metric 'dyce'; did you mean dice?; segeval has no metric 'hdd'; did you mean hd?; "
+        "dice takes no number after the @, found dice@3 (segeval metrics lists all)",
     ),
-    (["-m", "hd@101"], "hd@ takes a percentile from 0 to 100, found hd@101"),
-    (["-m", "nsd@"], "nsd@ takes a tolerance of 0 or more, found nsd@"),
-    (["-m", ","], "no metric was asked for; see `segeval metrics` for their names"),
+    (["-m", "hd@101"], "hd@ needs a percentile from 0 to 100, found hd@101"),
+    (["-m", "nsd@"], "nsd@ needs a tolerance of 0 or more, found nsd@"),
+    (["-m", ","], "no metric is selected; name one, such as dice (segeval metrics lists all)"),
     (["--only", "livr"], "no label is called 'livr', did you mean liver?"),
     (["--only", "1,"], "--only takes a label, found ''"),
     (["--region", "all=1"], "a region cannot be called 'all'; take a word of its own"),
@@ -70,15 +70,15 @@ WRONG = [
     (["--map", f"1={2**64}"], f"--map takes the numbers of two labels, OLD=NEW, found '1={2**64}'"),
     (["--map", f"{2**64}=1"], f"--map takes the numbers of two labels, OLD=NEW, found '{2**64}=1'"),
     (["--map-reference", "1=2,1=3"], "--map-reference gives label 1 two new numbers"),
-    (["--ignore-label", "-1"], "labels are 0 or more, so none is -1"),
+    (["--ignore-label", "-1"], "the ignored label must be at least 0, not -1"),
     (["--penalty", "far"], "--penalty takes diagonal, inf, nan or a number, found 'far'"),
-    (["--penalty", "-1"], "a penalty is a length of 0 or more, not -1.0; or diagonal, inf, nan"),
+    (["--penalty", "-1"], "the penalty must be a length of at least 0, not -1.0; or diagonal, inf, nan"),
     (
         ["--penalty", "1e300"],
-        "a penalty is a length of 0 or more, and at most 1e+100, not 1e+300; or diagonal, inf, nan",
+        "the penalty must be a length of at least 0, and at most 1e+100, not 1e+300; or diagonal, inf, nan",
     ),
     (["--tolerance", "liver=x"], "--tolerance takes a number, found 'x'"),
-    (["--tolerance", "-2"], "a tolerance is a length of 0 or more, not -2.0"),
+    (["--tolerance", "-2"], "a tolerance must be a length of at least 0, not -2.0"),
     (["--tolerance", "liver=1,liver=2"], "--tolerance gives 'liver' twice: 1 and 2"),
     (["--spacing", "1,1"], f"spacing takes a number for each of the 3 axes of {PAIR[0]}, found 2"),
     (["--spacing", "1,1,1,1"], f"spacing takes a number for each of the 3 axes of {PAIR[0]}, found 4"),
@@ -88,7 +88,7 @@ WRONG = [
     (["--geometry-tolerance", "-1"], "a geometry tolerance is 0 or more, not -1.0"),
     (["--labels", "liver"], "liver: neither number=name nor an existing file; write it like 1=liver,2=tumour"),
     (["--labels", "1=a,1=b"], "--labels: label 1 is named twice; name each label once"),
-    (["--require", "dyce=0.5"], "no metric is called dyce, did you mean dice?"),
+    (["--require", "dyce=0.5"], "segeval has no metric 'dyce'; did you mean dice? (segeval metrics lists all)"),
     (
         ["--require", "dice"],
         "--require takes [LABEL:]METRIC[.STATISTIC]>=VALUE, with >=, <= or =, found 'dice'; "
@@ -139,7 +139,9 @@ def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_unknown_metric_to_explain(capsys: pytest.CaptureFixture[str]) -> None:
-    refused(call(capsys, "metrics", "hdd"), 2, "no metric is called hdd, did you mean hd?")
+    refused(
+        call(capsys, "metrics", "hdd"), 2, "segeval has no metric 'hdd'; did you mean hd? (segeval metrics lists all)"
+    )
 
 
 @pytest.mark.parametrize(("option", "cause"), WRONG, ids=[" ".join(option) for option, _ in WRONG])

@@ -243,7 +243,7 @@ def test_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (answer.code, answer.err) == (0, "")
     words = [line.split() for line in answer.out.splitlines()]
     assert words[0] == [str(path)]
-    assert ["stored", "NIfTI-1,", "uint8"] in words
+    assert ["format", "NIfTI-1,", "uint8"] in words
     assert "grid    10 x 8 x 4 voxels of 2 x 2 x 5 mm" in answer.out
     assert "-1, 2.5, 3 mm" in answer.out
     assert any(line[:4] == ["1", "liver", "8", "0.160"] for line in words)

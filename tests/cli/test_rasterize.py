@@ -81,7 +81,7 @@ def test_labels_that_fit_no_picture(tmp_path: Path, capsys: pytest.CaptureFixtur
     path = drawing(tmp_path / "a.json", "car")
     answer = call(capsys, "rasterize", path, "-o", tmp_path / "out", "--labels", "65536=car")
     assert (answer.code, answer.out) == (3, "")
-    assert "label 65536 does not fit into a PNG" in answer.cause
+    assert "label 65536 is too large for PNG" in answer.cause
     assert names_in(tmp_path / "out") == []
 
 

@@ -81,13 +81,16 @@ def test_factors_of_results_files(
     [
         (
             "file,site\nb.json,north\n",
-            "a/r.json: expected one row for this results file in the metadata, found only b.j",
+            "a/r.json: the metadata need one row for this results file, found only b.j",
         ),
         (
             "file,site\nr,north\nr.json,south\n",
-            "expected one row for this results file in the metadata, found r.json and",
+            "the metadata need one row for this results file, found r.json and",
         ),
-        ("file,site\nr,north\n", "'r' in the metadata may be this results file or b/r.json; write the paths there"),
+        (
+            "file,site\nr,north\n",
+            "'r' in the metadata can mean this results file or b/r.json; write the paths into the metadata",
+        ),
         (
             "file,site\nr,north\nr,south\n",
             "runs.csv: the file 'r' is in line 2 and in line 3; keep one row for each file",
@@ -118,13 +121,13 @@ def test_metadata_of_files_that_cannot_be_used(
 @pytest.mark.parametrize(
     ("words", "cause"),
     [
-        (["--cell", "{med}"], "--cell has no field 'med'; there are median, iqr"),
+        (["--cell", "{med}"], "--cell has no field 'med'; the fields are median, iqr"),
         (["--rows", "netwrk"], "cases.csv: no column is called 'netwrk', did you mean network?; its columns are case,"),
         (["--rows", "patch,,"], "--rows takes factors, found 'patch,,'; such as network,loss"),
         (["--rows", "patch,patch"], "the factor patch is given twice"),
-        (["-m", "dcie"], "no metric is called dcie, did you mean dice?"),
-        (["-m", "hd"], "results.json: no score of hd; there are dice"),
-        (["--label", "liver"], "no score for the label 'liver'; there are lesion"),
+        (["-m", "dcie"], "segeval has no metric 'dcie'; did you mean dice?"),
+        (["-m", "hd"], "results.json: no scores of hd; the file has dice"),
+        (["--label", "liver"], "no scores of the label 'liver'; the labels are lesion"),
         (["-o", "a.html"], "a.html: the kind of table is told by the suffix, and this ends in .html; known are"),
         (["-o", "cases.csv"], "cases.csv: this is an input of the run and must not be overwritten"),
         (["-o", "a.md", "-o", "./a.md"], "./a.md: two outputs would go to this file"),
@@ -150,7 +153,7 @@ def test_files_that_cannot_be_used(folder: Path, capsys: pytest.CaptureFixture[s
 
 def test_a_case_without_metadata_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "table", "results.json", "--rows", "loss", "--metadata", "cases.csv")
-    assert "in no cell: 1 case without metadata, stray\n" in answer.out
+    assert "not in the table: 1 case without metadata, stray\n" in answer.out
 
 
 def test_names_with_commas() -> None:
@@ -177,7 +180,7 @@ def test_the_isolines_of_the_paper(folder: Path, capsys: pytest.CaptureFixture[s
         answer = call(capsys, *words, "-o", name, "--facet", "network", "--width", "double")
         assert (answer.code, answer.err) == (0, "")
         assert (folder / name).stat().st_size > 5000
-    assert "in no cell: 1 case without metadata, stray\n" in answer.out
+    assert "not in the table: 1 case without metadata, stray\n" in answer.out
     assert [line.split()[0] for line in answer.out.splitlines()[3:7]] == ["patch", "28", "56", "112"]
 
 
@@ -186,7 +189,7 @@ def test_the_isolines_of_the_paper(folder: Path, capsys: pytest.CaptureFixture[s
     [
         (["-o", "a.jpg"], "a.jpg: the kind of figure is told by the suffix, and this ends in .jpg; known are .svg"),
         (["-o", "results.json.svg/a.svg"], "results.json.svg/a.svg: cannot be written: the folder"),
-        (["-o", "a.svg", "--x", "network"], "--x takes a factor whose levels are numbers, network has "),
+        (["-o", "a.svg", "--x", "network"], "--x needs a factor with numeric levels, but network has "),
         (["-o", "a.svg", "-m", "dice,hd"], "--metric takes one metric to draw"),
         (["-o", "a.svg", "--facet", "patch"], "the factor patch is given twice"),
     ],

@@ -1,4 +1,4 @@
-"""`segeval inspect`: what it says of grids and labels, in words and as JSON."""
+"""`segeval inspect`: grids and labels, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def test_orientations_that_disagree_are_remarked(tmp_path: Path, shift: float | 
     assert all("disagree by up to 3 mm; the sform counts" in remark for remark in found.remarks)
 
 
-def test_the_axes_are_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_axes_are_described_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "inspect", save(tmp_path / "a.nii.gz", two_balls(), qform_shift=3.0))
-    assert "axes    x to left, y to front, z to up; left-handed" in answer.out
+    assert "axes    +x left, +y front, +z up; left-handed" in answer.out
     assert "note    its sform and qform disagree" in answer.out
     assert answer.code == 0
 
@@ -72,7 +72,7 @@ def test_a_folder_with_a_file_for_each_class(tmp_path: Path) -> None:
     found, problem = inspect_file(str(tmp_path))
     assert problem is None
     assert [(each.name, each.voxels) for each in found.labels] == [("part", 1), ("whole", 20)]
-    assert found.remarks == ("its labels overlap: 2 layers",)
+    assert found.remarks == ("the labels overlap, in 2 layers",)
 
 
 def test_json_has_every_file_and_the_run_says_which_is_unusable(

@@ -1,4 +1,4 @@
-"""Slices of a case: the right one, the right way round, cut out alike, and nothing that is not so any more."""
+"""Slices of a case: selection, orientation, cropping, and files that have changed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SPACING = (5.0, 2.0, 1.0)
 
 
 def volumes() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """A prediction and a reference, axes (z, y, x): a block, and an L that the prediction misses of it.
+    """A prediction and a reference, axes (z, y, x): a block, of which the prediction misses an L.
 
     The L lies in slice z = 21 alone: six voxels along x at y = 20, and three more along y at x = 30.
     """
@@ -64,7 +64,7 @@ def case_of(folder: Path, *, directions: NDArray[np.float64] = RAS) -> Case:
 
 
 def drawn(mask: NDArray[np.bool_]) -> list[str]:
-    """The part of a mask that holds something, a text for each row."""
+    """The cropped mask, as a text for each row."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return ["".join("#" if each else "." for each in row) for row in part]
@@ -119,7 +119,7 @@ def test_the_head_is_at_the_top_and_the_front_on_the_left(up: float, tmp_path: P
 
 
 def test_axes_in_another_order_show_the_same(tmp_path: Path) -> None:
-    """The same voxels of space, stored otherwise: the file's x runs to the front, its y to the head, its z right."""
+    """The same voxels, stored in another order: x to the front, y to the head, z to the right."""
     prediction, reference = volumes()
     plain = overlays(case_of(tmp_path), plan_of(), label=1)
     affine = affine_of(RAS)
@@ -147,7 +147,7 @@ def test_an_oblique_volume_is_shown_by_the_axes_that_are_nearest(tmp_path: Path)
     assert [each.title for each in slices] == ["axial 20", "coronal 21", "sagittal 30"]
 
 
-def test_what_is_cut_out(tmp_path: Path) -> None:
+def test_cropping(tmp_path: Path) -> None:
     """The block has 6 x 10 x 15 voxels of 5 x 2 x 1 mm, so 30 mm are the longest side, and 24 mm the least."""
     axial, coronal, sagittal = overlays(case_of(tmp_path), plan_of(), label=1)
     margin = MARGIN * 30
@@ -276,7 +276,7 @@ def test_files_that_have_changed_are_not_shown(tmp_path: Path) -> None:
     assert overlays(
         case, plan_of(), label=1, counted=[replace(counted, case="b", fp=1), replace(counted, label="1", fp=1)]
     )
-    with pytest.raises(InputError, match=r"p\.nii: the files have changed since they were scored: then 891 true"):
+    with pytest.raises(InputError, match=r"p\.nii: the files have changed since they were scored: expected 891 true"):
         overlays(replace(case), plan_of(), label=1, counted=[replace(counted, fp=1)])
 
 
@@ -300,11 +300,11 @@ def test_several_predictions_are_shown_in_the_same_slices(tmp_path: Path) -> Non
     assert compared([(second, plan_of()), (case, plan_of())], label=1)[1][0].index == 21
 
 
-def test_references_that_lie_elsewhere_are_not_shown_together(tmp_path: Path) -> None:
+def test_references_on_different_grids_are_refused(tmp_path: Path) -> None:
     case = case_of(tmp_path)
     (tmp_path / "other").mkdir()
     second = case_of(tmp_path / "other", directions=LPS)
-    with pytest.raises(InputError, match=r"the references do not lie on one grid: directions differ: this reference"):
+    with pytest.raises(InputError, match=r"the grids of the references differ: directions differ: this reference"):
         compared([(case, plan_of()), (second, plan_of())], label=1)
 
 
@@ -321,7 +321,7 @@ def test_batch_results_hold_the_paths(tmp_path: Path) -> None:
 
 
 def test_each_axis_runs_along_a_world_axis_of_its_own() -> None:
-    """Two array axes have the same largest world axis here."""
+    """Two array axes are closest to the same world axis."""
     direction = np.array([[2, -1, 2], [2, 2, -1], [-1, 2, 2]]) / 3
     grid = Grid(shape=(4, 5, 6), spacing=(1, 1, 1), direction=tuple(map(tuple, direction.tolist())))
     assert len({int(np.argmax(np.abs(axis))) for axis in direction}) == 2

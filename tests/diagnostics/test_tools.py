@@ -1,8 +1,9 @@
-"""`segeval explain`: every tool's numbers for a pair, and reasons with figures that are right."""
+"""`segeval explain`: the numbers of each tool for a pair, and correct reasons."""
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import itertools
 import json
 import re
@@ -92,7 +93,7 @@ def reason(label: dict[str, Any], begin: str) -> str:
     return str(found)
 
 
-def test_every_convention_is_told_with_what_it_moves(
+def test_every_convention_comes_with_the_numbers_that_it_changes(
     files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (label,) = explained(capsys, *files)["labels"]
@@ -106,55 +107,58 @@ def test_every_convention_is_told_with_what_it_moves(
     region = (whole[0].mean() + whole[1].mean()) / 2
     nsd = (pool <= 1).mean()
     smooth = {row["asked"]: row for row in label["rows"]}["--surface smooth"]
+    wide_border = "border through edges and corners too, none at the image edge (seg-metrics)"
     lines = [
-        f"percentiles of both directions together (MedPy, panoptica, seg-metrics): "
-        f"hd@95 {usual:.2f} -> {np.percentile(pool, 95):.2f} mm",
-        "border voxels by neighbours across edges and corners too, none at the image edge (seg-metrics): "
-        f"hd@95 {usual:.2f} -> {hd95(*wide):.2f} mm, assd {assd:.2f} -> {np.concatenate(wide).mean():.2f} mm",
-        f"distances from every voxel of a mask, not from its border (SimpleITK): masd {masd:.2f} -> {region:.2f} mm",
-        f"mean of the two sides' shares (panoptica): nsd {nsd:.4f} -> {np.mean(near):.4f}",
-        f"mean distance from the prediction's surface alone (MONAI): mean distance {assd:.2f} -> {there.mean():.2f} mm",
-        "mean distance from the reference's surface alone (surface-distance): "
-        f"mean distance {assd:.2f} -> {back.mean():.2f} mm",
-        f"mean of the two directed mean distances (panoptica, SimpleITK): mean distance {assd:.2f} -> {masd:.2f} mm",
+        f"hd@95 {usual:.2f} -> {np.percentile(pool, 95):.2f} mm: percentile of both directions together "
+        "(MedPy, panoptica, seg-metrics)",
+        f"hd@95 {usual:.2f} -> {hd95(*wide):.2f} mm: {wide_border}",
+        f"assd {assd:.2f} -> {np.concatenate(wide).mean():.2f} mm: {wide_border}",
+        f"masd {masd:.2f} -> {region:.2f} mm: every voxel, not only the border (SimpleITK)",
+        f"nsd {nsd:.4f} -> {np.mean(near):.4f}: mean of the shares of the two surfaces (panoptica)",
+        f"mean distance {assd:.2f} -> {there.mean():.2f} mm: from the prediction only (MONAI)",
+        f"mean distance {assd:.2f} -> {back.mean():.2f} mm: from the reference only (surface-distance)",
+        f"mean distance {assd:.2f} -> {masd:.2f} mm: mean of the two directed means (panoptica, SimpleITK)",
     ]
     for line in lines:
         assert line in label["reasons"]
-    areas = reason(label, "surface of voxel faces weighted by area")
-    assert "(segeval --surface surfel, surface-distance)" in areas
-    assert "hd@95 7.28 -> 6.40 mm" in areas
-    assert f"nsd {nsd:.4f} -> 0.450" in areas
-    elastic = reason(label, "smooth surface")
-    assert f"hd@95 {usual:.2f} -> {smooth['hd95']:.2f} mm" in elastic
-    assert not any(each.startswith("tolerance") for each in label["reasons"])
+    areas = [each for each in label["reasons"] if "surface pieces weighted by area" in each]
+    assert all(each.endswith("(--surface surfel, surface-distance)") for each in areas)
+    assert any(each.startswith("hd@95 7.28 -> 6.40 mm: ") for each in areas)
+    assert any(each.startswith(f"nsd {nsd:.4f} -> 0.450") for each in areas)
+    elastic = [each for each in label["reasons"] if "smooth surface" in each]
+    assert any(each.startswith(f"hd@95 {usual:.2f} -> {smooth['hd95']:.2f} mm: ") for each in elastic)
+    assert not any("tolerance" in each for each in label["reasons"])
     values = [row["hd95"] for row in label["rows"] if row["hd95"] is not None]
-    (within,) = re.findall(r"slices are 4 mm apart; the tools' hd@95 lie within ([\d.]+) mm", label["reasons"][-1])
+    (within,) = re.findall(
+        r"slices are 4 mm apart; the tools' hd@95 differ by at most ([\d.]+) mm", label["reasons"][-1]
+    )
     assert 0 <= float(within) - (max(values) - min(values)) < 0.01
 
 
-def test_what_rounding_moves_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_changes_by_rounding_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mask = box((12, 12, 12))
     spacing = (1.2, 1.2, 1.2)
     files = [save(tmp_path / f"{at}.nii", np.roll(mask, at, 0), spacing=spacing) for at in (0, 1)]
     (label,) = explained(capsys, *files, "--tolerance", "1.19995")["labels"]
     there, back = both([border(np.roll(mask, at, 0)) for at in (0, 1)], spacing)
     share = (np.concatenate([there, back]) < 1).mean()
-    exact = f"tolerance without slack (MetricsReloaded, surface-distance, panoptica): nsd 1.0000 -> {share:.4f}"
+    tools = "MetricsReloaded, surface-distance, panoptica"
+    exact = f"nsd 1.0000 -> {share:.4f}: tolerance without slack for rounding ({tools})"
     assert exact in label["reasons"]
-    assert f"tolerance in float32 (MONAI): nsd 1.0000 -> {share:.4f}" in label["reasons"]
+    assert f"nsd 1.0000 -> {share:.4f}: tolerance in float32 (MONAI)" in label["reasons"]
 
 
-def test_every_field_of_a_preset_has_its_sentence() -> None:
-    told = [(name, value) for change in CHANGES for name, value in change.fields.items()]
+def test_every_field_of_a_preset_is_described() -> None:
+    described = [(name, value) for change in CHANGES for name, value in change.fields.items()]
     apart = {field.name for field in dataclasses.fields(Conventions)} - {"penalty", "compat", "remarks", "empty"}
     for preset in PRESETS.values():
         for name in apart:
             value = getattr(preset.conventions, name)
-            assert value == getattr(Conventions(), name) or (name, value) in told
+            assert value == getattr(Conventions(), name) or (name, value) in described
         assert preset.mean_distance in {None, "assd", *MEANS}
 
 
-def test_a_stray_piece_is_told_by_its_border(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_separate_piece_is_described_by_its_border(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spacing = (3.0, 1.0, 1.0)
     reference = np.zeros((14, 40, 40), np.uint8)
     reference[2:11, 4:24, 4:24] = 1
@@ -166,9 +170,10 @@ def test_a_stray_piece_is_told_by_its_border(tmp_path: Path, capsys: pytest.Capt
     (label,) = explained(capsys, *files)["labels"]
     there, back = both([border(prediction), border(reference)], spacing)
     share = 100 * 4 / len(there)
-    assert reason(label, "a piece of the prediction") == (
-        f"a piece of the prediction shares no voxel with the reference: 4 voxels, {share:.2g} % of its border points, "
-        f"{there.max():.2f} mm from the other border; hd is that distance, and hd@95 (0.00 mm) leaves it out"
+    assert reason(label, "a separate piece of the prediction") == (
+        f"a separate piece of the prediction does not overlap the reference: 4 voxels, {share:.2g} % of the "
+        f"prediction's border, up to {there.max():.2f} mm from the reference; hd is this distance, hd@95 (0.00 mm) "
+        "ignores the piece"
     )
     assert hd95(there, back) == 0
     prediction[0, 0, 0] = prediction[:, 39, 0] = 1
@@ -178,27 +183,27 @@ def test_a_stray_piece_is_told_by_its_border(tmp_path: Path, capsys: pytest.Capt
     (label,) = explained(capsys, *files)["labels"]
     there, back = both([border(prediction), border(reference)], spacing)
     assert there.max() != back.max()
-    texts = [reason(label, f"a piece of the {name}") for name in ("prediction", "reference")]
-    for text, side in zip(texts, (there, back), strict=True):
-        assert f"{side.max():.2f} mm from the other border" in text
+    texts = [reason(label, f"a separate piece of the {name}") for name in ("prediction", "reference")]
+    for text, side, other in zip(texts, (there, back), ("reference", "prediction"), strict=True):
+        assert f"up to {side.max():.2f} mm from the {other};" in text
         farthest = side.max() == max(there.max(), back.max())
-        assert ("hd is that distance" in text) == farthest
-        assert farthest or f"hd is {max(there.max(), back.max()):.2f} mm, not that distance" in text
+        assert ("hd is this distance" in text) == farthest
+        assert farthest or f"hd ({max(there.max(), back.max()):.2f} mm) is not this distance" in text
 
 
-def test_a_large_stray_piece_is_not_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hd95_includes_part_of_a_large_piece(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reference = box((30, 30, 30), size=8)
     prediction = reference.copy()
     prediction[20:24, 20:24, 20:24] = 1
     files = [save(tmp_path / "p.nii", prediction), save(tmp_path / "r.nii", reference)]
     (label,) = explained(capsys, *files)["labels"]
     there, back = both([border(prediction), border(reference)], (1.0, 1.0, 1.0))
-    text = reason(label, "a piece of the prediction")
-    assert f"{100 * 56 / len(there):.2g} % of its border points" in text
-    assert text.endswith(f"hd@95 ({hd95(there, back):.2f} mm) does not leave all of it out")
+    text = reason(label, "a separate piece of the prediction")
+    assert f"{100 * 56 / len(there):.2g} % of the prediction's border" in text
+    assert text.endswith(f"hd@95 ({hd95(there, back):.2f} mm) includes part of it")
 
 
-def test_a_piece_in_the_ignored_zone_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_piece_of_ignored_voxels_does_not_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reference = box((20, 20, 20), size=6)
     prediction = np.roll(reference, 1, 2)
     prediction[15, 15, 15] = 1
@@ -207,22 +212,24 @@ def test_a_piece_in_the_ignored_zone_is_none(tmp_path: Path, capsys: pytest.Capt
     (label,) = explained(capsys, *files, "--ignore-label", "9")["labels"]
     assert not any("piece of" in each for each in label["reasons"])
     seen = explained(capsys, *files, "--only", "1")["labels"][0]
-    assert reason(seen, "a piece of the prediction")
+    assert reason(seen, "a separate piece of the prediction")
 
 
-def test_surfaces_that_the_ignored_zone_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_surfaces_in_ignored_voxels_do_not_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     reference = box((14, 14, 14), at=3, size=7, label=9)
     reference[4:9, 4:9, 4:9] = 1
     prediction = box((14, 14, 14), at=3, size=7)
     files = [save(tmp_path / "p.nii", prediction), save(tmp_path / "r.nii", reference)]
     (label,) = explained(capsys, *files, "--ignore-label", "9")["labels"]
-    assert label["reasons"] == ["the prediction has no surface that counts, so there is no distance to measure"]
+    assert label["reasons"] == [
+        "the prediction has no surface outside the ignored voxels, so there is no distance to measure"
+    ]
 
 
 def test_tools_agree_only_where_every_column_does(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mask = save(tmp_path / "m.nii", box((9, 9, 9)))
     (label,) = explained(capsys, mask, mask)["labels"]
-    assert label["reasons"] == ["the tools agree: in each column, all numbers lie within 1 % of each other"]
+    assert label["reasons"] == ["the tools agree: in each column, all numbers are within 1 % of each other"]
     moved = save(tmp_path / "n.nii", box((9, 9, 9), at=3))
     (label,) = explained(capsys, moved, mask)["labels"]
     assert label["reasons"]
@@ -233,7 +240,8 @@ def test_a_convention_that_leaves_no_border(tmp_path: Path, capsys: pytest.Captu
     whole = np.ones((6, 6, 6), np.uint8)
     files = [save(tmp_path / "p.nii", whole), save(tmp_path / "r.nii", box((6, 6, 6)))]
     (label,) = explained(capsys, *files)["labels"]
-    assert reason(label, "border voxels by neighbours").endswith("(seg-metrics): the prediction has no surface then")
+    found = reason(label, "border through edges and corners too")
+    assert found.endswith("(seg-metrics): the prediction has no surface in this case")
 
 
 def test_each_label_has_its_tolerance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -248,8 +256,10 @@ def test_each_label_has_its_tolerance(tmp_path: Path, capsys: pytest.CaptureFixt
     assert rows["--surface voxel"]["nsd"] == rows["--compat monai"]["nsd"] == pytest.approx(share)
     assert {row["asked"]: row for row in second["rows"]}["--compat monai"]["nsd"] == 1
     text = call(capsys, "explain", *files, "--tolerance", "liver=0.5").out
-    assert "nsd@0.5" in text.split("\n2\n")[0]
-    assert "nsd@1" in text.split("\n2\n")[1]
+    liver, other = text.split("\nlabel 2: ")
+    assert liver.startswith("liver: ")
+    assert "nsd@0.5" in liver
+    assert "nsd@1" in other
 
 
 def test_overlapping_classes_have_reasons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -272,10 +282,14 @@ def test_an_empty_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     reference = save(tmp_path / "r.nii", box((9, 9, 9)))
     answer = call(capsys, "explain", nothing, reference)
     assert answer.code == 0
-    assert "the prediction is empty, and each tool has a rule of its own" in answer.out
-    assert "hd, hd@95, assd: medpy raises" in answer.out
-    assert "hd@95: monai: nan" in answer.out
-    rows = {row["asked"]: row for row in explained(capsys, nothing, reference)["labels"][0]["rows"]}
+    assert answer.out.startswith("label 1: missed, only the reference contains it\n")
+    assert "the prediction is empty; each tool has its own rule" in answer.out
+    assert re.search(r"^MedPy 0.5.2 +error +error +error +\S  --compat medpy$", answer.out, re.MULTILINE)
+    assert re.search(r"^MONAI 1.6 +inf +NaN +inf\S +0.0000  --compat monai$", answer.out, re.MULTILINE)
+    (label,) = explained(capsys, nothing, reference)["labels"]
+    assert label["note"] == "prediction empty"
+    rows = {row["asked"]: row for row in label["rows"]}
+    assert rows["--compat medpy"]["notes"] == ["hd, hd@95, assd: medpy raises"]
     assert "hd: infinite" in rows["--compat monai"]["notes"]
     assert "hd@95: infinite" in rows["--compat deepmind"]["notes"]
 
@@ -286,20 +300,48 @@ def test_the_table_fits_a_terminal(capsys: pytest.CaptureFixture[str], monkeypat
     answer = call(capsys, "explain", *files, "--only", "spleen")
     assert answer.code == 0
     assert max(map(len, answer.out.splitlines())) <= 80
-    assert re.search(r"^tool +hd +hd@95 +mean distance +nsd@1 +dice$", answer.out, re.MULTILINE)
-    assert "asd_to_reference" in answer.out
+    lines = answer.out.splitlines()
+    assert lines[0] == "spleen: Dice 0.9366; HD95 from 2.90 to 3.60 mm"
+    assert lines[2].split() == ["hd", "hd@95", "mean", "nsd@1"]
+    assert lines[3].split() == ["tool", "mm", "mm", "mm", "how", "to", "get", "it"]
+    assert lines[4].split()[-1] == "(default)"
+    changes = [re.match(r"(\S+) +([\d.]+)\W* -> ([\d.]+)", line) for line in lines]
+    found = [(each[1], float(each[2]), float(each[3])) for each in changes if each]
+    order = ["hd@95", "hd", "mean", "nsd"]
+    kinds = [metric for metric, _, _ in found]
+    assert kinds == sorted(kinds, key=order.index)
+    moves = [abs(before - after) for metric, before, after in found if (metric, before) == ("mean", 4.06)]
+    assert len(moves) > 1
+    assert moves == sorted(moves, reverse=True)
+
+
+def test_marks_are_ascii_where_the_terminal_is(capsys: pytest.CaptureFixture[str]) -> None:
+    from segeval.diagnostics.tools import explain
+    from segeval.reports.explanation_table import print_explanation
+    from segeval.reports.terminal import Printer
+    from segeval.scoring.cases import case_of_files
+    from segeval.scoring.plan import plan_of
+
+    files = [str(SAMPLES / side / "case_10.nii.gz") for side in ("predictions", "references")]
+    found = explain(case_of_files(*files), plan_of(only=["spleen"]))
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", newline="")
+    print_explanation(found, Printer(stream, width=80))
+    stream.seek(0)
+    text = stream.read()
+    assert "* from the prediction only   + from the reference only   # mean of the two means" in text
+    assert "6.93*" in text
 
 
 def test_pictures_have_no_smooth_surface(capsys: pytest.CaptureFixture[str]) -> None:
     picture = [SAMPLES / "street" / f"{side}.png" for side in ("prediction", "reference")]
     flat = call(capsys, "explain", *picture, "--ignore-label", "255", "--only", "7")
     assert flat.code == 0
-    assert "the smooth surface is for volumes" in flat.out
-    assert "--surface smooth" not in flat.out
+    assert "no row for --surface smooth: it needs a volume" in flat.out
+    assert "segeval, smooth" not in flat.out
     assert "slices" not in flat.out
 
 
-def test_quiet_silences_remarks_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_hides_only_remarks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = [
         save(tmp_path / "p.nii", box((9, 9, 9), label=255)),
         save(tmp_path / "r.nii", box((9, 9, 9))),
@@ -310,7 +352,7 @@ def test_quiet_silences_remarks_alone(tmp_path: Path, capsys: pytest.CaptureFixt
     assert call(capsys, "explain", "-q", tmp_path / "none.nii", tmp_path / "none.nii").err.startswith("error: ")
 
 
-def test_what_cannot_be_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreadable_files_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, "explain", tmp_path / "none.nii", tmp_path / "none.nii").code == 3
     files = [SAMPLES / side / "case_10.nii.gz" for side in ("predictions", "references")]
     assert call(capsys, "explain", *files, "--only", "heart").code == 2

@@ -1,4 +1,4 @@
-"""The contingency table against a dictionary, its views, and what it costs."""
+"""The contingency table against a dictionary, its views, and its cost."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_a_label_that_is_nowhere_counts_nothing() -> None:
     assert table.counts({7}) == Counts(tp=0, fp=0, fn=0, tn=2)
 
 
-def test_counts_know_their_sums() -> None:
+def test_sums_of_counts() -> None:
     counts = Counts(tp=1, fp=2, fn=4, tn=8)
     assert (counts.prediction, counts.reference, counts.total) == (3, 5, 15)
 

@@ -1,4 +1,4 @@
-"""Cases as folders with a file per class, and maps whose labels overlap."""
+"""Cases as folders with a file for each class, and maps whose labels overlap."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_layers_that_do_not_overlap_score_as_one_map_does() -> None:
     assert of_layers == list(of_map.scores)
 
 
-def test_what_needs_one_label_per_voxel_is_refused(tmp_path: Path) -> None:
+def test_options_that_need_one_label_per_voxel_are_refused(tmp_path: Path) -> None:
     folders = case(tmp_path)
     with pytest.raises(segeval.InputError, match="labels overlap"):
         segeval.score_files(*folders, ignore_label=3)

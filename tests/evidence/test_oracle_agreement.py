@@ -1,4 +1,4 @@
-"""Every metric against the brute-force oracle, on small maps of every make, and on every path of the surface search."""
+"""All metrics against the brute-force oracle, on small maps of all kinds, and on all paths of the surface search."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def check(prediction: Array, reference: Array, *, spacing: tuple[float, ...] | N
 
 @st.composite
 def drawn_maps(draw: st.DrawFn, shape: tuple[int, ...]) -> Array:
-    """Places 0, 1, 2, 3 of labels on a grid: boxes over each other, noise, all of one label, or nothing."""
+    """Labels 0 to 3 on a grid: overlapping boxes, noise, a single label, or nothing."""
     kind = draw(st.sampled_from(["boxes", "boxes", "boxes", "noise", "speckled", "full", "empty", "voxel"]))
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
     places = np.zeros(shape, np.intp)
@@ -96,7 +96,7 @@ def drawn_maps(draw: st.DrawFn, shape: tuple[int, ...]) -> Array:
 
 @st.composite
 def derived_maps(draw: st.DrawFn, other: Array) -> Array:
-    """A map that has something to do with another, or nothing."""
+    """A map that is similar to another, or unrelated."""
     kind = draw(st.sampled_from(["same", "shifted", "permuted", "flipped", "speckled", "missed", "own", "own"]))
     if kind == "own":
         return draw(drawn_maps(other.shape))
@@ -123,7 +123,7 @@ class Drawn:
 
 
 def laid_out(array: Array, layout: str) -> Array:
-    """The same values, lying in memory in another way."""
+    """The same values with another memory layout."""
     if layout == "fortran":
         return np.asfortranarray(array)
     if layout == "strided":
@@ -231,7 +231,7 @@ def test_overlapping_regions_equal_the_oracle(
 @pytest.mark.parametrize("ignored", [3, 9, 254, 255])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int64])
 @pytest.mark.parametrize("union", [[1, 2], [1]])
-def test_regions_beside_an_ignored_zone_equal_the_oracle(ignored: int, dtype: type, union: list[int]) -> None:
+def test_regions_next_to_ignored_voxels_equal_the_oracle(ignored: int, dtype: type, union: list[int]) -> None:
     reference: Array = np.zeros((5, 9), dtype)
     reference[1:4, 1:5], reference[2, 4:7], reference[:, 7] = 1, 2, ignored
     prediction = np.roll(reference, (1, 1), (0, 1))
@@ -311,7 +311,7 @@ def take_path(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
 
 
 def displaced(shape: tuple[int, ...], *, labels: int, by: int, seed: int) -> tuple[Array, Array]:
-    """Balls in a volume, and the same ones elsewhere under shuffled numbers, some missed and some made up."""
+    """Balls in a volume, and shifted balls with shuffled numbers, some missed and some added."""
     rng = np.random.default_rng(seed)
     places = np.indices(shape)
     reference = np.zeros(shape, np.int64)

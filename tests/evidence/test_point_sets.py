@@ -71,7 +71,7 @@ def listed(distances: Distances) -> list[float]:
 
 
 def maps() -> Iterator[tuple[Labels, Labels, tuple[float, ...]]]:
-    """Small maps of labels 0, 1, 2 and 9, some moved, some unlike each other, some with a label in one map only."""
+    """Small maps of labels 0, 1, 2 and 9: shifted, unrelated, or with a label in one map only."""
     draw = np.random.default_rng(20261121)
     for number in range(36):
         axes = 2 if number % 3 == 0 else 3
@@ -105,15 +105,15 @@ def test_brute_force(
     rules: dict[str, Any] = {"whole": whole, "edge_is_border": edge_is_border, "ignored": ignored}
     for number, (prediction, reference, spacing) in enumerate(maps()):
         groups: dict[Any, list[int]] = {label: [label] for label in ((0, 1, 2) if background else (1, 2))}
-        for asked in (groups, {"both": [1, 2]}):
+        for chosen in (groups, {"both": [1, 2]}):
             found = PointSets(
                 prediction=prediction,
                 reference=reference,
                 present=np.unique([*prediction.flat, *reference.flat]).tolist(),
                 spacing=spacing,
                 **rules,
-            ).distances(asked)
-            for key, labels in asked.items():
+            ).distances(chosen)
+            for key, labels in chosen.items():
                 for ours, theirs in zip(
                     found[key], expected(prediction, reference, labels, spacing, **rules), strict=True
                 ):
@@ -138,8 +138,8 @@ def test_large_numbers_and_threads_change_nothing(whole: bool, monkeypatch: pyte
 @pytest.mark.slow
 @pytest.mark.parametrize("many", [MANY_POINTS, 100])
 @pytest.mark.parametrize("whole", [True, False])
-def test_what_is_far_apart(whole: bool, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Too far for a walk, so that a tree or a transform is asked: two boxes, and a third that only one map has."""
+def test_distant_masks(whole: bool, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Too far for a walk, so that a tree or a transform is used: two boxes, and a third that only one map has."""
     monkeypatch.setattr("segeval.evidence.surfaces.point_sets.MANY_POINTS", many)
     prediction, reference = np.zeros((2, 70, 60, 50), np.uint8)
     prediction[2:14, 2:14, 2:14], reference[50:62, 40:52, 30:42] = 1, 1
@@ -162,7 +162,7 @@ def test_what_is_far_apart(whole: bool, many: int, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_a_predicted_ignore_value_is_background(preset: str, metric: str, rules: dict[str, bool]) -> None:
-    """Outside the zone it counts as label 0 for distances, as it does for counts."""
+    """Elsewhere the ignored label counts as label 0, for distances and for counts."""
     reference = np.zeros((8, 9, 10), np.uint8)
     reference[2:5, 2:5, 2:5], reference[6:, 6:, 6:] = 1, IGNORED
     prediction = np.zeros_like(reference)
@@ -186,7 +186,7 @@ def test_a_predicted_ignore_value_is_background(preset: str, metric: str, rules:
     ("filled", "which"), [("prediction", "the prediction's"), ("reference", "the reference's"), ("both", "either")]
 )
 def test_a_mask_that_fills_the_image_is_at_no_distance(filled: str, which: str) -> None:
-    """Where the image edge is no border it has no surface: that is not the 0 of an empty mask."""
+    """A mask without a surface, as the image edge is no border, does not score like an empty mask."""
     full, part = np.ones((6, 7, 8), np.uint8), np.zeros((6, 7, 8), np.uint8)
     part[2:4, 2:5, 2:5] = 1
     pair: dict[str, Any] = {name: full if filled in (name, "both") else part for name in ("prediction", "reference")}
@@ -195,7 +195,7 @@ def test_a_mask_that_fills_the_image_is_at_no_distance(filled: str, which: str) 
 
 
 def test_a_surface_that_is_ignored_is_at_no_distance() -> None:
-    """Its mask still counts where it goes on inside: here a block whose border alone lies in the zone."""
+    """A mask whose border is ignored still counts: here a block with an ignored border."""
     reference = np.zeros((9, 9), np.uint8)
     reference[1:8, 1:8], reference[2:7, 2:7] = IGNORED, 1
     prediction = np.zeros_like(reference)

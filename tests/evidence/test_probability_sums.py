@@ -1,4 +1,4 @@
-"""The sums of a probability map and its calibration, held against plain loops."""
+"""The sums of a probability map and its calibration, against plain loops."""
 
 from __future__ import annotations
 

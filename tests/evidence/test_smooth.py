@@ -1,4 +1,4 @@
-"""The elastic surface, held against geometry: what is known of voxels, meshes and balls without any of its code."""
+"""The elastic surface against geometry: known facts of voxels, meshes and balls, without its code."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def distances(
 
 
 def numbers(both: Both) -> dict[str, float]:
-    """The metrics that are made of distances."""
+    """Metrics based on distances."""
     total = both[0].total + both[1].total
     return {
         "hd": max(each.cumulated_percentile(100) for each in both),
@@ -69,7 +69,7 @@ def surface(mask: Array, spacing: tuple[float, ...] = (1.0, 1.0, 1.0)) -> Quads:
 
 
 def mesh(mask: Array) -> tuple[Array, int]:
-    """The four corner nodes of every quad, and how many nodes there are."""
+    """The four corner nodes of each quad, and the number of nodes."""
     cells = elastic._Cells.of(lambda part: mask[part] != 0, shape=mask.shape, outside=False)
     nodes = elastic._Nodes.of(cells)
     corners, _ = elastic._connected(cells, nodes, owned=False)
@@ -77,7 +77,7 @@ def mesh(mask: Array) -> tuple[Array, int]:
 
 
 def faces(mask: Array, counted: Array | None = None) -> int:
-    """Faces between a voxel of a mask, if it counts, and one that is not; beyond the image there is none."""
+    """Number of faces between counted voxels of a mask and others; outside the image nothing is in the mask."""
     inside, number = np.pad(mask != 0, 1), 0
     owners = inside if counted is None else inside & np.pad(counted, 1)
     for axis, step in itertools.product(range(mask.ndim), (-1, 1)):
@@ -86,7 +86,7 @@ def faces(mask: Array, counted: Array | None = None) -> int:
 
 
 def volume(quads: Quads) -> float:
-    """What a surface encloses, by the divergence theorem; positive if it is seen from outside."""
+    """Volume inside a surface, by the divergence theorem; positive if oriented outwards."""
     geometry = quads.geometry.astype(np.float64)
     centre, corners = geometry[:, :3], geometry[:, 3:].reshape(-1, 4, 3)
     normals = sum(np.cross(corners[:, k], corners[:, k - 3]) for k in range(4))
@@ -101,7 +101,7 @@ def ball(radius: float, centre: Collection[float], shape: tuple[int, ...], spaci
 
 
 def blobs(seed: int, shape: tuple[int, ...] = (22, 26, 30), labels: int = 4) -> Labels:
-    """Rough shapes of several labels, which also touch each other and the edge of the image."""
+    """Rough shapes of several labels that touch each other and the edge of the image."""
     random = np.random.default_rng(seed)
     fields = [ndimage.gaussian_filter(random.standard_normal(shape), 2.5) for _ in range(labels + 1)]
     largest: Labels = np.argmax(fields, axis=0).astype(np.uint8)
@@ -109,7 +109,7 @@ def blobs(seed: int, shape: tuple[int, ...] = (22, 26, 30), labels: int = 4) -> 
 
 
 def pair(seed: int) -> tuple[Labels, Labels]:
-    """Two maps that agree in places, differ a little in others and much in some."""
+    """Two maps that agree in some places, differ a little in others, and a lot in some."""
     reference = blobs(seed)
     prediction = np.roll(reference, (1, 0, 2), axis=(0, 1, 2))
     prediction[:, :9] = reference[:, :9]
@@ -314,9 +314,9 @@ def test_threads_change_nothing() -> None:
     prediction, reference = (np.tile(each, (3, 3, 2)) for each in pair(5))
     assert reference.size > smooth.THREADED_VOXELS
     groups = {"most": {1, 2, 3}, "rest": {4}}
-    for asked, threads in ((None, 2), (groups, 5)):
-        one = distances(prediction, reference, groups=asked)
-        many = distances(prediction, reference, groups=asked, threads=threads)
+    for chosen, threads in ((None, 2), (groups, 5)):
+        one = distances(prediction, reference, groups=chosen)
+        many = distances(prediction, reference, groups=chosen, threads=threads)
         assert list(many) == list(one)
         assert all(equal(one[key], many[key]) for key in one)
 
@@ -398,7 +398,7 @@ def test_long_quads_have_more_candidates() -> None:
 # Empty, ignored, and at the edge
 
 
-def test_a_surface_against_none() -> None:
+def test_one_empty_surface() -> None:
     mask = ball(4, (6, 6, 6), (13, 13, 13), (1, 1, 1))
     nothing = np.zeros_like(mask)
     to_reference, to_prediction = distances(mask, nothing)[1]
@@ -480,7 +480,7 @@ def test_a_label_within_the_ignored_zone_alone_is_empty() -> None:
 
 def test_pictures_are_refused() -> None:
     flat = np.ones((4, 5), np.uint8)
-    with pytest.raises(UsageError, match=r"the smooth surface is for volumes.*take --surface voxel or surfel"):
+    with pytest.raises(UsageError, match=r"--surface smooth needs a volume.*use --surface voxel or surfel"):
         distances(flat, flat, spacing=(1.0, 1.0))
 
 

@@ -1,4 +1,4 @@
-"""Surfels against hand-derived areas, brute force, and surface-distance, whose numbers they are to be."""
+"""Surfels against hand-derived areas, brute force, and the numbers of surface-distance."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ approx = partial(pytest.approx, rel=1e-9, abs=1e-12)
 
 
 def mass(distances: Distances, *, lengths: float = 1.0) -> dict[float, float]:
-    """How much of the surface lies at each distance, with distances that differ by rounding taken together."""
+    """Amount of surface at each distance; distances that differ only by rounding are joined."""
     gathered: dict[float, float] = {}
     for value, weight in zip(distances.values.tolist(), distances.weights.tolist(), strict=True):
         key = round(value * lengths, 9)
@@ -76,7 +76,7 @@ def assert_same(
 
 
 def maps(shape: tuple[int, ...], *, labels: int, seed: int, smooth: float) -> Array:
-    """Labels from 0 up in blobs, or noise; label 0 is the commonest."""
+    """Labels from 0 on in blobs, or noise; label 0 is the most common."""
     rng = np.random.default_rng(seed)
     fields = [ndimage.gaussian_filter(rng.standard_normal(shape), smooth) for _ in range(labels + 1)]
     fields[0] += 0.5 * np.std(fields[0])
@@ -112,7 +112,7 @@ def directed(source: tuple[Array, Array], target: Array, spacing: Spacing) -> Di
 
 
 def counted(mask: Array, zone: Array, spacing: Spacing, *, outside: bool) -> tuple[Array, Array]:
-    """The corners of a mask without those whose voxels in the image are all in the zone."""
+    """The corners of a mask, without corners whose voxels in the image are all ignored."""
     corners, weights, voxels = by_hand(mask, spacing, outside=outside)
     inside = [[v for v in each if all(0 <= i < n for i, n in zip(v, mask.shape, strict=True))] for each in voxels]
     kept = np.ones(len(corners), bool)
@@ -269,7 +269,7 @@ def test_a_region_that_is_absent_has_no_surface() -> None:
     assert there.values.size == back.values.size == 0
 
 
-def test_what_lies_in_the_ignored_zone_is_dropped() -> None:
+def test_ignored_points_are_dropped() -> None:
     reference = np.array([[1, 1, 0, 0, 9, 9]], np.uint8)
     prediction = np.array([[1, 1, 0, 1, 1, 1]], np.uint8)
     there, back = found(prediction, reference, spacing=(1.0, 1.0), ignored=9)[1]
@@ -456,7 +456,7 @@ def lists_of(peer: Any, prediction: Array, reference: Array, spacing: Spacing) -
 
 
 def percentiles(distances: Array, areas: Array, percent: float) -> tuple[float, float]:
-    """The least and the greatest value of its directed percentile, had it rounded otherwise: they differ at a tie."""
+    """Smallest and largest directed percentile under different rounding; they differ at a tie."""
     share = np.cumsum(areas) / areas.sum()
     least, greatest = (np.searchsorted(share, percent / 100 + off) for off in (-1e-9, 1e-9))
     return float(distances[least]), float(distances[min(int(greatest), len(distances) - 1)])

@@ -1,4 +1,4 @@
-"""Losses of probability maps: by hand, by finite differences, against Dice of label maps, and what they refuse."""
+"""Losses of probability maps: by hand, by finite differences, against Dice of label maps, and refused arguments."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def one_hot(labels: Array, classes: int) -> Array:
 
 
 def drawn(layout: str, seed: int = 0) -> tuple[Array, Array]:
-    """A random map of probabilities, none at an end, and a label map in which each class occurs."""
+    """A random probability map without 0 and 1, and a label map in which each class occurs."""
     rng = np.random.default_rng([seed, len(layout), sum(map(ord, layout))])
     space = (4, 5) if layout.endswith("2-D") else (3, 2, 4)
     classes = 5 if layout.startswith("5") else 2
@@ -225,7 +225,7 @@ def test_one_wrong_voxel_where_there_is_only_background() -> None:
 
 
 @pytest.mark.parametrize("name", ["soft_dice", "vnet_dice"])
-def test_what_is_in_neither_map_is_left_out_of_the_mean(name: str) -> None:
+def test_absent_labels_are_left_out_of_the_mean(name: str) -> None:
     empty = np.zeros((3, 3))
     value, gradient = LOSSES[name](probabilities=empty, reference=empty)
     assert math.isnan(value)
@@ -332,7 +332,7 @@ def test_an_absent_class_that_is_predicted() -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("name", LOSSES)
-def test_where_voxels_are_does_not_matter(name: str, layout: str) -> None:
+def test_positions_of_voxels_do_not_matter(name: str, layout: str) -> None:
     p, r = drawn(layout)
     value, gradient = LOSSES[name](probabilities=p, reference=r)
     order = np.random.default_rng(5).permutation(r.size)
@@ -487,13 +487,13 @@ CHANNELS = np.full((2, 2, 2), 0.5)
         (CHANNELS, CHANNELS[:, :1], r"does not fit"),
     ],
 )
-def test_what_is_refused(p: Any, r: Any, message: str) -> None:
+def test_arguments_that_are_refused(p: Any, r: Any, message: str) -> None:
     for loss in LOSSES.values():
         with pytest.raises(InputError, match=message):
             loss(probabilities=p, reference=r)
 
 
-def test_what_normalising_does_not_mend() -> None:
+def test_maps_that_cannot_be_normalised() -> None:
     for p, message in (
         ([[0.2, math.nan]], "NaN or infinite"),
         ([[0, 7]], "these are labels"),
@@ -503,7 +503,7 @@ def test_what_normalising_does_not_mend() -> None:
             gdl(probabilities=p, reference=[[0, 1]], normalise=True)
 
 
-def test_what_is_within_the_slack_is_taken_as_it_is() -> None:
+def test_probabilities_within_the_slack_are_not_changed() -> None:
     p = np.array([[1.0009, -0.0009]])
     assert soft_dice(probabilities=p, reference=[[1, 0]])[0] == pytest.approx(2 * 1.0009 / 2, abs=1e-14)
     channels = np.array([[[0.5, 0.2]], [[0.509, 0.791]]])
@@ -513,14 +513,14 @@ def test_what_is_within_the_slack_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("loss", "options", "message"),
     [
-        (dl2, {"epsilon": -1}, "epsilon is a number of 0 or more"),
+        (dl2, {"epsilon": -1}, "epsilon must be a number of at least 0"),
         (ss, {"epsilon": math.inf}, "epsilon"),
-        (ss, {"sensitivity_weight": 1.5}, "lies from 0 to 1, not 1.5"),
-        (gdl, {"absent_class": "zero"}, "absent class is one of max, ignore, penalise, not zero"),
-        (wce, {"weights": {0: 1}}, "weights are for classes 1 to 1, not 0"),
-        (soft_dice, {"weights": {2: 1}}, "weights are for classes 1 to 1, not 2"),
-        (soft_dice, {"weights": {1: -1}}, "a weight is a number of 0 or more, not -1"),
-        (soft_dice, {"weights": {1: math.nan}}, "a weight is"),
+        (ss, {"sensitivity_weight": 1.5}, "must be from 0 to 1, not 1.5"),
+        (gdl, {"absent_class": "zero"}, "absent class must be one of max, ignore, penalise, not zero"),
+        (wce, {"weights": {0: 1}}, "weights need classes from 1 to 1, found 0"),
+        (soft_dice, {"weights": {2: 1}}, "weights need classes from 1 to 1, found 2"),
+        (soft_dice, {"weights": {1: -1}}, "a weight must be a number of at least 0, not -1"),
+        (soft_dice, {"weights": {1: math.nan}}, "a weight must be"),
     ],
 )
 def test_options_that_are_refused(loss: Callable[..., Any], options: dict[str, Any], message: str) -> None:
@@ -534,7 +534,7 @@ def test_weights_of_nothing() -> None:
     assert not gradient.any()
 
 
-def test_what_is_given_is_left_as_it_was() -> None:
+def test_arguments_are_not_modified() -> None:
     for name, loss in LOSSES.items():
         for p, r in (drawn("5 classes, 2-D"), drawn("no axis, 2-D")):
             kept = p.copy(), r.copy()
@@ -582,5 +582,5 @@ def test_the_module_is_loaded_when_it_is_used() -> None:
 
 @pytest.mark.parametrize("weight", [-1.0, math.inf, math.nan])
 def test_a_weight_is_a_finite_number_of_0_or_more(weight: float) -> None:
-    with pytest.raises(UsageError, match="a weight is a number of 0 or more"):
+    with pytest.raises(UsageError, match="a weight must be a number of at least 0"):
         soft_dice(probabilities=np.array([[[0.5]], [[0.5]]]), reference=np.array([[1]]), weights={1: weight})

@@ -1,4 +1,4 @@
-"""Numbers that other tools state, agree on or produce, reproduced one by one.
+"""Numbers that other tools publish, agree on or compute, reproduced one by one.
 
 Each vector is a pair and a number that rests on named conventions. Most come out of `segeval.score` under settings that
 say the same, a preset where the convention is one of a tool alone; those of a tool that has a preset come out of that
@@ -56,12 +56,12 @@ WAITING = {
 
 
 def waiting() -> dict[str, str]:
-    """Id -> why it waits."""
+    """Reasons for skipping, by id."""
     return {each: reason for reason, ids in WAITING.items() for each in ids.split()}
 
 
 def drawn(recipe: list[Any], shape: list[int] | None) -> Array:
-    """The array that a recipe makes; one axis becomes a row."""
+    """Array of a recipe; one axis becomes a row."""
     if recipe and recipe[0] == "labels":
         return np.array(recipe[1])[None]
     if recipe and recipe[0] == "probs_cn":
@@ -158,7 +158,7 @@ ON_REQUEST = {
 
 
 def metric_of(vector: dict[str, Any]) -> str:
-    """What is asked for."""
+    """Metric of a vector."""
     name = NAMES[vector["metric"]]
     return f"{name}@{vector['oracle']['args']['tau']}" if name == "nsd" else name
 
@@ -174,7 +174,7 @@ def tools_of(vector: dict[str, Any]) -> list[str]:
 
 
 def rests_on_a_rule(vector: dict[str, Any]) -> bool:
-    """Whether a number is what a tool says of an empty mask, and does not follow from formula and penalty."""
+    """Whether a number is a tool's own rule for an empty mask, not from the formula or the penalty."""
     if "ref_empty" in vector["oracle"]["args"]:
         return True
     counted = vector["metric"].startswith(("count_", "specificity", "npv", "accuracy"))
@@ -182,7 +182,7 @@ def rests_on_a_rule(vector: dict[str, Any]) -> bool:
 
 
 def options_of(vector: dict[str, Any]) -> dict[str, Any]:
-    """The settings that say what a vector rests on."""
+    """Settings of a vector."""
     function, arguments = vector["oracle"]["fn"], vector["oracle"]["args"]
     if vector["id"] in SAME_RULE:
         return {"compat": SAME_RULE[vector["id"]]}
@@ -199,7 +199,7 @@ def options_of(vector: dict[str, Any]) -> dict[str, Any]:
 
 
 def scored(vector: dict[str, Any], **options: Any) -> float | None:
-    """What `segeval.score` gives."""
+    """Results of `segeval.score`."""
     return value_of(metric_of(vector), *maps_of(vector), spacing=vector["spacing"], **options)
 
 
@@ -230,7 +230,7 @@ def directed_percentile(vector: dict[str, Any]) -> float:
 
 
 def lengths_of_surfels(vector: dict[str, Any]) -> list[float]:
-    """The lengths that pieces of the reference's outline have."""
+    """Lengths of the pieces of the reference's outline."""
     _, reference = (labels.astype(np.uint8) for labels in maps_of(vector))
     box = foreground_box(reference, reference)
     frame = Frame(box=box, shape=tuple(part.stop - part.start + 3 for part in box), margin=(1,) * reference.ndim)
@@ -256,7 +256,7 @@ def absolute_volume_difference(vector: dict[str, Any]) -> float:
 
 
 def border_positions(vector: dict[str, Any]) -> list[list[int]]:
-    """The voxels that, alone in a prediction, are at distance 0 from the reference's surface."""
+    """Voxels that have distance 0 from the reference's surface if the prediction is only this voxel."""
     _, reference = maps_of(vector)
     found = []
     for place in np.ndindex(reference.shape):
@@ -268,7 +268,7 @@ def border_positions(vector: dict[str, Any]) -> list[list[int]]:
 
 
 def over_overlapping_classes(vector: dict[str, Any]) -> float:
-    """Classes as channels that are no label map, straight from their sums."""
+    """Classes as overlapping channels, directly from their sums."""
     prediction, reference = maps_of(vector)
     totals = LabelTotals(
         reference=reference.sum(axis=1),
@@ -346,12 +346,12 @@ def soft_map(kind: str, values: list[Any], classes: int = 0) -> Array:
 
 
 def of_each_class(loss: Callable[..., losses.Scored], pair: Pair, **options: Any) -> list[float]:
-    """What a loss gives for each class as one channel, the background too."""
+    """Loss of each class as a single channel, also of the background."""
     return [loss(probabilities=p, reference=r, **options)[0] for p, r in zip(*pair, strict=True)]
 
 
 def soft_score(vector: dict[str, Any]) -> float:
-    """What `segeval.losses` gives, by the name that the vector has for it."""
+    """Results of `segeval.losses`, by the name in the vector."""
     pair, given = soft_pair(vector), vector["oracle"]["args"]
     options = {ours: given[theirs] for ours, theirs in LOSS_OPTIONS.items() if theirs in given}
     name, loss = vector["metric"], losses.LOSSES.get(vector["metric"])
@@ -372,7 +372,7 @@ LOSS_OPTIONS = {"epsilon": "eps", "sensitivity_weight": "lam"}
 
 
 def soft_ids() -> list[str]:
-    """What `segeval.losses` must give."""
+    """Expected results of `segeval.losses`."""
     elsewhere = waiting().keys() | read_off().keys()
     return [each for each, vector in BY_ID.items() if vector["metric"] in SOFT_METRICS and each not in elsewhere]
 
@@ -382,7 +382,7 @@ def read_off() -> dict[str, Reader]:
 
 
 def run_ids() -> list[str]:
-    """What `segeval.score` must give."""
+    """Expected results of `segeval.score`."""
     elsewhere = waiting().keys() | read_off().keys() | set(soft_ids())
     return [each for each in BY_ID if each not in elsewhere]
 
@@ -398,7 +398,7 @@ def agrees(found: Any, vector: dict[str, Any]) -> bool:
 
 
 def reason_to_wait(vector: dict[str, Any]) -> str | None:
-    """The rule that says whether a vector waits, and for what."""
+    """The rule why a vector is skipped, if any."""
     if vector["id"] in read_off():
         return None
     if vector["oracle"]["fn"] == "faces_assd_2d":
@@ -417,7 +417,7 @@ def reason_to_wait(vector: dict[str, Any]) -> str | None:
 
 
 def by_tool() -> list[tuple[str, str]]:
-    """Every vector that `segeval.score` must give, with each tool that gave it and has a preset."""
+    """All vectors for `segeval.score`, with each tool that has a preset."""
     return [(each, tool) for each in run_ids() for tool in tools_of(BY_ID[each])]
 
 
@@ -442,7 +442,7 @@ def test_a_number_of_probabilities_is_reproduced(vector: str) -> None:
 
 
 @pytest.mark.parametrize("vector", f"{WAITING[CLAMP]} {WAITING[SMOOTHED]}".split())
-def test_a_loss_that_waits_is_another_number(vector: str) -> None:
+def test_a_skipped_loss_has_another_value(vector: str) -> None:
     assert not agrees(soft_score(BY_ID[vector]), BY_ID[vector])
 
 
@@ -453,7 +453,7 @@ def test_a_number_on_request_is_not_that_of_the_preset(vector: str) -> None:
 
 @pytest.mark.parametrize("vector", WAITING[EMPTY_RULE].split())
 @pytest.mark.parametrize("tool", PRESETS)
-def test_a_rule_that_waits_is_in_no_preset(vector: str, tool: str) -> None:
+def test_a_skipped_rule_is_in_no_preset(vector: str, tool: str) -> None:
     if PRESETS[tool].has(metric_of(BY_ID[vector])):
         assert not agrees(scored(BY_ID[vector], compat=tool), BY_ID[vector])
 
@@ -481,7 +481,7 @@ def test_no_vector_is_dropped(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(run) + len(soft) + len(read) + len(wait) == len(VECTORS)
 
 
-def test_what_waits_is_exactly_what_the_rules_say() -> None:
+def test_skipped_vectors_are_those_of_the_rules() -> None:
     by_rule = {each: reason_to_wait(vector) for each, vector in BY_ID.items()}
     assert {each: reason for each, reason in by_rule.items() if reason} == waiting()
 

@@ -1,4 +1,4 @@
-"""What must hold of every registered metric, read off its card, and the language in which metrics are asked for."""
+"""Laws that hold for every registered metric according to its card, and the spelling of metrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ import segeval
 from segeval.errors import UsageError
 from segeval.evidence.comparison import EVIDENCE
 from segeval.evidence.counts import Counts
-from segeval.evidence.probability_sums import ClassSums
+from segeval.evidence.probability_sums import ClassSums, ProbabilityTotals, sum_up
+from segeval.maps.label_map import Grid
+from segeval.maps.probability_map import ProbabilityMap
 from segeval.metrics import METRICS, Direction, Metric, Quantity, find, parse, parse_all
 from segeval.metrics.registry import metric as register
 
@@ -26,7 +28,7 @@ Array = NDArray[Any]
 Rows = dict[tuple[int | str, str], float | None]
 
 ALL_CARDS = list(METRICS.values())
-SYMMETRIC_SOFT = {"soft_dice", "soft_iou", "vnet_dice", "brier"}
+SYMMETRIC_SOFT = {"dl2", "soft_dice", "soft_iou", "vnet_dice", "brier"}
 CARDS = [
     card for card in ALL_CARDS if not card.is_soft
 ]  # those of probability maps: tests/scoring/test_probabilities.py
@@ -36,7 +38,7 @@ LENGTH_PARAMETERS = ("tolerance", "distance")
 
 
 def tokens(scale: float = 1) -> list[str]:
-    """Every metric at its default and some other numbers, those that are lengths scaled."""
+    """All metrics with their default and some other numbers; lengths are scaled."""
     found = []
     for card in CARDS:
         if card.parameter is None:
@@ -61,7 +63,7 @@ class Pair:
         return replace(self, prediction=self.reference, reference=self.prediction)
 
     def scores(self, *, scale: float = 1, **options: Any) -> Rows:
-        """Every row, in the order of `tokens`; the penalty is no property of the image and scales along."""
+        """All rows, in the order of `tokens`; the penalty is scaled too."""
         results = segeval.score(
             prediction=self.prediction,
             reference=self.reference,
@@ -77,7 +79,7 @@ class Pair:
 
 @st.composite
 def pairs(draw: st.DrawFn) -> Pair:
-    """Boxes of three labels over each other, and a prediction that is near them or is not."""
+    """Overlapping boxes of three labels, and a prediction that is similar or unrelated."""
     ndim = draw(st.sampled_from([2, 3, 3]))
     shape = tuple(draw(st.integers(2, 12 if ndim == 2 else 7)) for _ in range(ndim))
     rng = np.random.default_rng(draw(st.integers(0, 2**16)))
@@ -198,7 +200,7 @@ def test_prediction_and_reference_change_places_as_declared(pair: Pair) -> None:
             assert name in NO_MIRROR
 
 
-def test_what_is_not_declared_symmetric_is_not() -> None:
+def test_metrics_that_are_not_declared_symmetric_are_not() -> None:
     reference = np.zeros((8, 12), int)
     reference[1:6, 1:6], reference[2:4, 8:11] = 1, 2
     prediction = np.zeros_like(reference)
@@ -240,7 +242,7 @@ def test_padding_changes_only_what_counts_the_background(pair: Pair, data: st.Da
     assert_same(padded.scores(), pair.scores(), but=DEPENDS_ON_THE_IMAGE)
 
 
-def test_what_counts_the_background_does_change_with_padding() -> None:
+def test_metrics_that_count_the_background_change_with_padding() -> None:
     pair = Pair(
         prediction=np.array([[[1, 1, 1, 0, 0, 0]]]), reference=np.array([[[0, 0, 1, 1, 0, 0]]]), spacing=(1, 2, 3)
     )
@@ -360,14 +362,55 @@ def test_a_card_is_complete(card: Metric) -> None:
     assert card.needs in EVIDENCE
 
 
-def test_scores_of_probabilities_are_as_symmetric_as_they_say() -> None:
-    sums = {"p": 3.0, "r": 4.0, "pr": 2.0, "pp": 2.5, "rr": 3.5, "hit_log": -1.0, "miss_log": -2.0}
-    given = ClassSums(voxels=10, hit_error=0.3, miss_error=0.4, **sums)
-    swapped = {"p": 4.0, "r": 3.0, "pr": 2.0, "pp": 3.5, "rr": 2.5, "hit_log": -2.5, "miss_log": -1.5}
-    changed = ClassSums(voxels=10, hit_error=0.6, miss_error=0.1, **swapped)
-    for card in ALL_CARDS:
-        if card.needs is ClassSums and card.symmetric:
-            assert math.isclose(card.function(given), card.function(changed)), card.name
+@st.composite
+def soft_maps(draw: st.DrawFn) -> tuple[Array, Array]:
+    """Two maps of probabilities, as (class, voxel)."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**16)))
+    classes, voxels = draw(st.integers(2, 4)), draw(st.integers(1, 12))
+    prediction, reference = (rng.dirichlet([draw(st.sampled_from([0.2, 1.0]))] * classes, voxels).T for _ in range(2))
+    if draw(st.booleans()):  # as a label map; with few voxels it lacks a class, or has only one
+        reference = np.eye(classes)[reference.argmax(axis=0)].T
+    return draw(st.sampled_from([prediction, reference, 1 - reference if classes == 2 else prediction])), reference
+
+
+def soft_scores(prediction: Array, reference: Array) -> dict[str, float]:
+    """All scores of a probability map against a soft reference, by metric; scores of one class are for class 1."""
+    grid = Grid(shape=(1, prediction.shape[1]), spacing=(1.0, 1.0))
+    labels = tuple(range(len(prediction)))
+    maps = [ProbabilityMap(values=each, labels=labels, grid=grid, names={}) for each in (prediction, reference)]
+    hard = reference.argmax(axis=0).astype(np.uint8)[None]
+    sums = sum_up(maps[0], reference=hard, soft_reference=maps[1])
+    totals = ProbabilityTotals(
+        classes=tuple(sums.by_label.values()), calibration=sums.calibration, labelled=(True,) * len(labels)
+    )
+    soft = [card for card in ALL_CARDS if card.is_soft]
+    return {card.name: card.function(sums.by_label[1] if card.needs is ClassSums else totals) for card in soft}
+
+
+@settings(max_examples=60, deadline=None)
+@given(maps=soft_maps())
+def test_scores_of_probabilities_stay_within_their_bounds_and_are_symmetric_as_declared(
+    maps: tuple[Array, Array],
+) -> None:
+    found, swapped = soft_scores(*maps), soft_scores(*maps[::-1])
+    for name, value in found.items():
+        low, high = METRICS[name].bounds
+        if math.isnan(value):
+            assert METRICS[name].undefined == "p and r are 0 throughout"
+            assert not maps[0][1].any()
+            assert not maps[1][1].any()
+        else:
+            assert low - 1e-12 <= value <= high + 1e-12, name
+        if METRICS[name].symmetric:
+            same = math.isclose(value, swapped[name], rel_tol=1e-9, abs_tol=1e-12)
+            assert same or (math.isnan(value) and math.isnan(swapped[name])), name
+
+
+def test_scores_of_probabilities_that_are_not_declared_symmetric_are_not() -> None:
+    prediction = np.array([[0.9, 0.6, 0.2, 0.1, 0.5], [0.1, 0.4, 0.8, 0.9, 0.5]])
+    reference = np.array([[0.8, 0.1, 0.7, 0.2, 0.3], [0.2, 0.9, 0.3, 0.8, 0.7]])
+    found, swapped = soft_scores(prediction, reference), soft_scores(reference, prediction)
+    assert {name for name, value in found.items() if math.isclose(value, swapped[name])} == SYMMETRIC_SOFT
     assert {card.name for card in ALL_CARDS if card.is_soft and card.symmetric} == SYMMETRIC_SOFT
 
 
@@ -379,10 +422,10 @@ def test_families_come_in_their_order() -> None:
 
 def test_evidence_that_no_comparison_provides_is_refused_at_once() -> None:
     class Unknown:
-        """Evidence of which no comparison knows."""
+        """Evidence that no comparison provides."""
 
     def of_unknown(evidence: Unknown) -> float:
-        """A number of nothing known."""
+        """A number from unknown evidence."""
         return float(bool(evidence))
 
     card = register(
@@ -427,10 +470,25 @@ def test_a_card_agrees_with_its_quantity(card: Metric) -> None:
 )
 def test_a_distance_is_better_small_and_takes_the_penalty(card: Metric) -> None:
     assert card.better is Direction.LOWER
-    assert card.one_empty == "the penalty"
+    assert card.one_empty is not None
+    assert card.one_empty.startswith("the penalty")
 
 
-def test_names_and_aliases_are_told_apart() -> None:
+@pytest.mark.parametrize("surface", ["voxel", "surfel", "smooth"])
+def test_a_distance_with_one_empty_mask_is_as_its_card_says(surface: Any) -> None:
+    mask = np.zeros((6, 7, 8), int)
+    mask[2:5, 2:5, 2:5] = 1
+    for empty, maps in (("prediction", (mask * 0, mask)), ("reference", (mask, mask * 0))):
+        for card in CARDS:
+            if card.kind.of_surfaces and card.quantity is Quantity.LENGTH:
+                results = segeval.score(
+                    prediction=maps[0], reference=maps[1], metrics=[card.name], surface=surface, penalty=PENALTY
+                )
+                exception = f"undefined if the {empty} is empty" in (card.one_empty or "") and surface != "voxel"
+                assert results.value(card.name, label=1) == (None if exception else PENALTY), (card.name, empty)
+
+
+def test_names_and_aliases_are_distinct() -> None:
     names = [each for card in ALL_CARDS for each in (card.name, *card.aliases)]
     assert len(names) == len(set(names))
     assert all(name == name.lower() and name.isidentifier() for name in names)
@@ -512,7 +570,7 @@ def test_a_token_reads_back_as_itself(number: object, name: str) -> None:
         ("jacard", "did you mean jaccard"),
         ("sensitivty", "did you mean sensitivity"),
         ("zzz", "segeval metrics"),
-        ("", "no metric is called nothing"),
+        ("", "segeval has no metric ''"),
         ("dice@1", "dice takes no number"),
         ("hd@101", "percentile from 0 to 100"),
         ("hd@-1", "percentile from 0 to 100"),
@@ -530,7 +588,7 @@ def test_a_wrong_token_is_refused_with_a_reason(written: str, message: str) -> N
     assert caught.value.exit_code == 2
 
 
-def test_all_wrong_names_are_told_at_once() -> None:
+def test_all_wrong_names_are_reported_at_once() -> None:
     with pytest.raises(UsageError, match=r"dcie.*hd@101.*zzz"):
         parse_all(["dice,dcie", "hd@101", "zzz"])
 
@@ -550,7 +608,7 @@ def test_all_is_every_metric_at_its_default() -> None:
 
 @pytest.mark.parametrize("nothing", [[], [""], [","], [" , "]])
 def test_no_metric_at_all_is_refused(nothing: list[str]) -> None:
-    with pytest.raises(UsageError, match="no metric was asked for"):
+    with pytest.raises(UsageError, match="no metric is selected"):
         parse_all(nothing)
 
 

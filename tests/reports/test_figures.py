@@ -1,4 +1,4 @@
-"""Figures: the same bytes for the same numbers, readable, and nothing of a name is run."""
+"""Figures: the same bytes for the same numbers, readable, and names are never executed."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_another_process_with_other_settings_gives_the_same_bytes(tmp_path: Path
 
 
 def test_isolines_are_labelled_and_axes_named() -> None:
-    """Of a plane from 0.3 to 0.8 the isolines at 0.4, 0.5, 0.6 and 0.7 run through the middle."""
+    """On a plane from 0.3 to 0.8, the isolines at 0.4, 0.5, 0.6 and 0.7 cross the middle."""
     found = texts(heatmap(grid(PLANE), suffix=".svg"))
     for level in ("0.40", "0.50", "0.60", "0.70"):
         assert (
@@ -143,20 +143,26 @@ def test_values_that_are_all_the_same_and_a_gap() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({(y, x): 0.5 for y in "12" for x in ("1", "big")}, "--x takes a factor whose levels are numbers, x has 'big'"),
-        ({(y, "1"): 0.5 for y in "12"}, "--x takes a factor of two levels or more, x has 1"),
-        ({("1", x): 0.5 for x in "12"}, "--y takes a factor of two levels or more, y has 1"),
-        ({(y, x): 0.5 for y in "12" for x in ("0.1", "1e-1", "2")}, "'0.1' and '1e-1' of x are one number; write it"),
-        ({("1", "1"): 0.5, ("2", "2"): 0.6}, "no four neighbouring values of x and y have a median each"),
+        (
+            {(y, x): 0.5 for y in "12" for x in ("1", "big")},
+            "--x needs a factor with numeric levels, but x has the level 'big'",
+        ),
+        ({(y, "1"): 0.5 for y in "12"}, "--x needs a factor with at least two levels, but x has 1"),
+        ({("1", x): 0.5 for x in "12"}, "--y needs a factor with at least two levels, but y has 1"),
+        (
+            {(y, x): 0.5 for y in "12" for x in ("0.1", "1e-1", "2")},
+            "'0.1' and '1e-1' of x are the same number; write it",
+        ),
+        ({("1", "1"): 0.5, ("2", "2"): 0.6}, "there are no four neighbouring medians over x and y"),
     ],
 )
-def test_what_cannot_be_drawn(values: dict[tuple[str, str], float | None], message: str) -> None:
+def test_figures_that_cannot_be_drawn(values: dict[tuple[str, str], float | None], message: str) -> None:
     with pytest.raises(UsageError) as caught:
         heatmap(grid(values), suffix=".svg")
     assert message in str(caught.value)
 
 
-def test_without_matplotlib_the_line_that_installs_it_is_said(
+def test_missing_matplotlib_is_named_with_its_install_command(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)

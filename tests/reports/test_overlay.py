@@ -1,4 +1,4 @@
-"""Overlays drawn: every voxel in its colour at its place, small, the same each time, and from the command line."""
+"""Overlays: each voxel has its colour and place; files are small and reproducible; also from the command line."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def pixels_of(rows: Mapping[str, Sequence[Slice]], row: str, number: int) -> dic
 
 
 def colors(rows: Mapping[str, Sequence[Slice]], row: str, number: int) -> NDArray[np.uint8]:
-    """The commonest colour within each voxel of a slice in the PNG; axes (rows, columns, colour)."""
+    """The most common colour of each voxel of a slice in the PNG; axes (rows, columns, colour)."""
     found = np.zeros((*rows[row][number].prediction.shape, 3), np.uint8)
     for place, inside in pixels_of(rows, row, number).items():
         values, counts = np.unique(inside, axis=0, return_counts=True)
@@ -71,7 +71,7 @@ def colors(rows: Mapping[str, Sequence[Slice]], row: str, number: int) -> NDArra
 
 @pytest.mark.slow
 def test_every_voxel_has_its_color_at_its_place() -> None:
-    """A picture worked by hand: letters are what each pixel is."""
+    """A picture worked by hand; a letter is the kind of each pixel."""
     letters = ["wwwwwwww", "wrrrmwww", "wrrrmwfw", "wrwwwwfw", "wrwwwwww", "wwwiiwww"]
     looks = {"w": WHITE, "r": RIGHT, "f": FALSE, "m": MISSED, "i": IGNORED}
     grid = np.array([list(row) for row in letters])
@@ -92,7 +92,7 @@ def test_every_voxel_has_its_color_at_its_place() -> None:
 
 
 @pytest.mark.slow
-def test_the_image_is_beneath() -> None:
+def test_the_image_is_behind_the_masks() -> None:
     """Grey 200 of 31 equal steps is 197; over it lie 0.65 of (230, 159, 0), or 0.35 of (0, 158, 115)."""
     image = np.full((5, 6), 200, np.uint8)
     image[4] = 0
@@ -185,7 +185,7 @@ def test_the_same_slices_give_the_same_bytes(suffix: str, tmp_path: Path) -> Non
     assert not re.search(rb"20[23]\d-\d\d-\d\d|CreationDate", first)
 
 
-def test_what_is_false_differs_in_line_and_hatch_and_is_said_in_words(tmp_path: Path) -> None:
+def test_false_voxels_differ_in_line_and_hatch_and_have_a_legend(tmp_path: Path) -> None:
     prediction, reference = volumes()
     prediction[21, 10, 10] = 1
     case = Case(name="a", prediction=str(save(tmp_path / "p.nii", prediction)),
@@ -218,7 +218,7 @@ def test_a_large_picture_is_drawn_as_finely_as_print_can_show_it() -> None:
 
 
 def test_outlines_run_along_the_edges_of_voxels() -> None:
-    """A ring has an outline and a hole; two pixels that touch at a corner are closed lines both."""
+    """A ring has an outline and a hole; two pixels that touch at a corner have separate outlines."""
     ring = np.ones((3, 3), bool)
     ring[1, 1] = False
     outer, hole = outlines(ring)
@@ -236,7 +236,7 @@ def area(loop: list[tuple[int, int]]) -> float:
 
 
 def absolute(data: str) -> list[tuple[str, float, float]]:
-    """The commands of a path, each with the point that it leads to."""
+    """Commands of a path, each with its end point."""
     found: list[tuple[str, float, float]] = []
     x = y = 0.0
     for command, rest in re.findall(r"([MLlhvz])([^MLlhvz]*)", data):
@@ -298,14 +298,14 @@ def test_plot_overlay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert b"r, liver" in (tmp_path / "f.svg").read_bytes()
 
 
-def test_rows_are_called_like_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_have_the_names_of_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [scored(tmp_path, name) for name in ("method_a.json", "method_b.json")]
     assert call(capsys, "plot", "overlay", *paths, "--label", 1, "-o", tmp_path / "f.svg").code == 0
     texts = (tmp_path / "f.svg").read_text()
     assert texts.index(">method_a<") < texts.index(">method_b<")
 
 
-def test_what_plot_overlay_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_arguments_that_plot_overlay_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = scored(tmp_path, "a.json")
     figure = tmp_path / "f.svg"
 
@@ -371,7 +371,7 @@ def test_an_image_is_found_by_the_name_of_the_case(tmp_path: Path, capsys: pytes
     Image.fromarray(photo[:10]).save(images / "r.png")
     answer = call(capsys, *words)
     assert answer.code == 3
-    assert "r.png: does not lie where" in answer.cause
+    assert "r.png: the image is not on the grid of" in answer.cause
     assert "shapes differ: image 30 x 10, reference 30 x 20 voxels" in answer.cause
 
 
@@ -385,7 +385,7 @@ DEFICIENCIES = {
 
 
 def lab(color: tuple[int, int, int], deficiency: Any) -> NDArray[np.float64]:
-    """CIE L*a*b* (D65) of an sRGB colour as it is seen."""
+    """CIE L*a*b* (D65) of an sRGB colour."""
     srgb = np.array(color) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(np.array(deficiency) @ linear, 0, 1)
@@ -396,8 +396,8 @@ def lab(color: tuple[int, int, int], deficiency: Any) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("kind", DEFICIENCIES)
-def test_colour_blind_readers_tell_the_colours_apart(kind: str) -> None:
-    """A difference of 2.3 is just noticeable; these are more than six times that apart, lines and hatches aside."""
+def test_colours_are_distinct_for_colour_blind_readers(kind: str) -> None:
+    """A difference of 2.3 is just noticeable; these colours differ more than six times as much."""
     for colors_together in ((WHITE, RIGHT, FALSE, MISSED), COLORS):
         seen = [lab(color, DEFICIENCIES[kind]) for color in colors_together]
         distances = [np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]]

@@ -1,4 +1,4 @@
-"""The HTML page: complete, safe whatever things are called, the same bytes each time."""
+"""The HTML page: complete, safe with any names, the same bytes each time."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ PAGES: dict[str, Callable[[], Results]] = {
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_sound(name: str) -> None:
-    """Whatever it is of: elements are closed, links lead somewhere, one script and one style sheet are allowed."""
+    """Any page: elements are closed, links have targets, only one script and one style sheet are allowed."""
     html, page = known(name)
     assert html.startswith("<!DOCTYPE html>\n")
     elements = every(page)
@@ -175,7 +175,7 @@ def test_a_page_is_sound(name: str) -> None:
 
 
 def element_references(elements: list[Element]) -> list[str]:
-    """What url(#...) in attributes refers to."""
+    """Targets of url(#...) in attributes."""
     return [
         name for each in elements for text in each.attributes.values() for name in re.findall(r"url\(#(.*?)\)", text)
     ]
@@ -226,7 +226,7 @@ def test_of_too_many_rows_the_worst_of_every_metric_are_shown(monkeypatch: pytes
     html, page = page_of(results, overlays=False)
     found = rows_of_scores(page)
     assert len(found) == 1000
-    assert "The 1,000 worst rows of 1,101, by any metric" in html
+    assert "The worst 1,000 of 1,101 rows, by any metric" in html
     assert "failed: it is cut short" in found[-1].text
     shown = {(row.children[0].text, row.children[1].text) for row in found}
     for metric in METRICS:
@@ -266,7 +266,7 @@ def test_a_case_is_among_the_worst_once_with_its_worst_label() -> None:
     assert len({name for name, _, _ in found}) == 5
 
 
-def test_what_is_over_all_labels_is_no_worst_label() -> None:
+def test_metrics_over_all_labels_have_no_worst_label() -> None:
     heads = [head.text for head in known("probabilities")[1].all("thead")[-1].all("th")]
     assert heads == ["case", "label", "dice ↑", "soft_dice ↑", "ece ↓", "note"]
     (worst,) = [each for each in known("probabilities")[1].all("div") if each.attributes.get("class") == "worst"]
@@ -323,14 +323,14 @@ def test_the_command_shows_as_many_as_the_library() -> None:
     assert option.default == WORST
 
 
-def test_a_page_says_what_it_has_no_room_for() -> None:
+def test_a_page_notes_what_it_leaves_out() -> None:
     page = known("many metrics")[1]
     panels = [each for each in page.all("section") if each.attributes.get("class") == "panel"]
     assert [bool(panel.all("svg")) for panel in panels] == [True] * MOST_DRAWN + [False] + [True]
-    assert "figures: of the first 8 metrics; segeval plot draws the others" in page.text
+    assert "only the first 8 metrics have figures; draw others with segeval plot" in page.text
     (overlays,) = [each for each in page.all("div") if each.attributes.get("class") == "overlays"]
     assert len(overlays.all("figure")) == MOST_OVERLAYS
-    assert re.search(r"not drawn: \d+ more, since a page has 24 overlays", page.text)
+    assert re.search(r"not drawn: \d+ more, as a page has at most 24 overlays", page.text)
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_a_page_says_what_it_has_no_room_for() -> None:
         (["-o", "report.html", "--images", "r.json"], "r.json: there is no such folder of scans"),
     ],
 )
-def test_what_cannot_be_written(
+def test_files_that_cannot_be_written(
     words: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "r.json").write_text("".join(to_json(nothing_scored())), "utf-8")
@@ -365,7 +365,7 @@ def test_a_scored_file_is_not_overwritten(tmp_path: Path, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(("module", "package"), [("jinja2", "Jinja2"), ("matplotlib", "matplotlib")])
-def test_without_a_package_the_line_that_installs_it_is_said(
+def test_a_missing_package_is_named_with_its_install_command(
     module: str,
     package: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -420,7 +420,7 @@ def test_a_drawing_has_no_style_and_its_own_names() -> None:
 
 
 def test_the_worst_cases_are_drawn_on_scans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of three cases one has a scan, one has none, and the file of one is gone: the page says so of each."""
+    """Of three cases one has a scan, one has no scan, and one has no file any more: the page mentions each."""
     for side in ("p", "r", "scans"):
         (tmp_path / side).mkdir()
     random = np.random.default_rng(5)
@@ -439,14 +439,14 @@ def test_the_worst_cases_are_drawn_on_scans(tmp_path: Path, capsys: pytest.Captu
     greys = [sum(len(image.attributes["href"]) for image in figure.all("image")) for figure in figures]
     assert greys[0] > 2 * greys[1]  # noise takes more room than a mask
     assert "only in the prediction" in figures[0].all("desc")[0].text
-    assert f"not drawn: 1 of c, {tmp_path}/p/c.nii: no such file" in page.text
-    assert f"drawn without a scan, since none in {tmp_path}/scans is called like it: b" in page.text
+    assert f"not drawn: 1 of c: {tmp_path}/p/c.nii: no such file" in page.text
+    assert f"drawn without a scan, as {tmp_path}/scans has no scan of this name: b" in page.text
 
 
-def test_results_that_were_taken_elsewhere_are_drawn_beside_the_data(
+def test_moved_results_are_drawn_next_to_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the cases were scored, beside the data, and nowhere: with the hint once, whatever the number of cases."""
+    """In the folder of the run, next to the data, and elsewhere; there the hint is printed once."""
     for folder in ("elsewhere", "p", "r"):
         (tmp_path / folder).mkdir()
     monkeypatch.chdir(tmp_path)
@@ -455,7 +455,7 @@ def test_results_that_were_taken_elsewhere_are_drawn_beside_the_data(
         save(tmp_path / f"r/{name}.nii", box((9, 9, 9), at=3))
     assert call(capsys, "batch", "p", "r", "-q", "-m", "dice", "-o", "r.json").code == 0
     shutil.copy("r.json", "elsewhere/r.json")
-    hint = "paths are relative to where the cases were scored"
+    hint = "paths are relative to the folder in which the cases were scored"
 
     def drawn(results: str) -> tuple[int, str]:
         assert call(capsys, "report", results, "-o", tmp_path / "r.html").code == 0
@@ -468,7 +468,7 @@ def test_results_that_were_taken_elsewhere_are_drawn_beside_the_data(
     assert hint not in drawn("../r.json")[1]
     count, text = drawn("r.json")
     assert (count, text.count(hint)) == (0, 1)
-    assert "not drawn: 1 of a, p/a.nii: no such file" in text
+    assert "not drawn: 1 of a: p/a.nii: no such file" in text
     words = ["--case", "a", "--label", "1", "-o", tmp_path / "f.svg"]
     answer = call(capsys, "plot", "overlay", "r.json", *words)
     assert answer.code == 3
@@ -482,7 +482,7 @@ def test_results_that_were_taken_elsewhere_are_drawn_beside_the_data(
     assert "this is an input of the run" in answer.cause
 
 
-def test_of_a_single_case_every_row_is_shown_and_no_note_denies_it() -> None:
+def test_a_single_case_shows_all_rows_without_a_note_about_hidden_ones() -> None:
     results = score_files(*case(1), metrics="dice", labels={number: f"organ {number}" for number in range(1, 40)})
     page = page_of(results)[1]
     assert len(rows_of_scores(page)) == 39
@@ -507,7 +507,7 @@ def test_files_that_have_changed_are_not_drawn(tmp_path: Path, capsys: pytest.Ca
     save(prediction, box((9, 9, 9), at=1))
     assert call(capsys, "report", tmp_path / "r.json", "-o", tmp_path / "r.html").code == 0
     page = taken_apart((tmp_path / "r.html").read_text("utf-8"))
-    assert "not drawn: 1 of r," in page.text
+    assert "not drawn: 1 of r:" in page.text
     assert not [each for each in page.all("figure") if "id" in each.attributes]
 
 

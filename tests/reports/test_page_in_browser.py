@@ -1,4 +1,4 @@
-"""The HTML page as a reader has it: opened in Chromium, sorted, filtered, on a phone, in the dark, without JavaScript.
+"""The HTML page in Chromium: sorting, filtering, small screens, dark mode, without JavaScript.
 
 Chromium is Debian's (`apt-get install chromium`); it is driven by Playwright, and axe-core looks for barriers.
 """
@@ -81,7 +81,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Opened:
-    """A page that is open, with all that it asked for and complained of."""
+    """A page that is open, with its requests and errors."""
 
     def __init__(self, browser: Browser, path: Path, *, fragment: str = "", **options: Any) -> None:
         self.context = browser.new_context(**options)
@@ -110,7 +110,7 @@ class Opened:
         self.context.close()
 
     def column(self, title: str) -> list[str]:
-        """The values of a column, of the rows that are shown; an empty text where there is none."""
+        """Values of a column in the visible rows; an empty text without a value."""
         found: list[str] = self.page.evaluate(
             """(title) => {
               const table = document.getElementById("all");
@@ -122,7 +122,7 @@ class Opened:
         return found
 
     def cases(self) -> list[str]:
-        """The cases of the rows that are shown."""
+        """Cases of the visible rows."""
         found: list[str] = self.page.eval_on_selector_all(
             "#all tbody th", "cells => cells.map(cell => cell.textContent)"
         )
@@ -134,7 +134,7 @@ class Opened:
 
 
 def in_order(values: list[str], *, descending: bool) -> bool:
-    """Whether values are sorted, and what has none comes last."""
+    """Whether values are sorted, with missing values last."""
     there = [float(value) for value in values if value]
     if values[len(there) :] != [""] * (len(values) - len(there)):
         return False
@@ -143,9 +143,7 @@ def in_order(values: list[str], *, descending: bool) -> bool:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_page_asks_for_nothing_and_complains_of_nothing(
-    browser: Browser, samples: Path, width: int, scheme: str
-) -> None:
+def test_a_page_makes_no_requests_and_has_no_errors(browser: Browser, samples: Path, width: int, scheme: str) -> None:
     with Opened(browser, samples, viewport={"width": width, "height": 900}, color_scheme=scheme) as opened:
         opened.page.wait_for_load_state("networkidle")
         assert opened.requests == []
@@ -181,10 +179,10 @@ def test_axe_finds_no_barrier(
 def test_columns_sort_by_mouse(browser: Browser, samples: Path) -> None:
     with Opened(browser, samples) as opened:
         before = opened.cases()
-        for descending, said in ((False, "ascending"), (True, "descending")):
+        for descending, order in ((False, "ascending"), (True, "descending")):
             opened.button("dice").click()
             assert opened.page.locator("#all th[aria-sort]").count() == 1
-            assert opened.page.locator("#all th[aria-sort]").get_attribute("aria-sort") == said
+            assert opened.page.locator("#all th[aria-sort]").get_attribute("aria-sort") == order
             values = opened.column("dice")
             assert "" in values
             assert in_order(values, descending=descending)
@@ -280,7 +278,7 @@ def test_without_javascript_all_is_there(browser: Browser, samples: Path) -> Non
         assert not opened.page.locator("#filters").is_visible()
 
 
-def test_what_things_are_called_is_never_run(browser: Browser, folder: Path) -> None:
+def test_names_are_never_executed(browser: Browser, folder: Path) -> None:
     with Opened(browser, write(folder / "hostile.html", hostile(), title=LABEL)) as opened:
         opened.page.wait_for_load_state("networkidle")
         opened.button("dice").click()
@@ -292,7 +290,7 @@ def test_what_things_are_called_is_never_run(browser: Browser, folder: Path) -> 
 
 
 @pytest.mark.parametrize("width", [1440, 768, 390])
-def test_scores_are_read_beside_a_long_name(browser: Browser, folder: Path, width: int) -> None:
+def test_scores_are_readable_next_to_a_long_name(browser: Browser, folder: Path, width: int) -> None:
     names = {"case_00000": "n" * 300, "case_00001": "a name of words " * 18}
     results = large(2, labels=2)
     cases = tuple(replace(each, case=names[each.case]) for each in results.cases)
@@ -324,7 +322,7 @@ def test_scores_are_read_beside_a_long_name(browser: Browser, folder: Path, widt
         assert [inside for _, _, inside in found] == [True] * 4
 
 
-def test_what_has_no_score_stands_like_a_number(browser: Browser, folder: Path) -> None:
+def test_missing_scores_are_aligned_like_numbers(browser: Browser, folder: Path) -> None:
     with Opened(browser, write(folder / "undefined.html", awkward_batch())) as opened:
         found = opened.page.evaluate(
             """() => [...document.querySelectorAll("#all tbody tr")].flatMap((row) =>
@@ -340,7 +338,7 @@ def test_what_has_no_score_stands_like_a_number(browser: Browser, folder: Path) 
 
 
 def test_paper_has_more_rows_and_every_setting(browser: Browser, folder: Path) -> None:
-    """Printed in earnest once, with few rows; else the page is told so, since Chromium takes seconds for many rows."""
+    """Really printed once, with few rows; else the page only gets the event, as Chromium is slow with many rows."""
     path = write(folder / "printed.html", large(250), overlays=False)
     seen = """() => [document.querySelectorAll("#all tbody tr").length, document.querySelector("details").open,
                      document.getElementById("more").firstChild.data]"""
@@ -365,8 +363,8 @@ def test_paper_has_more_rows_and_every_setting(browser: Browser, folder: Path) -
         assert opened.page.locator("details dl").is_visible()
 
 
-def test_the_policy_holds(browser: Browser, samples: Path) -> None:
-    """Were a name to break out all the same: no script of it runs, no style applies, nothing is fetched."""
+def test_the_security_policy_is_enforced(browser: Browser, samples: Path) -> None:
+    """Even if a name were not escaped: no script runs, no style applies, nothing is fetched."""
     with Opened(browser, samples) as opened:
         opened.page.evaluate(
             """() => {

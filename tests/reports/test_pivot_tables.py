@@ -1,4 +1,4 @@
-"""The table of a paper in every format.
+"""The table of `segeval table` in every format.
 
 ``SEGEVAL_UPDATE_GOLDEN=1 pytest tests/reports/test_pivot_tables.py`` writes the golden files anew; they are read in
 the diff.
@@ -41,7 +41,7 @@ def printed(found: Pivot, *, best: str = "row", color: bool = False, width: int 
 
 
 def hostile() -> Pivot:
-    """Levels that a careless report would run, render or cut; also a metric that is better low, and a gap."""
+    """Levels that a careless report would execute, render or cut; also a lower-is-better metric, and a missing cell."""
     cases = [record(name) for name in HOSTILE]
     scores = [score(name, 0.5 - place, metric="hd@95", unit="mm") for place, name in enumerate(HOSTILE)]
     metadata = {name: {"site[0]": name, "=arm": HOSTILE[place % 2], "top": "t_1"} for place, name in enumerate(HOSTILE)}
@@ -82,7 +82,7 @@ def test_cells_are_median_and_interquartile_range() -> None:
 
 @pytest.mark.parametrize("best", BEST)
 def test_the_best_cells(best: str) -> None:
-    """By hand: medians 0.3 and 0.5 in the first row, 0.5001, which prints alike, and 0.4 in the second."""
+    """By hand: medians 0.3 and 0.5 in the first row, 0.5001, which is printed as 0.5, and 0.4 in the second."""
     values = {"a": 0.3, "b": 0.5, "c": 0.5001, "d": 0.4}
     places = {"a": ("1", "x"), "b": ("1", "y"), "c": ("2", "x"), "d": ("2", "y")}
     metadata = {case: {"row": row, "column": column} for case, (row, column) in places.items()}
@@ -134,7 +134,7 @@ def test_a_table_at_80_columns_is_continued_below() -> None:
     assert sum(line.startswith("patch") for line in lines) == 2
 
 
-def test_what_is_missing_is_said_in_every_text() -> None:
+def test_missing_values_are_noted_in_every_format() -> None:
     for text in (printed(of_paper()), RENDERED["pivot.md"](), RENDERED["pivot.tex"]()):
         for words in (
             "values in a cell",
@@ -210,21 +210,21 @@ def test_negative_numbers_in_latex_have_a_minus() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{med}", "--cell has no field 'med'; there are median, iqr, q1, q3, mean, sd, n, n_left_out, min, max"),
-        ("{n_missing}", "--cell has no field 'n_missing'; n_left_out counts undefined values, absent labels and cases"),
-        ("{}", "--cell has no field ''; there are"),
+        ("{med}", "--cell has no field 'med'; the fields are median, iqr, q1, q3, mean, sd, n, n_left_out, min, max"),
+        ("{n_missing}", "--cell has no field 'n_missing'; use n_left_out, which counts undefined values"),
+        ("{}", "--cell has no field ''; the fields are"),
         ("{0}", "--cell has no field '0'"),
         ("{median.__class__}", "--cell has no field 'median.__class__'"),
         ("{median[0]}", "--cell has no field 'median[0]'"),
-        ("{median!r}", "--cell takes no conversion, found !r"),
-        ("{median:{n}}", "--cell median takes no format '{n}'; such as {median:.2f}"),
-        ("{median:.2q}", "--cell median takes no format '.2q'"),
-        ("{median:d}", "--cell median takes no format 'd'"),
-        ("{median:999999999}", "--cell median takes no format '999999999'"),
-        ("{n:s}", "--cell n takes no format 's'; such as {n}"),
+        ("{median!r}", "--cell does not support conversions, found !r"),
+        ("{median:{n}}", "--cell median cannot have the format '{n}'; write {median:.2f}"),
+        ("{median:.2q}", "--cell median cannot have the format '.2q'"),
+        ("{median:d}", "--cell median cannot have the format 'd'"),
+        ("{median:999999999}", "--cell median cannot have the format '999999999'"),
+        ("{n:s}", "--cell n cannot have the format 's'; write {n}"),
         ("{median", "--cell '{median': expected '}' before end of string"),
-        ("nothing", "--cell has no field in braces, found 'nothing'"),
-        ("{{n}}", "--cell has no field in braces"),
+        ("nothing", "--cell needs a field in braces, found 'nothing'"),
+        ("{{n}}", "--cell needs a field in braces"),
     ],
 )
 def test_a_template_that_cannot_be_is_refused(text: str, message: str) -> None:
@@ -240,10 +240,10 @@ def test_a_template_has_every_field() -> None:
     assert entry.text == "0.5 0.0 0.5 0.5 50.0% – 001 1 0.5 +5.00e-01 {}"  # noqa: RUF001
 
 
-def test_files_of_different_conventions_say_so() -> None:
+def test_files_with_different_conventions_are_noted() -> None:
     files = {"one.json": of_values(a=0.5), "two.json": results_of([record("a")], [score("a", 0.7)], signature="other")}
     text = printed(pivot(files, rows=["file"], columns=["metric"]))
-    assert "the files rest on different conventions:\none: segeval 0.1.0" in text
+    assert "the files have different conventions:\none: segeval 0.1.0" in text
     assert text.endswith("\ntwo: other\n")
 
 
@@ -251,6 +251,6 @@ def test_a_cell_without_cases_is_a_dash_that_is_counted() -> None:
     metadata = {"a": {"x": "1", "y": "1"}, "b": {"x": "2", "y": "2"}, "c": {"x": "2", "y": "1"}}
     found = pivot({"r.json": of_values(a=0.5, b=0.5, c=None)}, rows=["x"], columns=["y"], metadata=metadata)
     text = printed(found)
-    assert "– no case: 1 cell" in text  # noqa: RUF001
-    assert "– no value: 1 cell" in text  # noqa: RUF001
+    assert "– 1 cell without a case" in text  # noqa: RUF001
+    assert "– 1 cell without a value" in text  # noqa: RUF001
     assert "n: 0 to 1 values in a cell" in text

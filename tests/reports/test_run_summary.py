@@ -130,15 +130,27 @@ def test_groups_keep_what_was_not_scored() -> None:
     (table,) = run_summary(three_of_five(), Alphabet()).groups
     rows = {row["site"]: row for row in rows_of(table)}
     assert (rows["X"]["cases"], rows["X"]["dice ↑"]) == ("1", "(1) 1.0000")
-    assert (rows["Y"]["cases"], rows["Y"]["dice ↑"], rows["Y"]["not scored"]) == ("2/3", "0.1250", "1 failed")
-    assert (rows["Z"]["cases"], rows["Z"]["dice ↑"], rows["Z"]["not scored"]) == ("0/1", DASH, "1 without prediction")
+    assert (rows["Y"]["cases"], rows["Y"]["dice ↑"], rows["Y"]["notes"]) == (
+        "2/3",
+        "0.1250",
+        "not in n: 1 failed; 1 missed, 1 false alarm",
+    )
+    assert (rows["Z"]["cases"], rows["Z"]["dice ↑"], rows["Z"]["notes"]) == (
+        "0/1",
+        DASH,
+        "not in n: 1 without prediction",
+    )
     assert table.notes == ("(1) 1.0000: a mean over 1 label, not over all 2",)
 
 
 def test_groups_of_a_single_label_have_its_own_n() -> None:
     (table,) = run_summary(three_of_five(only=[1]), Alphabet()).groups
     rows = {row["site"]: row for row in rows_of(table)}
-    assert (rows["Y"]["n"], rows["Y"]["dice ↑"], rows["Y"]["missed / false alarms"]) == ("2/3", "0.2500", "1 missed")
+    assert (rows["Y"]["n"], rows["Y"]["dice ↑"], rows["Y"]["notes"]) == (
+        "2/3",
+        "0.2500",
+        "not in n: 1 failed; 1 missed",
+    )
     assert (rows["Z"]["n"], rows["Z"]["dice ↑"]) == ("0/1", DASH)
 
 

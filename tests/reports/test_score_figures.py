@@ -1,4 +1,4 @@
-"""Boxes, sizes, agreement and cumulative curves: what is drawn is read back from the picture and held to the numbers.
+"""Boxes, sizes, agreement and cumulative curves: drawn values are read from the picture and compared with the numbers.
 
 A picture is read by the ticks of its axes, so that nothing of the package stands between a value and its place.
 """
@@ -55,7 +55,7 @@ NUMBER = r"-?\d+(?:\.\d+)?"
 
 @dataclass
 class Picture:
-    """An SVG with one pair of axes, in terms of these."""
+    """An SVG with one pair of axes, in the coordinates of these."""
 
     svg: bytes
     log: bool = False
@@ -71,7 +71,7 @@ class Picture:
         return [each for each in self.root.iter(f"{SVG}g") if each.get("id", "").startswith(name)]
 
     def _scale(self, axis: str) -> Callable[[float], float]:
-        """From a place to a value, by the first and the last tick that have a number."""
+        """Convert a position to a value, by the first and the last tick with a number."""
         ticks = []
         for group in self.groups(f"{axis}tick_"):
             mark, text = next(group.iter(f"{SVG}use"), None), next(group.iter(f"{SVG}text"), None)
@@ -89,7 +89,7 @@ class Picture:
         return value_at
 
     def points(self) -> list[tuple[float, float]]:
-        """Of markers, not of ticks."""
+        """Positions of markers, without ticks."""
         ticks = {id(use) for axis in "xy" for group in self.groups(f"{axis}tick_") for use in group.iter(f"{SVG}use")}
         legend = {id(use) for group in self.groups("legend") for use in group.iter(f"{SVG}use")}
         return [
@@ -99,7 +99,7 @@ class Picture:
         ]
 
     def paths(self, style: str) -> list[list[tuple[float, float]]]:
-        """The corners of each line whose style has that in it."""
+        """Corners of each line whose style contains a text."""
         found = []
         for path in self.root.iter(f"{SVG}path"):
             if style in path.get("style", ""):
@@ -109,7 +109,7 @@ class Picture:
 
 
 def many(cases: int, labels: int, *, seed: int = 0) -> Results:
-    """Organs of all sizes, of which some are missed, some false alarms, and some in neither map."""
+    """Organs of all sizes; some are missed, some false alarms, and some absent."""
     random = np.random.default_rng(seed)
     records, scores, counts = [], [], []
     for place in range(cases):
@@ -134,8 +134,8 @@ def many(cases: int, labels: int, *, seed: int = 0) -> Results:
     return replace(results_of(records, scores), counts=CaseCounts(counts))
 
 
-def said(svg: bytes) -> str:
-    """All its texts on one line."""
+def text_of(svg: bytes) -> str:
+    """All texts of a figure on one line."""
     return " ".join(Picture(svg).texts())
 
 
@@ -161,7 +161,7 @@ def test_boxes_have_the_quartiles_of_the_summary() -> None:
     assert len(picture.points()) == sum(row.n for row in rows)
 
 
-def test_points_stand_at_the_size_in_the_reference() -> None:
+def test_points_are_at_the_size_in_the_reference() -> None:
     """Of 2 mm³ a voxel: 10 with Dice 8/12, 100 with 1, 1000 with 800/1000."""
     results = sized((4, 3, 1), (50, 0, 0), (400, 100, 100))
     picture = Picture(volume({"r": results}, metric="dice", suffix=".svg"), log=True)
@@ -176,8 +176,8 @@ def test_an_empty_reference_is_at_the_left_edge_and_counted() -> None:
     assert len(picture.points()) == 4
     left = [(x, y) for x, y in picture.points() if x < 9.9]
     assert [round(y, 4) for _, y in left] == [0.0]
-    words = said(svg)
-    assert "1 missed (prediction empty); + 1 false alarm (reference empty)" in words
+    words = text_of(svg)
+    assert "1 missed (only in the reference); + 1 false alarm (only in the prediction)" in words
     assert "at the left edge: 1 with an empty reference" in words
     assert "not drawn: 1 undefined" in words
 
@@ -199,10 +199,10 @@ def test_limits_of_agreement() -> None:
     lines = [path[0][1] for path in picture.paths("stroke-width: 0.8") if len(path) == 2]
     bias, spread = 2.0, 1.96 * math.sqrt((4 + 16 + 4) / 2)
     assert lines == pytest.approx([bias, bias - spread, bias + spread], abs=0.02)
-    assert f"+2 ± {spread:.3g}" in said(picture.svg)
+    assert f"+2 ± {spread:.3g}" in text_of(picture.svg)
 
 
-def test_shares_of_cases_at_least_so_good() -> None:
+def test_shares_of_cases_at_least_as_good() -> None:
     higher = Picture(cumulative({"r": of_values(a=0.25, b=0.5, c=0.5, d=1.0)}, metric="dice", suffix=".svg"))
     (line,) = [path for path in higher.paths("stroke-width: 1.1") if len(path) > 2]
     assert [(round(x, 3), round(y, 3)) for x, y in line[1:-1]] == [
@@ -215,7 +215,7 @@ def test_shares_of_cases_at_least_so_good() -> None:
     svg = cumulative({"r": results}, metric="hd", suffix=".svg")
     (line,) = [path for path in Picture(svg).paths("stroke-width: 1.1") if len(path) > 2]
     assert [round(y, 3) for _, y in line] == [0, 0, 0.25, 0.25, 0.5, 0.5, 0.75, 0.75]
-    assert {"share of cases ≤ x", "hd ↓, mm", "never reached: 1 infinite"} <= set(Picture(svg).texts())
+    assert {"share of cases ≤ x", "hd ↓, mm", "not reached: 1 infinite"} <= set(Picture(svg).texts())
 
 
 def test_a_long_curve_keeps_shares_that_are_exact() -> None:
@@ -235,19 +235,19 @@ def test_lengths_of_penalties_do_not_stretch_the_axis() -> None:
     assert places[:3] == pytest.approx([1, 2, 3], abs=1e-3)
     assert len(places) == 5
     assert max(places) < 3.2
-    assert "1 missed (prediction empty), at the edge; ▷ 1 infinite, at the edge" in said(svg)
-    assert "beyond the edge: 1 with a penalty" in said(cumulative({"r": results}, metric="hd", suffix=".svg"))
+    assert "1 missed (only in the reference), at the edge; ▷ 1 infinite, at the edge" in text_of(svg)
+    assert "outside the axis: 1 with a penalty" in text_of(cumulative({"r": results}, metric="hd", suffix=".svg"))
 
 
 @EVERY
-def test_what_was_not_scored_is_counted_by_run(kind: str) -> None:
+def test_unscored_cases_are_counted_by_run(kind: str) -> None:
     lost = [replace(each, case=f"x{each.case}", status="failed") for each in sized((4, 3, 1), (5, 1, 1)).cases]
     first, second = sized((4, 3, 1), (0, 0, 0)), sized((4, 3, 1))
     second = replace(second, cases=(*second.cases, *lost, replace(lost[0], case="y", status="missing")))
-    words = said(FIGURES[kind]({"one": first, "two": second}, suffix=".svg"))
+    words = text_of(FIGURES[kind]({"one": first, "two": second}, suffix=".svg"))
     assert "two: 2 cases failed, 1 case missing" in words
-    assert ("1 absent in both maps" if kind == "bland-altman" else "1 undefined") in words
-    assert "not drawn: 2 cases failed, 1 case missing" in said(FIGURES[kind]({"two": second}, suffix=".svg"))
+    assert ("1 absent (in neither map)" if kind == "bland-altman" else "1 undefined") in words
+    assert "not drawn: 2 cases failed, 1 case missing" in text_of(FIGURES[kind]({"two": second}, suffix=".svg"))
 
 
 @pytest.mark.slow
@@ -258,7 +258,7 @@ def test_any_number_of_labels_and_runs_fits_a_page(kind: str, cases: int, labels
     drawn = FIGURES[kind](files, suffix=".svg")
     height = float(re.findall(rb'height="([\d.]+)pt"', drawn)[0]) / 72
     assert height < 9.5
-    which = re.findall(rf"\b(\d+) of {labels} labels|other (\d+)|{labels} labels (together)", said(drawn))
+    which = re.findall(rf"\b(\d+) of {labels} labels|other (\d+)|{labels} labels (in one colour)", text_of(drawn))
     assert bool(which) is (labels > 12)
 
 
@@ -277,13 +277,13 @@ def test_points_that_are_pixels_are_few_elements() -> None:
 
 
 def test_the_labels_that_are_shown_are_the_worst() -> None:
-    """Of 60 labels with the Dice 0.01 to 0.60 those with the least are drawn."""
+    """Of 60 labels with Dice from 0.01 to 0.60, those with the lowest are drawn."""
     rows = [score("a", label / 100, label=label, name=f"organ {label}") for label in range(1, 61)]
     svg = box({"r": results_of([record("a")], rows)}, metric="dice", suffix=".svg")
     names = [text for text in Picture(svg).texts() if text.startswith("organ")]
     assert 10 < len(names) < 60
     assert names == [f"organ {label}" for label in range(1, len(names) + 1)]
-    assert f"{len(names)} of 60 labels: those with the worst medians" in said(svg)
+    assert f"{len(names)} of 60 labels, with the worst medians" in text_of(svg)
 
 
 @pytest.mark.slow
@@ -394,7 +394,7 @@ def test_texts_are_within_the_figure_and_none_is_on_another(kind: str, width: st
     assert on_another == []
 
 
-def test_names_that_read_the_same_when_short_are_told_apart() -> None:
+def test_equal_short_names_are_distinguished() -> None:
     rows = [score("a", 0.5, label=label, name=f"{'x' * 30}{label}{'y' * 30}") for label in (1, 2)]
     texts = Picture(box({"r": results_of([record("a")], rows)}, metric="dice", suffix=".svg")).texts()
     assert len({text for text in texts if text.startswith("xxx")}) == 2
@@ -410,7 +410,7 @@ def test_nothing_to_draw(kind: str) -> None:
 
 @EVERY
 def test_more_runs_than_there_are_looks(kind: str) -> None:
-    with pytest.raises(UsageError, match="a figure shows 8 runs side by side, found 9; draw several figures"):
+    with pytest.raises(UsageError, match="too many results for one figure: at most 8, found 9; draw several figures"):
         FIGURES[kind]({str(place): sized((4, 3, 1)) for place in range(9)}, suffix=".svg")
 
 
@@ -427,16 +427,13 @@ def commands(path: Path | str, folder: Path) -> Mapping[str, Sequence[object]]:
 
 
 @EVERY
-def test_without_matplotlib_the_line_that_installs_it_is_said(
+def test_missing_matplotlib_is_named_with_its_install_command(
     kind: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     answer = call(capsys, *commands("none.json", tmp_path)[kind])
     assert (answer.code, answer.out) == (2, "")
     assert answer.cause == "error: a figure needs the package matplotlib; pip install 'segeval-cli[report]'"
-
-
-MARGIN = ["not", "scored", "missed", "/", "false", "alarms"]
 
 
 def test_the_commands_print_what_they_draw(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -447,13 +444,16 @@ def test_the_commands_print_what_they_draw(capsys: pytest.CaptureFixture[str], t
         assert (answer.code, answer.err) == (0, "")
         head, row = answer.out.splitlines()[:2]
         if kind != "bland-altman":
-            assert head.split() == ["dice", "↑", "n", "median", "q1", "q3", *MARGIN]
-            assert row.split() == ["lesion", "3/4", "0.6667", "0.3333", "0.8333", "1", "undefined", "1", "missed"]
+            assert head.split() == ["dice", "↑", "n", "median", "q1", "q3", "notes"]
+            assert row.split() == [
+                *("lesion", "3/4", "0.6667", "0.3333", "0.8333"),
+                *("not", "in", "n:", "1", "undefined;", "1", "missed"),
+            ]
         else:
             spread = 1.96 * np.std([4, 0, -6], ddof=1)
             low, high = -2 / 3 - spread, -2 / 3 + spread
-            assert head.split() == ["difference", "mm³", "n", "bias", "sd", "low", "high", *MARGIN]
-            assert row.split() == f"lesion 3/4 -0.7 5.0 {low:.1f} {high:.1f} 1 absent 1 missed".split()
+            assert head.split() == ["difference", "mm³", "n", "bias", "sd", "low", "high", "notes"]
+            assert row.split() == f"lesion 3/4 -0.7 5.0 {low:.1f} {high:.1f} not in n: 1 absent; 1 missed".split()
         assert (tmp_path / f"{kind}.svg").stat().st_size > 2000
 
 

@@ -1,4 +1,4 @@
-"""Distributions in a line: the steps are those of a histogram, nothing is left out, no line is too wide."""
+"""Sparklines: bins are those of a histogram, all values count, no line is too wide."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_heights_are_those_of_a_histogram(alphabet: Alphabet) -> None:
     line.encode(alphabet.encoding)
 
 
-def test_a_score_without_bounds_runs_from_the_least_to_the_greatest_of_all_labels() -> None:
+def test_bins_of_a_score_without_bounds_cover_all_labels() -> None:
     rows = [score(f"c{k}", value, label=1, metric="hd", unit="mm") for k, value in enumerate((2.0, 3.0))]
     rows += [score(f"c{k}", value, label=2, name=None, metric="hd", unit="mm") for k, value in enumerate((12.0, 4.5))]
     found = Sparklines.of(results_of([record("c0"), record("c1")], rows, metrics=("hd",)), Alphabet())
@@ -48,8 +48,8 @@ def test_a_score_without_bounds_runs_from_the_least_to_the_greatest_of_all_label
 
 
 @pytest.mark.parametrize("value", [300.0, math.inf])
-def test_a_penalty_is_in_the_last_step_and_does_not_stretch_it(value: float) -> None:
-    """With 0, 1 and 10 mm measured, 300 would put them all in the first of ten steps."""
+def test_a_penalty_is_in_the_last_bin_and_does_not_change_the_range(value: float) -> None:
+    """With 0, 1 and 10 mm measured, a range up to 300 would put them all into the first bin."""
     rows = [score(f"c{k}", each, metric="hd", unit="mm") for k, each in enumerate((0.0, 1.0, 10.0))]
     penalty = replace(score("c3", value, metric="hd", unit="mm"), note="prediction empty")
     cases = [record(f"c{k}") for k in range(4)]
@@ -58,7 +58,7 @@ def test_a_penalty_is_in_the_last_step_and_does_not_stretch_it(value: float) -> 
     assert found.lines == {(1, "hd"): "▄▄·······█"}
 
 
-def test_what_is_over_all_labels_or_has_no_value_has_no_line() -> None:
+def test_metrics_over_all_labels_or_without_values_have_no_sparkline() -> None:
     rows = [score("a", 0.5, label="all", name=None, metric="generalized_dice"), score("a", None)]
     found = Sparklines.of(results_of([record("a")], rows, metrics=("dice", "generalized_dice")), Alphabet())
     assert found.lines == {(1, "dice"): ""}
@@ -81,7 +81,7 @@ def printed(results: Results, width: int | None, encoding: str = "utf-8") -> str
     return stream.read()
 
 
-def test_they_are_left_out_where_there_is_no_room() -> None:
+def test_sparklines_are_left_out_without_room() -> None:
     results = three_cases()
     whole = printed(results, None)
     assert "█·····█··█" in whole
@@ -95,5 +95,5 @@ def test_they_are_left_out_where_there_is_no_room() -> None:
     assert "#.....#..#" in printed(results, None, "ascii")
 
 
-def test_markdown_has_none() -> None:
+def test_markdown_has_no_sparklines() -> None:
     assert not set("".join(to_markdown(three_cases()))) & set(BLOCKS[1:])

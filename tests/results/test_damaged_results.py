@@ -162,7 +162,7 @@ def test_a_setting_that_is_missing_is_named_where_it_is_needed(
     (tmp_path / "results.json").write_text(json.dumps(results))
     assert call(capsys, *COMMANDS[3]).code == 0
     assert (
-        "the settings of these results say too little: the setting geometry is missing" in Path("page.html").read_text()
+        "the settings of these results are incomplete: the setting geometry is missing" in Path("page.html").read_text()
     )
     answer = call(capsys, *COMMANDS[8])
     assert (answer.code, answer.cause) == (
@@ -211,7 +211,7 @@ def test_a_score_that_is_not_there_names_the_file(
     (tmp_path / "results.json").write_text(json.dumps(results))
     answer = call(capsys, "plot", "box", "./results.json", "-m", "nsd@2", "-o", "box.svg")
     assert answer.code == 2
-    assert answer.cause.startswith("error: ./results.json: no score of nsd@2; there are dice, ")
+    assert answer.cause.startswith("error: ./results.json: no scores of nsd@2; the file has dice, ")
 
 
 def test_a_label_that_weighs_nothing_may_be_infinite(results: dict[str, Any]) -> None:

@@ -204,7 +204,7 @@ def test_what_does_not_go_together_is_refused(options: dict[str, Any], said: str
 def test_the_smooth_surface_is_for_volumes() -> None:
     flat = np.zeros((20, 20), np.uint8)
     flat[5:9, 5:9] = 1
-    with pytest.raises(UsageError, match="smooth surface is for volumes"):
+    with pytest.raises(UsageError, match="--surface smooth needs a volume"):
         segeval.score(prediction=flat, reference=flat, metrics=["hd"], surface="smooth")
     assert segeval.score(prediction=flat, reference=flat, metrics=["hd"], surface="surfel").value("hd", label=1) == 0
 
@@ -265,7 +265,7 @@ def test_the_footnote_has_what_the_metrics_rest_on(options: dict[str, Any], expe
 
 def test_the_smooth_surface_of_a_picture_is_refused_whatever_is_asked() -> None:
     flat = np.ones((5, 5), np.uint8)
-    with pytest.raises(UsageError, match="smooth surface is for volumes"):
+    with pytest.raises(UsageError, match="--surface smooth needs a volume"):
         segeval.score(prediction=flat, reference=flat, metrics=["dice"], surface="smooth")
 
 

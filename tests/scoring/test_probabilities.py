@@ -464,7 +464,7 @@ def test_soft_scores_are_for_probability_maps() -> None:
             plan_of(probabilities=True, threshold=threshold)
     with pytest.raises(UsageError, match="have numbers and no names"):
         plan_of(probabilities=True, match="names")
-    with pytest.raises(UsageError, match="takes a whole number"):
+    with pytest.raises(UsageError, match="needs a whole number"):
         plan_of(probabilities=True, metrics="ece@2.5")
     with pytest.raises(UsageError, match="has no soft_dice"):
         plan_of(probabilities=True, metrics="soft_dice", compat="monai")
@@ -524,7 +524,7 @@ def test_equal_weights_change_nothing_and_wrong_ones_are_refused() -> None:
     for name in ("mean_dice", "soft_dice", "mean_iou"):
         found = scored(values, reference, metrics=[name], weight={"1": 3, "2": 3})[name, "all"]
         assert found == pytest.approx(scored(values, reference, metrics=[name])[name, "all"], rel=1e-12)
-    for weight, said in (({"spleen": 1}, "no label is called 'spleen'"), ({"1": -1}, "a weight is a number of 0 or")):
+    for weight, said in (({"spleen": 1}, "no label is called 'spleen'"), ({"1": -1}, "a weight must be a number of")):
         with pytest.raises(UsageError, match=said):
             scored(values, reference, weight=weight)
 

@@ -322,16 +322,16 @@ def test_a_plan_crosses_a_process_boundary() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"penalty": "big"}, "penalty is diagonal, inf, nan or a length"),
-        ({"penalty": -1}, "a penalty is a length of 0 or more"),
-        ({"penalty": math.nan}, "a penalty is a length of 0 or more"),
+        ({"penalty": "big"}, "the penalty must be diagonal, inf, nan or a length"),
+        ({"penalty": -1}, "the penalty must be a length of at least 0"),
+        ({"penalty": math.nan}, "the penalty must be a length of at least 0"),
         ({"absent_class": "drop"}, "absent class is one of max, ignore, penalise"),
-        ({"tolerance": -1}, "a tolerance is a length of 0 or more"),
-        ({"tolerance": math.inf}, "a tolerance is a length of 0 or more"),
-        ({"tolerance": {"1": -2}}, "a tolerance is a length of 0 or more"),
-        ({"ignore_label": -1}, "labels are 0 or more"),
+        ({"tolerance": -1}, "a tolerance must be a length of at least 0"),
+        ({"tolerance": math.inf}, "a tolerance must be a length of at least 0"),
+        ({"tolerance": {"1": -2}}, "a tolerance must be a length of at least 0"),
+        ({"ignore_label": -1}, "the ignored label must be at least 0"),
         ({"geometry_tolerance": -1}, "a geometry tolerance is 0 or more"),
-        ({"metrics": []}, "no metric was asked for"),
+        ({"metrics": []}, "no metric is selected"),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused(options: dict[str, Any], message: str) -> None:

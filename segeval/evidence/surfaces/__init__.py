@@ -1,1 +1,1 @@
-"""Where the surface of a label is, and how far two of them lie apart."""
+"""Surfaces of labels, and the distances between them."""

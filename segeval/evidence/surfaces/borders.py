@@ -1,8 +1,8 @@
-"""Border voxels of every label of a map at once: what surfaces and rims are made of.
+"""Find the border voxels of all labels of a map at once, for surfaces and boundary bands.
 
-A border voxel has a face neighbour (4 in 2-D, 6 in 3-D) that is not of its label; outside the image is background. The
-maps are cropped to what they hold, their labels become small codes, and borders are found slab by slab on a padded
-array, in which every temporary stays in the processor's cache and no step from a voxel leads outside.
+A border voxel has a face neighbour (4 in 2-D, 6 in 3-D) with another label; outside the image is background. The maps
+are cropped to the labels, labels become small codes, and borders are found slab by slab on a padded array, so that
+temporary arrays stay in the processor's cache and no step from a voxel leads outside.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ Index = NDArray[np.intp]
 
 @lru_cache(maxsize=8)
 def steps_around(spacing: tuple[float, ...], most: int) -> tuple[Index, NDArray[np.float64]]:
-    """At most `most` steps from a voxel to those around it, in order of length, and their lengths.
+    """At most `most` steps from a voxel to its surroundings, sorted by length, and their lengths.
 
-    No voxel nearer than the last step is left out.
+    All voxels nearer than the last step are included.
     """
     radius = max(spacing) * most
-    while math.prod(2 * int(radius // step) + 1 for step in spacing) > 4 * most:  # a ball fills half of its box or more
+    while (
+        math.prod(2 * int(radius // step) + 1 for step in spacing) > 4 * most
+    ):  # a ball fills at least half of its box
         radius *= 0.9
     steps = steps_within(spacing, radius)
     lengths = lengths_of(steps, spacing)
@@ -39,7 +41,7 @@ def steps_around(spacing: tuple[float, ...], most: int) -> tuple[Index, NDArray[
 
 
 def steps_within(spacing: tuple[float, ...], radius: float) -> Index:
-    """The steps from a voxel to those within `radius` of it, itself left out; shape (n, ndim)."""
+    """Steps from a voxel to all others within `radius`; shape (n, ndim)."""
     axes = [np.arange(-n, n + 1) for n in (int(radius / step) for step in spacing)]
     steps = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(spacing))
     lengths = lengths_of(steps, spacing)
@@ -47,7 +49,7 @@ def steps_within(spacing: tuple[float, ...], radius: float) -> Index:
 
 
 def lengths_of(steps: NDArray[Any], spacing: tuple[float, ...]) -> NDArray[np.float64]:
-    """Physical length of each step; shape (n, ndim) -> (n,). Mirrored steps get the same bits."""
+    """Physical length of each step; shape (n, ndim) -> (n,). Mirrored steps get exactly the same length."""
     squares = np.zeros(len(steps))
     for axis, step in enumerate(spacing):
         squares += np.square(np.abs(steps[:, axis]) * step)
@@ -55,7 +57,7 @@ def lengths_of(steps: NDArray[Any], spacing: tuple[float, ...]) -> NDArray[np.fl
 
 
 class Coding:
-    """A small number for each group of labels that is scored; 0 for everything else."""
+    """Small codes for the groups of labels that are scored; 0 for everything else."""
 
     def __init__(self, groups: Collection[Collection[int]], *, present: Collection[int], ignored: int | None) -> None:
         self.ignored = ignored
@@ -75,7 +77,7 @@ class Coding:
         self._table[self._labels[small]] = self._codes[small]
 
     def encode(self, labels: Labels, *, reference: Labels) -> Labels:
-        """Codes of `labels`; where only the prediction has the ignored label it is background."""
+        """Codes of `labels`; the ignored label in the prediction only is background."""
         if self._unchanged and labels.dtype == np.uint8:
             return labels
         if labels.dtype.itemsize <= 2:
@@ -97,13 +99,14 @@ class Borders:
     Parameters
     ----------
     index
-        Where each stands in the flat padded array, in increasing order; shape (n,).
+        Positions in the flat padded array, in increasing order; shape (n,).
     codes
-        Of each; shape (n,).
+        Codes of the border voxels; shape (n,).
     table
         The flat padded array: the code at border voxels, 0 elsewhere.
     exposed
-        Whether each has a face neighbour that carries no code, or the background's; None where nobody asked.
+        Whether each border voxel has a face neighbour without a code, or with that of the background; None if not
+        requested.
     """
 
     index: Index
@@ -113,21 +116,21 @@ class Borders:
 
     @property
     def weights(self) -> None:
-        """How much of the surface each stands for: all the same."""
+        """Weights of the points: None, as all are equal."""
         return None
 
     def hold(self, index: Index, codes: Labels) -> NDArray[np.bool_]:
-        """Whether there is a border voxel of each of `codes` at the place beside it."""
+        """Whether each position of `index` is a border voxel of the corresponding code."""
         found: NDArray[np.bool_] = self.table.take(index, mode="clip") == codes
         return found
 
     def only(self, kept: NDArray[np.bool_]) -> Borders:
-        """Those border voxels alone."""
+        """The border voxels selected by a mask."""
         return placed(self.index[kept], self.codes[kept], size=self.table.size)
 
 
 def placed(index: Index, codes: Labels, *, size: int) -> Borders:
-    """Border voxels with their table, an array of `size` elements."""
+    """Make border voxels with a table of `size` elements."""
     table = np.zeros(size, codes.dtype)
     table[index] = codes
     return Borders(index=index, codes=codes, table=table)
@@ -135,7 +138,7 @@ def placed(index: Index, codes: Labels, *, size: int) -> Borders:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """The part of the image that holds labels, and the padded array that it is searched in."""
+    """The part of the image that contains labels, and the padded array for the search."""
 
     box: tuple[slice, ...]
     shape: tuple[int, ...]  # padded
@@ -143,10 +146,10 @@ class Frame:
 
     @classmethod
     def around(cls, prediction: Labels, reference: Labels, *, coding: Coding, steps: Index | None = None) -> Frame:
-        """A frame that no `steps` from a voxel of the box lead out of.
+        """Make a frame from which none of `steps` leads outside.
 
-        Where the background is scored, the box holds its border voxels and what lies within the steps of them; the
-        whole image if no steps are given.
+        If the background is scored, the box also contains its border voxels and the steps around them; it is the whole
+        image if no steps are given.
         """
         margin = (1,) * reference.ndim if steps is None else tuple(np.abs(steps).max(axis=0, initial=1).tolist())
         grown = reference.shape if steps is None else tuple(m + 1 for m in margin)
@@ -159,7 +162,7 @@ class Frame:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Elements from one voxel to the next along each axis of the padded array."""
+        """Strides of the padded array in elements, by axis."""
         return tuple(math.prod(self.shape[axis + 1 :]) for axis in range(len(self.shape)))
 
     def coordinates(self, index: Index) -> Index:
@@ -168,7 +171,7 @@ class Frame:
 
 
 def foreground_box(prediction: Labels, reference: Labels) -> tuple[slice, ...]:
-    """The smallest box that holds every voxel that is not 0 in either map; empty where there is none."""
+    """The smallest box around all voxels that are not 0 in at least one map; empty if there are none."""
     ndim = reference.ndim
     first = np.zeros(reference.shape[0], bool)
     across = np.zeros(reference.shape[1:], np.result_type(prediction, reference))
@@ -182,16 +185,16 @@ def foreground_box(prediction: Labels, reference: Labels) -> tuple[slice, ...]:
 
 
 def find_borders(labels: Labels, reference: Labels, *, coding: Coding, frame: Frame, exposure: bool = False) -> Borders:
-    """Border voxels of every code of one map.
+    """Find the border voxels of all codes of one map.
 
     Parameters
     ----------
     labels, reference
-        The map, and the reference, whose ignored voxels it needs to know.
+        The map, and the reference with the ignored voxels.
     coding, frame
-        The codes, and where they are laid out.
+        The codes, and the padded array.
     exposure
-        Whether to note which touch the background, so that codes can be merged.
+        Whether to record which border voxels touch the background, so that codes can be merged later.
     """
     labels, reference = labels[frame.box], reference[frame.box]
     strides, across = frame.strides, frame.strides[0]
@@ -207,7 +210,7 @@ def find_borders(labels: Labels, reference: Labels, *, coding: Coding, frame: Fr
         border = _differs_from_neighbours(block, strides)
         here = block[1:-1].ravel()
         border &= here != 0
-        if coding.outside:  # beyond the image is background, but no voxel
+        if coding.outside:  # outside the image is background, but there are no voxels
             inside = np.zeros((part.stop - part.start, *frame.shape[1:]), bool)
             inside[(slice(None), *inner)] = True
             border &= inside.ravel()
@@ -228,32 +231,32 @@ def find_borders(labels: Labels, reference: Labels, *, coding: Coding, frame: Fr
 
 
 def merged(borders: Borders, new: Labels, *, strides: tuple[int, ...]) -> Borders:
-    """The borders of unions of codes, from those of the codes themselves.
+    """Borders of unions of codes.
 
     Parameters
     ----------
     borders
-        Found with their exposure, none left out.
+        All borders of the single codes, found with their exposure.
     new
-        From a code to that of its union, 0 for none.
+        Code of the union for each code, 0 for none.
     strides
-        Of the padded array.
+        Strides of the padded array.
     """
     if borders.exposed is None:
-        raise ValueError("these borders were found without their exposure")
+        raise ValueError("borders can be merged only if they were found with exposure=True")
     unions = new[borders.codes]
     kept = unions != 0
     index, unions, outer = borders.index[kept], unions[kept], borders.exposed[kept]
     for stride in strides:
         for step in (-stride, stride):
-            # inside a label the table holds 0: such a neighbour has the voxel's own label
+            # the table is 0 inside a label, where a neighbour has the same label as the voxel
             neighbour = borders.table.take(index + step)
             outer |= (neighbour != 0) & (new[neighbour] != unions)
     return placed(index[outer], unions[outer], size=borders.table.size)
 
 
 def counted(borders: Borders, reference: Labels, *, coding: Coding, frame: Frame) -> Borders:
-    """The borders without those in the ignored zone."""
+    """The borders without ignored voxels."""
     if coding.ignored is None:
         return borders
     kept = np.ones(frame.shape, bool)
@@ -263,9 +266,9 @@ def counted(borders: Borders, reference: Labels, *, coding: Coding, frame: Frame
 
 
 def _differs_from_neighbours(block: Labels, strides: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Whether each voxel of all but the first and last slice differs from a face neighbour; flat.
+    """Whether each voxel, without the first and last slice, differs from a face neighbour; flat.
 
-    The flat array is compared with itself a stride further on. Past the end of a row that meets the margin.
+    The flat array is compared with itself, shifted by a stride. At the end of a row the margin follows.
     """
     flat, across = block.ravel(), strides[0]
     size = flat.size - 2 * across

@@ -1,7 +1,6 @@
-"""The inner rims of every label: the evidence behind the boundary IoU.
+"""Find the boundary bands of labels: the evidence for the boundary IoU.
 
-The rim of a mask is what lies within some width of one of its border voxels. Nothing here knows of distances between
-two maps.
+The boundary band of a mask consists of its voxels within some distance of its border voxels.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from segeval.maps.label_map import Labels, slabs
 
 Key = TypeVar("Key", bound=Hashable)
 
-MANY_STEPS = 4096  # to a border voxel's neighbourhood; beyond that a distance transform is cheaper
-CHUNK = 1 << 15  # border voxels that reach out together, so that what they touch stays in the cache
+MANY_STEPS = 4096  # steps around a border voxel; with more a distance transform is faster
+CHUNK = 1 << 15  # border voxels at a time, for the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rims:
-    """Voxels in the rims of one label's two masks.
+    """Sizes of the boundary bands of one label.
 
     Parameters
     ----------
     prediction, reference, both
-        Voxels in the prediction's rim, in the reference's, in both at once.
+        Number of voxels in the band of the prediction, in that of the reference, and in both at once.
     """
 
     prediction: int
@@ -39,18 +38,18 @@ class Rims:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Bands:
-    """The inner rims of one label's two masks, of any width.
+    """Boundary bands of one label, of any width.
 
     Parameters
     ----------
     measure
-        From a width in the unit of the grid to the voxels within it of a border voxel of the same mask.
+        Function of a width in the unit of the grid that returns the sizes of the bands.
     """
 
     measure: Callable[[float], Rims]
 
     def within(self, width: float) -> Rims:
-        """The rims of that width."""
+        """Sizes of the bands of this width."""
         return self.measure(width)
 
 
@@ -64,7 +63,7 @@ def rims(
     width: float,
     ignored: int | None = None,
 ) -> dict[Key, Rims]:
-    """Voxels of every group that lie within `width` of a border voxel of the same mask.
+    """Count the voxels of each group within `width` of a border voxel of the same mask.
 
     See `segeval.evidence.surfaces.surface_pairs.Surfaces` for the other parameters.
     """
@@ -96,7 +95,7 @@ def rims(
 
 
 def _laid_out(labels: Labels, reference: Labels, *, coding: Coding, frame: Frame) -> Labels:
-    """The codes of one map in its frame, ignored voxels without one."""
+    """Codes of one map in its frame; 0 for ignored voxels."""
     whole = np.zeros(frame.shape, coding.dtype)
     inner = tuple(slice(m, n - m) for m, n in zip(frame.margin, frame.shape, strict=True))
     whole[inner] = coding.encode(labels[frame.box], reference=reference[frame.box])
@@ -106,7 +105,7 @@ def _laid_out(labels: Labels, reference: Labels, *, coding: Coding, frame: Frame
 
 
 def _rim_by_steps(borders: Borders, whole: Labels, *, strides: list[int]) -> Labels:
-    """The codes of the voxels that a border voxel of the same code reaches by one of `strides`; 0 elsewhere."""
+    """Codes of the voxels that are one of `strides` away from a border voxel of the same code; 0 elsewhere."""
     flat, rim = whole.ravel(), borders.table
     for start in range(0, borders.index.size, CHUNK):
         index, codes = borders.index[start : start + CHUNK], borders.codes[start : start + CHUNK]
@@ -117,7 +116,7 @@ def _rim_by_steps(borders: Borders, whole: Labels, *, strides: list[int]) -> Lab
 
 
 def _rim_by_transform(borders: Borders, whole: Labels, *, spacing: tuple[float, ...], width: float) -> Labels:
-    """The same for any width, by a distance transform in the box of each code: its border lies in it too."""
+    """The same for any width, by a distance transform in the box of each code."""
     from scipy.ndimage import distance_transform_edt, find_objects  # deferred: few need it
 
     rim, table = np.zeros_like(whole), borders.table.reshape(whole.shape)

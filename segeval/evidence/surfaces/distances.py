@@ -1,8 +1,8 @@
-"""Distances between the two surfaces of a label: the evidence behind every metric with a length in it.
+"""Distances between the two surfaces of a label: the evidence for all distance metrics.
 
-Each distance runs from a point of a surface, such as the centre of a border voxel, to the nearest point of the same
-label's surface in the other map. Distances are kept as distinct values with the share of the surface that lies at each,
-so that a metric costs next to nothing.
+Each distance is from a point of a surface, such as the centre of a border voxel, to the nearest point of the surface of
+the same label in the other map. Only distinct distances are kept, each with the amount of surface at this distance, so
+that metrics are fast to compute.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-ROUNDING = 1e-12  # of a sum of weights
+ROUNDING = 1e-12  # relative rounding error of a sum of weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Distances:
-    """How far one surface lies from the other.
+    """Distances from one surface to the other.
 
     Parameters
     ----------
     values
-        The distinct distances in increasing order, in the unit of the grid; shape (n,). One ``inf`` where the other
+        The distinct distances in increasing order, in the unit of the grid; shape (n,). A single ``inf`` if the other
         surface is empty.
     weights
-        How much of the surface lies at each: border voxels, or the area of surfels; shape (n,).
+        Amount of surface at each distance: number of border voxels, or area; shape (n,).
     """
 
     values: NDArray[np.float64]
@@ -34,19 +34,19 @@ class Distances:
 
     @property
     def total(self) -> float:
-        """The whole surface: number of border voxels, or its area."""
+        """Size of the surface: number of border voxels, or area."""
         return float(self.weights.sum())
 
     def sum(self) -> float:
-        """Sum of all distances, each by its weight."""
+        """Weighted sum of all distances."""
         return float(self.values @ self.weights) if self.values.size else 0.0
 
     def within(self, tolerance: float) -> float:
-        """How much of the surface lies at most `tolerance` away."""
+        """Amount of surface that is at most `tolerance` away."""
         return float(self.weights[: np.searchsorted(self.values, tolerance, side="right")].sum())
 
     def percentile(self, percent: float) -> float:
-        """The percentile of the distances, linear between neighbours as `numpy.percentile` has it."""
+        """Percentile of the distances, with linear interpolation like `numpy.percentile`."""
         ends = np.cumsum(self.weights)
         place = (ends[-1] - 1.0) * percent / 100.0
         below, above = (
@@ -57,7 +57,7 @@ class Distances:
     def cumulated_percentile(self, percent: float) -> float:
         """The smallest distance within which at least `percent` of the surface lies.
 
-        For surfaces whose points weigh differently. A share that misses `percent` by no more than rounding reaches it.
+        For surfaces whose points have different weights. Rounding errors of the sum are tolerated.
         """
         if percent >= 100:
             return float(self.values[-1])
@@ -67,7 +67,7 @@ class Distances:
 
 
 def together(one: Distances, other: Distances) -> Distances:
-    """The distances of two surfaces as those of one."""
+    """Join the distances of two surfaces."""
     values, place = np.unique(np.concatenate([one.values, other.values]), return_inverse=True)
     weights = np.bincount(place, weights=np.concatenate([one.weights, other.weights]), minlength=values.size)
     return Distances(values=values, weights=weights.astype(np.float64))
@@ -78,27 +78,27 @@ NOTHING = Distances(values=np.zeros(0), weights=np.zeros(0))
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SurfaceDistances:
-    """Both surfaces of one label.
+    """Distances between the two surfaces of one label, in both directions.
 
     Parameters
     ----------
     to_reference
-        From the prediction's surface to the reference's.
+        Distances from the prediction's surface to the reference's surface.
     to_prediction
-        From the reference's surface to the prediction's.
+        Distances from the reference's surface to the prediction's surface.
     penalty
-        The distance that stands for a surface that exists against one that does not.
+        Distance to report if exactly one surface is empty.
     slack
-        What rounding may add to a distance that equals a tolerance.
+        Amount that is added to a tolerance because of rounding errors.
     single
-        Whether a distance is compared with a tolerance after both were rounded to float32.
+        Whether distances and tolerances are rounded to float32 before they are compared.
     weighted
-        Whether the surfaces consist of pieces of different size: then a percentile is the smallest distance at which
-        the cumulated size reaches it, and from a surface that is empty there is no mean distance.
+        Whether the pieces of the surfaces have different sizes. Then a percentile is the smallest distance at which the
+        cumulated size reaches it, and the mean distance from an empty surface is undefined.
     pooled
-        Whether a percentile is that of both directions together, and not the larger of the two.
+        Whether a percentile is taken over both directions together, instead of the larger of the two.
     sides_averaged
-        Whether the share within a tolerance is the mean of both sides' shares.
+        Whether the share within a tolerance is the mean of the shares of the two surfaces.
     """
 
     to_reference: Distances
@@ -121,7 +121,7 @@ class SurfaceDistances:
         return self.to_prediction.values.size == 0
 
     def percentile(self, percent: float) -> float:
-        """The percentile of the distances between two surfaces that exist."""
+        """Percentile of the distances; neither surface may be empty."""
         sides = (
             [together(self.to_reference, self.to_prediction)]
             if self.pooled
@@ -137,7 +137,7 @@ class SurfaceDistances:
         return (float(rounded) + float(np.nextafter(rounded, np.float32(math.inf)))) / 2
 
     def share_within(self, tolerance: float) -> float:
-        """How much of both surfaces lies within `tolerance` of the other, NaN where there is neither."""
+        """Share of both surfaces that is within `tolerance` of the other; NaN if both are empty."""
         reach, sides = self.reach(tolerance), [self.to_reference, self.to_prediction]
         if not any(side.total for side in sides):
             return math.nan

@@ -1,15 +1,14 @@
-"""The elastic surface of a mask: nearer to the truth than the staircase of its voxels.
+"""Compute the elastic surface of a mask, which is closer to the true surface than the staircase of voxels.
 
-A mask is seen through *cells*: the cubes between eight voxel centres. Where a cell holds both kinds of voxels the
-surface passes, and each sheet of it there gets a *node*, at first in the middle of the cell. Every face between a voxel
-of the mask and one that is not becomes a *quad* between the nodes of the four cells around it, so that the mesh starts
-as the staircase itself. Then it relaxes: each node moves most of the way to the mean of its neighbours, a few times,
-but never out of its cell, and hardly into what is one or two voxels thin. Relaxing shrinks what is round; the smooth
-part of the displacement is therefore given back. What remains has lost the stairs and kept the size, and no object.
+A *cell* is the cube between eight voxel centres. The surface passes through cells that contain voxels of the mask and
+others; each sheet of the surface in a cell gets a *node*, which starts in the middle of the cell. Each face between a
+voxel of the mask and another voxel becomes a *quad* between the nodes of the four cells around it, so the mesh starts
+as the staircase. Then the mesh relaxes: a few times, each node moves most of the way to the mean of its neighbours, but
+never out of its cell, and only a little where the mask is one or two voxels thin. Relaxing shrinks round objects, so
+the smooth part of the displacement is undone. The result has no stairs, the original size, and all objects.
 
-Lengths are voxels until the very end and single precision throughout, relative to the first voxel of the mask's array:
-the same voxels in the same array have the same nodes to the bit. This module knows masks and no labels, and is 3-D.
-It is a home of scipy.sparse.
+Lengths are in voxels until the end, in single precision, and relative to the first voxel of the array: the same voxels
+in the same array have exactly the same nodes. 3-D only.
 """
 
 from __future__ import annotations
@@ -29,32 +28,32 @@ from segeval.maps.label_map import slabs
 PULL = 0.9  # share of the way to the mean of its neighbours that a node moves in one pass
 RELAXING_PASSES = 6
 RESTORING_PASSES = 10
-REACH = (0.5, 0.15, 0.3)  # how far, in voxels, a node moves into what is thick, one voxel thin, two voxels thin
+REACH = (0.5, 0.15, 0.3)  # largest move of a node, in voxels: into thick parts, one voxel thin, two voxels thin
 
-PAD = 3  # the cells around an object lie one voxel outside it, and the search for thin parts looks two cells further
-QUADS_AT_ONCE = 1 << 14  # so that what is computed of them stays in the cache
+PAD = 3  # the cells around an object are one voxel outside it, and thin parts are searched two cells further
+QUADS_AT_ONCE = 1 << 14  # quads at a time, for the cache
 
 Mask = NDArray[np.bool_]
-Codes = NDArray[np.uint8]  # of cells: bit i0 + 2 * i1 + 4 * i2 is set where the voxel at that corner is in the mask
+Codes = NDArray[np.uint8]  # of cells: bit i0 + 2 * i1 + 4 * i2 is set if the voxel at that corner is in the mask
 Floats = NDArray[np.float32]
 Numbers = NDArray[np.int32]
 Index = NDArray[np.intp]
 
 LOWER_CORNERS = tuple(sum(1 << corner for corner in range(8) if not corner >> axis & 1) for axis in range(3))
-AROUND = (0, 1, 3, 2)  # which edge of its cell a grid edge is, in the order of the four cells around it
+AROUND = (0, 1, 3, 2)  # number of a grid edge in each of the four cells around it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Quads:
-    """A surface of quads, each of which is four triangles around its centre.
+    """A surface of quads, each made of four triangles around its centre.
 
     Parameters
     ----------
     geometry
-        Of each, the centre and its four corners less the centre, each (z, y, x), in the unit of the spacing; shape
+        For each quad the centre, and the four corners minus the centre, as (z, y, x) in the unit of the spacing; shape
         (n, 15).
     areas
-        Of each; shape (n,).
+        Areas of the quads; shape (n,).
     """
 
     geometry: Floats
@@ -62,12 +61,12 @@ class Quads:
 
     @property
     def centres(self) -> Floats:
-        """The centre of each; shape (n, 3)."""
+        """Centres of the quads; shape (n, 3)."""
         return self.geometry[:, :3]
 
     @property
     def radius(self) -> float:
-        """How far any corner lies from its centre, at most."""
+        """Largest distance of a corner from its centre."""
         squares = np.square(self.geometry[:, 3:], dtype=np.float64)
         return math.sqrt(max(squares[:, at : at + 3].sum(axis=1).max(initial=0.0) for at in (0, 3, 6, 9)))
 
@@ -80,26 +79,26 @@ def elastic_surface(
     outside: bool = False,
     counted: Mask | None = None,
 ) -> Quads:
-    """The elastic surface of a mask.
+    """Compute the elastic surface of a mask.
 
     Parameters
     ----------
     voxels
-        The mask from one slice along the first axis to another; axes (z, y, x).
+        Function that returns a range of slices of the mask along its first axis; axes (z, y, x).
     shape
-        Of the whole mask. What two masks have in common has the same quads if this is the same for both.
+        Shape of the whole mask. Equal parts of two masks have equal quads if the shapes are equal.
     spacing
         Distance between voxel centres along each axis.
     outside
-        Whether all that lies beyond is in the mask too.
+        Whether everything outside the array is in the mask too.
     counted
-        The voxels that may have a surface, with a margin of one voxel around the shape; None for all. The quads of
-        others are left out when all is done.
+        Voxels that may have a surface, with a margin of one voxel around the shape; None for all. Quads of other
+        voxels are removed at the end.
 
     Returns
     -------
     Quads
-        As many as faces between a voxel of the mask and one that is not, in an order that depends on the mask alone.
+        One for each face between a voxel of the mask and another voxel, in an order that depends only on the mask.
     """
     cells = _Cells.of(voxels, shape=shape, outside=outside)
     nodes = _Nodes.of(cells)
@@ -113,7 +112,7 @@ def elastic_surface(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Cells:
-    """The cells that a surface passes, in the order of a padded array; each has the place of its lowest corner."""
+    """Cells that a surface passes, in the order of a padded array, at the position of their lowest corner."""
 
     shape: tuple[int, ...]  # padded
     everywhere: Codes  # the codes of all cells, flat
@@ -126,7 +125,7 @@ class _Cells:
 
     @classmethod
     def of(cls, voxels: Callable[[slice], Mask], *, shape: tuple[int, ...], outside: bool) -> _Cells:
-        """The cells of a mask. A slab at a time, for the memory's and the cache's sake."""
+        """Find the cells of a mask, slab by slab to save memory."""
         padded = tuple(n + 2 * PAD for n in shape)
         across, row = padded[1] * padded[2], padded[2]
         everywhere: Codes = np.zeros(math.prod(padded), np.uint8)
@@ -136,7 +135,7 @@ class _Cells:
             low, high = max(part.start - 1, 0), min(part.stop, shape[0])
             block = np.zeros((part.stop - part.start + 1, *padded[1:]), np.uint8)
             inside = block[(slice(low + 1 - part.start, high + 1 - part.start), *inner)]
-            # beyond the mask there is nothing, or nothing of its complement
+            # outside the array nothing is in the mask, or everything; then take the complement
             np.not_equal(voxels(slice(low, high)), outside, out=inside.view(np.bool_))
             start = (part.start + PAD - 1) * across
             codes = everywhere[start : start + (part.stop - part.start) * across]
@@ -155,15 +154,15 @@ class _Cells:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Sheets:
-    """How a surface passes a cell, by the cell's code.
+    """Sheets of the surface in a cell, by the code of the cell.
 
-    Crossed edges belong to one sheet where they are joined on a face of the cell. A face with all four edges crossed
-    joins the two at each corner outside the mask, so that the mask's own corners stay connected.
+    Crossed edges belong to the same sheet if they are joined on a face of the cell. On a face with four crossed edges,
+    the two edges at each corner outside the mask are joined, so that the corners of the mask stay connected.
     """
 
-    count: Codes  # of sheets, 0 to 4; shape (256,)
-    of_edge: Codes  # to which sheet an edge belongs; flat, shape (256 * 12,)
-    place: Floats  # the mean of the middles of a sheet's edges, from the cell's centre; shape (256 * 4, 3)
+    count: Codes  # number of sheets, 0 to 4; shape (256,)
+    of_edge: Codes  # sheet of each edge; flat, shape (256 * 12,)
+    place: Floats  # mean of the edge midpoints of a sheet, relative to the cell's centre; shape (256 * 4, 3)
 
 
 @cache
@@ -171,7 +170,7 @@ def _sheets() -> _Sheets:
     edges = [
         (first, first | 1 << axis)
         for axis in range(3)
-        for first in range(8)  # in this order an axis's four edges are numbered by their places across it
+        for first in range(8)  # numbers the four edges of an axis by their position across it
         if not first >> axis & 1
     ]
     faces = [[c for c in range(8) if c >> axis & 1 == side] for axis in range(3) for side in (0, 1)]
@@ -198,12 +197,12 @@ def _sheets() -> _Sheets:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Nodes:
-    """One node per sheet: those of each cell's first sheet come first, in the order of the cells."""
+    """One node for each sheet; nodes of first sheets come first, in the order of the cells."""
 
-    cell: Numbers  # that each further node belongs to
-    sheet: Numbers  # that each further node is
-    parted: Mask  # whether a cell has more than one
-    before: Numbers  # the number of such a cell's second node less 1
+    cell: Numbers  # cell of each further node
+    sheet: Numbers  # sheet of each further node
+    parted: Mask  # whether a cell has several nodes
+    before: Numbers  # number of the second node of such a cell, minus 1
 
     @classmethod
     def of(cls, cells: _Cells) -> _Nodes:
@@ -219,7 +218,7 @@ class _Nodes:
         return cls(cell=cell, sheet=sheet, parted=parted, before=before)
 
     def at(self, edge: int, among: Numbers, codes: Codes) -> Numbers:
-        """The nodes of these cells that lie on the sheet of an edge."""
+        """Nodes of these cells on the sheet of an edge."""
         if not self.cell.size:
             return among
         where = np.flatnonzero(self.parted[among])
@@ -231,9 +230,9 @@ class _Nodes:
 
 
 def _connected(cells: _Cells, nodes: _Nodes, *, owned: bool) -> tuple[Numbers, Index]:
-    """The corner nodes of every quad, shape (4, n), and if asked the voxel of the mask that each is a face of.
+    """Corner nodes of the quads, shape (4, n), and if `owned` the voxel of the mask for each quad.
 
-    Seen from outside the mask all run the same way round, so that every side has its reverse in the next quad.
+    Seen from outside the mask, all quads have the same orientation, so that each side has its reverse in the next quad.
     """
     index, codes = cells.index, cells.codes
     below = [np.searchsorted(index, index - stride).astype(np.int32) for stride in cells.strides[:2]]
@@ -241,11 +240,13 @@ def _connected(cells: _Cells, nodes: _Nodes, *, owned: bool) -> tuple[Numbers, I
     owners: list[Index] = [np.zeros(0, np.intp)]
     for axis in range(3):
         here = np.flatnonzero((codes ^ (codes >> np.uint8(1 << axis))) & 1).astype(np.int32)
-        if axis == 2:  # the two cells across an edge, one step down the other axes, and the one beyond both
+        if (
+            axis == 2
+        ):  # the two cells across an edge, one step down along the other axes, and the cell diagonally opposite
             first, second = below[0][here], below[1][here]
             both = below[1][first]
         else:
-            first, second = below[1 - axis][here], here - 1  # the last axis runs from cell to cell
+            first, second = below[1 - axis][here], here - 1  # along the last axis, cells are adjacent in memory
             both = first - 1
         ring = [
             nodes.at(4 * axis + edge, among, codes)
@@ -265,7 +266,7 @@ def _connected(cells: _Cells, nodes: _Nodes, *, owned: bool) -> tuple[Numbers, I
 
 
 def _centres(cells: _Cells) -> Floats:
-    """The middle of each cell in voxels, the first voxel's centre being 0; shape (n, 3)."""
+    """Centre of each cell in voxels; the centre of the first voxel is 0; shape (n, 3)."""
     centres = np.empty((cells.index.size, 3), np.float32)
     rest: NDArray[Any] = cells.index.astype(np.int32) if cells.everywhere.size < 1 << 31 else cells.index
     for axis in (2, 1):
@@ -278,14 +279,14 @@ def _centres(cells: _Cells) -> Floats:
 
 
 def _bounds(cells: _Cells, centres: Floats) -> tuple[Floats, Floats]:
-    """The lowest and highest place that each cell's node may take."""
+    """Lowest and highest position that the node of each cell may take."""
     reach = np.array(REACH, np.float32)
     low, high = np.empty_like(centres), np.empty_like(centres)
     for axis in range(3):
         corners, step, stride = np.uint8(LOWER_CORNERS[axis]), np.uint8(1 << axis), cells.strides[axis]
         at_low, at_high = cells.codes & corners, (cells.codes >> step) & corners
         for ending, shift, onward in ((at_low & ~at_high, np.uint8(0), -stride), (at_high & ~at_low, step, stride)):
-            # ending: corners whose voxel is the last of a run of the mask; next and after: the voxels behind it
+            # ending: corners whose voxel is the last of a run of the mask; following, after: the next voxels of the run
             following = (cells.everywhere[cells.index + onward] >> shift) & ending
             after = cells.everywhere[cells.index + 2 * onward] >> shift
             thin = np.where(following != ending, np.uint8(1), ((following & ~after) != 0).view(np.uint8) << np.uint8(1))
@@ -297,7 +298,7 @@ def _bounds(cells: _Cells, centres: Floats) -> tuple[Floats, Floats]:
 
 
 def _relaxed(cells: _Cells, nodes: _Nodes, corners: Numbers) -> Floats:
-    """Where the nodes come to rest, in voxels; shape (n, 3)."""
+    """Final positions of the nodes, in voxels; shape (n, 3)."""
     centres = _centres(cells)
     low, high = _bounds(cells, centres)
     if nodes.cell.size:
@@ -324,15 +325,15 @@ def _relaxed(cells: _Cells, nodes: _Nodes, corners: Numbers) -> Floats:
 
 
 def _pull(corners: Numbers, count: int) -> Callable[[Floats], Floats]:
-    """What takes values at the nodes to the means of their neighbours' values, times the pull.
+    """Return a function that maps values at the nodes to the means over their neighbours, times the pull.
 
-    Every side of the mesh runs once each way, so that the sides that leave a node lead to its neighbours.
+    Each side of the mesh occurs once in each direction, so the sides that leave a node lead to all its neighbours.
     """
-    from scipy.sparse import coo_array  # deferred: takes long to load, and only this surface needs it
+    from scipy.sparse import coo_array  # deferred: slow to import, and only this surface needs it
 
     start, end = corners.ravel(), np.concatenate([corners[1:].ravel(), corners[0]])
     sides = coo_array((np.ones(start.size, np.float32), (start, end)), shape=(count, count))
-    sides.has_canonical_format = True  # not quite: a doubled side counts twice. It keeps the neighbours unsorted
+    sides.has_canonical_format = True  # not quite, as a doubled side counts twice; keeps the neighbours unsorted
     matrix = sides.tocsr()
     degrees = np.diff(matrix.indptr)
     matrix.data[:] = np.repeat((np.float32(PULL) / degrees).astype(np.float32), degrees)
@@ -351,7 +352,7 @@ def _confine(places: Floats, low: Floats, high: Floats) -> None:
 
 
 def _measured(places: Floats, corners: Numbers) -> Quads:
-    """The quads between nodes at these places."""
+    """Quads between nodes at these positions."""
     along = [np.ascontiguousarray(places[:, axis]) for axis in range(3)]
     count = corners.shape[1]
     geometry, areas = np.empty((count, 15), np.float32), np.empty(count)
@@ -372,7 +373,7 @@ def _measured(places: Floats, corners: Numbers) -> Quads:
 
 
 def _fan_area(corners: list[list[Floats]]) -> Floats:
-    """The area of four triangles each, from their corners less the centre."""
+    """Area of four triangles for each quad, from the corners minus the centre."""
     twice = np.zeros_like(corners[0][0])
     for (a, b, c), (d, e, f) in itertools.pairwise([*corners, corners[0]]):
         twice += np.sqrt(np.square(b * f - c * e) + np.square(c * d - a * f) + np.square(a * e - b * d))

@@ -1,9 +1,8 @@
-"""The search for the nearest point of the same label's surface in the other map, for all labels together.
+"""Search the nearest point on the surface of the same label in the other map, for all labels together.
 
-Most border voxels have a partner within a few voxels, so the offsets around a voxel are walked in order of their length
-until one hits: exact, because nothing nearer was missed, and indifferent to the number of labels and to the spacing.
-What the walk leaves over is compared with all border voxels of its label, directly where they are few and through a k-d
-tree where they are many. This module is the home of scipy.spatial.
+Most border voxels have a partner within a few voxels, so the offsets around a voxel are tried in order of their length
+until one hits. This walk is exact, and its time does not depend on the number of labels or on the spacing. Voxels that
+are left over are compared with all border voxels of their label: directly if there are few, else with a k-d tree.
 """
 
 from __future__ import annotations
@@ -23,61 +22,61 @@ from segeval.maps.label_map import Labels
 
 UNKNOWN = np.iinfo(np.uint16).max
 
-WALK_STEPS = 320  # of the walk, at most
-NEAR_STEPS = 8  # of these, after which a label may be given up as lost
-CHUNK = 1 << 15  # border voxels walked together, so that what they touch stays in the cache
-LOST_SHARE = 0.6  # of a label's border voxels still waiting then: the other map has it elsewhere
-FAR_STEPS = 1 << 14  # taken many at a time by the few that the walk leaves
+WALK_STEPS = 320  # largest number of steps of the walk
+NEAR_STEPS = 8  # steps after which a label may be given up as lost
+CHUNK = 1 << 15  # border voxels at a time, for the cache
+LOST_SHARE = 0.6  # a label is lost if a larger share of its border voxels is still waiting
+FAR_STEPS = 1 << 14  # further steps for the few voxels that are left over
 FAR_LOOKS = 1 << 23
-DIRECT_PAIRS = 1 << 22  # of border voxels in all, compared one with one; more of them ask a tree, but for small labels
-FEW_PAIRS = 1 << 20  # below that no walk pays
+DIRECT_PAIRS = 1 << 22  # pairs of border voxels to compare directly; with more, large labels use a tree
+FEW_PAIRS = 1 << 20  # with fewer pairs further steps do not pay
 DIRECT_PAIRS_OF_LABEL = 1 << 17
 PAIRS_AT_ONCE = 1 << 17
 DENSE_KEYS = 1 << 22
-THREADED_VOXELS = 1 << 22  # below that, a second thread costs more than it saves
+THREADED_VOXELS = 1 << 22  # with fewer voxels a second thread does not pay
 
 
 class SurfacePoints(Protocol):
-    """The points of the surfaces of all codes of one map."""
+    """Points of the surfaces of all codes of one map."""
 
     @property
     def index(self) -> Index:
-        """Where each stands in the flat padded array; shape (n,)."""
+        """Positions in the flat padded array; shape (n,)."""
 
     @property
     def codes(self) -> Labels:
-        """Of each; shape (n,)."""
+        """Codes of the points; shape (n,)."""
 
     @property
     def weights(self) -> NDArray[np.float64] | None:
-        """How much of the surface each stands for; None where all stand for one."""
+        """Amount of surface for each point; None if all are 1."""
 
     def hold(self, index: Index, codes: Labels) -> NDArray[np.bool_]:
-        """Whether there is a point of each of `codes` at the place beside it."""
+        """Whether each position of `index` is a point of the corresponding code."""
 
     def only(self, kept: NDArray[np.bool_]) -> Self:
-        """Those points alone."""
+        """The points selected by a mask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Search:
-    """What both directions of the search share."""
+    """Data for the search in both directions."""
 
     frame: Frame
     spacing: tuple[float, ...]
-    lengths: NDArray[np.float64]  # of the walk's steps in increasing order, the first is 0
+    lengths: NDArray[np.float64]  # lengths of the steps in increasing order, the first is 0
     strides: list[int]  # the same steps in the padded array
 
     @classmethod
     def of(cls, spacing: tuple[float, ...], framed: Callable[[Index], Frame]) -> Self:
-        """A search in the frame that `framed` makes: padded so that no step of the walk leaves it."""
+        """Make a search in the frame of `framed`, padded so that no step of the walk leaves it."""
         steps, lengths = steps_around(spacing, WALK_STEPS)
         frame = framed(steps)
         strides = (steps @ np.array(frame.strides)).tolist()
         return cls(frame=frame, spacing=spacing, lengths=np.concatenate([[0.0], lengths]), strides=[0, *strides])
 
     def directed(self, source: SurfacePoints, target: SurfacePoints) -> dict[int, Distances]:
-        """Distances from each code's border in `source` to its border in `target`."""
+        """Distances from the border of each code in `source` to its border in `target`."""
         codes = 1 + max(int(found.codes.max(initial=0)) for found in (source, target))
         in_source = np.bincount(source.codes, minlength=codes)
         in_target = np.bincount(target.codes, minlength=codes)
@@ -91,7 +90,7 @@ class Search:
     def _walk(
         self, source: SurfacePoints, target: SurfacePoints, in_source: Index, searched: NDArray[np.bool_]
     ) -> tuple[NDArray[np.uint16], Index, Index]:
-        """The step that first meets the target, for each border voxel; the voxels of lost labels; those none meets."""
+        """First step that meets the target, for each border voxel; voxels of lost labels; voxels without a hit."""
         level = np.full(source.index.size, UNKNOWN, np.uint16)
         near, rest = range(min(NEAR_STEPS, len(self.strides))), range(NEAR_STEPS, len(self.strides))
         left: list[Index] = [np.zeros(0, np.intp)]
@@ -99,7 +98,7 @@ class Search:
             waiting = np.flatnonzero(searched[source.codes[start : start + CHUNK]]) + start
             left.append(self._try(near, waiting, level, source, target))
         waiting = np.concatenate(left)
-        # where most of a label is still waiting the other map has it elsewhere: to walk on would be in vain
+        # if most of a label is still waiting, it is elsewhere in the other map, and walking on is useless
         elsewhere = np.bincount(source.codes[waiting], minlength=in_source.size) > in_source * LOST_SHARE
         lost = elsewhere[source.codes[waiting]]
         going_on = waiting[~lost]
@@ -112,7 +111,7 @@ class Search:
     def _try(
         self, steps: range, waiting: Index, level: NDArray[np.uint16], source: SurfacePoints, target: SurfacePoints
     ) -> Index:
-        """Take `steps` from each voxel `waiting`, note the first that meets the target; return those still waiting."""
+        """Try `steps` from the `waiting` voxels, record the first hit, and return the voxels still waiting."""
         index, codes = source.index[waiting], source.codes[waiting]
         for step in steps:
             if not waiting.size:
@@ -128,7 +127,7 @@ class Search:
     def _try_many(
         self, waiting: Index, distance: NDArray[np.float64], source: SurfacePoints, target: SurfacePoints
     ) -> Index:
-        """Take many steps at a time from the few voxels `waiting`, note the first that meets the target."""
+        """Try many steps at a time from the few `waiting` voxels, and record the first hit."""
         steps, lengths = steps_around(self.spacing, FAR_STEPS)
         strides = steps @ np.array(self.frame.strides)
         place, codes = self.frame.coordinates(source.index[waiting]), source.codes[waiting]
@@ -148,7 +147,7 @@ class Search:
     def _compare_all(
         self, waiting: Index, distance: NDArray[np.float64], source: SurfacePoints, target: SurfacePoints
     ) -> None:
-        """Note the distances of the voxels `waiting` from all border voxels of their labels."""
+        """Record the distances of the `waiting` voxels to all border voxels of their labels."""
         if not waiting.size:
             return
         ordered = waiting[np.argsort(source.codes[waiting], kind="stable")]
@@ -169,7 +168,7 @@ class Search:
 
 
 def _runs_of_equal(ordered: NDArray[Any]) -> list[slice]:
-    """Slices over which a sorted array does not change."""
+    """Slices of a sorted array in which the value does not change."""
     ends = [0, *(np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist(), ordered.size] if ordered.size else [0]
     return [slice(start, stop) for start, stop in itertools.pairwise(ends)]
 
@@ -181,7 +180,7 @@ def _by_code(
     lengths: NDArray[np.float64],
     in_target: Index,
 ) -> dict[int, Distances]:
-    """The distinct distances of each code, with how much of its surface lies at each."""
+    """Distinct distances of each code, with the amount of surface at each."""
     codes, width = source.codes, len(lengths)
     whole = np.bincount(codes, source.weights, minlength=in_target.size)
     walked = level != UNKNOWN
@@ -213,7 +212,7 @@ def _weights_at(weights: NDArray[np.float64] | None, places: NDArray[Any]) -> ND
 
 
 def _count(keys: Index, weights: NDArray[np.float64] | None, size: int) -> tuple[Index, NDArray[Any]]:
-    """The distinct keys in increasing order and how often each occurs, or what its weights sum to."""
+    """Distinct keys in increasing order, with their counts or sums of weights."""
     if size > DENSE_KEYS:
         distinct, places = np.unique(keys, return_inverse=True)
         return distinct, np.bincount(places, weights)
@@ -223,7 +222,7 @@ def _count(keys: Index, weights: NDArray[np.float64] | None, size: int) -> tuple
 
 
 def _nearest_directly(points: Index, targets: Index, spacing: tuple[float, ...]) -> NDArray[np.float64]:
-    """Distance from each point to the nearest target, from all pairs; coordinates (m, ndim) and (n, ndim) -> (m,)."""
+    """Distance from each point to the nearest target, over all pairs; coordinates (m, ndim) and (n, ndim) -> (m,)."""
     best = np.empty(len(points))
     rows = max(1, PAIRS_AT_ONCE // len(targets))
     for start in range(0, len(points), rows):
@@ -236,8 +235,8 @@ def _nearest_directly(points: Index, targets: Index, spacing: tuple[float, ...])
 
 
 def _nearest_by_tree(points: Index, targets: Index, spacing: tuple[float, ...]) -> NDArray[np.float64]:
-    """The same through a k-d tree."""
-    from scipy.spatial import cKDTree  # deferred: few pairs of maps need it, and it takes longer than to score one
+    """The same with a k-d tree."""
+    from scipy.spatial import cKDTree  # deferred: slow to import, and few pairs of maps need it
 
     scale = np.array(spacing)
     tree = cKDTree(targets * scale, leafsize=64, balanced_tree=False, compact_nodes=False)
@@ -246,18 +245,18 @@ def _nearest_by_tree(points: Index, targets: Index, spacing: tuple[float, ...]) 
 
 
 def for_both(threads: int, voxels: int) -> Callable[..., list[Any]]:
-    """A function that does a piece of work for both maps or directions, in two threads where that pays."""
+    """Choose how to process both maps or directions: in two threads if that pays."""
     return two_at_once if threads > 1 and voxels > THREADED_VOXELS else one_by_one
 
 
 def one_by_one(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
-    """Each piece of work after the other."""
+    """Call a function for each tuple of arguments, one after another."""
     return [work(*each) for each in arguments]
 
 
 def two_at_once(work: Callable[..., Any], arguments: list[tuple[Any, ...]]) -> list[Any]:
-    """Both pieces of work at once, in two threads."""
-    from concurrent.futures import ThreadPoolExecutor  # deferred: small pairs of maps have one thread
+    """Call a function for two tuples of arguments, in two threads."""
+    from concurrent.futures import ThreadPoolExecutor  # deferred: small maps use one thread
 
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda each: work(*each), arguments))

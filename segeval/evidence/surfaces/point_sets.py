@@ -1,10 +1,9 @@
-"""Distances between sets of voxel centres that other tools take for surfaces: all labels at once, as `Surfaces` does.
+"""Distances between sets of voxel centres that other tools use as surfaces, for all labels at once.
 
-The wide border counts every neighbour that touches, across edges and corners too, and can leave the edge of the image
-out; the region is every voxel of a mask. A set is a table: the padded array with the code of each point, 0 elsewhere.
-Points of both sets are at distance 0 and never searched for. From any other point the nearest of a set lies on that
-set's border, so the border is all that is asked where a walk through the table meets nothing; a great many ask
-a distance transform.
+The wide border is defined by all touching neighbours, also across edges and corners, and may exclude the edge of the
+image; the region is all voxels of a mask. A set is a table: the padded array with the code of each point, 0 elsewhere.
+Points in both sets have distance 0 and need no search. From any other point, the nearest point of a set is on the
+border of the set, so only the border is searched; a distance transform is used if there are very many points.
 """
 
 from __future__ import annotations
@@ -24,29 +23,29 @@ from segeval.maps.label_map import Labels, slabs
 
 Key = TypeVar("Key", bound=Hashable)
 
-CHUNK = 1 << 17  # of a table, looked at together
-MANY_POINTS = 1 << 17  # of a label, and not in the other map: a distance transform of its box costs less
+CHUNK = 1 << 17  # elements of a table at a time
+MANY_POINTS = 1 << 17  # points of a label outside the other map; with more a distance transform is faster
 
 
 class PointSets:
-    """The voxels that stand for the surface of each label in two maps.
+    """Voxels that other tools use as the surface of each label, in two maps.
 
     Parameters
     ----------
     prediction, reference
-        Labels of one shape, axes (z, y, x) or (y, x).
+        Labels of the same shape, axes (z, y, x) or (y, x).
     present
-        Every label of either map.
+        Labels of both maps.
     spacing
         Distance between voxel centres along each array axis.
     whole
-        Whether every voxel of a mask counts, and not only those on its border.
+        Whether all voxels of a mask count, not only its border.
     edge_is_border
-        Whether a voxel at the edge of the image is on the border.
+        Whether voxels at the edge of the image are border voxels.
     ignored
-        Voxels whose reference is this label are in neither set; where only the prediction has it, it is label 0.
+        Leave out voxels whose reference is this label; in the prediction only it is label 0.
     threads
-        How many threads may work at once; the result is the same.
+        Number of threads; results do not depend on it.
     """
 
     def __init__(
@@ -66,12 +65,12 @@ class PointSets:
         self._ignored, self._threads = ignored, threads
 
     def distances(self, groups: Mapping[Key, Collection[int]]) -> dict[Key, tuple[Distances, Distances]]:
-        """Distances to the reference's set, and to the prediction's, of each union of labels.
+        """Distances to the set of the reference and to that of the prediction, for each union of labels.
 
         Parameters
         ----------
         groups
-            Key -> the labels whose union it is. No label may stand in two of them.
+            Labels of each union, by key. No label may be in two unions.
         """
         coding = Coding(list(groups.values()), present=self._present, ignored=self._ignored)
         search = Search.of(self._spacing, partial(self._framed, coding))
@@ -85,14 +84,14 @@ class PointSets:
         }
 
     def _framed(self, coding: Coding, steps: Index) -> Frame:
-        """The box of what is not background, or the image where that is scored; no step from it leads outside."""
+        """Frame around the foreground, or the image if the background is scored; no step leads outside."""
         box = tuple(slice(0, n) for n in self._maps[1].shape) if coding.outside else foreground_box(*self._maps)
         margin = tuple(np.abs(steps).max(axis=0, initial=1).tolist())
         shape = tuple(part.stop - part.start + 2 * m for part, m in zip(box, margin, strict=True))
         return Frame(box=box, shape=shape, margin=margin)
 
     def _table(self, labels: Labels, coding: Coding, frame: Frame) -> Labels:
-        """The set of each code of one map: its codes in the flat padded array."""
+        """Points of one map: their codes in the flat padded array."""
         edges = [
             (part.start == 0 and not self._edge_is_border, part.stop == n and not self._edge_is_border)
             for part, n in zip(frame.box, labels.shape, strict=True)
@@ -113,16 +112,16 @@ class PointSets:
 
 
 def _on_wide_border(codes: Labels, edges: list[tuple[bool, bool]], ends: tuple[bool, bool]) -> NDArray[np.bool_]:
-    """Whether any of the voxels that touch each one, across edges and corners too, has another code.
+    """Whether any voxel that touches a voxel, also across edges and corners, has another code.
 
     Parameters
     ----------
     codes
-        A slab, and the slices before and after it unless it is at an end of the box.
+        A slab with the slices before and after it, unless it is at an end of the box.
     edges
-        For both sides of each axis, whether what is beyond the box is no border, and like the voxels beside it.
+        For both sides of each axis, whether the outside of the box has the code of the adjacent voxels.
     ends
-        Whether the first slice is the box's first one, the last slice its last.
+        Whether the first slice is the first of the box, and whether the last slice is the last.
     """
     for axis, sides in enumerate(edges):
         beyond = ends if axis == 0 else (True, True)
@@ -138,13 +137,13 @@ def _on_wide_border(codes: Labels, edges: list[tuple[bool, bool]], ends: tuple[b
 
 
 def _over_three(values: Labels, axis: int, how: Any) -> Labels:
-    """The least or the greatest of each voxel and its two neighbours along an axis, which loses both its ends."""
+    """Minimum or maximum of each voxel and its two neighbours along an axis, without both ends."""
     values = np.moveaxis(values, axis, 0)
     return np.moveaxis(how(how(values[:-2], values[1:-1]), values[2:]), 0, axis)
 
 
 def _directed(source: Labels, target: Labels, search: Search) -> dict[int, Distances]:
-    """Distances from each code's points in `source` to those in `target`."""
+    """Distances from the points of each code in `source` to those in `target`."""
     common, outside = _compared(source, target)
     outermost = _outermost(target, search.frame.strides)
     reachable = np.bincount(outermost.codes, minlength=outside.size)[: outside.size] > 0
@@ -159,8 +158,8 @@ def _directed(source: Labels, target: Labels, search: Search) -> dict[int, Dista
 
 
 def _transformed(source: Labels, target: Labels, code: int, search: Search) -> Distances:
-    """Distances from the points of one code that `target` has not, through a distance transform of its box."""
-    from scipy import ndimage  # deferred: it takes long to load, and only very different masks need it
+    """Distances from the points of one code that are not in `target`, with a distance transform of its box."""
+    from scipy import ndimage  # deferred: slow to import, and only very different masks need it
 
     one, other = (each.reshape(search.frame.shape) == code for each in (source, target))
     (box,) = ndimage.find_objects((one | other).view(np.int8))
@@ -184,7 +183,7 @@ def _at_zero(points: int) -> Distances:
 
 
 def _compared(source: Labels, target: Labels) -> tuple[Index, Index]:
-    """How many points of each code in `source` are in both sets, and how many are not."""
+    """Number of points of each code in `source` that are in both sets, and that are not."""
     common, outside = np.zeros((2, int(source.max(initial=0)) + 1), np.intp)
     for start in range(0, source.size, CHUNK):
         one, other = source[start : start + CHUNK], target[start : start + CHUNK]
@@ -196,7 +195,7 @@ def _compared(source: Labels, target: Labels) -> tuple[Index, Index]:
 
 
 def _outside(source: Labels, target: Labels, wanted: NDArray[np.bool_]) -> Index:
-    """The places of the points of `source`, of the codes `wanted`, that are not in `target`."""
+    """Positions of the points of `source` with the codes `wanted` that are not in `target`."""
     found = [np.zeros(0, np.intp)]
     for start in range(0, source.size, CHUNK):
         one = source[start : start + CHUNK]
@@ -205,7 +204,7 @@ def _outside(source: Labels, target: Labels, wanted: NDArray[np.bool_]) -> Index
 
 
 def _outermost(table: Labels, strides: tuple[int, ...]) -> Borders:
-    """The points of each set with a face neighbour that is not in it."""
+    """Points of each set with a face neighbour outside the set."""
     index, across = [np.zeros(0, np.intp)], strides[0]
     for start in range(across, table.size - across, CHUNK):
         stop = min(start + CHUNK, table.size - across)

@@ -1,13 +1,13 @@
-"""Distances between the elastic surfaces of every label: like those of voxel borders, nearer to the truth.
+"""Measure distances between the elastic surfaces of labels, which are more accurate than voxel borders.
 
-Each quad of a label's surface in one map is sampled at its centre, with its area as weight. Its distance is that of
-the centre from the quads of the other map whose centres are nearest, each taken as the four triangles that it is. Which
-quad is nearest is thus a guess, and a good one: on real shapes no metric changes by more than some micrometres where
-voxels are nearly cubes. The certified variant does not guess and is an order of magnitude slower.
+Each quad of a surface is sampled at its centre, with its area as weight. Its distance is that of the centre to the
+quads of the other map with the nearest centres, each measured as four triangles. The quad with the nearest centre need
+not be the nearest quad, but the error is small: if voxels are nearly cubes, metrics of real shapes change by a few
+micrometres at most. The certified variant is exact, and about ten times slower.
 
-Each label is measured by itself, within the box around it in both maps, so that no other label has a part in its
-numbers, and where the maps agree the distance is 0 exactly. The numbers are weighted by area and nearer to the truth
-than those of the voxel surface, and therefore not to be compared with them. This module is a home of scipy.
+Each label is measured separately, within the box around it in both maps, so other labels do not influence its numbers.
+Where the maps agree, the distance is exactly 0. The numbers are weighted by area and more accurate than those of the
+voxel surface; do not compare them with each other.
 """
 
 from __future__ import annotations
@@ -38,34 +38,33 @@ Found = TypeVar("Found")
 Box = tuple[slice, ...]
 Apply = Callable[[Callable[[Given], Found], Iterable[Given]], Iterable[Found]]
 
-CANDIDATES = 2  # quads that a point is measured against
+CANDIDATES = 2  # quads to which the distance of a point is measured
 CANDIDATES_OF_LONG_QUADS = 6
-LONG = 3  # from that ratio of the largest spacing to the smallest
-PAIRS_AT_ONCE = 1 << 13  # of a point and a quad, so that what is computed of them stays in the cache
+LONG = 3  # quads are long from this ratio of the largest to the smallest spacing on
+PAIRS_AT_ONCE = 1 << 13  # pairs of a point and a quad at a time, for the cache
 CERTIFIED_PAIRS_AT_ONCE = 1 << 15
 POINTS_OF_A_TASK = 1 << 15
-TINY = 1e-30  # below any squared length, and not 0
-HEAVY_SHARE = 0.25  # of all work: a group with more is shared out between threads, the others are done whole
-THREADED_VOXELS = 1 << 18  # below that, a second thread costs more than it saves
+TINY = 1e-30  # smaller than any squared length, but not 0
+HEAVY_SHARE = 0.25  # a group with a larger share of the work is split between threads
+THREADED_VOXELS = 1 << 18  # with fewer voxels a second thread does not pay
 
 
 class SmoothSurfaces:
-    """The elastic surfaces of all labels of two maps, asked for any disjoint groups of labels.
+    """Elastic surfaces of all labels of two maps, for any disjoint groups of labels.
 
     Parameters
     ----------
     prediction, reference
-        Labels of one shape, axes (z, y, x).
+        Labels of the same shape, axes (z, y, x).
     labels, present, spacing, threads
         As for `segeval.evidence.surfaces.surface_pairs.SurfacePair`.
     ignored
-        Voxels whose reference is this label have no surface in either map: surfaces are made of the maps as read, and
-        the quads whose voxel inside the label is an ignored one are then left out. A prediction's voxels of this label
-        elsewhere are background.
+        Voxels whose reference is this label have no surface: surfaces are computed with these voxels, and then the
+        quads of ignored voxels are removed. Elsewhere this label in the prediction is background.
     merging
-        Whether groups of several labels will be asked for; makes no difference here.
+        Whether groups may contain several labels; makes no difference here.
     certified
-        Whether distances are exact, and slow.
+        Whether to compute exact distances, which is slow.
 
     Raises
     ------
@@ -82,14 +81,14 @@ class SmoothSurfaces:
         present: Collection[int],
         spacing: tuple[float, ...],
         ignored: int | None = None,
-        merging: bool = False,  # noqa: ARG002 - as `Surfaces` takes it
+        merging: bool = False,  # noqa: ARG002 - same arguments as `Surfaces`
         threads: int = 1,
         certified: bool = False,
     ) -> None:
         if reference.ndim != 3:
             raise UsageError(
-                f"the smooth surface is for volumes, this image has {reference.ndim} axes",
-                hint="take --surface voxel or surfel",
+                f"--surface smooth needs a volume, but this image has {reference.ndim} axes",
+                hint="use --surface voxel or surfel",
             )
         self._spacing, self._threads = spacing, threads
         self._measure = _certified if certified else partial(_nearest, candidates=_candidates(spacing))
@@ -105,15 +104,15 @@ class SmoothSurfaces:
             self._boxes = list(apply(_boxes, self._maps))
 
     def distances(self, groups: Mapping[Key, Collection[int]]) -> dict[Key, tuple[Distances, Distances]]:
-        """Distances between the surfaces of each group of labels, both ways, as those of a `SurfacePair`.
+        """Distances between the surfaces of each group of labels, in both directions, as of a `SurfacePair`.
 
-        The weight of each is its quad's area, and that of one ``inf`` the whole area.
+        Each distance is weighted by the area of its quad; a single ``inf`` by the whole area.
         """
         objects = {key: self._object({self._code_of[label] for label in members}) for key, members in groups.items()}
         works = {key: each.work for key, each in objects.items()}
         enough = self._threads > 1 and sum(works.values()) > THREADED_VOXELS
         heavy = [key for key, work in works.items() if work > HEAVY_SHARE * sum(works.values())]
-        # the largest first, so that the threads end together
+        # largest first, so that all threads finish at about the same time
         light = sorted((key for key in objects if key not in heavy), key=lambda key: -works[key])
         with ExitStack() as stack:
             apply = _pool(self._threads if enough else 1, stack)
@@ -122,14 +121,14 @@ class SmoothSurfaces:
         return {key: found[key] for key in groups}
 
     def _object(self, codes: set[int]) -> _Object:
-        """Where codes occur in either map: the box is the same for both."""
+        """Codes with the box around them in both maps."""
         outside = bool(self._outside) and self._outside in codes
         boxes = [boxes[code] for boxes in self._boxes for code in codes if code in boxes]
         box = tuple(slice(0, n) for n in self._maps[0].shape) if outside else _union(boxes)
         return _Object(codes=np.array(sorted(codes)), box=box, outside=outside)
 
     def _between(self, both: _Object, apply: Apply[Any, Any]) -> tuple[Distances, Distances]:
-        """Distances of one group of codes, both ways."""
+        """Distances of one group of codes, in both directions."""
         if not both.work:
             return NOTHING, NOTHING
         counted = self._counted(both)
@@ -152,7 +151,7 @@ class SmoothSurfaces:
         return _in_order(to_reference, prediction), _in_order(to_prediction, reference)
 
     def _counted(self, both: _Object) -> Mask | None:
-        """The voxels of a box, and one beyond each of its sides, that are of the image and not ignored."""
+        """Voxels of a box, with a margin of 1, that are inside the image and not ignored."""
         if self._ignored is None and not both.outside:
             return None
         counted = np.zeros([n + 2 for n in both.shape], bool)
@@ -166,11 +165,11 @@ class SmoothSurfaces:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Object:
-    """What is measured: codes within a box."""
+    """An object to measure: codes within a box."""
 
     codes: NDArray[np.integer[Any]]
     box: Box
-    outside: bool  # whether it holds all beyond the box, too
+    outside: bool  # whether everything outside the box belongs to it too
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -178,11 +177,11 @@ class _Object:
 
     @property
     def work(self) -> int:
-        """The voxels to look at."""
+        """Number of voxels to process."""
         return math.prod(self.shape) if self.box else 0
 
     def voxels(self, labels: Labels) -> Callable[[slice], Mask]:
-        """The mask of the object's slices in a map."""
+        """Function that returns a range of slices of the object's mask in a map."""
         inside = labels[self.box]
         if self.codes.size == 1:
             code = labels.dtype.type(self.codes[0])
@@ -193,8 +192,8 @@ class _Object:
 
 
 def _boxes(labels: Labels) -> dict[int, Box]:
-    """The smallest box around each value but 0."""
-    from scipy.ndimage import find_objects  # deferred: takes long to load, and only this surface needs it
+    """The smallest box around each value except 0."""
+    from scipy.ndimage import find_objects  # deferred: slow to import, and only this surface needs it
 
     if not labels.size:
         return {}
@@ -208,10 +207,10 @@ def _union(boxes: Collection[Box]) -> Box:
 
 
 def _pool(threads: int, stack: ExitStack) -> Apply[Any, Any]:
-    """What applies a function to many things, in turn or by so many threads."""
+    """Return a function like `map` that uses this number of threads."""
     if threads <= 1:
         return map
-    from concurrent.futures import ThreadPoolExecutor  # deferred: small pairs of maps have one thread
+    from concurrent.futures import ThreadPoolExecutor  # deferred: small maps use one thread
 
     return stack.enter_context(ThreadPoolExecutor(threads)).map
 
@@ -229,7 +228,7 @@ def _in_order(squares: Floats, surface: Quads) -> Distances:
 
 
 def _candidates(spacing: tuple[float, ...]) -> int:
-    """How many quads to measure a point against: the nearest centre says less where quads are long."""
+    """Number of quads to measure for a point; more if quads are long, as the nearest centre is less reliable then."""
     return CANDIDATES if max(spacing) < LONG * min(spacing) else CANDIDATES_OF_LONG_QUADS
 
 
@@ -240,7 +239,7 @@ def _tree(surface: Quads) -> cKDTree:
 
 
 def _nearest(points: Floats, surface: Quads, tree: cKDTree, *, candidates: int) -> Floats:
-    """Squared distance from each point, shape (n, 3), to the nearest of the quads whose centres are nearest."""
+    """Squared distance from each point, shape (n, 3), to the nearest of the quads with the nearest centres."""
     count = min(candidates, surface.areas.size)
     found = np.reshape(tree.query(points, k=count)[1], (-1, count))
     squares = np.empty(len(points), np.float32)
@@ -260,7 +259,7 @@ def _least_squares(points: NDArray[Any], geometry: NDArray[Any], found: Index) -
 
 
 def _certified(points: Floats, surface: Quads, tree: cKDTree) -> NDArray[np.float64]:
-    """The same to the nearest of all quads: more are tried until no other can be nearer, its centre being too far."""
+    """The same to the nearest of all quads: more quads are tried until no other can be nearer."""
     geometry, reach = surface.geometry.astype(np.float64), surface.radius + 1e-6
     squares = np.empty(len(points))
     waiting, count = np.arange(len(points)), 8
@@ -281,7 +280,7 @@ def _certified(points: Floats, surface: Quads, tree: cKDTree) -> NDArray[np.floa
 def _squared_distances(points: NDArray[Any], quads: NDArray[Any]) -> NDArray[Any]:
     """Squared distance of each point from its quads; shapes (3, 1, n) and (15, count, n) -> (count, n).
 
-    Everything is relative to the quad's centre, so that a point which is that centre has distance 0 exactly.
+    All positions are relative to the centre of the quad, so a point at the centre has distance exactly 0.
     """
     one, tiny = points.dtype.type(1), points.dtype.type(TINY)
     point = points - quads[:3]

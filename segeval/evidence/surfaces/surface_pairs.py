@@ -1,7 +1,7 @@
-"""The surfaces of all labels of two maps, found once, and the distances between those of any groups of labels.
+"""Find the surfaces of all labels of two maps once, and measure distances for any groups of labels.
 
-The surface of a label is the set of its border voxels: those with a face neighbour (4 in 2-D, 6 in 3-D) of another
-label. Outside the image is background. All labels are searched together.
+The surface of a label consists of its border voxels: those with a face neighbour (4 in 2-D, 6 in 3-D) of another label.
+Outside the image is background. All labels are searched together.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ Points = TypeVar("Points", bound=SurfacePoints)
 
 
 class SurfacePair(ABC, Generic[Points]):
-    """The surfaces of all labels of two maps: found once, asked for any disjoint groups of labels.
+    """Surfaces of all labels of two maps, found once and used for any disjoint groups of labels.
 
     Parameters
     ----------
     prediction, reference
-        Labels of one shape, axes (z, y, x) or (y, x).
+        Labels of the same shape, axes (z, y, x) or (y, x).
     labels
-        Every label that a group may hold.
+        Labels that a group may contain.
     present
-        Every label of either map.
+        Labels of both maps.
     spacing
         Distance between voxel centres along each array axis.
     ignored
-        Voxels whose reference is this label have no surface in either map.
+        Voxels whose reference is this label have no surface.
     merging
-        Whether groups of several labels will be asked for.
+        Whether groups may contain several labels.
     threads
-        How many threads may work at once; the result is the same.
+        Number of threads; results do not depend on it.
     """
 
     def __init__(
@@ -67,33 +67,33 @@ class SurfacePair(ABC, Generic[Points]):
 
     @abstractmethod
     def _framed(self, prediction: Labels, steps: Index) -> Frame:
-        """The frame that both maps are searched in, which no step leads out of."""
+        """Frame for the search in both maps; no step leads outside."""
 
     @abstractmethod
     def _find(self, labels: Labels) -> Points:
-        """The surfaces of every label of one map, as it was read."""
+        """Find the surfaces of all labels of one map, with ignored voxels."""
 
     @abstractmethod
     def _merged(self, points: Points, new: Labels) -> Points:
-        """The surfaces of unions of labels: from a code to that of its union, 0 for none."""
+        """Surfaces of unions of labels; `new` has the code of the union for each code, 0 for none."""
 
     @abstractmethod
     def _counted(self, points: Points) -> Points:
-        """The surfaces without what lies in the ignored zone."""
+        """The surfaces without ignored voxels."""
 
     def distances(self, groups: Mapping[Key, Collection[int]]) -> dict[Key, tuple[Distances, Distances]]:
-        """Distances between the surfaces of each group of labels, both ways.
+        """Distances between the surfaces of each group of labels, in both directions.
 
         Parameters
         ----------
         groups
-            Key -> the labels whose union it is. No label may stand in two of them.
+            Labels of each union, by key. No label may be in two unions.
 
         Returns
         -------
         dict
-            Key -> distances from the prediction's surface to the reference's, and the reverse. Without values where a
-            surface is empty; one ``inf`` where the other is.
+            By key, the distances from the prediction's surface to the reference's surface, and the reverse. Without
+            values if the surface is empty; a single ``inf`` if the other one is empty.
         """
         if all(len(members) == 1 for members in groups.values()):
             codes = [self._code_of[label] for members in groups.values() for label in members]
@@ -111,7 +111,7 @@ class SurfacePair(ABC, Generic[Points]):
         }
 
     def _with_codes(self, codes: list[int]) -> list[Points]:
-        """The surfaces of these codes alone."""
+        """The surfaces of these codes only."""
         if len(codes) == len(self._code_of):
             return self._found
         wanted = np.zeros(self._code_range, bool)
@@ -119,7 +119,7 @@ class SurfacePair(ABC, Generic[Points]):
         return [points.only(wanted[points.codes]) for points in self._found]
 
     def _unions(self, unions: Mapping[int, Collection[int]]) -> list[Points]:
-        """The surfaces of unions of labels, by their codes."""
+        """The surfaces of unions of labels, by code."""
         new = np.zeros(self._code_range, np.min_scalar_type(len(unions) + 1))
         for code, labels in unions.items():
             new[[self._code_of[label] for label in labels]] = code
@@ -127,7 +127,7 @@ class SurfacePair(ABC, Generic[Points]):
 
 
 class Surfaces(SurfacePair[Borders]):
-    """The voxel surfaces of two maps; see `SurfacePair`."""
+    """Voxel surfaces of two maps; see `SurfacePair`."""
 
     def _framed(self, prediction: Labels, steps: Index) -> Frame:
         return Frame.around(prediction, self._reference, coding=self._coding, steps=steps)

@@ -1,13 +1,13 @@
-"""The area-weighted surface of every label in one pass: corners of the voxel lattice, each with its patch of surface.
+"""Find the area-weighted surfaces of all labels: corners of the voxel lattice, each with a piece of surface.
 
-A surfel of a label is a corner whose neighbourhood, the 2 x 2 x 2 voxels (2 x 2 in 2-D) that meet there, holds the
-label and something else. It stands for the area (the length in 2-D) of the surface that marching cubes draws through
-the neighbourhood: a few triangles between the midpoints of the edges that join the label's voxels to the others. Each
-distance runs from a corner to the nearest corner of the same label in the other map (Nikolov et al. 2018,
+A surfel of a label is a corner whose neighbourhood, the 2 x 2 x 2 voxels (2 x 2 in 2-D) that meet there, contains the
+label and something else. Its weight is the area (length in 2-D) of the surface that marching cubes draws through the
+neighbourhood: a few triangles between the midpoints of the edges between the label's voxels and the others. Each
+distance is from a corner to the nearest corner of the same label in the other map (Nikolov et al. 2018,
 arXiv:1809.04430). Outside the image is background.
 
-A corner may hold surfels of as many labels as voxels meet there. Corners are found slab by slab, all labels at once,
-and searched like border voxels. Unions of labels need no second look at the maps: their neighbourhoods add up.
+A corner can have surfels of several labels. Corners are found slab by slab for all labels at once, and searched like
+border voxels. Unions of labels are computed from the neighbourhoods, without the maps.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from segeval.evidence.surfaces.surface_pairs import SurfacePair
 from segeval.maps.label_map import Labels, slabs
 
 Voxel = tuple[int, ...]
-Patterns = NDArray[np.uint8]  # of neighbourhoods: a bit for each voxel
+Patterns = NDArray[np.uint8]  # neighbourhoods, a bit for each voxel
 
-DENSE_SHARE = 1 / 256  # of all corners, above which further labels of theirs have a table
+DENSE_SHARE = 1 / 256  # if more corners have several labels, these are stored as a table
 
 
 def neighbours(ndim: int) -> list[Voxel]:
-    """The voxels that meet in a corner, in the order of their bits; 1 along an axis is the one before the corner."""
+    """Voxels that meet in a corner, in the order of their bits; 1 along an axis means before the corner."""
     return list(itertools.product((0, 1), repeat=ndim))
 
 
 @lru_cache(maxsize=8)
 def surfel_areas(spacing: tuple[float, ...]) -> NDArray[np.float64]:
-    """Area of the surface in each neighbourhood, in 2-D its length; shape (256,) or (16,).
+    """Area of the surface in each neighbourhood, length in 2-D; shape (256,) or (16,).
 
-    The surface parts the voxels of the smaller party from the rest, each piece that hangs together by faces for itself.
+    The surface separates the smaller group of voxels from the rest, each face-connected piece on its own.
 
     Examples
     --------
@@ -59,7 +59,7 @@ def surfel_areas(spacing: tuple[float, ...]) -> NDArray[np.float64]:
 
 
 def _pieces(voxels: list[Voxel]) -> list[list[Voxel]]:
-    """The voxels of a neighbourhood, parted into those that hang together by faces."""
+    """Split the voxels of a neighbourhood into face-connected pieces."""
     pieces: list[list[Voxel]] = []
     for voxel in voxels:
         touching = [piece for piece in pieces if any(math.dist(voxel, other) == 1 for other in piece)]
@@ -69,10 +69,10 @@ def _pieces(voxels: list[Voxel]) -> list[list[Voxel]]:
 
 
 def _facets(piece: list[Voxel]) -> list[NDArray[np.float64]]:
-    """The flat parts of the surface around a piece, each as its shadows across the axes, in faces of a voxel.
+    """Flat parts of the surface around a piece, each as its projections along the axes, in faces of a voxel.
 
-    A piece has at most half of the voxels. Its surface is the polygon through the midpoints of the edges that lead out
-    of it; where that is not flat, it is parted as marching cubes does.
+    A piece has at most half of the voxels. Its surface is the polygon through the midpoints of the edges that leave
+    it; a polygon that is not flat is split like in marching cubes.
     """
     ndim = len(piece[0])
     bonds = [(a, b) for a, b in itertools.combinations(piece, 2) if math.dist(a, b) == 1]
@@ -83,11 +83,11 @@ def _facets(piece: list[Voxel]) -> list[NDArray[np.float64]]:
         return [every / 2 ** (2 * ndim - 3)]
     if len(piece) == 2:  # an edge
         return [free / (ndim - 1)]
-    if len(piece) == 3:  # an angle: a triangle beside the voxel in the middle, and a trapezium
+    if len(piece) == 3:  # an angle: a triangle at the middle voxel, and a trapezium
         return [free / 2, every * 3 / 8]
     if free.any():  # a whole side
         return [free]
-    if max(degree.values()) == 3:  # a vertex and all three beside it: a hexagon
+    if max(degree.values()) == 3:  # a vertex and its three neighbours: a hexagon
         return [every * 3 / 4]
     first, second = (voxel for voxel in piece if degree[voxel] == 2)  # a chain along all axes: a twisted hexagon
     middle = np.abs(np.subtract(first, second))
@@ -96,16 +96,16 @@ def _facets(piece: list[Voxel]) -> list[NDArray[np.float64]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Table:
-    """Which codes have a surfel in which corner.
+    """Codes of the surfels in each corner.
 
     Parameters
     ----------
     first
-        Of each corner twice its first code, and 1 more if there are others; flat.
+        Twice the first code of each corner, plus 1 if there are others; flat.
     others
-        The other codes: a table again where they are many, otherwise corner * `span` + code in increasing order.
+        The other codes: another table if there are many, else corner * `span` + code in increasing order.
     span
-        More than any code.
+        Number larger than all codes.
     """
 
     first: Labels
@@ -114,7 +114,7 @@ class _Table:
 
     @classmethod
     def of(cls, index: Index, codes: Labels, *, size: int) -> _Table:
-        """The table of surfels in increasing order of their corners, of which there are `size`."""
+        """Make a table for `size` corners from surfels in increasing order of their corners."""
         span = 1 << 8 * codes.dtype.itemsize
         fresh = np.ones(index.size, bool)
         np.not_equal(index[1:], index[:-1], out=fresh[1:])
@@ -128,7 +128,7 @@ class _Table:
         return cls(first=first, others=np.sort(index[rest] * span + codes[rest]), span=span)
 
     def hold(self, index: Index, codes: Labels) -> NDArray[np.bool_]:
-        """Whether there is a surfel of each of `codes` in the corner beside it."""
+        """Whether each corner of `index` has a surfel of the corresponding code."""
         value = self.first.take(index, mode="clip")
         found: NDArray[np.bool_] = value >> 1 == codes
         more = np.flatnonzero((value & 1) > found)
@@ -151,17 +151,17 @@ class Corners:
     Parameters
     ----------
     index
-        The corner of each in the flat padded lattice, in increasing order, once for each code; shape (n,).
+        Corner of each surfel in the flat padded lattice, in increasing order, once for each code; shape (n,).
     codes
-        Of each; shape (n,).
+        Codes of the surfels; shape (n,).
     patterns
-        Which voxels of the neighbourhood are of the code; shape (n,).
+        Voxels of the neighbourhood that have the code; shape (n,).
     counted
-        Whether one of these is outside the ignored zone; shape (n,). None where nothing is ignored.
+        Whether at least one of these voxels is not ignored; shape (n,). None if nothing is ignored.
     areas
-        Of each pattern.
+        Area of each pattern.
     table
-        The same surfels by their corners.
+        The same surfels by corner.
     """
 
     index: Index
@@ -182,26 +182,26 @@ class Corners:
         areas: NDArray[np.float64],
         size: int,
     ) -> Corners:
-        """Surfels with their table, on a lattice of `size` corners."""
+        """Make surfels with their table, on a lattice of `size` corners."""
         table = _Table.of(index, codes, size=size)
         return cls(index=index, codes=codes, patterns=patterns, counted=counted, areas=areas, table=table)
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """Area of each."""
+        """Areas of the surfels."""
         return self.areas.take(self.patterns)
 
     def hold(self, index: Index, codes: Labels) -> NDArray[np.bool_]:
-        """Whether there is a surfel of each of `codes` in the corner beside it."""
+        """Whether each corner of `index` has a surfel of the corresponding code."""
         return self.table.hold(index, codes)
 
     def only(self, kept: NDArray[Any]) -> Corners:
-        """Those surfels alone."""
+        """The surfels selected by a mask or by positions."""
         counted = None if self.counted is None else self.counted[kept]
         return self._like(self.index[kept], self.codes[kept], self.patterns[kept], counted)
 
     def merged(self, new: Labels) -> Corners:
-        """The surfels of unions of codes: `new` leads from a code to that of its union, 0 for none."""
+        """Surfels of unions of codes; `new` has the code of the union for each code, 0 for none."""
         unions = new[self.codes]
         keys = self.index * (int(new.max(initial=0)) + 1) + unions
         order = np.flatnonzero(unions)
@@ -223,16 +223,16 @@ class Corners:
 def find_corners(
     labels: Labels, reference: Labels, *, coding: Coding, frame: Frame, areas: NDArray[np.float64]
 ) -> Corners:
-    """Surfels of every code of one map.
+    """Find the surfels of all codes of one map.
 
     Parameters
     ----------
     labels, reference
-        The map, and the reference, whose ignored voxels it needs to know.
+        The map, and the reference with the ignored voxels.
     coding, frame
-        The codes, and the lattice that corners are laid out on, each at the place of the voxel after it.
+        The codes, and the lattice of corners; a corner has the position of the voxel after it.
     areas
-        Of each pattern.
+        Area of each pattern.
     """
     whole = reference.shape
     labels, reference = labels[frame.box], reference[frame.box]
@@ -266,7 +266,7 @@ def find_corners(
 
 
 def _laid_out(values: NDArray[Any], part: slice, *, frame: Frame, beyond: Any) -> NDArray[Any]:
-    """The voxels around a slab of corners in the columns of the lattice; `beyond` is what surrounds the box."""
+    """Voxels around a slab of corners in the columns of the lattice; `beyond` is the value around the box."""
     block = np.full((part.stop - part.start + 1, *frame.shape[1:]), beyond, values.dtype)
     inner = tuple(slice(m, n - m - 1) for m, n in zip(frame.margin[1:], frame.shape[1:], strict=True))
     first = int(part.start == 0)
@@ -275,10 +275,10 @@ def _laid_out(values: NDArray[Any], part: slice, *, frame: Frame, beyond: Any) -
 
 
 def _mixed(block: Labels, strides: tuple[int, ...]) -> NDArray[np.bool_]:
-    """Whether the voxels that meet before each voxel of all but the first slice are not all of one code; flat."""
+    """Whether the voxels at the corner before each voxel have different codes, without the first slice; flat."""
     flat = block.ravel()
     mixed = np.zeros(flat.size, bool)
-    for stride in reversed(strides):  # first of an edge, then of a face, then of a cube
+    for stride in reversed(strides):  # first edges, then faces, then cubes
         change = flat[stride:] != flat[:-stride]
         change |= mixed[:-stride]
         mixed[stride:] |= change
@@ -286,7 +286,7 @@ def _mixed(block: Labels, strides: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def _patterns(voxels: NDArray[np.bool_]) -> Patterns:
-    """A bit for each voxel of a neighbourhood; shape (voxels, n) -> (n,)."""
+    """Pack neighbourhoods into bits, one for each voxel; shape (voxels, n) -> (n,)."""
     patterns: Patterns = np.zeros(voxels.shape[1], np.uint8)
     for bit, voxel in enumerate(voxels):
         patterns |= voxel.view(np.uint8) << np.uint8(bit)
@@ -294,23 +294,23 @@ def _patterns(voxels: NDArray[np.bool_]) -> Patterns:
 
 
 def _beyond(frame: Frame, corners: Index, *, whole: tuple[int, ...]) -> Patterns:
-    """Which voxels around each corner lie outside of the image; shape (n,) -> (n,)."""
+    """Voxels around each corner that are outside the image, as bits; shape (n,) -> (n,)."""
     start = np.array([part.start - m for part, m in zip(frame.box, frame.margin, strict=True)])
     voxels = frame.coordinates(corners) + start - np.array(neighbours(len(whole)))[:, None, :]
     return _patterns(((voxels < 0) | (voxels >= np.array(whole))).any(axis=-1))
 
 
 def _surfels(index: Index, around: Labels, ignored: Patterns) -> tuple[Index, Labels, Patterns, NDArray[np.bool_]]:
-    """The surfels of the corners at `index`, and whether they count.
+    """Surfels of the corners at `index`, and whether they count.
 
     Parameters
     ----------
     index
-        Where the corners are, in increasing order; shape (n,).
+        Positions of the corners, in increasing order; shape (n,).
     around
-        The codes that meet in each; shape (voxels, n). Used up.
+        Codes that meet in each corner; shape (voxels, n). Overwritten.
     ignored
-        Which of these voxels are in the ignored zone; shape (n,).
+        Ignored voxels among these, as bits; shape (n,).
     """
     found = [(index[:0], around[0, :0], ignored[:0], np.zeros(0, bool))]
     while index.size:
@@ -327,12 +327,11 @@ def _surfels(index: Index, around: Labels, ignored: Patterns) -> tuple[Index, La
 
 
 class Surfels(SurfacePair[Corners]):
-    """The area-weighted surfaces of two maps; see `SurfacePair`, whose questions it answers.
+    """Area-weighted surfaces of two maps; see `SurfacePair`.
 
-    The weights of its distances are areas in the square of the grid's unit, lengths in 2-D. Surfels are found on the
-    maps as read. One is dropped when every voxel of its label that meets in the corner is ignored, for then nothing
-    that counts has a share in it. (Where the background is scored, what lies beyond the edge of the image goes with the
-    ignored voxels that it meets.)
+    The weights of the distances are areas in the squared unit of the grid, lengths in 2-D. Surfels are found with the
+    ignored voxels. A surfel is dropped if all voxels of its label at the corner are ignored. (If the background is
+    scored, voxels outside the image count as ignored where they meet ignored voxels.)
     """
 
     def _framed(self, prediction: Labels, steps: Index) -> Frame:

@@ -1,4 +1,4 @@
-"""Figures for a paper, as SVG, PDF or PNG (home of matplotlib): a module for each kind, and the `style` they share."""
+"""Draw figures with matplotlib as SVG, PDF or PNG: a module for each kind, with a common `style`."""
 
 from segeval.reports.figures.agreement import bland_altman
 from segeval.reports.figures.boxes import box

@@ -1,4 +1,4 @@
-"""Predicted sizes against the reference's: their difference over their mean, with bias and limits of agreement."""
+"""Draw Bland-Altman plots of predicted and reference sizes, with bias and limits of agreement."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ if TYPE_CHECKING:
 
 MOST_PANELS = {"single": 9, "double": 15}
 MOST_COLUMNS = {"single": 3, "double": 5}
-LETTERS = 12  # of a title, in an inch
-MINUS = "\N{MINUS SIGN}"  # as ticks have it
-_HEIGHTS = {1: 2.5, 2: 1.8, 3: 1.6}  # inches of a panel, by how many stand side by side
+LETTERS = 12  # letters of a title per inch
+MINUS = "\N{MINUS SIGN}"  # the minus of ticks
+_HEIGHTS = {1: 2.5, 2: 1.8, 3: 1.6}  # height of a panel in inches, by the number of columns
 
 
 def bland_altman(
     runs: Mapping[str, Results], *, labels: Sequence[str] = (), suffix: str, width: str = "single"
 ) -> bytes:
-    """Draw predicted minus reference size over the mean of both: a panel for each label and run.
+    """Draw predicted minus reference size against the mean of both, with a panel for each label and run.
 
-    Lines are the bias and the limits of agreement, 1.96 standard deviations on either side of it (Bland & Altman 1986).
-    The runs of a label have the same axes. Of more labels than there is room for, those are drawn whose limits are
-    widest for their size.
+    Lines are the bias and the limits of agreement, 1.96 standard deviations below and above it (Bland & Altman 1986).
+    The runs of a label have the same axes. If there is no room for all labels, those with the widest limits relative to
+    their size are drawn.
 
     Parameters
     ----------
@@ -59,19 +59,19 @@ def bland_altman(
     Returns
     -------
     bytes
-        The file. Cases in which one map lacks the label are in it, with a size of 0 there; those in which both do, and
-        those that were not scored, are counted below.
+        The file. A label that is in one map only has size 0 in the other; absent labels and cases that were not scored
+        are counted below the figure.
 
     Raises
     ------
     UsageError
-        See `box`; or sizes have different units.
+        See `box`; or the sizes have different units.
     """
     check_installed()
     rows = sizes_of(runs, labels=labels)
     found = {(row.label, row.run): agreement_of(row) for row in rows}
     if not any(each.n for each in found.values()):
-        raise UsageError("no case has a label with a size", hint="there is nothing to draw")
+        raise UsageError("there is nothing to draw: no case has a label with a size")
     groups = by_label(rows)
     shown = _widest(groups, found, max(1, MOST_PANELS[width] // len(runs)))
     flat = [row for group in shown for row in group]
@@ -80,7 +80,7 @@ def bland_altman(
     names, called = names_of_labels(rows, length), names_of_runs(rows, length)
     lines = _lines(flat)
     if len(shown) < len(groups):
-        lines.append(f"{len(shown)} of {len(groups)} labels: those whose limits are widest for their size")
+        lines.append(f"{len(shown)} of {len(groups)} labels, with the widest limits relative to their size")
     lines += not_drawn(flat, called)
     looks = dict(zip(called, LOOKS, strict=False))
     crowd = sum(found[row.label, row.run].n for row in flat)
@@ -102,7 +102,7 @@ def bland_altman(
 
 
 def _name_axes(panels: Sequence[Axes], columns: int, unit: str) -> None:
-    """Say at the left and below what the axes are, in short where panels are narrow."""
+    """Label the axes on the left and below, in short if panels are narrow."""
     short = columns > 1
     for panel in panels[::columns]:
         panel.set_ylabel(f"{'difference' if short else f'predicted {MINUS} reference'}, {unit}")
@@ -111,14 +111,14 @@ def _name_axes(panels: Sequence[Axes], columns: int, unit: str) -> None:
 
 
 def _columns(labels: int, runs: int, width: str) -> int:
-    """How many panels stand side by side: the runs of a label, where there is room for them."""
+    """Number of columns: one for each run of a label if there is room."""
     if 1 < runs <= MOST_COLUMNS[width]:
         return runs
     return min(labels * runs, MOST_COLUMNS[width])
 
 
 def _title(row: Sizes, names: Mapping[Key, str], called: Mapping[str, str], each: Agreement) -> str:
-    """Whose panel it is, and below that the bias and what the limits are off it."""
+    """Title of a panel: label and run, then the bias and the distance of the limits."""
     whose = names[row.label] if len(called) == 1 else f"{names[row.label]}\n{called[row.run]}"
     if each.bias is None:
         return f"{whose}\nno case"
@@ -127,16 +127,16 @@ def _title(row: Sizes, names: Mapping[Key, str], called: Mapping[str, str], each
 
 
 def _short(value: float) -> str:
-    """Three digits, or as many as stand before the point, with the minus of the ticks."""
+    """Format a number with three digits, or all digits before the point, and a minus sign."""
     return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}").replace("-", MINUS)
 
 
 def _lines(rows: Sequence[Sizes]) -> list[str]:
-    """What lines and crosses are."""
+    """Explain lines and crosses."""
     missed = sum(int((row.prediction == 0).sum()) for row in rows)
     alarms = sum(int((row.reference == 0).sum()) for row in rows)
     lines = [
-        f"difference: predicted minus reference; mean: of both; lines: bias and limits of agreement, ± {LIMITS} sd"
+        f"difference: predicted minus reference; mean: of the two; lines: bias and limits of agreement (± {LIMITS} sd)"
     ]
     lines += [explained(MISSED, missed)] if missed else []
     lines += [explained(FALSE_ALARM, alarms)] if alarms else []
@@ -144,7 +144,7 @@ def _lines(rows: Sequence[Sizes]) -> list[str]:
 
 
 def _widest(groups: Sequence[list[Sizes]], found: Mapping[tuple[Key, str], Agreement], most: int) -> list[list[Sizes]]:
-    """As many labels as that, those whose limits are widest for their size, in their own order."""
+    """Select `most` labels, those with the widest limits relative to their size, in the original order."""
 
     def spread(group: Sequence[Sizes]) -> float:
         shares = []
@@ -161,7 +161,7 @@ def _widest(groups: Sequence[list[Sizes]], found: Mapping[tuple[Key, str], Agree
 def _ends(
     group: Sequence[Sizes], found: Mapping[tuple[Key, str], Agreement]
 ) -> tuple[tuple[float, float], tuple[float, float]]:
-    """The ends of both axes for all runs of a label."""
+    """Limits of both axes for all runs of a label."""
     means = np.concatenate([(row.prediction + row.reference) / 2 for row in group])
     differences = np.concatenate([row.prediction - row.reference for row in group])
     lines = [value for row in group for value in _lines_of(found[row.label, row.run])]

@@ -1,4 +1,4 @@
-"""Boxes of a metric by label, with a point for each case; several runs side by side within a label."""
+"""Draw box plots of a metric by label, with a point for each case, and several runs side by side."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ from segeval.results.statistics import quantile
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-TALLEST = 7.5  # inches of rows: what a page has
-ROW, GAP = 0.13, 0.08  # inches of a box, and between labels
-WHISKER = 1.5  # interquartile ranges at most, Tukey's
+TALLEST = 7.5  # inches of rows that fit on a page
+ROW, GAP = 0.13, 0.08  # height of a box, and gap between labels, in inches
+WHISKER = 1.5  # longest whisker in interquartile ranges, as by Tukey
 
 
 def box(
     runs: Mapping[str, Results], *, metric: str, labels: Sequence[str] = (), suffix: str, width: str = "single"
 ) -> bytes:
-    """Draw a metric's distribution: a row for each label, of which each run has a box and a point for each case.
+    """Draw the distribution of a metric: a row for each label, with a box for each run and a point for each case.
 
-    A box runs from quartile to quartile with a line at the median; whiskers reach the last values within 1.5
-    interquartile ranges of it. Of more labels than a page has room for, those with the worst medians are drawn.
+    A box is from the first to the third quartile with a line at the median; whiskers reach the last values within 1.5
+    interquartile ranges of the box. If there is no room for all labels, those with the worst medians are drawn.
 
     Parameters
     ----------
     runs
-        What each run is called -> its results; at most `parts.MOST_RUNS`.
+        Results by name of the run; at most `parts.MOST_RUNS`.
     metric
-        As asked for.
+        Name of the metric.
     labels
-        Numbers or names; all if none is given.
+        Numbers or names of labels; all if empty.
     suffix
         One of `FIGURE_SUFFIXES`.
     width
@@ -66,12 +66,12 @@ def box(
     Returns
     -------
     bytes
-        The file. What is undefined, absent or not scored is counted in a line below; infinite values are at the edge.
+        The file. Undefined, absent and unscored cases are counted below the figure; infinite values are at the edge.
 
     Raises
     ------
     UsageError
-        No such metric or label, too many runs, no value at all; or matplotlib is not installed.
+        The metric or a label does not exist, there are too many runs or no values, or matplotlib is not installed.
     """
     check_installed()
     rows = series_of(runs, metric=metric, labels=labels)
@@ -83,7 +83,7 @@ def box(
     edges = score_edges(drawn)
     lines = marked(drawn, edges)
     if len(shown) < len(groups):
-        lines.append(f"{len(shown)} of {len(groups)} labels: those with the worst medians")
+        lines.append(f"{len(shown)} of {len(groups)} labels, with the worst medians")
     called = names_of_runs(rows, NAME_LENGTH[width])
     lines += not_drawn(drawn, called)
     with styled():
@@ -128,7 +128,7 @@ def _box(panel: Axes, row: Series, y: float, look: Look, *, edges: tuple[float, 
         reach = WHISKER * (q3 - q1)
         inside = ordered[(ordered >= q1 - reach) & (ordered <= q3 + reach)]
     left, median, right = np.clip([inside[0], median, inside[-1]], *edges).tolist()
-    span = edges[1] - edges[0]  # a quartile beyond an edge leaves the box open there
+    span = edges[1] - edges[0]  # a box is open at an edge if its quartile is outside
     q1, q3 = np.clip([q1, q3], edges[0] - span, edges[1] + span).tolist()
     panel.hlines([y, y], [left, q3], [q1, right], color=look.dark, linewidth=0.8, zorder=3)
     panel.barh(y, q3 - q1, left=q1, height=0.72, facecolor="none", edgecolor=look.dark, linewidth=0.8, zorder=3)

@@ -1,4 +1,4 @@
-"""How many cases are at least so good: cumulative curves of a metric, by label or by run."""
+"""Draw cumulative curves of a metric, by label or by run: the share of cases that are at least as good."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from segeval.results.results import Results
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-MOST_STEPS = 250  # of a curve
+MOST_STEPS = 250  # largest number of steps of a curve
 MOST_PANELS = 6
 OTHERS = Look(GREY, "", "-")
 
@@ -43,10 +43,11 @@ OTHERS = Look(GREY, "", "-")
 def cumulative(
     runs: Mapping[str, Results], *, metric: str, labels: Sequence[str] = (), suffix: str, width: str = "single"
 ) -> bytes:
-    """Draw the share of cases that are at least so good, by the metric's own direction.
+    """Draw the share of cases that are at least as good, in the direction of the metric.
 
-    One run has a curve for each label; beyond eight labels those with the worst medians are named and the others grey.
-    Several runs have a panel for each label and a curve each; beyond six labels those with the worst medians are drawn.
+    A single run has a curve for each label; of more than eight labels, those with the worst medians are named, and the
+    others are grey. Several runs have a panel for each label with a curve for each run; of more than six labels, those
+    with the worst medians are drawn.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def cumulative(
     Returns
     -------
     bytes
-        The file. A share is of the cases that have a value; an infinite one is in it, and never reached.
+        The file. Shares are of the cases with a value; an infinite value counts, but its step is never reached.
 
     Raises
     ------
@@ -97,17 +98,17 @@ def cumulative(
 
 
 def _lines(rows: Sequence[Series], shown: int, labels: int, edges: tuple[float, float]) -> list[str]:
-    """What is grey, what is left out, and what a curve does not reach."""
+    """Explain grey curves, labels that are left out, and values outside the axis."""
     several = len({row.run for row in rows}) > 1
     lines = []
     if shown < labels:
         grey = f"{shown} labels with the worst medians; grey: the other {labels - shown}"
-        lines.append(f"{shown} of {labels} labels: those with the worst medians" if several else grey)
+        lines.append(f"{shown} of {labels} labels, with the worst medians" if several else grey)
     infinite = sum(int(np.isinf(row.values).sum()) for row in rows)
     values = np.concatenate([_measured(row) for row in rows])
     beyond = int((values > edges[1]).sum()) - infinite
-    lines += [f"beyond the edge: {beyond} with a penalty, where one map is empty"] if beyond > 0 else []
-    lines += [f"never reached: {infinite} infinite"] if infinite else []
+    lines += [f"outside the axis: {beyond} with a penalty (missed or false alarm)"] if beyond > 0 else []
+    lines += [f"not reached: {infinite} infinite"] if infinite else []
     return ["; ".join(lines)] if lines else []
 
 
@@ -136,27 +137,27 @@ def _panel(
 
 
 def _measured(row: Series) -> Values:
-    """The values that there are, or how far they are from 0 where neither way is better."""
+    """Sorted values; absolute values if neither direction is better."""
     return np.sort(np.abs(row.ordered)) if row.better is Direction.NEITHER else row.ordered
 
 
 def curve(ordered: Values, *, higher: bool, edges: tuple[float, float]) -> tuple[Values, Values]:
-    """The corners of the steps of the share of values that are at least so good.
+    """Compute the corners of a cumulative curve.
 
     Parameters
     ----------
     ordered
-        From the least to the greatest; the steps at `MOST_STEPS` of them at most, evenly by rank, are kept,
-        and between those the curve is straight.
+        Values in increasing order. Of more than `MOST_STEPS` steps, evenly spaced ones are kept, with straight lines
+        between them.
     higher
-        Whether the share is of the values that are as high, not as low.
+        Whether the share is of values that are at least x, instead of at most x.
     edges
-        Where the curve begins and ends.
+        Start and end of the curve.
 
     Returns
     -------
     tuple
-        The values and the shares, as many.
+        Values and shares of the corners.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Isolines of the median over two factors, in panels."""
+"""Draw isolines of the median over two factors, in panels."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.contour import QuadContourSet
 
-LEVELS = 8  # isolines, at most
-ABREAST = {"single": 2, "double": 3}  # panels
+LEVELS = 8  # largest number of isolines
+ABREAST = {"single": 2, "double": 3}  # panels side by side
 MOST_TICKS = 8
-LABEL_LENGTH = 18.0  # points: about that of an isoline's label
-CHARACTER = 4.2  # points: about how much of a line one takes
-NO_ISOLINES = "no isolines: they run between\nfour neighbouring medians"
-DECADES = 2  # from which an axis is logarithmic
+LABEL_LENGTH = 18.0  # approximate length of the label of an isoline, in points
+CHARACTER = 4.2  # approximate width of a character, in points
+NO_ISOLINES = "no isolines: they need\nfour neighbouring medians"
+DECADES = 2  # range from which an axis is logarithmic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +37,11 @@ class _Axis:
     Parameters
     ----------
     factor
-        What it is called.
+        Name of the factor.
     levels
-        As they are written, by value.
+        Texts of the levels, sorted by value.
     places
-        Where they are drawn: their values, or the logarithms of them.
+        Positions on the axis: values of the levels, or their logarithms.
     """
 
     factor: str
@@ -50,29 +50,31 @@ class _Axis:
 
     @classmethod
     def of(cls, factor: str, levels: Sequence[str], option: str) -> _Axis:
-        """An axis for levels that are numbers.
+        """Make an axis for numeric levels.
 
         Raises
         ------
         UsageError
-            One is none, two are the same, or there are fewer than two.
+            A level is not a number, two levels are equal, or there are fewer than two.
         """
         values = {level: level_number(level) for level in levels}
         texts = [level for level, value in values.items() if value is None]
         if texts:
             raise UsageError(
-                f"{option} takes a factor whose levels are numbers, {shown(factor)} has {shown(texts[0])!r}"
+                f"{option} needs a factor with numeric levels, but {shown(factor)} has the level {shown(texts[0])!r}"
             )
         by_value: dict[float, str] = {}
         for level, value in values.items():
             other = by_value.setdefault(value or 0.0, level)
             if other != level:
                 raise UsageError(
-                    f"{shown(other)!r} and {shown(level)!r} of {shown(factor)} are one number",
-                    hint="write it alike for all cases",
+                    f"{shown(other)!r} and {shown(level)!r} of {shown(factor)} are the same number",
+                    hint="write it in the same way for all cases",
                 )
         if len(by_value) < 2:
-            raise UsageError(f"{option} takes a factor of two levels or more, {shown(factor)} has {len(by_value)}")
+            raise UsageError(
+                f"{option} needs a factor with at least two levels, but {shown(factor)} has {len(by_value)}"
+            )
         ordered = sorted(by_value)
         places = np.array(ordered)
         if ordered[0] > 0 and math.log10(ordered[-1] / ordered[0]) >= DECADES - 1e-9:
@@ -86,8 +88,8 @@ def heatmap(pivot: Pivot, *, suffix: str, width: str = "single") -> bytes:
     Parameters
     ----------
     pivot
-        Its row factor runs upwards, its last column factor to the right; a column factor before that has a panel for
-        each level. An axis is logarithmic where its levels are positive and span two decades or more.
+        The row factor is on the y axis, the last column factor on the x axis; another column factor has a panel for
+        each level. An axis is logarithmic if its levels are positive and span two decades or more.
     suffix
         One of `FIGURE_SUFFIXES`.
     width
@@ -96,12 +98,12 @@ def heatmap(pivot: Pivot, *, suffix: str, width: str = "single") -> bytes:
     Returns
     -------
     bytes
-        The file. Nothing is drawn where a corner is missing: an isoline needs four cells about it.
+        The file. Isolines are drawn only between four neighbouring cells that all have a median.
 
     Raises
     ------
     UsageError
-        A factor whose levels are no numbers, or too few values; or matplotlib is not installed.
+        A factor has levels that are not numbers, there are too few values, or matplotlib is not installed.
     """
     check_installed()
     y = _Axis.of(pivot.rows[0], [row[0] for row in pivot.row_levels], "--y")
@@ -110,15 +112,15 @@ def heatmap(pivot: Pivot, *, suffix: str, width: str = "single") -> bytes:
     grids = [_grid(pivot, facet, x, y) for facet in facets]
     if not any(_has_square(grid) for grid in grids):
         raise UsageError(
-            f"no four neighbouring values of {shown(x.factor)} and {shown(y.factor)} have a median each",
-            hint="isolines run between those",
+            f"there are no four neighbouring medians over {shown(x.factor)} and {shown(y.factor)}",
+            hint="isolines need four neighbouring medians; choose other factors",
         )
     with styled():
         return _drawn(pivot, facets, grids, x, y, suffix=suffix, width=width)
 
 
 def _grid(pivot: Pivot, facet: Levels, x: _Axis, y: _Axis) -> NDArray[np.float64]:
-    """The medians of a panel, (y, x); NaN where there is none that is finite."""
+    """Medians of a panel, axes (y, x); NaN without a finite median."""
     grid = np.full((len(y.levels), len(x.levels)), np.nan)
     for row, upwards in enumerate(y.levels):
         for column, rightwards in enumerate(x.levels):
@@ -134,7 +136,7 @@ def _has_square(grid: NDArray[np.float64]) -> bool:
 
 
 def _steps(grids: Sequence[NDArray[np.float64]]) -> tuple[list[float], int]:
-    """Round values for isolines, from the least to the greatest median, and how many decimals they have."""
+    """Round values for isolines between the smallest and the largest median, and their number of decimals."""
     from matplotlib.ticker import MaxNLocator
 
     values = np.concatenate([grid[np.isfinite(grid)] for grid in grids])
@@ -169,7 +171,7 @@ def _drawn(
     figure.get_layout_engine().set(wspace=0.06, hspace=0.04)  # type: ignore[union-attr, call-arg]
     panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True).ravel().tolist()
     steps, decimals = _steps(grids)
-    light = ListedColormap(colormaps["YlGnBu"](np.linspace(0.04, 0.62, 256)))  # black text is read on all of it
+    light = ListedColormap(colormaps["YlGnBu"](np.linspace(0.04, 0.62, 256)))  # light enough for black text
     isolines: list[tuple[Axes, QuadContourSet, NDArray[np.float64]]] = []
     filled: QuadContourSet | None = None
     for place, (panel, facet, grid) in enumerate(zip(panels, facets, grids, strict=False)):
@@ -195,7 +197,7 @@ def _drawn(
         bar = figure.colorbar(filled, ax=panels, pad=0.02, aspect=25, format=f"%.{decimals}f")
         bar.set_label(textwrap.fill(_quantity(pivot), max(16, int(72 * height / CHARACTER))))
         bar.outline.set_linewidth(0.6)
-    figure.draw_without_rendering()  # labels stand along their lines, so the panels must have their size
+    figure.draw_without_rendering()  # labels follow their lines, so the panels must have their final size
     figure.set_layout_engine("none")
     for panel, lines, grid in isolines:
         places = _label_places(panel, lines, x, y, grid)
@@ -207,7 +209,7 @@ def _drawn(
 def _label_places(
     panel: Axes, lines: QuadContourSet, x: _Axis, y: _Axis, grid: NDArray[np.float64]
 ) -> list[tuple[float, float]]:
-    """Where each isoline has its label: the point on it that is farthest from points, edges and other labels."""
+    """Positions of the isoline labels: the points farthest from points, edges and other labels."""
     size = np.array([panel.bbox.width, panel.bbox.height]) * 72 / DPI  # points
     low = np.array([x.places[0], y.places[0]])
     scale = size / (np.array([x.places[-1], y.places[-1]]) - low)
@@ -220,7 +222,7 @@ def _label_places(
             lengths = np.hypot(*np.diff(ends, axis=0).T)
             if lengths.sum() < LABEL_LENGTH:
                 continue
-            # the middle of stretches of a point or so, since a label at a bend stands across
+            # midpoints of pieces of about a point in length, away from bends
             shares = [(np.arange(count) + 0.5) / count for count in np.maximum(lengths // 2, 1).astype(int)]
             along = np.concatenate(
                 [a + (b - a) * share[:, None] for a, b, share in zip(ends, ends[1:], shares, strict=False)]
@@ -254,7 +256,7 @@ def _axes(panel: Axes, x: _Axis, y: _Axis, *, left: bool, bottom: bool) -> None:
 
 
 def _quantity(pivot: Pivot) -> str:
-    """What the colours are: ``"median dice of liver, higher is better"``."""
+    """Title of the colour bar: ``"median dice of liver (higher is better)"``."""
     metric = pivot.metrics[0] if METRIC not in pivot.factors else "score"
     label = f" of {pivot.labels[0]}" if len(pivot.labels) == 1 else ""
     unit = unit_of(metric, pivot.cells.values())

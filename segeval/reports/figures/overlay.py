@@ -1,8 +1,8 @@
-"""Slices side by side: what is right, false and missed, over the image if there is one.
+"""Draw slices with true positive, false positive and false negative voxels, over the image if there is one.
 
-Voxels are drawn as they are, without smoothing, as high and wide as they are in space, and all slices at one scale.
-Fills are pixels, outlines run along the edges of voxels. What is false is told by its outline too: dashed where the
-prediction has too much, dotted and hatched where it misses something.
+Voxels are drawn without smoothing and in their physical proportions, all slices at the same scale. Fills are pixels,
+outlines follow the edges of voxels. Outlines also show what is wrong: dashed for false positives, dotted and hatched
+for false negatives.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from segeval.diagnostics.slices import Mask, Slice
 
 IGNORED = (128, 128, 128)
-MOST_VOXELS = 2160  # along a side: a page is not wider than that at 300 dpi
-WIDE = 3.0  # points that a voxel measures from which lines have their full width
-FAINT, STRONG = 0.35, 0.65  # opacity over the image: of what is right or ignored, and of what is false
-GREYS = 32  # so many shades of an image are told apart: the file stays small
-GAP, SIDE = 0.24, 0.16  # inches between slices, and beside them
-LINE = 0.17  # inches that a line of text takes
-TALLEST, TALLEST_ALONE = 2.6, 4.5  # inches that a slice may be high, one of several beside each other or not
-ABREAST = {"single": 1, "double": 2}  # entries of a legend
-BAR_SHARE = 0.3  # of the widest slice, at most, for the scale bar
+MOST_VOXELS = 2160  # largest number of voxels along a side, the width of a page at 300 dpi
+WIDE = 3.0  # size of a voxel in points from which lines have full width
+FAINT, STRONG = 0.35, 0.65  # opacity over the image, of right or ignored voxels and of wrong ones
+GREYS = 32  # number of grey levels of the image, for smaller files
+GAP, SIDE = 0.24, 0.16  # gap between slices, and margin, in inches
+LINE = 0.17  # height of a line of text in inches
+TALLEST, TALLEST_ALONE = 2.6, 4.5  # largest height of a slice in inches, one of several or a single one
+ABREAST = {"single": 1, "double": 2}  # legend entries side by side
+BAR_SHARE = 0.3  # largest length of the scale bar, as a share of the widest slice
 
 _TRUE, _FALSE, _MISSED = COLORS
 _DASHED, _DOTTED, _HATCH = (0, (3, 1.5)), (0, (1, 1.2)), "//////"
@@ -51,16 +51,16 @@ def overlay(
     Parameters
     ----------
     rows
-        What a row is called, such as the name of a method -> its slices, from left to right. An empty name is left out.
-        Of a slice with more voxels along a side than print can show, every second is drawn, or every third and so on.
+        Slices from left to right, by name of the row, such as a method. An empty name is not drawn. If a slice has
+        more voxels along a side than print can show, only every second, third, ... voxel is drawn.
     suffix
         One of `FIGURE_SUFFIXES`.
     width
         One of `style.WIDTHS`.
     title
-        What stands above all, such as the case and the label.
+        Title of the figure, such as the case and the label.
     legend
-        Whether it says what each look stands for; see `overlay_legend`.
+        Whether to draw the legend; see `overlay_legend`.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def overlay(
 
 
 def overlay_legend(*, ignoring: bool, suffix: str, width: str = "double") -> bytes:
-    """Draw what each look of an overlay stands for, where several have one legend.
+    """Draw the legend of overlays, for several figures with a common legend.
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ def overlay_legend(*, ignoring: bool, suffix: str, width: str = "double") -> byt
 
 
 def _drawable(each: Slice) -> Slice:
-    """The slice, coarser if it has too many voxels along a side."""
+    """Make a slice coarser if it has too many voxels along a side."""
     step = -(-max(each.prediction.shape) // MOST_VOXELS)
     if step == 1:
         return each
@@ -135,7 +135,7 @@ def _drawable(each: Slice) -> Slice:
 def _figure(
     rows: Mapping[str, Sequence[Slice]], *, width: str, title: str, legend: bool = True
 ) -> tuple[Figure, dict[tuple[str, int], Axes]]:
-    """The figure, and where each slice of each row is drawn: a pixel's edges are whole numbers there."""
+    """Make the figure, and the axes of each slice, on which the edges of pixels are whole numbers."""
     from matplotlib.figure import Figure
 
     inches = WIDTHS[width]
@@ -180,12 +180,12 @@ def _size(each: Slice) -> tuple[float, float]:
 
 
 def _head(each: Slice) -> float:
-    """Inches above a slice: its name, and what lies there."""
+    """Height above a slice in inches, for its title and direction."""
     return 0.04 + LINE * bool(each.title) + 0.09 * (each.edges is not None)
 
 
 def _draw(axes: Axes, each: Slice, *, thin: float) -> None:
-    """Draw a slice, with lines so much thinner than usual."""
+    """Draw a slice, with the line widths multiplied by `thin`."""
     rows, columns = each.prediction.shape
     axes.set_xlim(0, columns)
     axes.set_ylim(rows, 0)
@@ -210,7 +210,7 @@ def _draw(axes: Axes, each: Slice, *, thin: float) -> None:
 
 
 def _pixels(each: Slice) -> NDArray[np.uint8]:
-    """The image with the fills over it, red, green and blue; white where there is no image."""
+    """The image with the fills, as RGB; white without an image."""
     shape = each.prediction.shape
     pixels = np.full((*shape, 3), 255.0)
     if each.image is not None:
@@ -250,13 +250,13 @@ def _outline(
 
 
 def _double_line(axes: Axes, mask: Mask, *, thin: float) -> None:
-    """An outline that is seen on anything: black within white."""
+    """Draw an outline that is visible on any image: black with a white margin."""
     from matplotlib.collections import PathCollection
 
     if mask.any():
         twice = PathCollection(
             [_path(mask)],
-            offsets=[(0, 0), (0, 0)],  # one path, in the file too, drawn two times
+            offsets=[(0, 0), (0, 0)],  # one path, drawn twice, also in the file
             facecolors="none",
             edgecolors=["white", "black"],
             linewidths=[1.2 * thin, 0.5 * thin],
@@ -278,12 +278,12 @@ def _path(mask: Mask) -> Any:
 
 
 def outlines(mask: Mask) -> list[list[tuple[int, int]]]:
-    """The corners of a mask's outlines, (x, y), outer ones clockwise on a screen and holes the other way round.
+    """Corners of the outlines of a mask as (x, y), outer ones clockwise on a screen, holes counterclockwise.
 
     Parameters
     ----------
     mask
-        Axes (rows, columns). The pixel in row 0 and column 0 has the corners (0, 0) and (1, 1).
+        Mask with axes (rows, columns). The pixel in row 0 and column 0 has the corners (0, 0) and (1, 1).
 
     Examples
     --------
@@ -292,12 +292,12 @@ def outlines(mask: Mask) -> list[list[tuple[int, int]]]:
     """
     padded = np.pad(mask, 1)
     edges: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    # each side of a pixel that faces another value: where the neighbour is, where the side starts, and where it ends
+    # for each side of a pixel: offset of the neighbour, start and end of the side
     for (dy, dx), (y0, x0), (y1, x1) in (
         ((-1, 0), (0, 0), (0, 1)), ((0, 1), (0, 1), (1, 1)), ((1, 0), (1, 1), (1, 0)), ((0, -1), (1, 0), (0, 0)),
     ):  # fmt: skip
-        beside = np.roll(padded, (-dy, -dx), (0, 1))
-        for y, x in (np.argwhere(padded & ~beside) - 1).tolist():
+        neighbour = np.roll(padded, (-dy, -dx), (0, 1))
+        for y, x in (np.argwhere(padded & ~neighbour) - 1).tolist():
             edges.setdefault((x + x0, y + y0), []).append((x + x1, y + y1))
     loops = []
     for start in sorted(edges, key=lambda corner: corner[::-1]):
@@ -307,7 +307,7 @@ def outlines(mask: Mask) -> list[list[tuple[int, int]]]:
 
 
 def _loop(start: tuple[int, int], edges: dict[tuple[int, int], list[tuple[int, int]]]) -> list[tuple[int, int]]:
-    """Follow the sides from a corner back to it, taking them away; the corners at which the line turns."""
+    """Follow the sides from a corner back to it, and remove them; return the corners where the line turns."""
     corners = [start]
     here = edges[start].pop()
     while here != start:
@@ -328,7 +328,7 @@ def _is_straight(before: tuple[int, int], here: tuple[int, int], after: tuple[in
 def _scale_bar(
     figure: Figure, rows: Mapping[str, Sequence[Slice]], scale: float, *, top: float, total: float, inches: float
 ) -> None:
-    """A line of a round length, with that length, beneath all slices."""
+    """Draw a scale bar of a round length below all slices."""
     from matplotlib.lines import Line2D
 
     first = next(each for slices in rows.values() for each in slices)
@@ -341,13 +341,13 @@ def _scale_bar(
 
 
 def _round_length(most: float) -> float:
-    """The greatest of 1, 2 and 5 times a power of ten that is no more than this."""
+    """The largest 1, 2 or 5 times a power of ten that is at most `most`."""
     power = 10.0 ** math.floor(math.log10(most))
     return max(step * power for step in (1, 2, 5) if step * power <= most * (1 + 1e-9))
 
 
 def has_ignored(rows: Mapping[str, Sequence[Slice]]) -> bool:
-    """Whether some voxels of some slices are ignored."""
+    """Whether any slice has ignored voxels."""
     return any(each.ignored is not None and bool(each.ignored.any()) for slices in rows.values() for each in slices)
 
 
@@ -356,7 +356,7 @@ def _lines(entries: Sequence[object], width: str) -> int:
 
 
 def _legend(*, ignoring: bool) -> list[tuple[str, dict[str, Any]]]:
-    """What each look stands for."""
+    """Entries of the legend."""
     fill: dict[str, Any] = {"linewidth": 0.7}
     entries = [
         ("in both (true positive)", fill | {"facecolor": _faded(_TRUE, FAINT), "edgecolor": "none"}),
@@ -405,13 +405,13 @@ def _hex(color: tuple[int, int, int]) -> str:
 
 
 def _faded(color: tuple[int, int, int], opacity: float) -> str:
-    """The color over white."""
+    """A colour with some opacity over white."""
     red, green, blue = (round(255 + opacity * (shade - 255)) for shade in color)
     return _hex((red, green, blue))
 
 
 def _smaller(svg: bytes) -> bytes:
-    """The same picture in fewer bytes: outlines to a hundredth of a point, told as ways from corner to corner."""
+    """Reduce the size of an SVG: outlines as relative moves, in hundredths of a point."""
     return _PATH_DATA.sub(lambda found: f' d="{_shorter(found[1])}"', svg.decode()).encode()
 
 
@@ -435,6 +435,6 @@ def _shorter(data: str) -> str:
 
 
 def _hundredths(number: int) -> str:
-    """A hundredth of it, in as few characters as that takes."""
+    """A hundredth of a number, in as few characters as possible."""
     text = f"{abs(number) / 100:.2f}".rstrip("0").rstrip(".")
     return ("-" if number < 0 else "") + (text.removeprefix("0") or "0")

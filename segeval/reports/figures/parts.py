@@ -1,8 +1,8 @@
-"""What the figures of scores have in common: looks, names, titles of axes, and the lines below that leave nothing out.
+"""Common parts of figures of scores: looks, names, axis titles, and the notes below a figure.
 
-Colours are told apart by colour-blind readers (Okabe & Ito 2008, and two of Tol's), and each goes with a marker and a
-line style of its own. A value that stands for a label that one map lacks is a cross, an infinite one a triangle at the
-edge. What a figure does not show is counted below it. Points beyond `MOST_POINTS` are pixels inside an SVG or a PDF.
+Colours are safe for colour-blind readers (Okabe & Ito 2008, and two of Tol's), and each has its own marker and line
+style. Missed labels and false alarms are crosses, infinite values are triangles at the edge. Values that are not drawn
+are counted below the figure. More than `MOST_POINTS` points are drawn as pixels inside an SVG or a PDF.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_POINTS = 1000  # of a figure: more are drawn as pixels, which take less room than as many elements
-FEW_POINTS = 100  # of a figure: they are drawn larger
+MOST_POINTS = 1000  # more points are drawn as pixels, for smaller files
+FEW_POINTS = 100  # up to this number points are larger
 MOST_RUNS = 8
 NAME_LENGTH = {"single": 22, "double": 40}  # characters
-LEGEND_LENGTH = {"single": 60, "double": 130}  # characters of a line of the legend
-SMALL = 6.5  # points: on a phone a figure is shown with some 1.4 pixels to the point
-LINE_HEIGHT, MARGIN = 0.125, 0.07  # inches: of a small line, and to its left and right
+LEGEND_LENGTH = {"single": 60, "double": 130}  # characters in a line of the legend
+SMALL = 6.5  # points; on a phone a point has about 1.4 pixels
+LINE_HEIGHT, MARGIN = 0.125, 0.07  # height and margin of a small line, in inches
 MISSED, FALSE_ALARM, INFINITE = "x", "+", ">"
 IN_WORDS = {MISSED: "×", FALSE_ALARM: "+", INFINITE: "▷"}  # noqa: RUF001  (the sign of multiplication)
 
@@ -44,12 +44,12 @@ Kind = TypeVar("Kind", Series, Sizes)
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a label or a run is told from others.
+    """Colour, marker and line style of a label or a run.
 
     Parameters
     ----------
     color, marker, line
-        As matplotlib takes them.
+        Values for matplotlib.
     """
 
     color: str
@@ -58,7 +58,7 @@ class Look:
 
     @property
     def dark(self) -> str:
-        """The colour for what stands on points of it."""
+        """A darker colour, for lines over points."""
         return "#" + "".join(f"{int(self.color[at : at + 2], 16) * 5 // 9:02X}" for at in (1, 3, 5))
 
 
@@ -72,17 +72,17 @@ LOOKS = (
     Look("#882255", "X", (0, (2, 1))),
     Look("#332288", "<", (0, (6, 1, 2, 1))),
 )
-STEPS = [1, 2, 2.5, 5, 10]  # between ticks
+STEPS = [1, 2, 2.5, 5, 10]  # distances between ticks
 GREY, GRID = "#AAAAAA", "#CCCCCC"
 
 
 def by_label(rows: Iterable[Kind]) -> list[list[Kind]]:
-    """The runs of each label.
+    """Group entries by label.
 
     Raises
     ------
     UsageError
-        There are more than `MOST_RUNS`.
+        There are more than `MOST_RUNS` runs.
     """
     found: dict[Key, list[Kind]] = {}
     for row in rows:
@@ -90,13 +90,13 @@ def by_label(rows: Iterable[Kind]) -> list[list[Kind]]:
     labels = list(found.values())
     if labels and len(labels[0]) > MOST_RUNS:
         raise UsageError(
-            f"a figure shows {MOST_RUNS} runs side by side, found {len(labels[0])}", hint="draw several figures"
+            f"too many results for one figure: at most {MOST_RUNS}, found {len(labels[0])}", hint="draw several figures"
         )
     return labels
 
 
 def check_values(rows: Iterable[Series], metric: str) -> None:
-    """See that there is something to draw.
+    """Check that there is something to draw.
 
     Raises
     ------
@@ -104,11 +104,11 @@ def check_values(rows: Iterable[Series], metric: str) -> None:
         No case has a value.
     """
     if not any(len(row.ordered) for row in rows):
-        raise UsageError(f"no case has a value of {metric}", hint="there is nothing to draw")
+        raise UsageError(f"there is nothing to draw: no case has a value of {metric}")
 
 
 def names_of_labels(rows: Iterable[Series | Sizes], length: int) -> dict[Key, str]:
-    """Label -> its name as it stands in a figure, short, and with the number where two would read the same."""
+    """Short names of the labels, with the number if two names would be equal."""
     names = {row.label: shortened(row.name, length) for row in rows}
     often = Counter(names.values())
     return {
@@ -118,7 +118,7 @@ def names_of_labels(rows: Iterable[Series | Sizes], length: int) -> dict[Key, st
 
 
 def names_of_runs(rows: Iterable[Series | Sizes], length: int) -> dict[str, str]:
-    """Run -> what it is called in a figure, short, and numbered where two would read the same."""
+    """Short names of the runs, numbered if two names would be equal."""
     names = {row.run: shortened(row.run, length) for row in rows}
     often = Counter(names.values())
     return {
@@ -128,7 +128,7 @@ def names_of_runs(rows: Iterable[Series | Sizes], length: int) -> dict[str, str]
 
 
 def shortened(text: str, length: int) -> str:
-    """Text from outside on one line, its middle left out where it is long."""
+    """Put a text on one line, and cut its middle if it is too long."""
     text = Alphabet().text(text)
     if len(text) <= length:
         return text
@@ -137,17 +137,17 @@ def shortened(text: str, length: int) -> str:
 
 
 def title_of(row: Series) -> str:
-    """What an axis of scores is called: ``"hd@95 ↓, mm"``."""
+    """Title of an axis of scores: ``"hd@95 ↓, mm"``."""
     heading = Heading(token=row.metric, arrow=Alphabet().arrow(row.better), unit=row.unit or "")
     return Alphabet().text(f"{heading.title}, {heading.unit}" if heading.unit else heading.title)
 
 
 def not_drawn(rows: Sequence[Series | Sizes], called: Mapping[str, str]) -> list[str]:
-    """The line about what has no point: undefined scores, labels that neither map has, cases that were not scored."""
+    """Note about values that are not drawn: undefined scores, absent labels, cases that were not scored."""
     undefined = sum(row.undefined for row in rows if isinstance(row, Series))
     absent = sum(row.absent for row in rows)
     lost = [f"{undefined} undefined"] if undefined else []
-    lost += [f"{absent} absent in both maps"] if absent else []
+    lost += [f"{absent} absent (in neither map)"] if absent else []
     for run, unscored in {row.run: row.unscored for row in rows}.items():
         counts = ", ".join(f"{counted(count, 'case')} {status}" for status, count in sorted(unscored.items()))
         if counts:
@@ -156,7 +156,7 @@ def not_drawn(rows: Sequence[Series | Sizes], called: Mapping[str, str]) -> list
 
 
 def marked(rows: Sequence[Series], edges: tuple[float, float]) -> list[str]:
-    """The line that says what crosses and triangles are, and how many of them belong beyond the edges."""
+    """Note that explains crosses and triangles, and how many of them are outside the axis."""
     found = []
     for marker in IN_WORDS:
         values = np.concatenate([row.values[kinds_of(row)[marker]] for row in rows])
@@ -167,17 +167,17 @@ def marked(rows: Sequence[Series], edges: tuple[float, float]) -> list[str]:
 
 
 def explained(marker: str, count: int) -> str:
-    """How many of a marker there are, and what it is."""
-    said = {
-        MISSED: f"{count} missed (prediction empty)",
-        FALSE_ALARM: f"{counted(count, 'false alarm')} (reference empty)",
+    """Explain a marker, with the number of its values."""
+    texts = {
+        MISSED: f"{count} missed (only in the reference)",
+        FALSE_ALARM: f"{counted(count, 'false alarm')} (only in the prediction)",
         INFINITE: f"{count} infinite",
     }
-    return f"{IN_WORDS[marker]} {said[marker]}"
+    return f"{IN_WORDS[marker]} {texts[marker]}"
 
 
 def kinds_of(row: Series) -> dict[str, Mask]:
-    """Marker -> the cases that have it; empty for what was measured."""
+    """Cases by marker; the empty marker is for measured values."""
     there, infinite = ~np.isnan(row.values), np.isinf(row.values)
     return {
         "": there & ~infinite & ~row.missed & ~row.false_alarm,
@@ -188,9 +188,9 @@ def kinds_of(row: Series) -> dict[str, Mask]:
 
 
 def score_edges(rows: Sequence[Series], *, distance: bool = False) -> tuple[float, float]:
-    """The ends of an axis of scores, or with `distance` of how far they are from 0.
+    """Limits of an axis of scores, or of their absolute values if `distance`.
 
-    The penalty for a label that one map lacks is a length too, but no distance: it does not stretch the axis.
+    The axis of a length is not stretched for penalties of labels that only one map has.
     """
     chosen = [row.values[np.isfinite(row.values)] for row in rows]
     if parse(rows[0].metric).card.quantity is Quantity.LENGTH:
@@ -201,7 +201,7 @@ def score_edges(rows: Sequence[Series], *, distance: bool = False) -> tuple[floa
 
 
 def points(panel: Axes, x: Values, y: Values, *, look: Look, crowd: int, marker: str = "") -> None:
-    """Draw points, with that marker or the look's; as pixels where the figure has `crowd` of them and that are many."""
+    """Draw points, with a marker or that of the look; as pixels if `crowd`, the number in the figure, is large."""
     if not len(x):
         return
     cross = marker in (MISSED, FALSE_ALARM)
@@ -222,14 +222,14 @@ def points(panel: Axes, x: Values, y: Values, *, look: Look, crowd: int, marker:
 
 
 def plain_ticks(axis: Any, most: int) -> None:
-    """At most so many ticks or a few more, on a logarithmic axis too, and numbers in plain digits.
+    """Set about `most` ticks at most, also on a logarithmic axis, with plain numbers.
 
     Parameters
     ----------
     axis
-        With its limits.
+        An axis whose limits are set.
     most
-        About how many there is room for.
+        Approximate number of ticks that fit.
     """
     from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -248,7 +248,7 @@ def plain_ticks(axis: Any, most: int) -> None:
 
 
 def blank(width: str, height: float, lines: Sequence[str]) -> Figure:
-    """A figure of that height in inches, and below it the lines, in small letters."""
+    """Make an empty figure with this height in inches, and the lines below it in small letters."""
     from matplotlib.figure import Figure
 
     inches = WIDTHS[width]
@@ -265,7 +265,7 @@ def blank(width: str, height: float, lines: Sequence[str]) -> Figure:
 
 
 def panels_of(figure: Figure, count: int, columns: int, *, shared: bool = True) -> list[Axes]:
-    """So many panels in rows of `columns`, with the same axes or their own; what is left of the last row is empty."""
+    """Make `count` panels in rows of `columns`, with shared or own axes; the rest of the last row is empty."""
     axes = figure.subplots(-(-count // columns), columns, squeeze=False, sharex=shared, sharey=shared)
     panels: list[Axes] = axes.ravel().tolist()
     for panel in panels[count:]:
@@ -274,7 +274,7 @@ def panels_of(figure: Figure, count: int, columns: int, *, shared: bool = True) 
 
 
 def _wrapped(line: str, inches: float) -> list[str]:
-    """A small line in parts that are so wide at most, broken between words."""
+    """Wrap a small line to a width in inches."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextToPath
 
@@ -290,7 +290,7 @@ def _wrapped(line: str, inches: float) -> list[str]:
 
 
 def legend(figure: Figure, entries: Sequence[tuple[str, Look]], *, width: str, points: bool, lines: bool) -> None:
-    """Say above the panels what looks are."""
+    """Draw the legend above the panels."""
     from matplotlib.lines import Line2D
 
     handles = [
@@ -315,24 +315,24 @@ def legend(figure: Figure, entries: Sequence[tuple[str, Look]], *, width: str, p
 
 
 def legend_columns(names: Sequence[str], width: str) -> int:
-    """How many entries stand side by side."""
+    """Number of legend entries side by side."""
     return max(1, min(len(names), LEGEND_LENGTH[width] // (max(map(len, names), default=0) + 8)))
 
 
 def legend_height(names: Sequence[str], width: str) -> float:
-    """How many inches the legend takes."""
+    """Height of the legend in inches."""
     return -(-len(names) // legend_columns(names, width)) * 0.14
 
 
 def limits(values: Values, *, low: float = -np.inf) -> tuple[float, float]:
-    """The ends of an axis for finite values, with some room about them, but not below `low`."""
+    """Limits of an axis for finite values, with some margin, but not below `low`."""
     least, most = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     room = 0.04 * (most - least) or 0.05 * (abs(most) or 1)
     return max(least - room, low), most + room
 
 
 def spread_out(values: Values) -> Values:
-    """A place from -1/2 to 1/2 for each value, so that neighbours in value lie apart: van der Corput's by rank."""
+    """Offsets from -1/2 to 1/2 that separate neighbouring values: van der Corput sequence by rank."""
     ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable") + 1
     found, step = np.zeros(len(values)), 0.5
     while ranks.any():
@@ -342,11 +342,11 @@ def spread_out(values: Values) -> Values:
 
 
 def across(panels: int, width: str) -> int:
-    """How many panels stand side by side."""
+    """Number of panels side by side."""
     return min(panels, {"single": 2, "double": 3}[width])
 
 
 def worst_of(groups: Sequence[list[Series]], most: int) -> list[list[Series]]:
-    """As many labels as that, those with the worst medians, in their own order."""
+    """Select the `most` labels with the worst medians, in the original order."""
     worst = sorted(range(len(groups)), key=lambda place: (-max(row.badness for row in groups[place]), place))
     return [groups[place] for place in sorted(worst[:most])]

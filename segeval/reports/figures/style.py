@@ -1,9 +1,8 @@
-"""What all figures share: the kinds of file, widths, the look, and bytes that are the same each time.
+"""Common style of all figures: widths, fonts, and reproducible files.
 
-Nothing is taken from the user's matplotlib settings, nothing from a clock, and identifiers in an SVG are salted alike.
-Text in an SVG or a PDF stays text. A name from outside is never read as a formula. An SVG has no background, so that it
-stands on whatever page it is put in; PNG and PDF are white. matplotlib is loaded only when a figure is drawn, and only
-in this package.
+The user's matplotlib settings are ignored, files have no dates, and identifiers in an SVG are always the same. Text in
+an SVG or a PDF stays text, and names are never read as formulas. An SVG has no background, so it fits any page; PNG and
+PDF are white. matplotlib is imported only when a figure is drawn.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from segeval.errors import check_extra
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTHS = {"single": 3.5, "double": 7.2}  # inches: one column of a journal, or two
+WIDTHS = {"single": 3.5, "double": 7.2}  # inches: one or two columns of a journal
 DPI = 300
-PIXELS_DPI = 200  # of what is pixels inside an SVG or a PDF
+PIXELS_DPI = 200  # resolution of pixels inside an SVG or a PDF
 
 _STYLE: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -51,19 +50,19 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 
 def check_installed() -> None:
-    """Say that matplotlib is missing, before anything is read.
+    """Check that matplotlib is installed, before any file is read.
 
     Raises
     ------
     UsageError
-        It is not installed.
+        matplotlib is not installed.
     """
     check_extra("matplotlib", extra="report", what="a figure")
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Draw with our settings alone, whatever the user's are; they are put back afterwards.
+    """Use the settings of segeval while drawing, and restore those of the user afterwards.
 
     Raises
     ------
@@ -74,15 +73,15 @@ def styled() -> Iterator[None]:
     import matplotlib as mpl
 
     with mpl.rc_context(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of fonts that lack a character: it is a box then
+        warnings.simplefilter("ignore")  # about characters that are missing in a font and become boxes
         mpl.rcdefaults()
-        settings: Any = mpl.rcParams  # its type lists every key, which differ from version to version
+        settings: Any = mpl.rcParams  # its keys differ between versions
         settings.update(_STYLE)
         yield
 
 
 def file_of(figure: Figure, suffix: str) -> bytes:
-    """The bytes of a figure's file; an SVG has a background only if the figure was given one."""
+    """Encode a figure; an SVG has a background only if the figure has one."""
     drawn = io.BytesIO()
     figure.savefig(
         drawn,

@@ -1,4 +1,4 @@
-"""A metric against the size of the reference's object: what becomes of small structures."""
+"""Draw a metric against the size of the object in the reference."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from segeval.text import counted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LEAST_FOR_MEDIAN = 30  # points, for a running median
-FEWEST = 15  # of which one is the median
-NARROW = 0.2  # decades that the axis of sizes has at least
-STEPS = 100  # of a running median, at most
+LEAST_FOR_MEDIAN = 30  # smallest number of points for a running median
+FEWEST = 15  # smallest number of points in the window of a running median
+NARROW = 0.2  # smallest range of the axis of sizes, in decades
+STEPS = 100  # largest number of steps of a running median
 
 Pair = tuple[Series, Sizes]
 
@@ -53,10 +53,10 @@ Pair = tuple[Series, Sizes]
 def volume(
     runs: Mapping[str, Results], *, metric: str, labels: Sequence[str] = (), suffix: str, width: str = "single"
 ) -> bytes:
-    """Draw a metric against the size that the reference gives the label, on a logarithmic axis: a panel for each run.
+    """Draw a metric against the size of the label in the reference, on a logarithmic axis, with a panel for each run.
 
-    A line is the running median over a tenth of the cases. Of more labels than there are looks, all are drawn alike,
-    with one median. Where the reference is empty, a point is at the left edge.
+    Lines are running medians over a tenth of the cases. If there are more labels than looks, all look the same and have
+    a common median. Points with an empty reference are at the left edge.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ def volume(
     Raises
     ------
     UsageError
-        See `box`; or nothing that has a value has a size, as where scores are over all labels.
+        See `box`; or no value has a size, for example because the metric is over all labels.
     """
     check_installed()
     rows = series_of(runs, metric=metric, labels=labels)
     sizes = {(each.run, each.label): each for each in sizes_of(runs)}
     pairs = [(row, sizes[row.run, row.label]) for row in rows if (row.run, row.label) in sizes]
     if not any((~np.isnan(row.values) & (size.reference > 0)).any() for row, size in pairs):
-        raise UsageError(f"no case has a value of {metric} for a label with a size", hint="there is nothing to draw")
+        raise UsageError(f"there is nothing to draw: no case has a value of {metric} for a label with a size")
     scene = _Scene.of(pairs, width, lacking=len(by_label(rows)) - len(by_label([row for row, _ in pairs])))
     columns = across(len(scene.called), width)
     down = -(-len(scene.called) // columns)
@@ -95,28 +95,28 @@ def volume(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scene:
-    """What all panels share.
+    """Data of all panels.
 
     Parameters
     ----------
     pairs
         Scores and sizes of each label and run.
     called
-        Run -> how it is written.
+        Short names of the runs.
     looks
-        Label -> look.
+        Looks of the labels.
     entries
-        Of the legend.
+        Entries of the legend.
     medians
-        Run -> its lines.
+        Running medians of each run.
     edges, size_edges
-        The ends of the axes.
+        Limits of the axes.
     titles
-        Of the axes: sizes, scores.
+        Titles of the axes: sizes, scores.
     lines
-        What stands below.
+        Notes below the figure.
     crowd
-        How many points there are.
+        Number of points.
     """
 
     pairs: Sequence[Pair]
@@ -132,11 +132,11 @@ class _Scene:
 
     @classmethod
     def of(cls, pairs: Sequence[Pair], width: str, *, lacking: int) -> _Scene:
-        """The scene for some scores with sizes, where so many labels are lacking that have none."""
+        """Prepare scores with sizes; `lacking` is the number of labels without a size."""
         rows = [row for row, _ in pairs]
         called = names_of_runs(rows, NAME_LENGTH[width])
         alone = len(by_label(rows)) == 1
-        named = alone and len(called) == 1  # by the axis, which has room for it in one panel; else by the legend
+        named = alone and len(called) == 1  # on the axis if there is a single panel, else in the legend
         names = names_of_labels(rows, LEGEND_LENGTH[width] - 8 if alone and not named else NAME_LENGTH[width])
         together = len(names) > len(LOOKS)
         looks = dict(zip(names, repeat(LOOKS[0]) if together else LOOKS, strict=False))
@@ -146,7 +146,7 @@ class _Scene:
         }
         edges = score_edges(rows)
         empty = sum(int((~np.isnan(row.values) & (size.reference == 0)).sum()) for row, size in pairs)
-        remarks = [f"{len(names)} labels together"] if together else []
+        remarks = [f"{len(names)} labels in one colour"] if together else []
         remarks += ["lines: running medians over a tenth of the cases"] if any(medians.values()) else []
         remarks += [f"at the left edge: {empty} with an empty reference"] if empty else []
         remarks += [f"not drawn: {counted(lacking, 'label')} without a size"] if lacking else []
@@ -165,11 +165,11 @@ class _Scene:
 
     @property
     def has_median(self) -> bool:
-        """Whether there is a line anywhere."""
+        """Whether any running median is drawn."""
         return any(self.medians.values())
 
     def draw(self, panel: Axes, run: str, *, left: bool, bottom: bool) -> None:
-        """The panel of a run."""
+        """Draw the panel of a run."""
         panel.set_xscale("log")
         panel.set_xlim(*self.size_edges)
         panel.set_ylim(*self.edges)
@@ -208,7 +208,7 @@ def _size_title(unit: str, name: str) -> str:
 
 
 def _size_edges(pairs: Sequence[Pair]) -> tuple[float, float]:
-    """The ends of the axis of sizes."""
+    """Limits of the axis of sizes."""
     sizes = np.concatenate([size.reference[~np.isnan(row.values) & (size.reference > 0)] for row, size in pairs])
     low, high = limits(np.log10(sizes))
     if high - low < NARROW:
@@ -219,7 +219,7 @@ def _size_edges(pairs: Sequence[Pair]) -> tuple[float, float]:
 def _medians(
     pairs: Sequence[Pair], looks: Mapping[Key, Look], *, together: bool
 ) -> Iterator[tuple[Values, Values, Look]]:
-    """Running medians of a run: of all labels together, or of each that has cases enough."""
+    """Running medians of a run, of all labels together or of each label with enough cases."""
     for group in [pairs] if together else [[pair] for pair in pairs]:
         x = np.concatenate([size.reference for _, size in group])
         y = np.concatenate([row.values for row, _ in group])
@@ -229,7 +229,7 @@ def _medians(
 
 
 def running_median(x: Values, y: Values) -> tuple[Values, Values]:
-    """Medians of x and y over a tenth of the points, `FEWEST` at least, that are neighbours in x.
+    """Running medians of x and y, over a tenth of the points sorted by x, but at least `FEWEST`.
 
     Examples
     --------

@@ -1,10 +1,9 @@
-"""Results as one HTML page that needs nothing else: no network, no other file (home of Jinja2).
+"""Write results as a single HTML page that needs no network and no other files.
 
-What a team looks at after a nightly run, and what a reviewer opens from a CI artifact: the gate, what was not scored,
-means with their intervals, figures, the worst cases, and every score in a table that sorts and filters. Without
-JavaScript it is all there, unsorted. Names come from files: Jinja2 escapes every text, and a security policy in the
-page allows the one style sheet and the one script that it carries, by their hashes, and nothing from anywhere. No
-clock: the same results give the same bytes.
+The page has the gate, the cases that were not scored, means with intervals, figures, the worst cases, and all scores in
+a table that can be sorted and filtered. Without JavaScript everything is visible, but unsorted. Names come from files:
+Jinja2 escapes all texts, and the security policy of the page allows only its own style sheet and script, by their
+hashes. The page has no date: the same results give the same bytes.
 """
 
 from __future__ import annotations
@@ -29,28 +28,27 @@ def to_html(
     images: str | None = None,
     source: str | None = None,
 ) -> Iterator[str]:
-    """The results as one HTML page.
+    """Write results as an HTML page.
 
     Parameters
     ----------
     results
-        Of any number of cases; with their summary.
+        Results of any number of cases, with their summary.
     title
-        What the page is headed by.
+        Title of the page.
     worst
-        How many of the worst cases are shown for each metric.
+        Number of worst cases for each metric.
     overlays
-        Whether the worst cases are drawn; their files are read again.
+        Whether to draw the worst cases; their files are read again.
     images
-        The folder of the scans that are drawn beneath.
+        Folder of scans to draw the worst cases over.
     source
-        The file that the results were read from, if any: files of cases are looked for beside it where their relative
-        paths lead to nothing.
+        The results file, if any: relative paths of cases that do not exist are tried relative to its folder.
 
     Yields
     ------
     str
-        Parts of a document. The same results and files give the same text.
+        Parts of the document. The same results and files give the same text.
     """
     from jinja2 import Environment, StrictUndefined
 
@@ -70,5 +68,5 @@ def _packaged(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """A style sheet or script as a content security policy names it."""
+    """Hash of a style sheet or script for the content security policy."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

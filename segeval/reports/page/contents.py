@@ -1,4 +1,4 @@
-"""What each section of a page says, before anything lays it out."""
+"""Contents of the sections of a page."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from segeval.text import counted, enumerated
 TITLE = "Segmentation scores"
 WORST = 3
 MOST_OVERLAYS = 24
-MOST_DRAWN = 8  # metrics that have figures
+MOST_DRAWN = 8  # metrics with figures
 MOST_FAILURES = 1000
 
 _BETTER = {
     Direction.HIGHER: "higher is better",
     Direction.LOWER: "lower is better",
-    Direction.NEITHER: "neither way is better",
+    Direction.NEITHER: "neither direction is better",
 }
 
 
@@ -53,17 +53,17 @@ class Panel:
     Parameters
     ----------
     anchor
-        What links to it.
+        Anchor for links.
     token
-        The metric as it was asked for.
+        The metric with its number.
     heading, explained
-        What it is called, which way is better, and its formula.
+        Name of the metric, its direction and its formula.
     table
-        A row for each label; None for what is no metric.
+        A row for each label; None for the panel of sizes.
     figures
         SVG elements.
     is_wide
-        Whether a figure takes the width of the page.
+        Whether the figure is as wide as the page.
     """
 
     anchor: str
@@ -82,9 +82,9 @@ class Entry:
     Parameters
     ----------
     value, name, detail
-        As they are read: of several cases the case, then the label; of one the label.
+        Texts: the case, then the label; for a single case the label only.
     row, overlay
-        The anchors of its row and of its overlay; empty where there is none.
+        Anchors of the row and of the overlay; empty without one.
     """
 
     value: str
@@ -96,18 +96,18 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlay:
-    """A case and label, drawn.
+    """Drawing of a case and label.
 
     Parameters
     ----------
     anchor
-        What links to it.
+        Anchor for links.
     case, label, scores
-        As they are read.
+        Texts of the caption.
     drawing
         An SVG element.
     row
-        The anchor of its row.
+        Anchor of the row.
     """
 
     anchor: str
@@ -120,32 +120,32 @@ class Overlay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """What every section says; a section that has nothing to say is None or empty.
+    """Contents of all sections; a section without contents is None or empty.
 
     Parameters
     ----------
     title, headline
-        What it is about, and how many cases became what.
+        Title of the page, and number of cases by status.
     verdict, passed
-        Whether the requirements are met, in words and as a fact.
+        Whether the requirements are met, in words and as a flag.
     gate
         A row for each requirement.
     lost, unscored, warnings
-        How many cases were not scored, which and why; and what a reader should know.
+        Number of cases that were not scored, these cases with reasons, and warnings.
     facts
-        Of a single case, its files and grid.
+        Files and grid of a single case.
     means, groups, notes
-        The means by label, over all labels and by group, and what holds for all of them.
+        Means by label, over all labels and by group, and notes.
     panels
-        One for each metric, and one for sizes.
+        A panel for each metric, and one for sizes.
     worst_of, worst
-        What the worst ones are, cases or labels, and those by each metric.
+        ``"cases"`` or ``"labels"``, and the worst of them by metric.
     overlays, legend, not_drawn
-        The worst cases as drawings, what their looks stand for, and why some are none.
+        Drawings of the worst cases, their legend, and reasons why some are missing.
     register
-        Every score.
+        Table of all scores.
     signature, footnote, settings
-        What the numbers rest on.
+        Conventions and settings of the run.
     """
 
     title: str
@@ -175,7 +175,7 @@ class Page:
 def page_of(
     results: Results, *, title: str | None, worst: int, overlays: bool, images: str | None, source: str | None
 ) -> Page:
-    """Everything that the page of some results says; see `segeval.reports.page.to_html`."""
+    """Collect the contents of the page for some results; see `segeval.reports.page.to_html`."""
     alphabet = Alphabet()
     view = SummaryView(results=results, alphabet=alphabet, folded=False)
     closing = run_summary(results, alphabet, failures=MOST_FAILURES, folded=False)
@@ -221,7 +221,7 @@ def _plain(value: object) -> str:
 
 
 def _verdict(results: Results) -> str:
-    """Whether the requirements are met, in words."""
+    """Number of requirements that are met or not met, in words."""
     missed = sum(not verdict.passed for verdict in results.gate)
     if not results.gate:
         return ""
@@ -245,7 +245,7 @@ def _gate(results: Results, rows: Register, alphabet: Alphabet) -> LinkedTable:
 
 
 def _means(view: SummaryView, closing: RunSummary, rows: Register) -> list[LinkedTable]:
-    """The means by label, and those over all labels with links to the worst cases."""
+    """Tables of the means by label, and over all labels with links to the worst cases."""
     found = [linked(closing.summary)] if closing.summary else []
     if closing.overall:
         worst = [rows.of(row.worst_case, ALL) for row in view.rows("cases", over_labels=True)]
@@ -261,7 +261,7 @@ def _remarks_on(sheet: CaseTable) -> tuple[str, ...]:
 
 def _few_drawn(view: SummaryView) -> list[str]:
     more = len(view.metrics) - MOST_DRAWN
-    return [f"figures: of the first {MOST_DRAWN} metrics; segeval plot draws the others"] if more > 0 else []
+    return [f"only the first {MOST_DRAWN} metrics have figures; draw others with segeval plot"] if more > 0 else []
 
 
 def _panels(view: SummaryView, rows: Register) -> list[Panel]:
@@ -285,9 +285,9 @@ def _panels(view: SummaryView, rows: Register) -> list[Panel]:
         panels.append(
             Panel(
                 anchor="size",
-                token="size",  # noqa: S106  (a name, no secret)
+                token="size",  # noqa: S106  (a name, not a secret)
                 heading="Predicted and reference size",
-                explained="Predicted minus reference size, over the mean of both (Bland and Altman 1986)",
+                explained="Predicted minus reference size against the mean of both (Bland and Altman 1986)",
                 figures=sizes,
                 is_wide=True,
             )
@@ -296,7 +296,7 @@ def _panels(view: SummaryView, rows: Register) -> list[Panel]:
 
 
 def _to_draw(ranking: Mapping[str, Sequence[Worst]]) -> list[tuple[str, Key]]:
-    """The cases and labels that are drawn, each once: the worst of every metric first."""
+    """Cases and labels to draw, each once, the worst of each metric first."""
     longest = max(map(len, ranking.values()), default=0)
     by_rank = [each for rank in range(longest) for cases in ranking.values() for each in cases[rank : rank + 1]]
     return list(dict.fromkeys((each.case, each.label) for each in by_rank if each.label != ALL))
@@ -327,15 +327,15 @@ def _entry(
 def _overlays(
     view: SummaryView, wanted: Sequence[tuple[str, Key]], rows: Register, studio: Studio
 ) -> tuple[dict[tuple[str, Key], Overlay], str, list[str]]:
-    """Each case and label as a drawing, what their looks stand for, and why some are none."""
+    """Draw cases and labels; return the drawings, their legend, and reasons why some are missing."""
     names = label_names(view)
     drawn: dict[tuple[str, Key], Overlay] = {}
     reasons: list[str] = []
     for case, label in wanted[:MOST_OVERLAYS]:
         anchor, called = f"o{len(drawn) + 1}", view.alphabet.text(case)
-        drawing, reason = studio.drawn(case, label, key=anchor, title=f"{names[label]} of {called}: where it is wrong")
+        drawing, reason = studio.drawn(case, label, key=anchor, title=f"{names[label]} of {called}: wrong voxels")
         if reason:
-            reasons.append(f"not drawn: {names[label]} of {called}, {view.alphabet.text(reason)}")
+            reasons.append(f"not drawn: {names[label]} of {called}: {view.alphabet.text(reason)}")
             continue
         drawn[case, label] = Overlay(
             anchor=anchor,
@@ -348,10 +348,10 @@ def _overlays(
     if studio.elsewhere:
         reasons.append(ELSEWHERE)
     if len(wanted) > MOST_OVERLAYS:
-        reasons.append(f"not drawn: {len(wanted) - MOST_OVERLAYS} more, since a page has {MOST_OVERLAYS} overlays")
+        reasons.append(f"not drawn: {len(wanted) - MOST_OVERLAYS} more, as a page has at most {MOST_OVERLAYS} overlays")
     if studio.bare:
         which = enumerated(studio.bare, view.alphabet.text, most=1)
         reasons.append(
-            f"drawn without a scan, since none in {view.alphabet.text(studio.images)} is called like it: {which}"
+            f"drawn without a scan, as {view.alphabet.text(studio.images)} has no scan of this name: {which}"
         )
     return drawn, studio.legend(key="ol") if drawn else "", reasons

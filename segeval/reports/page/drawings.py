@@ -1,8 +1,8 @@
-"""SVG files as parts of a page: without style attributes, with identifiers of their own, in the page's colours.
+"""Inline SVG files into a page: without style attributes, with unique identifiers, in the colours of the page.
 
-A page whose security policy allows one style sheet shows no ``style="..."``, so every property becomes an attribute.
-Black becomes the colour of the page's text and white that of its ground, so that a figure is read on a dark page as
-well. Only elements that draw are taken over. The figures are our own; the names in them are not, and stay text.
+The security policy of the page does not allow ``style="..."``, so each property becomes an attribute. Black becomes the
+text colour of the page and white its background, so that figures are readable on a dark page too. Only elements that
+draw are kept. Names in figures come from files, and stay text.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ _DROPPED = frozenset({"style", "id", "font-family", _HREF, "href"})
 
 
 def inlined(svg: bytes, *, key: str, title: str, description: str) -> str:
-    """An SVG file as an element of a page.
+    """Convert an SVG file to an element of a page.
 
     Parameters
     ----------
     svg
-        The file, as matplotlib writes it.
+        The file as written by matplotlib.
     key
-        What its identifiers begin with; each drawing of a page has another.
+        Prefix of the identifiers, different for each drawing of a page.
     title, description
-        What it shows, for those who do not see it: in a few words, and in numbers.
+        Description for screen readers: in a few words, and in numbers.
 
     Returns
     -------
     str
-        An ``<svg>`` element that is as wide as its container.
+        An ``<svg>`` element as wide as its container.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def inlined(svg: bytes, *, key: str, title: str, description: str) -> str:
     >>> print(drawing[drawing.index("<title") :])
     <title id="a-t">&lt;b&gt;</title><desc id="a-d">none</desc><path d="M 0 0.12" fill="currentColor" /></svg>
     """
-    source = ET.fromstring(svg)  # noqa: S314  (drawn by ourselves a moment ago)
+    source = ET.fromstring(svg)  # noqa: S314  (drawn by segeval)
     names: dict[str, str] = {}
     for element in source.iter():
         for name in _referred(element):
@@ -64,7 +64,7 @@ def inlined(svg: bytes, *, key: str, title: str, description: str) -> str:
 
 
 def _referred(element: ET.Element) -> Iterator[str]:
-    """The identifiers that an element refers to."""
+    """Identifiers that an element refers to."""
     for name, value in element.items():
         if name in {_HREF, "href"} and value.startswith("#"):
             yield value[1:]
@@ -72,7 +72,7 @@ def _referred(element: ET.Element) -> Iterator[str]:
 
 
 def _taken(element: ET.Element, names: dict[str, str]) -> list[ET.Element]:
-    """An element of the page for one of the file; for a group that says nothing, its children."""
+    """Convert an element; for a group without attributes, return its children."""
     tag = element.tag.rpartition("}")[2]
     if tag not in ELEMENTS:
         return []
@@ -103,7 +103,7 @@ def _attributes(element: ET.Element, names: dict[str, str]) -> Iterator[tuple[st
 
 
 def _properties(style: str) -> Iterator[tuple[str, str]]:
-    """The properties of a style attribute, the shorthand for fonts taken apart."""
+    """Properties of a style attribute, with the font shorthand split up."""
     for declaration in style.split(";"):
         name, _, value = (part.strip() for part in declaration.partition(":"))
         font = _FONT.fullmatch(value) if name == "font" else None

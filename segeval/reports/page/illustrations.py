@@ -1,6 +1,6 @@
-"""Figures of a page, with their words for those who do not see them: of metrics, of sizes, and of the worst cases.
+"""Draw the figures of a page, with descriptions for screen readers: metrics, sizes, and the worst cases.
 
-A worst case is drawn from its files, which are read again; where that fails, the page says why in words.
+The files of a worst case are read again; if that fails, the page says why.
 """
 
 from __future__ import annotations
@@ -22,39 +22,39 @@ from segeval.results.run_rows import Summary
 from segeval.scoring.plan import Plan
 from segeval.text import counted
 
-DESCRIBED = 12  # labels that a description goes through
+DESCRIBED = 12  # labels in a description
 _RUN = ""
 
 
 def metric_figures(view: SummaryView, metric: str, *, key: str) -> tuple[str, ...]:
-    """A metric over cases: boxes, scores against size, and cumulative curves; those for which there is something.
+    """Draw a metric over cases: boxes, scores against size, and cumulative curves, if there is something to draw.
 
     Parameters
     ----------
     view
-        What it is about.
+        The summary.
     metric
-        As it was asked for.
+        The metric with its number.
     key
-        What identifiers begin with.
+        Prefix of the identifiers.
     """
     kinds = {
-        f"{metric} of every case, with boxes from quartile to quartile": figures.box,
-        f"{metric} against the size of the object": figures.volume,
-        f"share of the cases that are at least as good, by {metric}": figures.cumulative,
+        f"box plots of {metric}, with a point for each case": figures.box,
+        f"{metric} against the size of the object in the reference": figures.volume,
+        f"share of cases that are at least as good, by {metric}": figures.cumulative,
     }
     drawn = []
     for place, (title, draw) in enumerate(kinds.items()):
         try:
             svg = draw({_RUN: view.results}, metric=metric, suffix=".svg", width="single")
         except UsageError:
-            continue  # nothing to draw, such as scores against sizes that nobody counted
+            continue  # nothing to draw, for example no sizes
         drawn.append(inlined(svg, key=f"{key}f{place}", title=title, description=_distribution(view, metric)))
     return tuple(drawn)
 
 
 def size_figures(view: SummaryView, *, key: str) -> tuple[str, ...]:
-    """Predicted minus reference size over the mean of both; nothing where no sizes were counted."""
+    """Draw predicted minus reference size against the mean of both, if there are sizes."""
     runs = {_RUN: view.results}
     try:
         svg = figures.bland_altman(runs, suffix=".svg", width="double")
@@ -65,7 +65,7 @@ def size_figures(view: SummaryView, *, key: str) -> tuple[str, ...]:
         f"{names.get(row.label, row.name)}: bias {_agreed(agreement_of(row), row.unit)}"
         for row in sizes_of(runs)[:DESCRIBED]
     ]
-    title = "predicted minus reference size, over the mean of both"
+    title = "predicted minus reference size against the mean of both"
     return (inlined(svg, key=f"{key}f", title=title, description="; ".join(lines)),)
 
 
@@ -77,7 +77,7 @@ def _agreed(found: Agreement, unit: str) -> str:
 
 
 def _distribution(view: SummaryView, metric: str) -> str:
-    """The medians and quartiles of a metric by label."""
+    """Medians and quartiles of a metric by label, as text."""
     names = label_names(view)
     rows = [row for row in view.rows("cases") + view.rows("cases", over_labels=True) if row.metric == metric]
     lines = [f"{names[row.label]}: {_quartiles(view, row)}" for row in rows[:DESCRIBED]]
@@ -93,34 +93,34 @@ def _quartiles(view: SummaryView, row: Summary) -> str:
 
 
 class Studio:
-    """Draws cases of some results.
+    """Draw cases of some results.
 
     Parameters
     ----------
     results
-        What names the files.
+        Results with the names of the files.
     images
-        The folder of the scans beneath; None for none.
+        Folder of scans to draw over, or None.
     source
-        The file of the results; see `segeval.diagnostics.slices.case_of`.
+        The results file; see `segeval.diagnostics.slices.case_of`.
     """
 
     def __init__(self, results: Results, *, images: str | None, source: str | None) -> None:
         self.images = images
         self.source = source
-        self.elsewhere = False  # whether files were not found by a relative path
-        self.bare: list[str] = []  # cases that are drawn without a scan, though there is a folder of them
+        self.elsewhere = False  # whether files with relative paths were not found
+        self.bare: list[str] = []  # cases that are drawn without a scan, although there is a folder of scans
         self.records: Mapping[str, CaseRecord] = {record.case: record for record in results.cases}
         self.counts = results.counts
-        self.ignoring = False  # whether some drawing has ignored voxels
+        self.ignoring = False  # whether a drawing has ignored voxels
         self.problem = ""
         try:
             self.plan = Plan.of_settings(results.settings)
         except UsageError as error:
-            self.problem = f"the settings of these results say too little: {error}"
+            self.problem = f"the settings of these results are incomplete: {error}"
 
     def drawn(self, name: str, label: Key, *, key: str, title: str) -> tuple[str, str]:
-        """A case and label as an SVG element, or why there is none; the other one is empty."""
+        """Draw a case and label; return an SVG element, or a reason why there is none."""
         if self.problem:
             return "", self.problem
         record = self.records[name]
@@ -138,10 +138,13 @@ class Studio:
         return inlined(svg, key=key, title=title, description=_described(slices)), ""
 
     def legend(self, *, key: str) -> str:
-        """What the looks in the drawings stand for, as an SVG element."""
+        """Legend of the drawings, as an SVG element."""
         svg = figures.overlay_legend(ignoring=self.ignoring, suffix=".svg", width="single")
-        looks = "filled: in both; dashed: only in the prediction; hatched: only in the reference; line: the reference"
-        return inlined(svg, key=key, title="what the looks of the overlays stand for", description=looks)
+        looks = (
+            "filled: in both; dashed: only in the prediction; hatched: only in the reference; "
+            "line: outline of the reference"
+        )
+        return inlined(svg, key=key, title="legend of the overlays", description=looks)
 
 
 def _described(slices: Sequence[Slice]) -> str:

@@ -1,9 +1,9 @@
-// What the page does beyond being read: tables sort and filter, metrics take turns, the signature is copied.
-// All rows are in the document when it arrives; of many, only the first ones stay in it, and a sort or a filter puts others there.
+// Sort and filter tables, switch between metrics, copy the signature.
+// The document contains all rows when it is loaded. Of many rows only the first ones stay in it; sorting and filtering replace them.
 (() => {
   "use strict";
   const WINDOW = 200;
-  const PRINTED = 2000; // rows: some 30 sheets of paper
+  const PRINTED = 2000; // rows, about 30 printed pages
   const byId = (id) => document.getElementById(id);
   const made = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
@@ -70,7 +70,7 @@
         const one = values[a];
         const other = values[b];
         if (one === other) return a - b;
-        if (one !== one) return other !== other ? a - b : 1; // what has no value comes last, whichever way
+        if (one !== one) return other !== other ? a - b : 1; // rows without a value come last in both directions
         return other !== other ? -1 : sign * (one < other ? -1 : 1);
       });
     }
@@ -90,7 +90,7 @@
     most = Infinity;
     show();
   });
-  // paper has no buttons: more rows are on it, and what is folded is open
+  // printed pages have more rows and no folded parts
   const settings = document.querySelector("details");
   let before;
   addEventListener("beforeprint", () => {
@@ -141,7 +141,7 @@
     choose(0);
   }
 
-  // a link to a row finds it even where it is filtered away
+  // a link to a row also finds it if it is filtered out
   const follow = () => {
     const index = place.get(location.hash.slice(1));
     if (index === undefined) return;
@@ -174,7 +174,7 @@
       await navigator.clipboard.writeText(signature.textContent);
       done = true;
     } catch {
-      done = document.execCommand("copy"); // a page opened as a file may have no clipboard
+      done = document.execCommand("copy"); // a page opened from a file may have no clipboard
     }
     copy.textContent = done ? "Copied" : "Selected";
   });

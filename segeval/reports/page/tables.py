@@ -1,7 +1,7 @@
-"""The tables of a page: every score by case and label, each metric over cases, and those of the summary.
+"""Tables of a page: all scores by case and label, each metric over cases, and the summary.
 
-Numbers, headings and footnotes are those of the console. A cell carries its value besides, for sorting, and a link
-where it names a case. Beyond `MOST_CELLS` the table of all scores holds the worst rows of every metric, and says so.
+Numbers, headings and footnotes are those of the terminal. A cell also has its value for sorting, and a link if it names
+a case. With more than `MOST_CELLS` cells, the table of all scores has only the worst rows of each metric, and says so.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from segeval.maps.labels import Key
 from segeval.metrics import parse
 from segeval.reports.case_table import notes_in_words
 from segeval.reports.csv_files import label_rows, reason
-from segeval.reports.summary_view import SummaryView, expected, including, share, without, worst_value
-from segeval.reports.table import MARGIN, Grid, Head, Table
+from segeval.reports.summary_view import SummaryView, expected, including, notes_of, share, without, worst_value
+from segeval.reports.table import NOTES, Grid, Head, Table
 from segeval.results.results import Results
 from segeval.results.rows import ALL, CaseRecord, Score
 from segeval.results.run_rows import Summary
@@ -30,18 +30,18 @@ MOST_CELLS = 80_000
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What stands in a cell.
+    """A cell of a table.
 
     Parameters
     ----------
     text
-        What is read.
+        Visible text.
     value
-        What it is sorted by, as JavaScript reads a number; empty for nothing, which comes last.
+        Number to sort by, as JavaScript reads it; cells without one come last.
     anchor
-        What it links to; empty for nothing.
+        Target of the link; empty without a link.
     is_head
-        Whether it is the head of its row.
+        Whether the cell is the head of its row.
     """
 
     text: str
@@ -52,11 +52,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkedTable(Grid[Cell]):
-    """A table whose cells link."""
+    """A table with links in its cells."""
 
     @property
     def head_column(self) -> int:
-        """Which column holds the heads of all rows; -1 where they are in several."""
+        """The column with the heads of all rows; -1 if they are in several columns."""
         columns = {place for row in self.rows for place, cell in enumerate(row) if cell.is_head}
         return columns.pop() if len(columns) == 1 else -1
 
@@ -68,9 +68,9 @@ class Line:
     Parameters
     ----------
     anchor
-        What links to it.
+        Anchor for links.
     label
-        The place of its label among those that one may choose; -1 for a case that was not scored.
+        Index of the label in the filter; -1 for a case that was not scored.
     cells
         Case, label, metrics, note.
     """
@@ -89,13 +89,13 @@ class Register:
     heads
         Case, label, metrics, note.
     lines
-        Its rows, in the order of the cases.
+        Rows, in the order of the cases.
     labels
-        The labels that one may choose.
+        Labels of the filter.
     total
-        How many rows there are in the results.
+        Number of rows in the results.
     anchors
-        Case and label -> anchor; a case with the label None stands for its first row.
+        Anchors by case and label; the label None is the first row of the case.
     """
 
     heads: tuple[Head, ...]
@@ -105,12 +105,12 @@ class Register:
     anchors: Mapping[tuple[str, Key | None], str]
 
     def of(self, case: str | None, label: Key | None = None) -> str:
-        """The anchor of a row, of the first one of the case without a label; empty where there is none."""
+        """Anchor of a row, the first one of the case without a label; empty if there is none."""
         return "" if case is None else self.anchors.get((case, label), "")
 
 
 def registered(view: SummaryView) -> Register:
-    """Every score, a row for each case and label; of too many, the worst ones."""
+    """Make the table of all scores, with a row for each case and label; of too many rows, the worst ones."""
     results = view.results
     metrics = view.metrics
     places, names = _label_places(view), label_names(view)
@@ -131,8 +131,8 @@ def registered(view: SummaryView) -> Register:
             why = f"{record.status}: {reason(record)}".removesuffix(": ")
             cells = (case, Cell(""), *[Cell("")] * len(metrics), Cell(view.alphabet.text(why)))
         else:
-            of = {score.metric: score for score in scores}
-            values = (_score_cell(view, of.get(metric)) for metric in metrics)
+            by_metric = {score.metric: score for score in scores}
+            values = (_score_cell(view, by_metric.get(metric)) for metric in metrics)
             cells = (case, Cell(names[label], str(places[label])), *values, Cell(notes_in_words(scores, view.alphabet)))
         lines.append(Line(anchor=anchor, label=-1 if label is None else places[label], cells=cells))
     heads = [Head(title="case", key=True), Head(title="label", key=True), *view.heads(metrics), Head(title="note")]
@@ -146,19 +146,19 @@ def registered(view: SummaryView) -> Register:
 
 
 def label_names(view: SummaryView) -> dict[Key | None, str]:
-    """What each label and region is called, and what is over all of them."""
+    """Names of labels and regions, and of metrics over all labels."""
     rows = [row for row in view.results.summary if row.aggregate == "cases" and row.by is None]
     return view.names(rows)
 
 
 def _label_places(view: SummaryView) -> dict[Key, int]:
-    """The labels in the order of the summary."""
+    """Index of each label, in the order of the summary."""
     labels = dict.fromkeys(row.label for row in view.results.summary if row.aggregate == "cases" and row.by is None)
     return {label: place for place, label in enumerate(label for label in labels if label is not None)}
 
 
 def _worst_rows(results: Results, groups: Sequence[tuple[CaseRecord, list[Score]]], most: int) -> list[int]:
-    """The rows that are among the worst by any metric; what has no score at all comes first."""
+    """Rows that are among the worst by any metric; cases that were not scored come first."""
     rank = np.full(len(groups), len(groups), np.int64)
     for metric in results.scores.metrics.values:
         values = np.full(len(groups), np.nan)
@@ -180,21 +180,21 @@ def _score_cell(view: SummaryView, score: Score | None) -> Cell:
 
 
 def _raw(value: float) -> str:
-    """A number as JavaScript reads it."""
+    """Format a number for JavaScript."""
     return repr(float(value)) if math.isfinite(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def over_cases(view: SummaryView, metric: str, register: Register) -> LinkedTable | None:
-    """One metric over cases: a row for each label with its interval and spread, then the mean over labels.
+    """Make the table of one metric over cases: a row for each label with interval and spread, then the mean.
 
     Parameters
     ----------
     view
-        What it is made from.
+        The summary.
     metric
-        As it was asked for.
+        The metric with its number.
     register
-        Where the rows of cases are.
+        Table of all scores, for links.
     """
     summary = [row for row in view.results.summary if row.by is None and row.metric == metric]
     rows = [row for row in summary if row.aggregate == "cases"]
@@ -209,8 +209,7 @@ def over_cases(view: SummaryView, metric: str, register: Register) -> LinkedTabl
             *_described(view, row),
             Cell(view.cell(pooled[row.label], metric) if row.label in pooled else ""),
             Cell(_worst_text(view, row), anchor=register.of(row.worst_case, row.label)),
-            Cell(without(row)),
-            Cell(including([row])),
+            Cell(notes_of(without(row), including([row]))),
         )
         for row in rows
     ]
@@ -225,17 +224,16 @@ def over_cases(view: SummaryView, metric: str, register: Register) -> LinkedTabl
                 *_described(view, row),
                 Cell(view.cell(both.mean, metric) if both else ""),
                 Cell(""),
-                Cell(""),
-                Cell(including([row])),
+                Cell(notes_of("", including([row]))),
             )
         )
-    statistics = ("mean", "ci_low to ci_high", "sd", "median", "q1 to q3", "min", "max", "pooled")
+    statistics = ("mean", "95 % interval", "sd", "median", "q1 to q3", "min", "max", "pooled")
     heads = (
         Head(title="label", key=True),
         Head(title="n", right=True),
         *(Head(title=statistic, right=True) for statistic in statistics),
         Head(title="worst case"),
-        *MARGIN,
+        NOTES,
     )
     return _without_empty_columns(LinkedTable(heads=heads, rows=tuple(lines)))
 
@@ -259,7 +257,7 @@ def _worst_text(view: SummaryView, row: Summary) -> str:
 
 
 def linked(table: Table, anchors: Iterable[str] = (), *, column: str = "") -> LinkedTable:
-    """A table of the summary: the heads of its rows, or that column, link to `anchors`, one for each row if any."""
+    """Add links to a table of the summary: row heads, or cells of `column`, link to `anchors`, one for each row."""
     targets = list(anchors) or [""] * len(table.rows)
     keys = [place for place, head in enumerate(table.heads) if head.key]
     named = [place for place in keys if not table.heads[place].right and all(row[place] for row in table.rows)]
@@ -288,11 +286,11 @@ class Worst:
     Parameters
     ----------
     case, label
-        Which; of a case with several labels, the worst one, unless there is no other case.
+        The case and its worst label; all labels of a single case.
     value
-        Its score.
+        The score.
     note
-        In words.
+        Note in words.
     """
 
     case: str
@@ -302,21 +300,21 @@ class Worst:
 
 
 def worst_cases(view: SummaryView, metric: str, *, most: int) -> list[Worst]:
-    """The worst cases by a metric, each with its worst label, the worst one first.
+    """Find the worst cases by a metric, each with its worst label, the worst one first.
 
     Parameters
     ----------
     view
-        What they are found in.
+        The summary.
     metric
-        As it was asked for.
+        The metric with its number.
     most
-        How many there are at most; fewer where the others are perfect, none by a metric that measures no error.
+        Largest number of cases. Perfect cases are left out; a metric that measures no error has none.
 
     Returns
     -------
     list of Worst
-        Among equals, in the order of the results.
+        Equal cases are in the order of the results.
     """
     scores, card = view.results.scores, parse(metric).card
     code = scores.metrics.find(metric)
@@ -324,7 +322,7 @@ def worst_cases(view: SummaryView, metric: str, *, most: int) -> list[Worst]:
     if code is None or perfect is None:
         return []
     among = (scores.metric_codes == code) & ~np.isnan(scores.values)
-    if metric in view.tokens and ALL in scores.labels.values:  # what is over all labels is none of them
+    if metric in view.tokens and ALL in scores.labels.values:  # without rows over all labels
         among &= scores.label_codes != scores.labels.find(ALL)
     at: NDArray[np.intp] = np.flatnonzero(among)
     bad = badness(scores.values[at], card)
@@ -342,7 +340,7 @@ def worst_cases(view: SummaryView, metric: str, *, most: int) -> list[Worst]:
 
 
 def _perfect(metric: str) -> float | None:
-    """The best value of a metric; None for one that measures a size, in which nothing is worst."""
+    """Best value of a metric; None for a metric that measures a size."""
     card = parse(metric).card
     low, high = card.bounds
     if card.better == "higher":
@@ -353,7 +351,7 @@ def _perfect(metric: str) -> float | None:
 
 
 def scores_of(view: SummaryView, case: str, label: Key) -> str:
-    """Every score of a case and label on one line."""
+    """All scores of a case and label, on one line."""
     rows = view.results.scores.of([case])
     texts = [
         f"{row.metric} {view.cell(row.value, row.metric, exact=True)} {row.unit or ''}".rstrip()
