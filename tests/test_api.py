@@ -143,7 +143,7 @@ def test_an_array_keeps_its_own_dimension() -> None:
     assert results.cases[0].shape == (1, 8, 8)
     flat = segeval.score(prediction=slab[0], reference=slab[0], spacing=(1, 1))
     assert "2-D" in flat.signature
-    with pytest.raises(UsageError, match="spacing takes a number for each of the 2 axes"):
+    with pytest.raises(UsageError, match="spacing needs 2 numbers, one for each axis of prediction, found 3"):
         segeval.score(prediction=slab[0], reference=slab[0], spacing=(5, 1, 1))
 
 
@@ -224,7 +224,7 @@ def test_options() -> None:
         ({"penalty": -1}, "a penalty is a length of 0 or more"),
         ({"absent_class": "min"}, "absent_class must be 'max', 'ignore', 'penalise' or None, found 'min'"),
         ({"tolerance": -1.0}, "a tolerance is a length of 0 or more"),
-        ({"spacing": (1, 1)}, "spacing takes a number for each of the 3 axes"),
+        ({"spacing": (1, 1)}, "spacing needs 3 numbers, one for each axis of prediction, found 2"),
         ({"spacing": (1, 0, 1)}, "spacing takes positive lengths"),
         ({"regions": {"all": "1"}}, "a region cannot be called 'all'"),
         ({"only": "liver"}, "no label is called 'liver'"),

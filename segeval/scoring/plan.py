@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from segeval.scoring.presets import Preset
 
 PROBABILITIES_HINT = "add --probabilities if predictions are probability maps (probabilities=True in Python)"
+Members = int | str | Iterable[int | str]  # the labels of a region
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -286,13 +287,14 @@ def _requests(options: Mapping[str, Any]) -> tuple[Request, ...]:
     preset_too = [name for name, option in OPTIONS.items() if option.by_preset and options[name] is not None]
     if preset_too:
         hint = f"leave out --compat or {', '.join(preset_too)}"
-        raise UsageError(f"compat {shown(compat)} already sets {', '.join(preset_too)}", hint=hint)
+        with about("compat"):
+            raise UsageError(f"compat {shown(compat)} already sets {', '.join(preset_too)}", hint=hint)
     named = [part for entry in entries for part in entry.split(",") if part.strip() not in ("", "all")]
     by_name = parse_all(named) if named and metrics is not None else ()
     return tuple(request for request in requests if request in by_name or preset.has(request.name, request.value))
 
 
-def _with_regions_of(table: LabelTable, given: Mapping[str, str | Iterable[int]]) -> dict[str, str | Iterable[int]]:
+def _with_regions_of(table: LabelTable, given: Mapping[str, Members]) -> dict[str, Members]:
     """Return the regions of a label table and those given; those given replace regions of the same name."""
     taken = {plain_name(name) for name in given}
     kept = {name: members for name, members in table.regions.items() if plain_name(name) not in taken}

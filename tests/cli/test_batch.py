@@ -341,7 +341,7 @@ def test_a_case_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     assert answer.code == 3
     assert "noise,,,,failed,it took longer than 1.5 s" in answer.out
     assert "small,1,,mm,scored" in answer.out
-    assert "failed: noise: it took longer than 1.5 s" in answer.err
+    assert "1 of 2 cases could not be scored: noise (failed)" in answer.err
 
 
 @posix
@@ -435,7 +435,7 @@ def test_from_python(folders: tuple[Path, Path], tmp_path: Path) -> None:
     assert results.summary[0].name == "liver"
     with pytest.raises(UsageError, match="there are 5 cases"):
         results.value("dice", label=1)
-    with pytest.raises(UsageError, match="jobs are 1 or more"):
+    with pytest.raises(UsageError, match="jobs must be at least 1"):
         segeval.batch(*folders, jobs=0)
     with pytest.raises(UsageError, match="missing is one of"):
         segeval.batch(*folders, missing="none")  # type: ignore[arg-type]
