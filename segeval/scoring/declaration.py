@@ -15,7 +15,7 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from segeval.errors import ArgumentError, UsageError, shown
 from segeval.scoring.json_kinds import Kind
@@ -255,9 +255,18 @@ def _typed(option: Option) -> str:
     if option.choices:
         kind = f"{{{', '.join(map(repr, option.choices))}}}{' or None' if option.default is None else ''}"
     else:
-        kind = inspect.formatannotation(option.annotation).replace("collections.abc.", "").replace("typing.", "")
+        kind = _type_text(option.annotation)
     usual = f" ({option.shown})" if option.shown else ""
-    return f"{kind.strip(chr(39))}, default: {option.default!r}{usual}"
+    return f"{kind}, default: {option.default!r}{usual}"
+
+
+def _type_text(kind: Any) -> str:
+    """A type as short as people write it."""
+    if isinstance(kind, str):
+        return kind
+    if get_origin(kind) is Union:  # as Python writes a union with choices
+        return " | ".join("None" if part is type(None) else _type_text(part) for part in get_args(kind))
+    return inspect.formatannotation(kind).replace("collections.abc.", "").replace("typing.", "")
 
 
 def _documented(doc: str, options: Mapping[str, Option]) -> str:

@@ -437,7 +437,7 @@ def test_from_python(folders: tuple[Path, Path], tmp_path: Path) -> None:
         results.value("dice", label=1)
     with pytest.raises(UsageError, match="jobs must be at least 1"):
         segeval.batch(*folders, jobs=0)
-    with pytest.raises(UsageError, match="missing is one of"):
+    with pytest.raises(UsageError, match="missing must be 'error', 'empty' or 'skip'"):
         segeval.batch(*folders, missing="none")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="two folders are needed"):
         segeval.batch(folders[0])
