@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 WITHOUT_MAPS = "its error maps are not all there"
-NO_PREDICTION = "there is no prediction; it counts as empty"
+NO_PREDICTION = "no prediction; scored as empty"
 THREADED_BYTES = 1 << 16  # below that, a second thread costs more than it saves
 
 
@@ -123,7 +123,7 @@ def pair_of(case: Case, plan: Plan, *, threads: int = 1) -> tuple[Pair, Mapping[
     try:
         pair, names, _ = compare(prediction, reference, plan, threads=threads, soft=soft)
     except MemoryError:
-        raise OutOfMemoryError("there is not enough memory to compare it", source=case.reference) from None
+        raise OutOfMemoryError("not enough memory to compare it", source=case.reference) from None
     return pair, names
 
 
@@ -247,7 +247,7 @@ def score_maps(
                 problem = error
                 warnings = [*warnings, f"{WITHOUT_MAPS}: {error}"]
     except MemoryError:
-        raise OutOfMemoryError("there is not enough memory to score it", source=case.reference) from None
+        raise OutOfMemoryError("not enough memory to score it", source=case.reference) from None
     record = CaseRecord(
         case=case.name,
         status="scored",

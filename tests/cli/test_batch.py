@@ -65,7 +65,7 @@ def test_nothing_vanishes(folders: tuple[Path, Path], tmp_path: Path, capsys: py
     assert list(cases) == ["case_1", "case_2", "case_3", "case_4", "case_10"]
     assert [record["status"] for record in found["cases"]] == ["scored", "missing", "failed", "failed", "scored"]
     assert cases["case_2"]["prediction"] is None
-    assert "near are" in cases["case_2"]["message"]
+    assert "similar: " in cases["case_2"]["message"]
     assert "case_02.nii.gz" in cases["case_2"]["message"]
     assert "expected 1,072 bytes by its header, found 1,052" in cases["case_3"]["message"]
     assert "shape" in cases["case_4"]["message"]
@@ -89,7 +89,7 @@ def test_a_missing_prediction_counts_as_empty(folders: tuple[Path, Path], tmp_pa
     found = document(tmp_path / "r.json")
     assert [record["status"] for record in found["cases"]] == ["scored", "scored", "failed", "failed", "scored"]
     assert found["cases"][1]["prediction"] is None
-    assert found["cases"][1]["message"] == "there is no prediction; it counts as empty"
+    assert found["cases"][1]["message"] == "no prediction; scored as empty"
     (row,) = [row for row in found["summary"] if row["metric"] == "dice" and row["aggregate"] == "cases"]
     assert (row["n"], row["n_missed"], row["n_missing"]) == (3, 2, 0)
     scores = [row for row in found["scores"] if row["case"] == "case_2"]
@@ -110,7 +110,7 @@ def test_a_missing_prediction_is_left_out_and_counted(
     assert answer.code == 0
     row = document(tmp_path / "r.json")["summary"][0]
     assert (row["n"], row["n_skipped"]) == (2, 1)
-    assert "case_2,,,,skipped,there is no prediction; it is left out" in answer.out
+    assert "case_2,,,,skipped,no prediction; left out" in answer.out
 
 
 def test_a_case_per_folder_of_class_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,7 +256,7 @@ def test_the_pairing_is_shown_and_read_again(
     rows = list(csv.DictReader(io.StringIO(shown.out)))
     assert [row["case"] for row in rows] == ["case_1", "case_2", "case_3", "case_4", "case_10"]
     assert rows[1]["prediction"] == ""
-    assert "near are" in rows[1]["problem"]
+    assert "similar: " in rows[1]["problem"]
     (tmp_path / "pairs.csv").write_text(
         shown.out.replace(f"case_2,,{folders[1]}", f"case_2,{folders[0]}/case_02.nii.gz,{folders[1]}")
     )

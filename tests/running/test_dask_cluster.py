@@ -408,12 +408,10 @@ def test_a_worker_that_sees_other_files(machines: Callable[..., Machines], tmp_p
     host = os.uname().nodename
     for folder, prediction in ((data, "p/a.nii"), (tmp_path, str(data / "p" / "a.nii"))):
         sides = ("p", "r") if folder == data else (data / "p", data / "r")
-        answer = spawn("batch", *sides, "-m", "dice", "--dask", made.address, folder=folder)
+        answer = spawn("batch", *sides, "-m", "dice", "-f", "csv", "--dask", made.address, folder=folder)
         assert answer.code == 3
-        assert (
-            f"failed: a: {prediction}: this machine sees it, the worker on {host} does not; "
-            "is the folder shared, with the same rights?\n"
-        ) in answer.err
+        cause = f"{prediction}: the worker on {host} cannot read the file, this machine can"
+        assert f"{cause}; share the folder, with the same rights" in answer.out
     gone = Case(name="gone", prediction=str(data / "p" / "b.nii"), reference=str(data / "r" / "b.nii"))
     with connected(made.address) as executor:
         (found,) = run([gone], plan_of(metrics="dice"), RunSettings(), executor=executor)
