@@ -38,7 +38,7 @@ def are_same(path: str, other: str) -> bool:
     """Whether two paths are the same file, and the same image in it if it has several."""
     files = file_behind(path), file_behind(other)
     try:
-        same = os.path.samefile(*files)  # noqa: PTH121 - a Path would rewrite what was given
+        same = os.path.samefile(*files)  # noqa: PTH121 - a Path would change the text
     except (OSError, ValueError):
         return False
     return same and path.removeprefix(files[0]) == other.removeprefix(files[1])
