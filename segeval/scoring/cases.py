@@ -201,7 +201,7 @@ def bins_of(plan: Plan) -> tuple[int, ...]:
         sorted(
             {
                 int(default if each.value is None else each.value)
-                for each, default in zip(requests, numbers, strict=True)
+                for each, default in zip(requests, defaults, strict=True)
             }
         )
     )
