@@ -270,11 +270,11 @@ def test_value() -> None:
     assert results.value("iou", label=1, case="array") == 0.6
     wrong: dict[str, Any]
     for wrong in ({"label": 2}, {"label": "spleen"}, {}):
-        with pytest.raises(UsageError, match="no score of iou"):
+        with pytest.raises(UsageError, match="there is no iou"):
             results.value("iou", **wrong)
-    with pytest.raises(UsageError, match="no case is called 'other'"):
+    with pytest.raises(UsageError, match="there is no case 'other'"):
         results.value("iou", label=1, case="other")
-    with pytest.raises(UsageError, match=r"no score of dice .* there are iou, hd, generalized_dice, sensitivity"):
+    with pytest.raises(UsageError, match=r"there are no scores of dice; choose from iou, hd, generalized_dice, sensitivity"):
         results.value("dice", label=1)
     with pytest.raises(UsageError, match="no metric is called dyce"):
         results.value("dyce", label=1)

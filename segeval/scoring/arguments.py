@@ -265,6 +265,6 @@ def naming_arguments(function: Function) -> Function:
             if name is None or re.search(rf"\b{name}\b", str(error)):
                 raise
             problem = error.problem if error.source is None else f"{shown(error.source)}: {error.problem}"
-            raise type(error)(problem, source=name, hint=error.hint) from error
+            raise type(error)(problem, source=name, hint=error.hint) from None
 
     return called  # type: ignore[return-value]
