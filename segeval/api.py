@@ -286,7 +286,7 @@ def _as_map(values: ArrayLike, name: str) -> LabelMap:
         raise InputError(f"expected 2 or 3 axes and at least one voxel, found shape {array.shape}", source=name)
     if array.dtype.kind == "f":
         raise InputError(
-            f"expected integers or booleans, found {array.dtype}",
+            f"expected integers or booleans, found {array.dtype}{' with NaN' if np.isnan(array).any() else ''}",
             source=name,
             hint="threshold it, or call .astype(int); for probabilities pass probabilities=True",
         )

@@ -274,7 +274,9 @@ def test_value() -> None:
             results.value("iou", **wrong)
     with pytest.raises(UsageError, match="there is no case 'other'"):
         results.value("iou", label=1, case="other")
-    with pytest.raises(UsageError, match=r"there are no scores of dice; choose from iou, hd, generalized_dice, sensitivity"):
+    with pytest.raises(
+        UsageError, match=r"there are no scores of dice; choose from iou, hd, generalized_dice"
+    ):
         results.value("dice", label=1)
     with pytest.raises(UsageError, match="no metric is called dyce"):
         results.value("dyce", label=1)
@@ -354,3 +356,22 @@ def test_numpy_values_as_options() -> None:
         only=np.array([1]), spacing=np.array([1.0, 1.0, 2.0]), map={np.int64(1): np.int64(1)}, ignore_label=np.uint8(9)
     )
     assert results.value("hd", label=1) == 2
+
+
+def test_arrays_with_nan_are_named() -> None:
+    with pytest.raises(
+        InputError, match=r"^reference: expected integers or booleans, found float64 with NaN"
+    ):
+        segeval.score(prediction=[[1, 0]], reference=[[1, np.nan]])
+
+
+def test_results_are_short_in_a_session() -> None:
+    assert repr(scored(metrics="dice,hd@95")) == "<Results: 1 case, all scored; dice, hd@95>"
+
+
+def test_a_case_that_does_not_exist_has_near_names() -> None:
+    results = segeval.batch(SAMPLES / "predictions", SAMPLES / "references", metrics="dice", jobs=1)
+    with pytest.raises(UsageError, match="there is no case 'case_1'; did you mean 'case_1"):
+        results.value("dice", label=1, case="case_1")
+    with pytest.raises(UsageError, match="the results have 14 cases; choose one with case="):
+        results.value("dice", label=1)

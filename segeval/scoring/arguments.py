@@ -192,12 +192,16 @@ def expected(kind: Any) -> str:
     --------
     >>> expected(str | Iterable[str] | None)
     'a string, a list of strings or None'
-    >>> expected(Mapping[int, str])
-    'a dict from whole numbers to strings'
+    >>> expected(Mapping[str, str | Iterable[int]] | None)
+    'a dict from strings to strings or lists, or None'
     >>> expected(Literal["ids", "names"])
     "'ids' or 'names'"
     """
-    return enumerated(_alternatives(kind), str, last=" or ")
+    *others, last = _alternatives(kind)
+    if not others:
+        return last
+    comma = "," if any(" or " in text for text in others) else ""
+    return f"{', '.join(others)}{comma} or {last}"
 
 
 def _alternatives(kind: Any) -> list[str]:
@@ -221,7 +225,7 @@ def _plural(kind: Any) -> str:
     if origin in (Union, types.UnionType):
         return enumerated(parts, _plural, last=" or ")
     if origin is Iterable:
-        return f"lists of {_plural(parts[0])}"
+        return "lists"
     return _PLURALS.get(origin, expected(kind))
 
 

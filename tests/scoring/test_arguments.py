@@ -140,6 +140,7 @@ def test_every_array_and_path_works_or_is_named(name: str, tmp_path: Path) -> No
         ({"match": "name"}, "match must be 'ids' or 'names', found 'name'"),
         ({"match": None}, "match must be 'ids' or 'names', found None"),
         ({"spacing": np.zeros((2, 2))}, "spacing must be a list of numbers or None, found an array of float64 with "),
+        ({"regions": "x=1"}, "regions must be a dict from strings to whole numbers, strings or lists, or None, found "),
         ({"spacing": 1.5}, "spacing must be a list of numbers or None, found 1.5"),
         ({"spacing": (1, "2")}, "spacing must be a list of numbers or None, found (1, '2')"),
         ({"labels": {1: 2}}, "labels must be a string, a path, a dict from whole numbers to strings, a LabelTable or "),
