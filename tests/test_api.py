@@ -274,9 +274,7 @@ def test_value() -> None:
             results.value("iou", **wrong)
     with pytest.raises(UsageError, match="there is no case 'other'"):
         results.value("iou", label=1, case="other")
-    with pytest.raises(
-        UsageError, match=r"there are no scores of dice; choose from iou, hd, generalized_dice"
-    ):
+    with pytest.raises(UsageError, match=r"there are no scores of dice; choose from iou, hd, generalized_dice"):
         results.value("dice", label=1)
     with pytest.raises(UsageError, match="no metric is called dyce"):
         results.value("dyce", label=1)
@@ -359,9 +357,7 @@ def test_numpy_values_as_options() -> None:
 
 
 def test_arrays_with_nan_are_named() -> None:
-    with pytest.raises(
-        InputError, match=r"^reference: expected integers or booleans, found float64 with NaN"
-    ):
+    with pytest.raises(InputError, match=r"^reference: expected integers or booleans, found float64 with NaN"):
         segeval.score(prediction=[[1, 0]], reference=[[1, np.nan]])
 
 

@@ -433,7 +433,7 @@ def test_from_python(folders: tuple[Path, Path], tmp_path: Path) -> None:
     assert results.value("dice", label="liver", case="case_10") == 0
     assert len(results.frame()) == 3
     assert results.summary[0].name == "liver"
-    with pytest.raises(UsageError, match="there are 5 cases"):
+    with pytest.raises(UsageError, match="the results have 5 cases"):
         results.value("dice", label=1)
     with pytest.raises(UsageError, match="jobs must be at least 1"):
         segeval.batch(*folders, jobs=0)

@@ -213,7 +213,9 @@ def test_missing_and_damaged(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     empty.touch()
     refused(call(capsys, "score", empty, reference), 3, f"{empty}: the file is empty; copy or export it again")
     refused(
-        call(capsys, "score", tmp_path, reference), 3, f"{tmp_path}: one of the two is a folder and the other is not"
+        call(capsys, "score", tmp_path, reference),
+        3,
+        f"{tmp_path}: one of prediction and reference is a folder, the other a file",
     )
     refused(
         call(capsys, "score", PAIR[0], reference, "--labels", tmp_path / "labels.json"),
