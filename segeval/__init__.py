@@ -1,7 +1,7 @@
-"""Compare predicted segmentations with references: Dice, Hausdorff distance and their kin, per label.
+"""Compare predicted segmentations with references: Dice, Hausdorff distance and other metrics, per label.
 
-`score` compares two arrays, `score_files` two files, `batch` two folders; each gives `Results`. `losses` are those of
-probability maps. The public names are loaded when they are first used, so that importing segeval costs nothing.
+`score` compares two arrays, `score_files` two files and `batch` two folders; each returns `Results`. `losses` has loss
+functions for probability maps. Importing segeval is fast: modules are imported when a public name is first used.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from segeval.api import batch, score, score_files
     from segeval.errors import GeometryError, InputError, SegevalError, UsageError
     from segeval.results.results import Results
+    from segeval.running.events import ProgressEvent
 
 __all__ = [
     "GeometryError",
     "InputError",
+    "ProgressEvent",
     "Results",
     "SegevalError",
     "UsageError",
@@ -33,6 +35,7 @@ _HOMES = {
     "batch": "segeval.api",
     "score": "segeval.api",
     "score_files": "segeval.api",
+    "ProgressEvent": "segeval.running.events",
     "Results": "segeval.results.results",
     "GeometryError": "segeval.errors",
     "InputError": "segeval.errors",
@@ -41,7 +44,7 @@ _HOMES = {
 }
 
 
-if not TYPE_CHECKING:  # a type checker would take any name for one of ours
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         from importlib import import_module

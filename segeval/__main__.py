@@ -2,7 +2,7 @@
 
 import gc
 
-gc.disable()  # nothing that an import makes is garbage; looking for it takes a tenth of the time of --help
+gc.disable()  # imports create no garbage; looking for it takes a tenth of the time of --help
 
 from segeval.cli import main  # noqa: E402
 

@@ -1,18 +1,20 @@
-"""The front doors of the library: arrays, files and folders, with the command line's options by the same names."""
+"""Python interface: score arrays, files and folders, with the options of the command line."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Unpack
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segeval.errors import InputError, UsageError
+from segeval.errors import ArgumentError, InputError, UsageError, about
 from segeval.evidence.comparison import SoftMaps
 from segeval.maps.label_map import Grid, LabelMap, as_labels
 from segeval.maps.probability_map import ProbabilityMap, arranged, arranged_reference, hardened
 from segeval.results.results import Results
+from segeval.scoring.arguments import described, naming_arguments
 from segeval.scoring.batch_options import BatchOptions, FileOptions, scoring_of, with_defaults
 from segeval.scoring.case import Case
 from segeval.scoring.cases import bins_of, case_name, collect, results_of_files, score_maps, threads_for_one
@@ -22,34 +24,37 @@ from segeval.scoring.options import Options
 from segeval.scoring.plan import Plan, plan_of
 
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Callable, Iterator
+
+    from segeval.running.events import ProgressEvent
 
 
 @taking(Options)
+@naming_arguments
 def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Options]) -> Results:
     """Compare two label arrays.
 
     Parameters
     ----------
     prediction, reference
-        Integers or booleans of one shape, axes (z, y, x) or (y, x). With `probabilities` the prediction is of floats,
-        axes (channel, z, y, x), (z, y, x, channel), or those of the reference for one channel; a reference of floats
-        holds shares of classes, with the channels first if there are several, and is labelled like the prediction for
-        what is no soft score.
+        Integers or booleans of the same shape, axes (z, y, x) or (y, x). With `probabilities` the prediction is an
+        array of floats with axes (channel, z, y, x) or (z, y, x, channel), or the axes of the reference if there is
+        one channel. The reference may then be an array of floats too, with the channels first if there are several;
+        metrics of label maps are computed on its most probable labels.
     **options
-        See below. Without `spacing` lengths are in pixels and volumes undefined.
+        See below. Without `spacing`, distances are in pixels and volumes are undefined.
 
     Returns
     -------
     Results
-        One case, called ``"array"``.
+        Results of one case, called ``"array"``.
 
     Raises
     ------
     InputError
-        Arrays that are not labels, or of different shapes.
+        The arrays do not hold labels, or have different shapes.
     UsageError
-        An option that is not what it should be.
+        An option has a wrong value. If it does not exist or has a value of the wrong type, this is a `TypeError` too.
 
     Examples
     --------
@@ -67,14 +72,16 @@ def score(*, prediction: ArrayLike, reference: ArrayLike, **options: Unpack[Opti
     if not plan.probabilities:
         maps = _as_map(prediction, "prediction"), _as_map(reference, "reference")
         return collect([score_maps(maps[0], maps[1], plan, case=case, threads=threads_for_one())], plan)
-    held_against, shares = _as_reference(reference, plan)
-    given = arranged(np.asarray(prediction), held_against.grid, normalise=plan.normalise, source="prediction")
+    label_map, shares = _as_reference(reference, plan)
+    values = _as_array(prediction, "prediction")
+    given = arranged(values, label_map.grid, normalise=plan.normalise, source="prediction")
     soft = SoftMaps(prediction=given, reference=shares, bins=bins_of(plan))
     labels = hardened(given, threshold=plan.threshold)
-    return collect([score_maps(labels, held_against, plan, case=case, threads=threads_for_one(), soft=soft)], plan)
+    return collect([score_maps(labels, label_map, plan, case=case, threads=threads_for_one(), soft=soft)], plan)
 
 
 @taking(FileOptions)
+@naming_arguments
 def score_files(
     prediction: str | os.PathLike[str], reference: str | os.PathLike[str], **options: Unpack[FileOptions]
 ) -> Results:
@@ -83,128 +90,205 @@ def score_files(
     Parameters
     ----------
     prediction, reference
-        Label maps in any format of ``segeval score --help``. With `probabilities` the prediction is a probability map.
+        Label maps in any format that ``segeval score --help`` lists. With `probabilities` the prediction is a
+        probability map.
     **options
         See below.
 
     Returns
     -------
     Results
-        One case, called like the reference's file.
+        Results of one case, called like the file of the reference.
 
     Raises
     ------
     InputError
-        A file that cannot be used, or two that do not fit together.
+        A file cannot be read, or the two files cannot be compared.
     UsageError
-        An option that is not what it should be, or a folder that cannot be written to.
+        An option has a wrong value, or a folder cannot be written to. If an option does not exist or has a value of
+        the wrong type, this is a `TypeError` too.
     """
-    plan, paths = plan_of(**scoring_of(options, FileOptions)), (os.fspath(prediction), os.fspath(reference))
-    error_maps, maps = options.get("error_maps"), None
-    if error_maps is not None:
+    paths = _path(prediction, "prediction"), _path(reference, "reference")
+    plan = plan_of(**scoring_of(options, FileOptions))
+    folder, error_maps = options.get("error_maps"), None
+    if folder is not None:
         from segeval.writing.error_maps import ErrorMaps
 
-        maps = ErrorMaps.at(error_maps, cases=[case_name(paths[1])], inputs=paths)
-    results = results_of_files(*paths, plan, error_maps=maps)
+        with about("error_maps"):
+            error_maps = ErrorMaps.at(folder, cases=[case_name(paths[1])], inputs=paths)
+    results = results_of_files(*paths, plan, error_maps=error_maps)
     if results.exit_code:
         raise UsageError(results.cases[0].warnings[-1])
     return results
 
 
 @taking(BatchOptions)
+@naming_arguments
 def batch(
     predictions: str | os.PathLike[str] | None = None,
     references: str | os.PathLike[str] | None = None,
+    *,
+    progress: bool | Callable[[ProgressEvent], object] | None = False,
     **options: Unpack[BatchOptions],
 ) -> Results:
     """Compare a folder of predictions with a folder of references, case by case.
 
-    Nothing is raised for a case that cannot be scored: it is in the results, with its reason.
+    A case that cannot be scored raises nothing: it is in the results, with the reason.
 
     Parameters
     ----------
     predictions, references
-        The folders. A case is a reference; its prediction is called the same.
+        The folders. Every reference is a case; its prediction has the same name.
+    progress
+        True shows a bar in a terminal or a notebook, and a line every ten seconds in a log. A function is called with
+        a `ProgressEvent` after each case, in the thread that called `batch`; an exception that it raises ends the run.
     **options
         See below.
 
     Returns
     -------
     Results
-        Every case with its status, every score, and the summary; empty where there is no reference.
+        Every case with its status, every score, and the summary. There are no cases if there is no reference.
 
     Raises
     ------
     InputError
-        A folder or table that cannot be read.
+        A folder or table cannot be read.
     UsageError
-        An option that is not what it should be.
+        An option has a wrong value. If it does not exist or has a value of the wrong type, this is a `TypeError` too.
 
     Examples
     --------
     >>> results = batch("sample_data/predictions", "sample_data/references", metrics="dice", jobs=2)
     >>> len(results.cases)
     14
+
+    Follow the progress:
+
+    >>> def note(event):
+    ...     if event.done == event.total:
+    ...         print(f"{event.done} of {event.total} cases, {event.failed} failed")
+    >>> results = batch("sample_data/predictions", "sample_data/references", metrics="dice", progress=note)
+    14 of 14 cases, 0 failed
     """
-    return _run(predictions, references, plan_of(**scoring_of(options, BatchOptions)), with_defaults(options))
+    if not (progress is None or isinstance(progress, bool) or callable(progress)):
+        raise ArgumentError(f"progress must be True, False, None or a function, found {described(progress)}")
+    folders = [
+        None if folder is None else _path(folder, name)
+        for name, folder in (("predictions", predictions), ("references", references))
+    ]
+    plan = plan_of(**scoring_of(options, BatchOptions))
+    return _run(folders[0], folders[1], plan, with_defaults(options), progress)
 
 
 def _run(
-    predictions: str | os.PathLike[str] | None,
-    references: str | os.PathLike[str] | None,
+    predictions: str | None,
+    references: str | None,
     plan: Plan,
-    asked: BatchOptions,
+    options: BatchOptions,
+    progress: bool | Callable[[ProgressEvent], object] | None,
 ) -> Results:
     """Compare two folders as a plan says."""
     # deferred: a pair is scored in less time than this takes to load
     from segeval.running.batch import error_maps_of, evaluate, executor_of, pair
+    from segeval.running.events import Announcer
     from segeval.running.settings import RunSettings
 
     executor = executor_of(
-        jobs=asked["jobs"],
-        dask=asked["dask"],
-        scheduler_file=asked["scheduler_file"],
-        worker_timeout=asked["worker_timeout"],
+        jobs=options["jobs"],
+        dask=options["dask"],
+        scheduler_file=options["scheduler_file"],
+        worker_timeout=options["worker_timeout"],
     )
     pairing = pair(
         predictions,
         references,
-        pairs=asked["pairs"],
-        pattern=asked["pattern"],
-        prediction_pattern=asked["prediction_pattern"],
-        reference_pattern=asked["reference_pattern"],
+        pairs=options["pairs"],
+        pattern=options["pattern"],
+        prediction_pattern=options["prediction_pattern"],
+        reference_pattern=options["reference_pattern"],
         probabilities=plan.probabilities,
     )
-    folder = asked["error_maps"]
+    folder = options["error_maps"]
     with executor as chosen:
+        with about("error_maps"):
+            error_maps = None if folder is None else error_maps_of(pairing, folder)
         settings = RunSettings(
-            missing=asked["missing"],
-            timeout=asked["timeout"],
-            metadata=asked["metadata"],
-            by=tuple(entries_of("by", asked["by"])),
-            error_maps=None if folder is None else error_maps_of(pairing, folder),
+            missing=options["missing"],
+            timeout=options["timeout"],
+            metadata=options["metadata"],
+            by=tuple(entries_of("by", options["by"])),
+            error_maps=error_maps,
         )
-        return evaluate(pairing, plan, settings, executor=chosen)
+        with _shown(progress, len(pairing.cases)) as announce:
+            note = None if announce is None else Announcer(len(pairing.cases), announce)
+            return evaluate(pairing, plan, settings, executor=chosen, on_finished=note)
+
+
+@contextmanager
+def _shown(
+    progress: bool | Callable[[ProgressEvent], object] | None, total: int
+) -> Iterator[Callable[[ProgressEvent], object] | None]:
+    """Show the progress, if it is to be shown; gives the function to call after each case."""
+    if progress is None or callable(progress):
+        yield progress
+    elif not progress:
+        yield None
+    else:
+        import sys
+
+        from segeval.reports.progress import Progress
+
+        with Progress(total, stream=sys.stderr, in_notebook=True) as bar:
+            yield lambda event: bar.advance(event.status)
+
+
+def _path(value: object, name: str) -> str:
+    """Return a path as a string."""
+    if isinstance(value, str):
+        return value
+    path = os.fspath(value) if isinstance(value, os.PathLike) else None
+    if not isinstance(path, str):
+        is_array = hasattr(value, "__array__") or isinstance(value, list | tuple)
+        hint = "segeval.score takes arrays" if is_array else None
+        raise ArgumentError(f"{name} must be a path, found {described(value)}", hint=hint)
+    return path
 
 
 def _as_reference(values: ArrayLike, plan: Plan) -> tuple[LabelMap, ProbabilityMap | None]:
-    """The labels of an array, and its shares of the classes where it holds such."""
-    array = np.asarray(values)
+    """Return the labels of an array, and its probabilities if it is an array of floats."""
+    array = _as_array(values, "reference")
     if array.dtype.kind != "f" or array.ndim not in (2, 3, 4) or array.size == 0:
         return _as_map(array, "reference"), None
     shares = arranged_reference(array, normalise=plan.normalise, source="reference")
     return hardened(shares, threshold=plan.threshold), shares
 
 
+def _as_array(values: ArrayLike, name: str) -> np.ndarray[Any, Any]:
+    """Return the array behind an argument."""
+    if isinstance(values, str | bytes | os.PathLike):
+        raise ArgumentError(
+            f"{name} must be an array, found {described(values)}", hint="segeval.score_files takes paths"
+        )
+    if values is None or isinstance(values, dict | set):
+        raise ArgumentError(f"{name} must be an array, found {described(values)}")
+    try:
+        return np.asarray(values)
+    except Exception as error:  # a list whose rows differ in length, or an object with a faulty __array__
+        raise InputError(f"expected an array, found {described(values)}", source=name) from error
+
+
 def _as_map(values: ArrayLike, name: str) -> LabelMap:
-    array = np.asarray(values)
+    array = _as_array(values, name)
+    if array.dtype.kind == "O":
+        raise InputError(f"expected integers or booleans, found {described(values)}", source=name)
     if array.ndim not in (2, 3) or array.size == 0:
-        raise InputError(f"expected 2 or 3 axes with voxels on them, found shape {array.shape}", source=name)
+        raise InputError(f"expected 2 or 3 axes and at least one voxel, found shape {array.shape}", source=name)
     if array.dtype.kind == "f":
         raise InputError(
-            f"expected integers or booleans, found {array.dtype}",
+            f"expected integers or booleans, found {array.dtype}{' with NaN' if np.isnan(array).any() else ''}",
             source=name,
-            hint="threshold it, or call .astype(int); probabilities=True scores probabilities",
+            hint="threshold it, or call .astype(int); for probabilities pass probabilities=True",
         )
     labels = as_labels(array, source=name)
     if np.shares_memory(labels, array):

@@ -9,7 +9,9 @@ package.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+from collections.abc import Iterator
 
 
 def shown(text: object) -> str:
@@ -57,6 +59,7 @@ class SegevalError(Exception):
     """
 
     exit_code = 1
+    argument: str | None = None  # name of the option that the error is about, where one is known
 
     def __init__(self, problem: str, *, source: str | None = None, hint: str | None = None) -> None:
         self.problem, self.source, self.hint = problem, source, hint
@@ -83,6 +86,10 @@ class UsageError(SegevalError):
     exit_code = 2
 
 
+class ArgumentError(UsageError, TypeError):
+    """A call from Python with an option that does not exist, or with a value of the wrong type."""
+
+
 class InputError(SegevalError):
     """A file or array that cannot be scored: unreadable, damaged, not labels, on another grid."""
 
@@ -95,6 +102,22 @@ class OutOfMemoryError(InputError):
 
 class GeometryError(InputError):
     """The prediction and the reference do not lie on the same grid."""
+
+
+@contextlib.contextmanager
+def about(argument: str) -> Iterator[None]:
+    """Attach the name of an option to errors that are raised meanwhile.
+
+    Parameters
+    ----------
+    argument
+        Name of the option in Python.
+    """
+    try:
+        yield
+    except SegevalError as error:
+        error.argument = error.argument or argument
+        raise
 
 
 def check_extra(*modules: str, extra: str, what: str) -> None:

@@ -1,4 +1,4 @@
-"""Text for people: how many there are, the first of many, and names in the order that people expect."""
+"""Text for people: counts with nouns, lists of names, and the order of names."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import TypeVar
 Thing = TypeVar("Thing")
 
 MOST_DIGITS = 4000  # that Python reads as one number
-MOST_NAMED = 8  # of many things, where a message has no reason to name more or fewer
+MOST_NAMED = 8  # of many things in a message, by default
 
 
 def counted(count: int, noun: str, *, spec: str = "d") -> str:
-    """A number with its noun.
+    """Return a number with its noun.
 
     Parameters
     ----------
     count
-        How many there are.
+        The number.
     noun
-        What is counted, in the singular; its plural ends in s.
+        The noun in the singular; its plural ends in s.
     spec
-        How the number is written.
+        Format of the number.
 
     Examples
     --------
@@ -40,20 +40,20 @@ def enumerated(
     last: str = " and ",
     spec: str = "d",
 ) -> str:
-    """The first of some things, and how many more there are.
+    """Return the first of some things as a text, with the number of the others.
 
     Parameters
     ----------
     things
-        Where there is none, the text is empty.
+        The things; without any, the text is empty.
     word
-        The text of a thing: `segeval.errors.shown` for names from outside.
+        Function for the text of a thing: `segeval.errors.shown` for names from outside.
     most
-        How many are named.
+        How many to name.
     last
-        What stands before the last thing where all are named.
+        Text before the last thing, if all are named.
     spec
-        How the number of the others is written.
+        Format of the number of the others.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def enumerated(
 
 
 def natural_order(name: str) -> list[tuple[int, str]]:
-    """Sort key by which rib_2 comes before rib_10.
+    """Return a sort key for which rib_2 comes before rib_10.
 
     Parameters
     ----------

@@ -58,10 +58,11 @@ def test_options_are_those_of_the_command_line() -> None:
     kinds: dict[Any, Any] = {plan_of: Options, segeval.score_files: FileOptions, segeval.batch: BatchOptions}
     for function, kind in kinds.items():
         parameters = inspect.signature(function).parameters.values()
-        options = {each.name: each for each in parameters if each.kind is each.KEYWORD_ONLY}
+        own = {"progress"} if function is segeval.batch else set()
+        options = {each.name: each for each in parameters if each.kind is each.KEYWORD_ONLY and each.name not in own}
         assert list(options) == list(kind.__annotations__)
         assert all(each.default is not each.empty for each in options.values())
-        assert all(f"\n{name}\n    " in (inspect.getdoc(function) or "") for name in options)
+        assert all(f"\n{name} : " in (inspect.getdoc(function) or "") for name in options)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_negative_labels_are_refused() -> None:
 @pytest.mark.parametrize("shape", [(), (4,), (2, 2, 2, 2)])
 def test_other_dimensions_are_refused(shape: tuple[int, ...]) -> None:
     labels = np.ones(shape, int)
-    with pytest.raises(InputError, match="prediction: expected 2 or 3 axes with voxels on them, found shape"):
+    with pytest.raises(InputError, match="prediction: expected 2 or 3 axes and at least one voxel, found shape"):
         segeval.score(prediction=labels, reference=labels)
 
 
@@ -142,7 +143,7 @@ def test_an_array_keeps_its_own_dimension() -> None:
     assert results.cases[0].shape == (1, 8, 8)
     flat = segeval.score(prediction=slab[0], reference=slab[0], spacing=(1, 1))
     assert "2-D" in flat.signature
-    with pytest.raises(UsageError, match="spacing takes a number for each of the 2 axes"):
+    with pytest.raises(UsageError, match="spacing needs 2 numbers, one for each axis of prediction, found 3"):
         segeval.score(prediction=slab[0], reference=slab[0], spacing=(5, 1, 1))
 
 
@@ -219,15 +220,15 @@ def test_options() -> None:
     ("options", "message"),
     [
         ({"metrics": ["dyce", "hdd"]}, "segeval has no metric 'dyce'; did you mean dice.*no metric 'hdd'"),
-        ({"penalty": "far"}, "the penalty must be diagonal, inf, nan or a length, not far"),
+        ({"penalty": "far"}, "penalty must be 'diagonal', 'inf', 'nan', a number or None, found 'far'"),
         ({"penalty": -1}, "the penalty must be a length of at least 0"),
-        ({"absent_class": "min"}, "absent class is one of max, ignore, penalise, not min"),
+        ({"absent_class": "min"}, "absent_class must be 'max', 'ignore', 'penalise' or None, found 'min'"),
         ({"tolerance": -1.0}, "a tolerance must be a length of at least 0"),
-        ({"spacing": (1, 1)}, "spacing takes a number for each of the 3 axes"),
+        ({"spacing": (1, 1)}, "spacing needs 3 numbers, one for each axis of prediction, found 2"),
         ({"spacing": (1, 0, 1)}, "spacing takes positive lengths"),
         ({"regions": {"all": "1"}}, "a region cannot be called 'all'"),
         ({"only": "liver"}, "no label is called 'liver'"),
-        ({"ignore_label": -1}, "the ignored label must be at least 0"),
+        ({"ignore_label": -1}, "so none is -1"),
         ({"geometry_tolerance": -0.1}, "a geometry tolerance is 0 or more"),
         ({"labels": "liver"}, "neither number=name nor an existing file"),
     ],
@@ -269,11 +270,11 @@ def test_value() -> None:
     assert results.value("iou", label=1, case="array") == 0.6
     wrong: dict[str, Any]
     for wrong in ({"label": 2}, {"label": "spleen"}, {}):
-        with pytest.raises(UsageError, match="no score of iou"):
+        with pytest.raises(UsageError, match="there is no iou"):
             results.value("iou", **wrong)
-    with pytest.raises(UsageError, match="no case is called 'other'"):
+    with pytest.raises(UsageError, match="there is no case 'other'"):
         results.value("iou", label=1, case="other")
-    with pytest.raises(UsageError, match=r"no score of dice .* there are iou, hd, generalized_dice, sensitivity"):
+    with pytest.raises(UsageError, match=r"there are no scores of dice; choose from iou, hd, generalized_dice"):
         results.value("dice", label=1)
     with pytest.raises(UsageError, match="segeval has no metric 'dyce'"):
         results.value("dyce", label=1)
@@ -353,3 +354,20 @@ def test_numpy_values_as_options() -> None:
         only=np.array([1]), spacing=np.array([1.0, 1.0, 2.0]), map={np.int64(1): np.int64(1)}, ignore_label=np.uint8(9)
     )
     assert results.value("hd", label=1) == 2
+
+
+def test_arrays_with_nan_are_named() -> None:
+    with pytest.raises(InputError, match=r"^reference: expected integers or booleans, found float64 with NaN"):
+        segeval.score(prediction=[[1, 0]], reference=[[1, np.nan]])
+
+
+def test_results_are_short_in_a_session() -> None:
+    assert repr(scored(metrics="dice,hd@95")) == "<Results: 1 case, all scored; dice, hd@95>"
+
+
+def test_a_case_that_does_not_exist_has_near_names() -> None:
+    results = segeval.batch(SAMPLES / "predictions", SAMPLES / "references", metrics="dice", jobs=1)
+    with pytest.raises(UsageError, match="there is no case 'case_1'; did you mean 'case_1"):
+        results.value("dice", label=1, case="case_1")
+    with pytest.raises(UsageError, match="the results have 14 cases; choose one with case="):
+        results.value("dice", label=1)

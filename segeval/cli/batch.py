@@ -32,6 +32,7 @@ from segeval.errors import InputError, UsageError, shown
 from segeval.reports.writers import WRITERS, loaded
 from segeval.scoring.batch_options import CaseOptions, ErrorMapOptions, GroupOptions, RunOptions
 from segeval.scoring.options import Options
+from segeval.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +150,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     results, stop = _evaluated(pairing, plan, settings, journal, watch, options)
     if options["verbose"]:
         seconds = time.perf_counter() - started
-        remark(f"{len(cases)} cases in {seconds:.2f} s, {1000 * seconds / len(cases):.1f} ms each")
+        remark(f"{counted(len(cases), 'case')} in {seconds:.2f} s, {1000 * seconds / len(cases):.1f} ms each")
     problems = []
     if stop is not None:
         hint = "the same command with --resume goes on from there" if options["outputs"] else None
@@ -264,7 +265,7 @@ class _Watch:
         if outcome.is_taken_over:
             self.progress.resumed(1)
         else:
-            self.progress.advance(record.case, record.status, record.message)
+            self.progress.advance(record.status)
 
 
 def _inputs(cases: list[Case], options: dict[str, Any]) -> list[str]:

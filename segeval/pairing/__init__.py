@@ -1,11 +1,11 @@
-"""Two folders, or a table of pairs, to cases: every reference is accounted for.
+"""Find the cases in two folders or in a table of pairs.
 
-A case is a reference, so that a prediction that is missing shows. Names alone decide, and where they leave a choice
-there is a problem that names the files, never a guess. What was read otherwise than the names plainly say is told in a
-remark. Paths are those of the folders as they were given, joined and not resolved; a name has "/" between its parts.
+Every reference is a case, so that no missing prediction goes unnoticed. Only names decide; if several files fit, the
+case gets a problem that names them, and nothing is guessed. If names are not read literally, a remark says how. Paths
+are joined to the folders as they were given and not resolved; the name of a case has "/" between its parts.
 
-`listing` says what files there are and `items` which of them count; `entities` and `names` find what belongs together,
-`near` what nearly does, and `advice` how to tell what the names do not.
+`listing` lists the files and `items` selects them; `entities` and `names` match them, `near` suggests similar names,
+and `advice` suggests patterns.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Which patterns would pair what is left over, where so much is that the two sides must be called differently.
+"""Suggest patterns if so many references have no prediction that the two sides must be named differently.
 
-A pattern is what remains of a reference's and of a prediction's name around what they have in common. It is suggested
-if it pairs others too; nothing is paired by it here.
+A pattern is what a name of a reference or of a prediction has around the part that both share. It is suggested if it
+pairs other files too; nothing is paired here.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from segeval.pairing.listing import Item
 from segeval.pairing.patterns import CASE, Pattern, compile_pattern
 from segeval.text import counted
 
-_MOST_TRIED = 20  # predictions that a reference is held against
+_MOST_TRIED = 20  # predictions that a reference is compared with
 _MOST_COUNTED = 200  # files that a pattern is tried on
-_LONGEST = 200  # characters of a name that is looked into
+_LONGEST = 200  # characters of a name that is examined
 _PARTS = re.compile(r"[^\W\d_]+|\d+")  # words and numbers
 
 
 def advise(references: Sequence[Item], missing: Sequence[Item], unused: Sequence[Item], *, derive: bool) -> str | None:
-    """What to try where half of the references have no prediction though there are predictions without a reference.
+    """Return a suggestion if half of the references have no prediction although some predictions have no reference.
 
     Parameters
     ----------
     references
-        All of them.
+        All references.
     missing
-        Those without a prediction.
+        References without a prediction.
     unused
         Predictions without a reference.
     derive
@@ -39,18 +39,18 @@ def advise(references: Sequence[Item], missing: Sequence[Item], unused: Sequence
         return None
     found = _derived(references, missing, unused) if derive else None
     reference, prediction, patterns = found or (missing[0], unused[0], None)
-    tried = f"try {patterns}" if patterns else f"--prediction-pattern 'PREFIX_{CASE}_SUFFIX' says how they are called"
+    options = patterns or f"--prediction-pattern 'PREFIX_{CASE}_SUFFIX'"
     strays = f"{counted(len(unused), 'prediction')} {'has' if len(unused) == 1 else 'have'}"
     return (
-        f"{len(missing)} of {counted(len(references), 'reference')} have no prediction, and {strays} no reference: "
-        f"{shown(reference.path)} and {shown(prediction.path)}, for example; {tried}"
+        f"{len(missing)} of {counted(len(references), 'reference')} have no prediction, and {strays} no reference "
+        f"(for example {shown(reference.path)} and {shown(prediction.path)}); try {options}"
     )
 
 
 def _derived(
     references: Sequence[Item], missing: Sequence[Item], unused: Sequence[Item]
 ) -> tuple[Item, Item, str] | None:
-    """The options that pair a missing one and lose no reference, and the two files that they were read from."""
+    """Return two files and the pattern options that pair them, if these options lose no reference."""
     least = min(2, len(references), len(unused))
     for prediction in unused[:_MOST_TRIED]:
         reference = missing[0]
@@ -77,7 +77,7 @@ def _names(pattern: Pattern, items: Sequence[Item]) -> set[str]:
 
 
 def _patterns(reference: str, prediction: str) -> tuple[str, str] | None:
-    """Both names with what they share as the case; None where a number of the reference is not part of it."""
+    """Return both names with the shared part as the case; None if it lacks a number of the reference."""
     if max(len(reference), len(prediction)) > _LONGEST or re.search(r"[*{}]", reference + prediction):
         return None
     match = difflib.SequenceMatcher(None, reference, prediction, autojunk=False).find_longest_match()

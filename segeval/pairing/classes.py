@@ -1,7 +1,7 @@
-"""Whether the folders below one are cases with a file for each class, as TotalSegmentator writes them.
+"""Recognise folders that are one case each, with a file for each class, as TotalSegmentator writes them.
 
-Slices, frames and folders of cases look much alike: classes are files whose names come again in most of the folders and
-differ in more than numbers. The content of one file has the last word.
+Folders of slices, frames or cases look similar. Files of classes have names that recur in most of the folders and
+differ in more than numbers. In the end the content of one file decides.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from segeval.reading.formats import stem_of
 
 
 def are_class_folders(references: Side, predictions: Side) -> bool:
-    """Whether each folder is a case with a file for each class, by the names, and by what one of the files holds."""
+    """Whether each folder is a case with a file for each class, by the names and by the content of one file."""
     classes = _classes(references.maps)
     if not classes or any("/" in folder or not folder or len(names) < 2 for folder, names in classes.items()):
         return False
     counts = Counter(name for names in classes.values() for name in names)
-    if len({re.sub(r"\d+", "", name) for name in counts}) < 2:  # slices or frames, of which every folder has a first
+    if len({re.sub(r"\d+", "", name) for name in counts}) < 2:  # slices or frames: every folder has a first one
         return False
     if len(classes) == 1:
         ((folder, names),) = classes.items()
@@ -40,7 +40,7 @@ def are_class_folders(references: Side, predictions: Side) -> bool:
 
 
 def _classes(maps: Iterable[str]) -> dict[str, set[str]]:
-    """Folder -> the classes that it has files of."""
+    """Return the classes of each folder, by the names of its files."""
     found: dict[str, set[str]] = {}
     for name in maps:
         found.setdefault(parent_of(name), set()).add(base_of(stem_of(name)))
@@ -48,9 +48,9 @@ def _classes(maps: Iterable[str]) -> dict[str, set[str]]:
 
 
 def _is_binary(paths: Sequence[str]) -> bool:
-    """Whether the largest of some files, which hardly is an empty mask, has at most one label.
+    """Whether the largest of some files has at most one label; the largest is unlikely to be an empty mask.
 
-    One that cannot be read says nothing against it: reading all of them will say what is wrong.
+    A file that cannot be read counts as binary; it will be reported when the case is read.
     """
     try:
         largest = max(sorted(paths), key=os.path.getsize)

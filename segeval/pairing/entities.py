@@ -1,7 +1,7 @@
-"""Segmentations of BIDS datasets: what their names say pairs them, in whatever folder they lie.
+"""Pair segmentations of BIDS datasets by the entities in their names, whatever folder they are in.
 
-A prediction of ``sub-01_dseg`` may be called ``sub-01_desc-nnunet_dseg``, and lie in derivatives. All predictions of a
-run come from one pipeline; where several could serve, none does.
+The prediction for ``sub-01_dseg`` may be ``sub-01_desc-nnunet_dseg``, in the derivatives. All predictions of a run come
+from one pipeline; if several pipelines fit, no prediction is taken.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _IMAGE = re.compile(
     r"|(?:T1|T2|T2star|R1|R2|R2star|PD|MTR|MTsat|MWF|S0|M0|TB1|RB1|field|stat)map|defacemask|mask|probseg)",
     re.DOTALL,
 )
-_LEVELS = ((), ("desc",), ("desc", "space"))  # entities that may differ, level by level
+_LEVELS = ((), ("desc",), ("desc", "space"))  # entities that may differ, tried in this order
 
 
 def entities(stem: str) -> frozenset[str] | None:
-    """The entities of a BIDS segmentation, such as ``ses-1``; None where the name is not one.
+    """Return the entities of a BIDS segmentation, such as ``ses-1``; None for any other name.
 
     Examples
     --------
@@ -39,9 +39,9 @@ def entities(stem: str) -> frozenset[str] | None:
 
 
 def segmentations(side: Side, remarks: list[str]) -> list[Item]:
-    """The label maps of a BIDS dataset less its images and masks; none where it is not a BIDS dataset.
+    """Return the label maps of a BIDS dataset without its images and masks; nothing if it is not a BIDS dataset.
 
-    References make one only if each of them is called as BIDS has it, so that none is lost.
+    References count as a BIDS dataset only if every one of them has a BIDS name, so that none is lost.
     """
     items = [item for item in map(side.item, side.maps) if not _IMAGE.fullmatch(item.stem)]
     are = [entities(item.stem) is not None for item in items]
@@ -50,12 +50,12 @@ def segmentations(side: Side, remarks: list[str]) -> list[Item]:
     passed = len(side.maps) - len(items)
     if passed:
         verb = "is" if passed == 1 else "are"
-        remarks.append(f"passed over {counted(passed, 'file')} of the {side.kind}s that {verb} no BIDS _dseg")
+        remarks.append(f"ignored {counted(passed, 'file')} among the {side.kind}s that {verb} not a BIDS _dseg")
     return items
 
 
 def match_entities(groups: Groups, predictions: Sequence[Item]) -> Matches:
-    """Pair what has the same entities; if nothing has, what has but for those that a prediction may have of its own."""
+    """Pair files with the same entities; if there are none, ignore entities that only predictions have."""
     matches = Matches()
     for ignored in _LEVELS:
         wanted: dict[frozenset[str], list[str]] = {}
@@ -82,7 +82,7 @@ def _key(item: Item, ignored: Iterable[str]) -> frozenset[str]:
 
 
 def _pipeline(item: Item, ignored: Iterable[str]) -> tuple[str, ...]:
-    """What made a prediction: the folder above the subjects, and the entities that are its own."""
+    """Return the pipeline of a prediction: the folder above the subjects, and the entities of its own."""
     parts = item.stem.split("/")
     subject = next(place for place, part in enumerate(parts) if part.startswith("sub-"))
     own = sorted(each for each in entities(item.stem) or () if each.partition("-")[0] in ignored)
@@ -92,14 +92,14 @@ def _pipeline(item: Item, ignored: Iterable[str]) -> tuple[str, ...]:
 def _refuse(
     wanted: dict[frozenset[str], list[str]], pipelines: Sequence[dict[frozenset[str], list[Item]]], matches: Matches
 ) -> None:
-    """Every case that one of the pipelines has a prediction for has a problem, which names one of each at least."""
+    """Give a problem to every case with a prediction in one of the pipelines; it names a file of each pipeline."""
     matches.refused = True
     for key, names in wanted.items():
         if any(key in offered for offered in pipelines):
             choice = [item for offered in pipelines for item in offered.get(key, next(iter(offered.values()))[:1])]
             problem = (
-                f"predictions of {count_word(len(pipelines))} pipelines could serve, such as {listed(choice)}; "
-                "give the folder of one, or --prediction-pattern"
+                f"{count_word(len(pipelines))} pipelines have predictions, such as {listed(choice)}; "
+                "give the folder of one of them, or use --prediction-pattern"
             )
             matches.problems.update(dict.fromkeys(names, problem))
             matches.taken.update(item.relative for offered in pipelines for item in offered.get(key, ()))
@@ -113,7 +113,7 @@ def _settle(
             matches.add(wanted[key][0], items)
             continue
         rivals = [groups[name][0] for name in wanted[key]]
-        problem = f"{count_word(len(rivals))} references compete for {listed(items)}: {listed(rivals)}"
+        problem = f"{count_word(len(rivals))} references fit the same prediction {listed(items)}: {listed(rivals)}"
         matches.problems.update(dict.fromkeys(wanted[key], problem))
         matches.taken.update(item.relative for item in items)
 

@@ -1,7 +1,8 @@
-"""Two folders to cases.
+"""Find the cases in two folders.
 
-Both folders are listed, references and predictions found among their files, and these matched: as BIDS has it where
-both are BIDS datasets, else by names. Every reference ends up in a case and every prediction in a case or as a stray.
+Both folders are listed, references and predictions are selected from their files, and matched: by BIDS entities if both
+are BIDS datasets, otherwise by names. Every reference is in a case; every prediction is in a case or without a
+reference.
 """
 
 from __future__ import annotations
@@ -38,26 +39,25 @@ def pair_folders(
     Parameters
     ----------
     predictions, references
-        The folders; what lies in folders below them counts too. Hidden files and folders are passed over, links are
-        followed.
+        The folders, searched with their subfolders. Hidden files and folders are ignored, links are followed.
     prediction_pattern, reference_pattern
-        What the paths below the folder look like: ``{case}_pred.nii.gz``. ``{case}`` is the case's name, which may hold
-        a "/"; ``*`` is anything but a "/". One that ends in "/" names folders with a file for each class. One without
-        a suffix of label maps matches whatever the suffix.
+        Pattern of the paths below the folder: ``{case}_pred.nii.gz``. ``{case}`` is the name of the case and may
+        contain "/"; ``*`` is anything but "/". A pattern that ends in "/" matches folders with a file for each class.
+        A pattern without the suffix of a label map matches any suffix.
     probabilities
         Whether predictions are probability maps.
 
     Returns
     -------
     Pairing
-        A case for each reference. Without one there are no cases, and a remark says what was looked for.
+        A case for each reference. If there is none, a remark says which files were looked for.
 
     Raises
     ------
     InputError
-        A folder that does not exist or cannot be read.
+        A folder does not exist or cannot be read.
     UsageError
-        A pattern without ``{case}`` or one that matches nothing, or a folder that is to be compared with itself.
+        A pattern has no ``{case}`` or matches nothing, or both folders are the same.
 
     Examples
     --------
@@ -67,30 +67,30 @@ def pair_folders(
     segeval.errors.InputError: missing: no such folder; give the folder of the predictions
     """
     patterns = compile_pattern(prediction_pattern), compile_pattern(reference_pattern)
-    told_apart = None not in patterns and prediction_pattern != reference_pattern
-    same = _check_folders(predictions, references, told_apart=told_apart)
+    distinct = None not in patterns and prediction_pattern != reference_pattern
+    same = _check_folders(predictions, references, distinct=distinct)
     prediction_files = files_below(predictions, without=references)
     predicted = Side(predictions, "prediction", prediction_files, patterns[0], probabilities)
     given = Side(references, "reference", files_below(references, without=predictions), patterns[1])
     return _pair_sides(predicted, given, same=same)
 
 
-def _check_folders(predictions: str, references: str, *, told_apart: bool) -> bool:
-    """Whether both are one folder, which is refused unless patterns tell the files apart."""
+def _check_folders(predictions: str, references: str, *, distinct: bool) -> bool:
+    """Return whether both folders are the same; this is refused unless patterns distinguish the files."""
     check_folder(predictions, "prediction")
     check_folder(references, "reference")
     same = identity(predictions) == identity(references)
-    if same and not told_apart:
+    if same and not distinct:
         raise UsageError(
-            "it is both the folder of the predictions and that of the references",
+            "predictions and references are the same folder",
             source=predictions,
-            hint="give two folders, or tell the files apart by --prediction-pattern and --reference-pattern",
+            hint="give two folders, or use --prediction-pattern and --reference-pattern",
         )
     return same
 
 
 def _pair_sides(predicted: Side, given: Side, *, same: bool) -> Pairing:
-    """The pairing of what lies in the folders; `same` says that they are one."""
+    """Return the pairing of the files in the folders; `same` says that both are the same folder."""
     remarks: list[str] = []
     reference_items, of_folders = find_references(given, predicted, remarks)
     plain = predicted.pattern is None and given.pattern is None and not of_folders
@@ -101,7 +101,7 @@ def _pair_sides(predicted: Side, given: Side, *, same: bool) -> Pairing:
             prediction_items, reference_items, prediction_side=predicted, reference_side=given
         )
     if not reference_items:
-        remarks.append(f"no reference in {shown(given.folder)}: files that end in {', '.join(suffixes())} count")
+        remarks.append(f"no reference found in {shown(given.folder)} (known suffixes: {', '.join(suffixes())})")
     return _pairing(
         prediction_items,
         reference_items,
@@ -134,8 +134,8 @@ def _pairing(
     channels = count_channels(missing, unused)
     if channels:
         advice: str | None = (
-            f"{counted(channels, 'case')} {'has' if channels == 1 else 'have'} no prediction but a file named so with "
-            "_0000: _0000 marks an image channel of nnU-Net, not a label map"
+            f"{counted(channels, 'case')} {'has' if channels == 1 else 'have'} no prediction, but a file of the same "
+            "name with _0000: this is an image channel of nnU-Net, not a label map"
         )
     else:
         first = [groups[case.name][0] for case in cases]

@@ -1,7 +1,7 @@
-"""Which of the files are references and predictions, and what each calls its case.
+"""Select references and predictions from the files, and name the case of each.
 
-A pattern has the say where there is one. Else BIDS segmentations, folders of classes and street scenes are known by
-their looks, in this order, and what is left is called by its path.
+A pattern decides if there is one. Otherwise BIDS segmentations, folders of classes and street scenes are recognised, in
+this order; the case of any other file is called by its path.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from segeval.text import counted
 
 
 def find_references(side: Side, predictions: Side, remarks: list[str]) -> tuple[list[Item], bool]:
-    """What is a reference, and whether these are folders with a file for each class.
+    """Find the references, and whether they are folders with a file for each class.
 
     Parameters
     ----------
     side
         The folder of the references.
     predictions
-        The other one, which may show what the folders in this one are.
+        The other folder, which helps to recognise folders of classes.
     remarks
-        Takes how they were found.
+        List to which remarks on how they were found are added.
     """
     if side.pattern is not None:
         return _by_pattern(side, side.pattern, remarks), side.pattern.of_folders
@@ -44,7 +44,7 @@ def find_references(side: Side, predictions: Side, remarks: list[str]) -> tuple[
         folders = folders_of(side.maps)
         what = "case is a folder" if len(folders) == 1 else "cases are folders"
         remarks.append(
-            f"{len(folders)} {what} with a file for each class; --pattern '{CASE}.nii.gz' reads files instead"
+            f"{len(folders)} {what} with a file for each class; if every file is a case: --pattern '{CASE}.nii.gz'"
         )
         return [side.folder_item(folder) for folder in folders], True
     scenes, others = street_scenes(side, remarks)
@@ -56,9 +56,10 @@ def find_references(side: Side, predictions: Side, remarks: list[str]) -> tuple[
 
 
 def find_predictions(side: Side, remarks: list[str], *, of_folders: bool, of_entities: bool) -> list[Item]:
-    """What is a prediction, by what references are.
+    """Find the predictions, by the kind of the references.
 
-    Of references that are folders it is a folder too, or one file with every class, and of BIDS segmentations one too.
+    If references are folders, predictions are folders too, or files with all classes; if references are BIDS
+    segmentations, predictions are BIDS segmentations too.
     """
     if side.pattern is not None:
         return _by_pattern(side, side.pattern, remarks)
@@ -81,7 +82,7 @@ def _by_pattern(side: Side, pattern: Pattern, remarks: list[str]) -> list[Item]:
         _refuse_pattern(side, pattern, paths)
     if len(names) < len(paths):
         what = counted(len(paths) - len(names), "folder" if pattern.of_folders else "file")
-        remarks.append(f"passed over {what} of the {side.kind}s that {shown(pattern.text)!r} does not match")
+        remarks.append(f"ignored {what} among the {side.kind}s that {shown(pattern.text)!r} does not match")
     item = side.folder_item if pattern.of_folders else side.item
     return [item(path, name=name) for path, name in names.items()]
 
@@ -91,19 +92,19 @@ def _refuse_pattern(side: Side, pattern: Pattern, paths: Sequence[str]) -> NoRet
     raise UsageError(
         f"the pattern {shown(pattern.text)!r} matches none of the {side.kind}s",
         source=side.folder,
-        hint=f"there is {shown(example + '/' * bool(pattern.of_folders and paths))!r}",
+        hint=f"one of them is {shown(example + '/' * bool(pattern.of_folders and paths))!r}",
     )
 
 
 def divide(
     predictions: list[Item], references: list[Item], *, prediction_side: Side, reference_side: Side
 ) -> tuple[list[Item], list[Item]]:
-    """Files of one folder that both patterns match belong to the pattern that says more.
+    """Assign files of one folder that both patterns match to the more specific pattern.
 
     Raises
     ------
     UsageError
-        Neither does.
+        Neither pattern is more specific.
     """
     both = {item.relative for item in predictions} & {item.relative for item in references}
     if not both or prediction_side.pattern is None or reference_side.pattern is None:
@@ -113,7 +114,7 @@ def divide(
         raise UsageError(
             f"both patterns match {shown(min(both, key=strict_order))!r}",
             source=reference_side.folder,
-            hint="a file is a prediction or a reference",
+            hint="make one pattern more specific",
         )
     if longer > 0:
         return predictions, [item for item in references if item.relative not in both]

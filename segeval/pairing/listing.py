@@ -1,6 +1,6 @@
-"""What files there are below a folder, and which of them may be label maps.
+"""List the files below a folder, and select those that may be label maps.
 
-Hidden files and folders are passed over, and links are followed. Nothing is opened: names say what a file is.
+Hidden files and folders are ignored, links are followed. No file is opened: only names count.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from segeval.pairing.patterns import Pattern
 from segeval.reading.formats import stem_of, suffix_of
 from segeval.text import enumerated
 
-MOST_REVISITS = 10_000  # of folders that links lead to again
+MOST_REVISITS = 10_000  # folders that links lead to again
 
-_NOT_POLYGONS = {  # what well-known tools write beside label maps
+_NOT_POLYGONS = {  # files that well-known tools write next to label maps
     "categories.json",
     "dataset.json",
     "dataset_description.json",
@@ -41,13 +41,13 @@ class Item:
     Parameters
     ----------
     relative
-        Its path below the folder, with "/".
+        Path below the folder, with "/".
     path
-        The folder's path joined with that.
+        Path of the folder joined with `relative`.
     stem
-        The path below the folder without the suffix.
+        Path below the folder without the suffix.
     name
-        What the case is called by it.
+        Name of the case.
     """
 
     relative: str
@@ -68,15 +68,15 @@ class Side:
     Parameters
     ----------
     folder
-        As it was given.
+        Path of the folder as it was given.
     kind
         ``"prediction"`` or ``"reference"``.
     files
-        Their paths below it, in order.
+        Paths of the files below the folder, in order.
     pattern
-        What these look like; None where nobody said.
+        Pattern of these paths, if one was given.
     soft
-        Whether they are probability maps.
+        Whether the files are probability maps.
     """
 
     folder: str
@@ -87,15 +87,15 @@ class Side:
 
     @cached_property
     def label_files(self) -> list[str]:
-        """The files with a suffix of label maps."""
+        """Files with the suffix of a label map."""
         return [name for name in self.files if suffix_of(name, "labels")]
 
     @cached_property
     def maps(self) -> list[str]:
-        """The maps that are asked for, without polygons.
+        """Label maps or probability maps, without polygons.
 
-        nnU-Net writes a label map, its probabilities as an array and a file of Python objects for each case: of these
-        it is the array or the label map, by what predictions are.
+        nnU-Net writes three files for each case: a label map, its probabilities as an array, and a file of Python
+        objects. One of the first two counts: the array if predictions are probability maps, otherwise the label map.
         """
         pickled = {name.removesuffix(".pkl") for name in self.files if name.endswith(".pkl")}
         arrays = {stem_of(name) for name in self.label_files if suffix_of(name) == ".npz"}
@@ -107,7 +107,7 @@ class Side:
 
     @cached_property
     def polygons(self) -> list[str]:
-        """Files that may hold polygons: JSON that is neither well known as something else nor about a NIfTI file."""
+        """JSON files that may contain polygons: not well known as something else, and not about a NIfTI file."""
         images = {stem_of(name) for name in self.files if suffix_of(name) in {".nii", ".nii.gz"}}
         return [
             name
@@ -118,12 +118,12 @@ class Side:
         ]
 
     def item(self, relative: str, *, name: str | None = None) -> Item:
-        """A file, called by its path without the suffix unless it has a name."""
+        """Return a file as an item, called by its path without the suffix unless a name is given."""
         stem = stem_of(relative)
         return Item(relative, self._path(relative), stem, stem if name is None else name)
 
     def folder_item(self, relative: str, *, name: str | None = None) -> Item:
-        """A folder, which has no suffix whatever it looks like."""
+        """Return a folder as an item; a folder has no suffix."""
         return Item(relative, self._path(relative), relative, relative if name is None else name)
 
     def _path(self, relative: str) -> str:
@@ -131,22 +131,22 @@ class Side:
 
 
 def folders_of(files: Iterable[str]) -> list[str]:
-    """The folders that files lie in, below the side's own."""
+    """Return the subfolders in which the files are."""
     return sorted({parent_of(name) for name in files} - {""}, key=strict_order)
 
 
 def listed(items: Iterable[Item]) -> str:
-    """The paths of some items, for a message."""
+    """Return the paths of some items, for a message."""
     return enumerated([item.path for item in items], shown)
 
 
 def check_folder(folder: str, kind: str) -> None:
-    """Refuse what is no folder.
+    """Check that a folder exists.
 
     Raises
     ------
     InputError
-        It is not there, or a file.
+        It does not exist, or is a file.
     """
     hint = f"give the folder of the {kind}s"
     if not os.path.exists(folder):  # noqa: PTH110 - a Path of arbitrary text may raise
@@ -156,16 +156,16 @@ def check_folder(folder: str, kind: str) -> None:
 
 
 def identity(folder: str) -> tuple[int, int]:
-    """What two paths of one folder have in common."""
+    """Return a value that is the same for all paths of one folder."""
     status = os.stat(folder)  # noqa: PTH116 - the name goes to the system as it was given
     return status.st_dev, status.st_ino
 
 
 def files_below(folder: str, *, without: str) -> list[str]:
-    """Every file below a folder that is not hidden, by its path with "/"; the other side's folder is passed over.
+    """List every file below a folder that is not hidden, with "/" in paths; the folder `without` is left out.
 
-    A link counts as what it leads to, and as a file where it leads nowhere: whoever reads it says so. A folder is not
-    entered again from inside itself.
+    A link counts as its target, and as a file if the target does not exist; reading it will fail with a message. A
+    folder is not entered again from inside itself.
 
     Raises
     ------
@@ -190,14 +190,14 @@ def files_below(folder: str, *, without: str) -> list[str]:
                 continue
             revisits += here in visited
             if revisits > MOST_REVISITS:
-                raise InputError("its folders lead into each other by links", source=folder, hint="remove the links")
+                raise InputError("links between its folders form a loop", source=folder, hint="remove the links")
             visited.add(here)
             waiting.append((f"{prefix}{name}/", above | {here}))
     return sorted(found, key=strict_order)
 
 
 def entries(folder: str) -> tuple[list[str], list[str]]:
-    """Names of the files in a folder, and of the folders, but for hidden ones.
+    """Return the names of the files and of the folders in a folder, without hidden ones.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""What belongs to what: `Matches` while it is sought, `Pairing` when it is found.
+"""Records of pairing: `Matches` while files are matched, `Pairing` as the result.
 
-Several predictions for one reference are kept until the end, so that the problem can name them all.
+Several predictions for one reference are kept until the end, so that the problem can name all of them.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from segeval.pairing.listing import Item
 from segeval.scoring.case import Case
 
 Groups: TypeAlias = Mapping[str, Sequence[Item]]
-"""Case name -> its references, of which there should be one."""
+"""References by the name of their case; there should be one for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pairing:
-    """Which prediction belongs to which reference.
+    """The cases of a run.
 
     Parameters
     ----------
     cases
         One for each reference, in natural order of their names; references of one name share a case with a problem.
     strays
-        Predictions without a reference, as paths.
+        Paths of predictions without a reference.
     remarks
-        How names were read where they do not plainly say it, what was passed over, and what is not paired but might be.
+        How names were read if not literally, which files were ignored, and what would pair more files.
     """
 
     cases: tuple[Case, ...]
@@ -42,15 +42,15 @@ class Matches:
     Parameters
     ----------
     found
-        Case name -> its predictions, of which there should be one.
+        Predictions by the name of their case; there should be one for each.
     problems
-        Case name -> why none is found.
+        Why a case has no prediction, by its name.
     taken
-        The predictions that need not be looked at again, by their path below the folder.
+        Paths below the folder of predictions that are done with.
     remarks
-        What else is to be said.
+        Remarks for the user.
     refused
-        Whether something is not paired that might have been, and it is said what to do.
+        Whether files were left unpaired because several fit; a remark says what to do.
     """
 
     found: dict[str, list[Item]] = field(default_factory=dict)
@@ -60,15 +60,15 @@ class Matches:
     refused: bool = False
 
     def add(self, name: str, items: Sequence[Item]) -> None:
-        """Give a case predictions."""
+        """Add predictions of a case."""
         self.found.setdefault(name, []).extend(items)
         self.taken.update(item.relative for item in items)
 
     def refuse(self, remark: str) -> None:
-        """Leave to the user what names do not tell."""
+        """Leave files unpaired, with a remark for the user."""
         self.remarks.append(remark)
         self.refused = True
 
     def left(self, predictions: Iterable[Item]) -> list[Item]:
-        """Those that no case has."""
+        """Return the predictions that belong to no case."""
         return [item for item in predictions if item.relative not in self.taken]

@@ -1,7 +1,7 @@
-"""Matching by names: the whole path, or a looser reading of it that is one and the same for the whole run.
+"""Match files by name: by the whole path, or by a looser rule that is the same for the whole run.
 
-A looser reading counts only where nothing at all is found by a stricter one: beside predictions that are called like
-their cases, a file that is called otherwise is something else, such as what an earlier run left behind.
+A looser rule is used only if a stricter one finds nothing at all. If some predictions are called like their cases,
+files with other names are something else, such as results of an earlier run.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ PREDICTION_ENDING = re.compile(
     r"|labelIds|labelTrainIds|gtFine|leftImg8bit)$",
     re.IGNORECASE,
 )
-_LOOSE = ((False, True), (True, False), (True, True))  # by file name alone, less an ending
+_LOOSE = ((False, True), (True, False), (True, True))  # by file name only, without an ending
 
 
 def shared_ending(stems: Sequence[str]) -> str:
-    """The ending of a reference's name that all stems have, as the first one writes it; else nothing.
+    """Return the known ending that all stems share, as the first one writes it; an empty string if there is none.
 
     Examples
     --------
@@ -43,18 +43,18 @@ def shared_ending(stems: Sequence[str]) -> str:
 
 
 def match_names(groups: Groups, predictions: Sequence[Item], *, endings: bool, by_entities: bool) -> Matches:
-    """Pair by path, the case's own or the reference file's; if none is found so, by the first looser reading that does.
+    """Pair files by path; if that finds nothing, by the first looser rule that finds something.
 
     Parameters
     ----------
     groups
         The references.
     predictions
-        What there is for them.
+        The predictions.
     endings
-        Whether predictions may have an ending of their own.
+        Whether names of predictions may have an ending such as ``_pred``.
     by_entities
-        Whether both are BIDS segmentations, of which not the names count then but the entities in them.
+        Whether both are BIDS segmentations, which are matched by the entities in their names.
     """
     matches = Matches()
     known = {item.stem: name for name, items in groups.items() for item in items}
@@ -80,7 +80,7 @@ def match_names(groups: Groups, predictions: Sequence[Item], *, endings: bool, b
 
 
 def less_endings(text: str) -> Iterator[tuple[str, str]]:
-    """A name less one known ending, then less two, and so on, each with what was taken off."""
+    """Yield a name without its last known ending, without the last two, and so on, each with the part removed."""
     start = text
     while found := PREDICTION_ENDING.search(start):
         start = start[: found.start()]
@@ -88,11 +88,11 @@ def less_endings(text: str) -> Iterator[tuple[str, str]]:
 
 
 _Hits = dict[str, dict[str, list[Item]]]
-"""Ending -> case -> predictions."""
+"""Predictions by ending and case."""
 
 
 def _hits(known: Mapping[str, str], predictions: Iterable[Item], *, alone: bool, less_ending: bool) -> _Hits:
-    """What a reading finds."""
+    """Return what a rule finds."""
     names = {base_of(text): name for text, name in known.items()} if alone else known
     hits: _Hits = {}
     written: dict[str, str] = {}
@@ -107,10 +107,10 @@ def _hits(known: Mapping[str, str], predictions: Iterable[Item], *, alone: bool,
 
 
 def _settle(hits: _Hits, groups: Groups, matches: Matches, *, alone: bool) -> None:
-    """Pair what was found, unless it is a mixture."""
+    """Pair what was found, unless it is ambiguous."""
     if len(hits) > 1:
         endings = enumerated(sorted(hits), shown)
-        matches.refuse(f"predictions end in {endings}: --prediction-pattern says which of them count")
+        matches.refuse(f"predictions have several endings ({endings}); choose one with --prediction-pattern")
         return
     ((ending, found),) = hits.items()
     if alone:
@@ -120,8 +120,8 @@ def _settle(hits: _Hits, groups: Groups, matches: Matches, *, alone: bool) -> No
             return
         folders = {parent_of(item.name) for items in found.values() for item in items}
         where = f"with predictions from {shown(min(folders))}" if len(folders) == 1 and any(folders) else ""
-        remark = f"{counted(len(found), 'case')} paired by file name alone"
-        matches.remarks.append(f"{remark}, {where or 'whatever the folder'}")
+        remark = f"{counted(len(found), 'case')} paired by file name only"
+        matches.remarks.append(f"{remark}, {where or 'in any folder'}")
     for name, items in found.items():
         matches.add(name, items)
     if ending:
@@ -129,31 +129,32 @@ def _settle(hits: _Hits, groups: Groups, matches: Matches, *, alone: bool) -> No
 
 
 def _recurring(groups: Groups) -> str | None:
-    """That a file name does not tell which reference is meant."""
+    """Return a remark if references in several folders have the same file name."""
     if len({base_of(name) for name in groups}) == len(groups):
         return None
     return (
-        "no prediction is paired by file name alone, since references in several folders have the same file name: "
-        "--pairs takes a table of what belongs together"
+        "predictions cannot be paired by file name only: references in several folders have the same file name; "
+        "use a table of pairs: --pairs FILE"
     )
 
 
 def _mixed(found: Mapping[str, Sequence[Item]], ending: str) -> str | None:
-    """That predictions come from several folders, which may be several models, and are not named after these."""
+    """Return a remark if predictions come from several folders, perhaps of several models, and do not name them."""
     items = [item for each in found.values() for item in each]
     folders = sorted({parent_of(item.name) for item in items}, key=strict_order)
     once = all(len({parent_of(item.name) for item in each}) == 1 for each in found.values())
     if len(folders) == 1 or (once and all(map(_is_named_after_folder, items))):
         return None
     most = max(folders, key=lambda folder: sum(parent_of(item.name) == folder for item in items))
-    every = f", and '*/{CASE}{shown(ending)}' those of all" if once else ""
+    every = f"; for all: --prediction-pattern '*/{CASE}{shown(ending)}'" if once else ""
     return (
-        f"no prediction is paired by file name alone, which would mix the folders {enumerated(folders, shown)}: "
-        f"--prediction-pattern '{shown(most)}/{CASE}{shown(ending)}' takes those of one{every}"
+        f"predictions are not paired by file name only, because they are in several folders "
+        f"({enumerated(folders, shown)}); for one of these: "
+        f"--prediction-pattern '{shown(most)}/{CASE}{shown(ending)}'{every}"
     )
 
 
 def _is_named_after_folder(item: Item) -> bool:
-    """Whether the file name begins with that of the folder, as in ``bonn/bonn_000000``."""
+    """Whether the file name begins with the name of the folder, as in ``bonn/bonn_000000``."""
     folder = base_of(parent_of(item.name))
     return re.match(re.escape(folder) + r"(?![^\W_])", base_of(item.name), re.IGNORECASE) is not None

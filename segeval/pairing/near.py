@@ -1,7 +1,7 @@
-"""Which files one might take for a prediction that is missing.
+"""Suggest files with similar names for cases without a prediction.
 
-These are suggestions for a reader and pair nothing. Few names are compared in full, so that a folder of a hundred
-thousand files takes no longer than it must.
+Suggestions are for the user; they pair nothing. Only a few names are compared in full, so that a folder of a hundred
+thousand files is fast too.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from segeval.pairing.names import less_endings
 from segeval.pairing.paths import base_of, parent_of, strict_order
 
 MOST_NEAR = 3
-MOST_SUGGESTED = 50  # missing cases that get near names
-MOST_COMPARED = 40  # names on either side in the alphabet, read from either end, that a missing one is compared with
+MOST_SUGGESTED = 50  # cases that get suggestions
+MOST_COMPARED = 40  # neighbours in the alphabet, forwards and backwards, that a name is compared with
 MOST_COMPARED_CHARACTERS = 200
 
 _CHANNEL = re.compile(r"(?<=.)_000\d\Z", re.DOTALL)
 
 
 def near_predictions(missing: Sequence[str], unused: Sequence[Item]) -> dict[str, tuple[str, ...]]:
-    """Missing case -> paths of the files left that one might take for it, best first."""
+    """Return the paths of similar files for each case without a prediction, best first."""
     if not missing or not unused:
         return {}
     named = []
@@ -37,13 +37,13 @@ def near_predictions(missing: Sequence[str], unused: Sequence[Item]) -> dict[str
 
 
 def _near(name: str, pool: Pool) -> tuple[str, ...]:
-    """What is called like the file, or else like its folder if the file has no number that tells it from others."""
+    """Return files with a name like the file, or like its folder if the name of the file has no number."""
     base = base_of(name)
     return pool.near(base) or (() if _numbers(_loose(base)) else pool.near(base_of(parent_of(name))))
 
 
 def count_channels(missing: Iterable[str], unused: Iterable[Item]) -> int:
-    """How many missing cases meet a file that is named like them but for the ending of an image channel."""
+    """Count cases without a prediction for which there is an image channel of nnU-Net."""
     bases = {base_of(item.name) for item in unused}
     whole = {less for name in bases if (less := _less_channel(name)) != name}
     plain = [(base, _less_channel(base)) for base in map(base_of, missing)]
@@ -51,17 +51,17 @@ def count_channels(missing: Iterable[str], unused: Iterable[Item]) -> int:
 
 
 def _less_channel(text: str) -> str:
-    """A name without the ending by which nnU-Net tells the channels of an image apart."""
+    """Return a name without the ending of an image channel of nnU-Net, such as ``_0000``."""
     return _CHANNEL.sub("", text)
 
 
 class Pool:
-    """Names to choose similar ones from.
+    """Names that may be suggested.
 
     Parameters
     ----------
     named
-        Name and path of each; where names are equally similar, the first comes first.
+        Name and path of each; of equally similar names the first comes first.
     """
 
     def __init__(self, named: Iterable[tuple[str, str]]) -> None:
@@ -77,9 +77,9 @@ class Pool:
         self._backward = sorted(text[::-1] for text in self._loose)
 
     def near(self, name: str) -> tuple[str, ...]:
-        """The paths of the most similar names: first those that are the same but for capitals, zeros and endings.
+        """Return the paths of the most similar names, first those that differ only in case, zeros and endings.
 
-        A name with another number is another case, however similar it is.
+        A name with another number is another case, and is not suggested.
         """
         text = _loose(name)
         if not text:
@@ -92,7 +92,7 @@ class Pool:
         return tuple(dict.fromkeys(paths))[:MOST_NEAR]
 
     def _around(self, text: str) -> list[str]:
-        """Names that begin or end alike, few enough to be compared in full."""
+        """Return names that begin or end alike, few enough to compare in full."""
         alike = [*_neighbours(self._forward, text), *(each[::-1] for each in _neighbours(self._backward, text[::-1]))]
         return sorted(set(alike))
 
@@ -107,6 +107,6 @@ def _numbers(text: str) -> list[str]:
 
 
 def _loose(name: str) -> str:
-    """The name by which two are taken for the same: capitals, leading zeros and how words are joined do not matter."""
+    """Return a name without case, leading zeros and separators, in which two names may differ."""
     plain = unicodedata.normalize("NFKC", name[-MOST_COMPARED_CHARACTERS:]).casefold()
     return re.sub(r"[\W_]+", "_", re.sub(r"(?<!\d)0+(?=\d)", "", plain))

@@ -1,6 +1,6 @@
-"""Patterns of paths, such as ``{case}_pred.nii.gz``: where in a path the name of the case stands.
+"""Patterns of paths, such as ``{case}_pred.nii.gz``.
 
-Patterns say no more than that: ``*`` is anything but a "/", and all other characters are themselves.
+``{case}`` is the name of the case, ``*`` is anything but "/", and all other characters stand for themselves.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ CASE = "{case}"
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What the paths of one side look like.
+    """A pattern of paths.
 
     Parameters
     ----------
     text
-        As it was given.
+        The pattern as it was given.
     regex
-        Matches a whole path; its group ``case`` is the case's name.
+        Regular expression for a whole path; its group ``case`` is the name of the case.
     of_folders
-        Whether it is matched with folders that have a file for each class.
+        Whether it matches folders with a file for each class.
     any_suffix
-        Whether it is matched with paths less their suffix.
+        Whether it matches paths without their suffix.
     """
 
     text: str
@@ -37,23 +37,23 @@ class Pattern:
 
     @property
     def literal_length(self) -> int:
-        """How much it says: the characters that stand for themselves."""
+        """Number of characters that stand for themselves: how specific the pattern is."""
         return len(self.text.replace(CASE, "").replace("*", ""))
 
     def name_in(self, relative: str) -> str | None:
-        """The case's name; None where the path does not match."""
+        """Return the name of the case; None if the path does not match."""
         whole = f"{relative}/" if self.of_folders else stem_of(relative) if self.any_suffix else relative
         found = self.regex.fullmatch(whole)
         return found["case"] if found else None
 
 
 def compile_pattern(text: str | None) -> Pattern | None:
-    """Read a pattern, if there is one.
+    """Compile a pattern, if there is one.
 
     Raises
     ------
     UsageError
-        It does not say where the case's name is.
+        The pattern has no ``{case}``.
 
     Examples
     --------

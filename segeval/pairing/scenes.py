@@ -1,7 +1,7 @@
-"""References in a folder as Cityscapes has it, where several renderings of each scene lie side by side.
+"""Find the references in a folder of Cityscapes, which has several files for each scene.
 
-The numbers of classes come before the drawn polygons, and coloured pictures and instances are passed over. Fine and
-coarse annotations of a scene are two references for it.
+Maps of class numbers are preferred to polygons; coloured pictures and instances are ignored. Fine and coarse
+annotations of a scene are two references for it.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from segeval.reading.formats import stem_of
 from segeval.text import counted
 
 _SCENE = re.compile(r"(.*[^/])(_gt(?:Fine|Coarse)_)(\w+?)", re.IGNORECASE | re.DOTALL)
-_KINDS = ("labelids", "labeltrainids", "polygons")  # the first that is there is the reference
+_KINDS = ("labelids", "labeltrainids", "polygons")  # the first that exists is the reference
 
 
 def street_scenes(side: Side, remarks: list[str]) -> tuple[list[Item], list[str]]:
-    """The references that are named as in Cityscapes, and the label maps that are not."""
+    """Return references with names of Cityscapes, and label maps with other names."""
     scenes: dict[tuple[str, str], dict[str, list[str]]] = {}
     found = {name: _SCENE.fullmatch(stem_of(name)) for name in [*side.maps, *side.polygons]}
     for name, match in found.items():
@@ -34,5 +34,5 @@ def street_scenes(side: Side, remarks: list[str]) -> tuple[list[Item], list[str]
     remarks += [ending_remark(count, "reference", ending) for ending, count in endings.items() if ending]
     passed = sum(match is not None for match in found.values()) - len(items)
     if passed:
-        remarks.append(f"passed over {counted(passed, 'other file')} of the references named like them")
+        remarks.append(f"ignored {counted(passed, 'other file')} of the same scenes among the references")
     return items, [name for name in side.maps if found[name] is None]

@@ -1,7 +1,7 @@
-"""A table of pairs to cases.
+"""Find the cases in a table of pairs.
 
-The table decides: what it names is not looked for elsewhere, and files that it does not name are no strays. A row whose
-reference is not there is a problem of its case, since one row must not stop the others.
+The table decides: files are looked for only where it says, and files that it does not name are ignored. If a reference
+does not exist, its case has a problem; the other rows are scored.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from segeval.scoring.cases import case_name
 from segeval.text import counted, enumerated
 
 _COLUMNS = ("case", "prediction", "reference")
-_MOST_REUSED = 5  # predictions of several cases that are named
-_EXPECTED = "a table of pairs has the columns prediction and reference, and perhaps case"
+_MOST_REUSED = 5  # predictions that belong to several cases and are named
+_EXPECTED = "a table of pairs needs the columns prediction and reference; case is optional"
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A row of a table of pairs, its paths joined with the table's folder."""
+    """A row of a table of pairs; paths are joined with the folder of the table."""
 
     line: int
     name: str
@@ -40,25 +40,25 @@ class _Row:
 
 
 def read_pairs(path: str) -> Pairing:
-    """Read the pairs that a table names.
+    """Read a table of pairs.
 
     Parameters
     ----------
     path
-        A CSV or TSV file in UTF-8 with a header. Of its columns ``prediction`` and ``reference`` must be there, and
-        ``case`` may be; capitals do not matter, nor other columns. Paths are relative to the table's folder. A
-        prediction that is empty, or does not exist, is missing.
+        A CSV or TSV file in UTF-8 with a header. The columns ``prediction`` and ``reference`` are needed, ``case`` is
+        optional; case does not matter, and other columns are ignored. Paths are relative to the folder of the table. A
+        prediction is missing if its cell is empty or the file does not exist.
 
     Returns
     -------
     Pairing
-        A case for each row. Without a column for it, a case is called like its reference file, or like the
-        reference's whole path where two would be called the same.
+        A case for each row. Without the column ``case``, a case is called like the file of its reference, or like the
+        whole path if two files have the same name.
 
     Raises
     ------
     InputError
-        The file cannot be read, has no such columns, or has rows without a reference or with too many cells.
+        The file cannot be read, lacks a column, or has rows without a reference or with too many cells.
 
     Examples
     --------
@@ -75,23 +75,23 @@ def read_pairs(path: str) -> Pairing:
     cases = [_case(name, group, suggestions) for name, group in groups.items()]
     return Pairing(
         cases=tuple(sorted(cases, key=lambda case: strict_order(case.name))),
-        remarks=tuple(_reused(cases)) if rows else (f"no pair in {shown(path)}: it has a header and no rows",),
+        remarks=tuple(_reused(cases)) if rows else (f"no pair found in {shown(path)}: it has a header but no rows",),
     )
 
 
 def _reused(cases: Iterable[Case]) -> list[str]:
-    """Which predictions several cases have."""
+    """Return remarks on predictions that belong to several cases."""
     names: dict[str, list[str]] = {}
     for case in cases:
         if case.prediction is not None:
             names.setdefault(os.path.abspath(case.prediction), []).append(case.name)  # noqa: PTH100
     reused = {path: each for path, each in names.items() if len(each) > 1}
     remarks = [
-        f"{shown(path)} is the prediction of {count_word(len(each))} cases: {enumerated(each, shown)}"
+        f"{count_word(len(each))} cases have the same prediction {shown(path)}: {enumerated(each, shown)}"
         for path, each in list(reused.items())[:_MOST_REUSED]
     ]
     if len(reused) > _MOST_REUSED:
-        remarks.append(f"{counted(len(reused) - _MOST_REUSED, 'more prediction')} of several cases")
+        remarks.append(f"{counted(len(reused) - _MOST_REUSED, 'more prediction')} belong to several cases")
     return remarks
 
 
@@ -125,7 +125,7 @@ def _rows(table: CaseTable, path: str) -> list[_Row]:
 
 
 def _names(texts: Sequence[Sequence[str]], folder: str) -> list[str]:
-    """What the cases are called: as written, else like the file, or the path where that is clearer."""
+    """Return the names of the cases: as written, or else by file, or by path if names of files recur."""
     short = [name or _short_name(joined(folder, reference)) for name, _, reference in texts]
     long = [name or _written_name(reference) for name, _, reference in texts]
     return long if len(set(long)) > len(set(short)) else short
@@ -134,7 +134,7 @@ def _names(texts: Sequence[Sequence[str]], folder: str) -> list[str]:
 def _short_name(path: str) -> str:
     try:
         return case_name(path)
-    except (OSError, ValueError):  # no file can have such a name
+    except (OSError, ValueError):  # no file can have this name
         return _written_name(base_of(path))
 
 
@@ -145,12 +145,12 @@ def _written_name(path: str) -> str:
 
 
 class _Suggestions:
-    """Files that a table may mean by a prediction that does not exist.
+    """Suggests files for predictions that do not exist.
 
     Parameters
     ----------
     used
-        The paths that the table names.
+        Paths that the table names.
     """
 
     def __init__(self, used: Iterable[str | None]) -> None:
@@ -159,7 +159,7 @@ class _Suggestions:
         self._suggested = 0
 
     def near(self, path: str) -> tuple[str, ...]:
-        """Label maps in its folder that no row names, similar to a path that does not exist."""
+        """Return label maps in the folder of a path that does not exist: similar ones that no row names."""
         self._suggested += 1
         if self._suggested > MOST_SUGGESTED:
             return ()
@@ -184,7 +184,7 @@ def _case(name: str, rows: Sequence[_Row], suggestions: _Suggestions) -> Case:
         problems.append(f"{count_word(len(rows))} rows for one case, in {lines}: {enumerated(references, shown)}")
     if not all(row.is_text for row in rows):
         problems.append(NOT_TEXT)
-    problems += [f"its reference does not exist: {shown(path)}" for path in references if not _exists(path)]
+    problems += [f"the reference does not exist: {shown(path)}" for path in references if not _exists(path)]
     wanted = rows[0].prediction
     there = wanted is not None and _exists(wanted)
     if wanted is not None and there and any(are_same(wanted, path) for path in references):
@@ -199,7 +199,7 @@ def _case(name: str, rows: Sequence[_Row], suggestions: _Suggestions) -> Case:
 
 
 def _exists(path: str) -> bool:
-    """Whether a path, or the file that it names an image of, is there; a link that leads nowhere is."""
+    """Whether a path exists, or the file whose image it names; a broken link counts as existing."""
     try:
         return os.path.lexists(path) or os.path.lexists(file_behind(path))
     except ValueError:

@@ -1,57 +1,61 @@
-"""How far a batch is, on stderr: a bar in a terminal, a plain line now and then in a log.
+"""Progress of a run: a bar in a terminal or a notebook, a plain line now and then in a log.
 
-A case that failed is named at once, above the bar or as a line. The bar is gone when the run ends. A log gets its first
-line after ten seconds, so that a short run leaves nothing there but failures. A stream that takes no more never stops
-a run. Text from files never reaches rich as markup.
+Progress counts cases and names none; the reports name those that were not scored, with the reason, when the run has
+ended. A bar in a terminal disappears then, and a log has no line before ten seconds have passed, so that a short run
+leaves nothing. A stream that cannot be written to never stops a run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import html
 import math
 import os
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
-from segeval.reports.notation import Alphabet
 from segeval.reports.terminal import styled
 from segeval.results.rows import LOST
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
-    from rich.progress import TaskID
 
 SECONDS_BETWEEN_LINES = 10.0
 REFRESHES_PER_SECOND = 4
-MOST_NAMED = 100  # a run with the wrong folder names every case
+UNSCORED_WORDS = {"failed": "failed", "missing": "without a prediction"}
 
 
 class Progress:
-    """Counts the cases of a run as they finish, for people who wait for it; a context manager.
+    """Shows how many cases of a run have finished; a context manager.
 
     Parameters
     ----------
     total
-        How many cases there are, with those of an earlier run.
+        Number of cases, including those of an earlier run.
     stream
-        Where to.
+        Where to write.
     color
-        Whether the bar has colours; None asks NO_COLOR, FORCE_COLOR and the stream.
+        Whether the bar has colours; None looks at NO_COLOR, FORCE_COLOR and the stream.
     quiet
-        Whether nothing at all is said.
+        Whether to show nothing.
+    in_notebook
+        Whether to show a bar in the output of the cell if this runs in a notebook.
     clock
-        What time it is, in seconds.
+        The time in seconds.
 
     Examples
     --------
-    >>> import sys
-    >>> with Progress(2, stream=sys.stdout) as progress:
-    ...     progress.advance("liver_001", "scored", None)
-    ...     progress.advance("liver_002", "failed", "the file is cut short")
-    failed: liver_002: the file is cut short
+    >>> import io, itertools
+    >>> stream, seconds = io.StringIO(), itertools.count(step=20)
+    >>> with Progress(14, stream=stream, clock=lambda: float(next(seconds))) as progress:
+    ...     progress.advance("failed")
+    >>> stream.getvalue().partition(",")[0]
+    '1/14 cases'
     """
 
     def __init__(
@@ -61,95 +65,165 @@ class Progress:
         stream: TextIO,
         color: bool | None = None,
         quiet: bool = False,
+        in_notebook: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._total, self._color, self._clock = total, color, clock
         self._stream = _Forgiving(stream)
-        self._quiet = quiet
-        self._alphabet = Alphabet.of(stream.encoding)
+        self._quiet, self._in_notebook = quiet, in_notebook
         self._done = self._earlier = 0
-        self._often: Counter[str] = Counter()
-        self._started = self._said = clock()
-        self._bar: Bar | None = None
-        self._task: TaskID | None = None
+        self._unscored: Counter[str] = Counter()
+        self._started = self._refreshed = clock()
+        self._view: _View | None = None
+        self._interval = SECONDS_BETWEEN_LINES
 
     def __enter__(self) -> Self:
-        self._started = self._said = self._clock()
-        if not self._quiet and self._stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown"):
-            self._bar = _bar(self._stream, color=styled(self._stream.stream, self._color))
-            self._task = self._bar.add_task("", total=self._total, **self._fields())
-            self._bar.start()
+        self._started = self._refreshed = self._clock()
+        if self._quiet:
+            return self
+        if self._in_notebook and _is_notebook():
+            self._view = _NotebookView()
+        elif self._stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown"):
+            self._view = _TerminalView(self._stream, color=styled(self._stream.stream, self._color))
+        if self._view is not None:
+            self._interval = 1 / REFRESHES_PER_SECOND
+            self._view.show(self._state())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._bar is not None:
-            self._refresh(self._bar)
-            self._bar.stop()
-            self._bar = None
+        if self._view is not None:
+            self._view.close(self._state())
+            self._view = None
 
     def resumed(self, count: int) -> None:
-        """Take over cases that an earlier run has finished; they say nothing about the speed of this one."""
+        """Count cases that an earlier run has finished; they do not enter the speed of this run."""
         self._earlier += count
-        if self._bar is not None:
-            self._refresh(self._bar)
+        if self._view is not None:
+            self._view.show(self._state())
 
-    def advance(self, case: str, status: str, message: str | None) -> None:
+    def advance(self, status: str) -> None:
         """Count a case that has finished.
 
         Parameters
         ----------
-        case, status, message
-            See `CaseRecord`. A case that failed, or is missing, is named.
+        status
+            See `CaseRecord`.
         """
         self._done += 1
         if self._quiet:
             return
-        if status in LOST:
-            self._often[status] += 1
-            self._name(case, status, message)
+        self._unscored[status] += status in LOST
         now = self._clock()
-        if self._bar is not None:
-            if now - self._said >= 1 / REFRESHES_PER_SECOND:
-                self._said = now
-                self._refresh(self._bar)
-        elif now - self._said >= SECONDS_BETWEEN_LINES:
-            self._said = now
-            self._stream.write(f"{self._line()}\n")
-
-    def _name(self, case: str, status: str, message: str | None) -> None:
-        named = self._often.total()
-        if named > MOST_NAMED + 1:
+        if now - self._refreshed < self._interval:
             return
-        line = f"{status}: {self._alphabet.text(case)}: {self._alphabet.text(message or 'no reason given')}"
-        if named > MOST_NAMED:
-            line = f"{MOST_NAMED} cases named; further ones are counted, and stand in the results"
-        if self._bar is None:
-            self._stream.write(f"{line}\n")
+        self._refreshed = now
+        if self._view is None:
+            self._stream.write(f"{self._state().line}\n")
         else:
-            self._bar.console.print(line, markup=False, highlight=False, emoji=False, soft_wrap=True)
+            self._view.show(self._state())
 
-    def _refresh(self, bar: Bar) -> None:
-        if self._task is not None:
-            bar.update(self._task, completed=self._done + self._earlier, **self._fields())
-
-    def _line(self) -> str:
-        fields = self._fields()
-        parts = [f"{self._done + self._earlier} of {self._total} cases", *fields.values()]
-        return ", ".join(part for part in parts if part)
-
-    def _fields(self) -> dict[str, Any]:
+    def _state(self) -> _State:
         seconds = self._clock() - self._started
         rate = self._done / seconds if seconds > 0 else 0.0
         remaining = self._total - self._done - self._earlier
-        left = f"{_duration(remaining / rate)} left" if rate and remaining > 0 else ""
-        unscored = ", ".join(f"{self._often[status]} {status}" for status in LOST if self._often[status])
-        return {"rate": _rate(rate), "left": left, "unscored": unscored}
+        counts = [
+            f"{self._unscored[status]} {word}" for status, word in UNSCORED_WORDS.items() if self._unscored[status]
+        ]
+        return _State(
+            done=self._done + self._earlier,
+            total=self._total,
+            unscored=", ".join(counts),
+            rate=_rate(rate),
+            left=f"{_duration(remaining / rate)} left" if rate and remaining > 0 else "",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """How far a run is, in numbers and words."""
+
+    done: int
+    total: int
+    unscored: str
+    rate: str
+    left: str
+
+    @property
+    def counts(self) -> str:
+        """How many cases have finished, and how many of them could not be scored."""
+        return ", ".join(filter(None, [f"{self.done}/{self.total} cases", self.unscored]))
+
+    @property
+    def line(self) -> str:
+        """All of it, as one line."""
+        return ", ".join(filter(None, [self.counts, self.rate, self.left]))
+
+
+class _View(Protocol):
+    """A place that shows the latest state."""
+
+    def show(self, state: _State) -> None:
+        """Show a state in place of the one before."""
+
+    def close(self, state: _State) -> None:
+        """Show the last state, or remove what is shown."""
+
+
+class _TerminalView:
+    """A bar in a terminal, which disappears at the end."""
+
+    def __init__(self, stream: _Forgiving, *, color: bool) -> None:
+        self._bar = _bar(stream, color=color)
+        self._task = self._bar.add_task("", total=None, counts="", rate="", left="")
+        self._bar.start()
+
+    def show(self, state: _State) -> None:
+        self._bar.update(
+            self._task, total=state.total, completed=state.done, counts=state.counts, rate=state.rate, left=state.left
+        )
+
+    def close(self, state: _State) -> None:
+        self.show(state)
+        self._bar.stop()
+
+
+class _NotebookView:
+    """A bar in the output of a notebook's cell; at the end a line is left.
+
+    The bar is plain HTML: rich would need ipywidgets in the notebook, and in the browser of everyone who opens it.
+    """
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+
+    def show(self, state: _State) -> None:
+        bar = f'<progress value="{state.done}" max="{max(1, state.total)}" style="width: 20em"></progress> '
+        self._display(state.line, bar + html.escape(state.line))
+
+    def close(self, state: _State) -> None:
+        self._display(state.counts, html.escape(state.counts))
+
+    def _display(self, text: str, markup: str) -> None:
+        from IPython.display import display  # deferred: only a notebook has it
+
+        bundle = {"text/plain": text, "text/html": markup}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)
+
+
+def _is_notebook() -> bool:
+    """Whether this runs in the kernel of a notebook, be it of Jupyter, Colab or an editor."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
 
 
 class _Forgiving:
-    """A stream that takes no offence: what cannot be written is not written."""
+    """A stream whose write never fails."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -166,7 +240,7 @@ class _Forgiving:
         return len(text)
 
     def flush(self) -> None:
-        """Nothing is held back."""
+        """Do nothing: `write` flushes."""
 
     def isatty(self) -> bool:
         try:
@@ -178,7 +252,7 @@ class _Forgiving:
         return self.stream.fileno()
 
     def _give_up(self) -> None:
-        """Let what is still on its way go nowhere: without this Python would complain when it closes the stream."""
+        """Send the rest to the null device; otherwise Python would fail when it closes the stream."""
         self._broken = True
         with contextlib.suppress(OSError, ValueError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -190,7 +264,7 @@ class _Forgiving:
 
 def _bar(stream: _Forgiving, *, color: bool) -> Bar:
     from rich.console import Console  # deferred: only a terminal has a bar
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
     console = Console(
@@ -203,13 +277,11 @@ def _bar(stream: _Forgiving, *, color: bool) -> Bar:
         emoji=False,
     )
     return Bar(
-        TextColumn("scoring"),
         BarColumn(bar_width=None),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[counts]}"),
         TextColumn("{task.fields[rate]}"),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}"),
-        TextColumn("{task.fields[unscored]}", style="red"),
         console=console,
         transient=True,
         expand=True,
@@ -220,7 +292,7 @@ def _bar(stream: _Forgiving, *, color: bool) -> Bar:
 
 
 def _rate(rate: float) -> str:
-    """Cases per second, or per minute where that is less than one."""
+    """Return the speed in cases per second, or per minute below one per second."""
     if not rate:
         return ""
     if rate < 1:
@@ -229,7 +301,7 @@ def _rate(rate: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """How long, as one says it.
+    """Return a duration in words.
 
     Examples
     --------

@@ -192,7 +192,10 @@ def not_scored(view: SummaryView) -> tuple[Remark, ...]:
 
 
 def _reason(record: CaseRecord) -> str:
-    return record.message or "no reason given"
+    """Why a case was not scored, without what the title says already."""
+    if record.status == "failed":
+        return record.message or "no reason given"
+    return (record.message or "").removeprefix(TITLES["missing"]).removeprefix("; ")
 
 
 def _undefined(view: SummaryView) -> list[Remark]:

@@ -1,1 +1,1 @@
-"""What a run found: rows, the files that hold them, summaries over cases, and requirements."""
+"""Results of a run: rows, summaries over cases, intervals and requirements."""

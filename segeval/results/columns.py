@@ -1,7 +1,7 @@
-"""The rows of many cases, kept column by column: a few bytes for each number, however many cases there are.
+"""Rows of many cases, stored by column, with a few bytes for each number.
 
-To whoever reads them they are plain sequences of records. Texts that recur (cases, labels, notes) are kept once. The
-summary takes the columns themselves, as arrays.
+They read like sequences of records. Texts that recur (cases, labels, notes) are stored once. The summary uses the
+columns as arrays.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Record = TypeVar("Record")
 
 
 class Vocabulary(Generic[Entry]):
-    """Values that recur, each with a code: the order in which it was first met."""
+    """Values that recur, each with a code, in the order in which they first occurred."""
 
     def __init__(self, values: Iterable[Entry] = ()) -> None:
         self.values: list[Entry] = []
@@ -32,24 +32,24 @@ class Vocabulary(Generic[Entry]):
             self.code(value)
 
     def code(self, value: Entry) -> int:
-        """The code of a value, a new one if it was not met before."""
+        """Return the code of a value; a new value gets a new code."""
         code = self._codes.setdefault(value, len(self.values))
         if code == len(self.values):
             self.values.append(value)
         return code
 
     def find(self, value: Entry) -> int | None:
-        """The code of a value, None if it was not met."""
+        """Return the code of a value; None if it has none."""
         return self._codes.get(value)
 
     def places_in(self, order: Iterable[Entry]) -> NDArray[np.int64]:
-        """For each code the place that its value has in `order`, -1 where it has none."""
+        """Return the position in `order` of the value of each code; -1 if it is not there."""
         places = {value: place for place, value in enumerate(order)}
         return np.array([places.get(value, -1) for value in self.values], np.int64)
 
 
 class _Rows(Sequence[Record]):
-    """A sequence of records that are made when they are asked for."""
+    """A sequence of records that are created on access."""
 
     _VOCABULARIES: ClassVar[tuple[str, ...]]
     _COLUMNS: ClassVar[tuple[str, ...]]
@@ -60,7 +60,7 @@ class _Rows(Sequence[Record]):
         self._case, self._label = array("i"), array("i")
 
     def of(self, cases: Iterable[str]) -> Self:
-        """The rows of some cases, in the order of those; these rows themselves where that changes nothing."""
+        """Return the rows of some cases, in the order of these cases; the object itself if nothing changes."""
         places = _places(self._case, self.cases, Vocabulary(cases))
         if places is None:
             return self
@@ -105,20 +105,20 @@ class _Rows(Sequence[Record]):
             return NotImplemented
         return len(self) == len(other) and all(one == another for one, another in zip(self, other, strict=True))
 
-    __hash__ = None  # type: ignore[assignment]  # the rows grow
+    __hash__ = None  # type: ignore[assignment]  # rows can be added
 
     def __repr__(self) -> str:
         return f"<{len(self)} {type(self).__name__}>"
 
     @abstractmethod
     def _record(self, place: int) -> Record:
-        """The record of a row."""
+        """Return the record of a row."""
 
 
 def _places(cases: array[int], order: Vocabulary[str], names: Vocabulary[str]) -> NDArray[np.intp] | None:
-    """Where the rows of the cases `names` stand, in the order of those cases, each case's rows in their own order.
+    """Return the positions of the rows of the cases `names`, in the order of these cases.
 
-    None if that is where they stand already, all of them.
+    Rows of a case keep their order. None if all rows are in this order already.
     """
     rank = np.full(len(order.values) + 1, len(names.values), np.int32)
     for place, name in enumerate(names.values):
@@ -140,12 +140,12 @@ def _rows_at(column: array[int], places: NDArray[np.intp]) -> array[int]:
 
 
 class Scores(_Rows[Score]):
-    """Every number of a run, by case, label and metric: a sequence of `Score`.
+    """Every score of a run, by case, label and metric: a sequence of `Score`.
 
     Parameters
     ----------
     rows
-        The first ones.
+        The first rows.
     """
 
     _VOCABULARIES = ("cases", "labels", "names", "metrics", "units", "notes")
@@ -186,7 +186,7 @@ class Scores(_Rows[Score]):
         )
 
     def codes_of(self, note: str) -> list[int]:
-        """Codes of the notes that say this, alone or with more behind a semicolon."""
+        """Return the codes of notes that are this text, or begin with it and a semicolon."""
         return [code for code, text in enumerate(self.notes.values) if text and text.partition("; ")[0] == note]
 
     @property
@@ -211,17 +211,17 @@ class Scores(_Rows[Score]):
 
     @property
     def values(self) -> NDArray[np.float64]:
-        """Each row's number, NaN where it is undefined; shape (rows,)."""
+        """Value of each row, NaN if it is undefined; shape (rows,)."""
         return np.frombuffer(self._value, np.float64)
 
 
 class CaseCounts(_Rows[LabelCounts]):
-    """The voxel counts of a run, by case and label: a sequence of `LabelCounts`, from which pooled scores are made.
+    """Voxel counts of a run by case and label, from which pooled scores are computed: a sequence of `LabelCounts`.
 
     Parameters
     ----------
     rows
-        The first ones.
+        The first rows.
     """
 
     _VOCABULARIES = ("cases", "labels")

@@ -1,9 +1,9 @@
 """Confidence intervals of means over cases, by bootstrap.
 
-Intervals are percentile bootstraps. Cases, in the order of their names, are drawn with replacement, seeded by their
-number, and one set of draws serves all labels and metrics: drawing a case draws all that was scored on it, and the
-sums of all draws are a matrix product. Before it, values are rounded to so many binary digits (some 40) that every sum
-is exact in a float64; so intervals are the same on every machine, whatever the order in which its libraries add.
+Intervals are percentile bootstraps. Cases, in the order of their names, are drawn with replacement; the seed is their
+number. The same draws are used for all labels and metrics, so that all scores of a case are drawn together, and the
+sums of all draws are a matrix product. Values are first rounded to some 40 binary digits, so that every sum is exact in
+a float64; intervals are therefore the same on every machine, in whatever order its libraries add.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import numpy as np
 from segeval.results.statistics import Values, quantile
 
 DRAWS = 2000
-DRAWN_AT_ONCE = 1 << 20  # draws times cases, so that they take a few MB however many cases there are
-DRAWS_TOGETHER = 64  # at least, in a matrix product: one of a few would read all the values again and again
+DRAWN_AT_ONCE = 1 << 20  # draws times cases: a few MB, for any number of cases
+DRAWS_TOGETHER = 64  # at least, in a matrix product; smaller ones would read all values too often
 FEW_CASES = 20  # below that an interval may be too narrow
 CONFIDENCE = 0.95
-SMALLEST_EXPONENT = -900  # what is smaller counts as zero in an interval
+SMALLEST_EXPONENT = -900  # smaller values count as zero in an interval
 
 
 def interval_of(means: Values) -> tuple[float, float] | None:
-    """The bounds between which the middle of the draws lies; NaN stands for a draw without a mean."""
+    """Return the interval that contains the middle of the draws; NaN is a draw without a mean."""
     defined = np.sort(means[~np.isnan(means)])
     if len(defined) == 0:
         return None
@@ -34,7 +34,7 @@ def interval_of(means: Values) -> tuple[float, float] | None:
 
 
 def drawn_means(values: Values) -> Values:
-    """The mean of each column over every draw of the rows, NaN of none; (cases, columns) -> (draws, columns)."""
+    """Return the mean of each column in every draw of rows, NaN without values; shape (draws, columns)."""
     n, columns = values.shape
     if n < 2:
         return np.full((1, columns), np.nan)
@@ -49,9 +49,9 @@ def drawn_means(values: Values) -> Values:
 
 
 def drawn_sums(counts: Values) -> Values:
-    """The sum of each column of whole numbers over every draw of the rows, NaN of one row; shapes as in `drawn_means`.
+    """Return the sum of each column of whole numbers in every draw of rows; NaN if there is one row.
 
-    Sums of whole numbers are exact by themselves.
+    Shapes are those of `drawn_means`. Sums of whole numbers are exact.
     """
     n, columns = counts.shape
     if n < 2:
@@ -60,7 +60,7 @@ def drawn_sums(counts: Values) -> Values:
 
 
 def _exact(values: Values) -> tuple[Values, Values]:
-    """Whole multiples of a step for each column, so few digits long that sums over as many draws as rows are exact."""
+    """Return each column as whole multiples of a step, with so few digits that sums over all rows are exact."""
     digits = 52 - math.ceil(math.log2(len(values)))
     _, exponents = np.frexp(np.abs(values).max(axis=0))
     steps = np.ldexp(1.0, np.maximum(exponents, SMALLEST_EXPONENT) - digits)
@@ -68,8 +68,8 @@ def _exact(values: Values) -> tuple[Values, Values]:
 
 
 def _weights(n: int) -> Iterator[Values]:
-    """How often each of n cases is drawn, a few draws at a time; shape (draws, n)."""
-    random = np.random.RandomState(n)  # its stream never changes (NEP 19), that of a Generator may
+    """Yield how often each of n cases is drawn, a few draws at a time; shape (draws, n)."""
+    random = np.random.RandomState(n)  # its stream never changes (NEP 19); that of a Generator may
     at_once = max(1, min(DRAWS, DRAWN_AT_ONCE // n))
     together = max(at_once, DRAWS_TOGETHER)
     for done in range(0, DRAWS, together):
@@ -84,20 +84,20 @@ def _weights(n: int) -> Iterator[Values]:
 
 @dataclass(slots=True, kw_only=True)
 class MeanOverLabels:
-    """For each metric and draw, sum and weight of the labels' means, from which the mean over labels is made."""
+    """Sums and weights of the means of labels, by metric and draw, for the mean over labels."""
 
     sums: dict[str, Values] = field(default_factory=dict)
     numbers: dict[str, Values] = field(default_factory=dict)
 
     def add(self, metric: str, means: Values, weight: float) -> None:
-        """Take in the means of one label and what it weighs, NaN where a draw has none."""
+        """Add the means of one label with its weight; NaN for a draw without a mean."""
         if not weight:
-            return  # of an infinite mean, nothing is no number
+            return  # 0 times infinity is not a number
         defined = ~np.isnan(means)
         self.sums[metric] = self.sums.get(metric, 0.0) + np.where(defined, means, 0.0) * weight
         self.numbers[metric] = self.numbers.get(metric, 0.0) + defined * weight
 
     def interval(self, metric: str) -> tuple[float, float] | None:
-        """The interval of the mean over labels."""
+        """Return the interval of the mean over labels."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return interval_of(self.sums[metric] / self.numbers[metric]) if metric in self.sums else None

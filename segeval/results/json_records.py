@@ -1,7 +1,7 @@
-"""Cases, scores and counts as plain data for JSON, and back: what the journal and the document have in common.
+"""Cases, scores and counts as plain data for JSON, and back; used by the journal and by results files.
 
-An infinite value is null with the note ``infinite``, and its own note, if it had one, under ``cause``: JSON has no
-infinity. A count of voxels has no fraction.
+JSON has no infinity: an infinite value is null with the note ``infinite``, and its own note is under ``cause``. Counts
+of voxels are written as whole numbers.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from segeval.metrics import Quantity, find
 from segeval.results.rows import CaseRecord, LabelCounts, Score, Status
 
 INFINITE = "infinite"
-_MOST_VOXELS = 1 << 48  # of an image: sums of counts over many cases stay within 64 bits
+_MOST_VOXELS = 1 << 48  # of an image, so that sums of counts over many cases fit in 64 bits
 _LABELS = (0, (1 << 64) - 1)
 
 
 def case_record(record: CaseRecord) -> dict[str, Any]:
-    """A case as data; `read_case` reads it back."""
+    """Return a case as data; `read_case` reads it back."""
     return {
         "case": record.case,
         "status": record.status,
@@ -41,7 +41,7 @@ def case_record(record: CaseRecord) -> dict[str, Any]:
 
 
 def score_record(score: Score) -> dict[str, Any]:
-    """A score as data; `read_score` reads it back."""
+    """Return a score as data; `read_score` reads it back."""
     infinite = score.value is not None and math.isinf(score.value)
     return {
         "case": score.case,
@@ -64,7 +64,7 @@ def _value(score: Score) -> float | int | None:
 
 
 def count_record(counts: LabelCounts) -> dict[str, Any]:
-    """The voxel counts of a label as data; `read_count` reads it back."""
+    """Return the voxel counts of a label as data; `read_count` reads them back."""
     return {
         "case": counts.case,
         "label": counts.label,
@@ -76,12 +76,12 @@ def count_record(counts: LabelCounts) -> dict[str, Any]:
 
 
 def typed(record: Mapping[str, Any], key: str, *kinds: type) -> Any:
-    """What stands under a key, of one of these kinds.
+    """Return the value of a key, of one of these types.
 
     Raises
     ------
     KeyError, TypeError
-        It is missing, or of another kind.
+        The value is missing, or has another type.
     """
     value = record[key]
     if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
@@ -90,17 +90,17 @@ def typed(record: Mapping[str, Any], key: str, *kinds: type) -> Any:
 
 
 def each(values: list[Any], key: str, *kinds: type) -> list[Any]:
-    """Values of a list, all of one of these kinds; see `typed`."""
+    """Return the values of a list, each of one of these types; see `typed`."""
     return [typed({key: value}, key, *kinds) for value in values]
 
 
 def within(record: Mapping[str, Any], key: str, low: float, high: float, *kinds: type) -> Any:
-    """The number under a key, from the one bound to the other, or what else the kinds allow; see `typed`.
+    """Return the value of a key; a number must be within the bounds. See `typed`.
 
     Raises
     ------
     KeyError, TypeError, ValueError
-        It is missing, of another kind, or beyond the bounds.
+        The value is missing, has another type, or is out of bounds.
     """
     value = typed(record, key, *kinds)
     if isinstance(value, int | float) and not low <= value <= high:
@@ -112,12 +112,12 @@ _NONE = type(None)
 
 
 def read_case(row: Mapping[str, Any]) -> CaseRecord:
-    """The case that `case_record` made data of.
+    """Read back the data of `case_record`.
 
     Raises
     ------
     KeyError, TypeError, ValueError
-        It is none.
+        The data are not a case.
     """
     status = typed(row, "status", str)
     if status not in get_args(Status):
@@ -143,7 +143,7 @@ def read_case(row: Mapping[str, Any]) -> CaseRecord:
 
 
 def _read_grid(row: Mapping[str, Any]) -> tuple[tuple[int, ...] | None, tuple[float, ...] | None]:
-    """Shape and spacing of a case, such as `score` takes them."""
+    """Return shape and spacing of a case."""
     lengths, steps = typed(row, "shape", list, _NONE), typed(row, "spacing", list, _NONE)
     shape = None if lengths is None else tuple(within({"shape": n}, "shape", 1, _MOST_VOXELS, int) for n in lengths)
     if shape is not None and not (len(shape) in (2, 3) and math.prod(shape) <= _MOST_VOXELS):
@@ -158,7 +158,7 @@ def _read_grid(row: Mapping[str, Any]) -> tuple[tuple[int, ...] | None, tuple[fl
 
 
 def read_score(row: Mapping[str, Any]) -> Score:
-    """The score that `score_record` made data of; see `read_case`."""
+    """Read back the data of `score_record`; see `read_case`."""
     value, note = within(row, "value", -LONGEST, LONGEST, int, float, _NONE), typed(row, "note", str, _NONE)
     if value is None and note == INFINITE:
         value, note = math.inf, typed({"cause": None, **row}, "cause", str, _NONE)
@@ -174,7 +174,7 @@ def read_score(row: Mapping[str, Any]) -> Score:
 
 
 def read_count(row: Mapping[str, Any]) -> LabelCounts:
-    """The voxel counts that `count_record` made data of; see `read_case`."""
+    """Read back the data of `count_record`; see `read_case`."""
     return LabelCounts(
         case=typed(row, "case", str),
         label=within(row, "label", *_LABELS, int, str),

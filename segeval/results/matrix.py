@@ -17,16 +17,16 @@ Number = TypeVar("Number", bound=np.generic)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreMatrix:
-    """Where each of some scores is in a matrix of cases by labels and metrics.
+    """Positions of scores in a matrix of cases by labels and metrics.
 
     Parameters
     ----------
     columns
         Label and metric of each column.
     case_count
-        How many cases there are, which are the rows.
+        Number of cases, which are the rows.
     places
-        Row and column of each score; the row -1 for a score of another case.
+        Row and column of each score; row -1 for a score of another case.
     """
 
     columns: list[tuple[Key, str]]
@@ -35,16 +35,16 @@ class ScoreMatrix:
 
     @classmethod
     def of(cls, scores: Scores, cases: Sequence[str], *, order: Callable[[Key, str], Any] | None = None) -> ScoreMatrix:
-        """Find the place of each score.
+        """Find the position of each score.
 
         Parameters
         ----------
         scores
-            Their labels and metrics are the columns, of other cases too.
+            Scores, whose labels and metrics are the columns, including those of other cases.
         cases
-            The rows, in their order.
+            Names of the cases, which are the rows.
         order
-            Sort key of a column by its label and metric; by default labels, then metrics come as they were first met.
+            Sort key of a column by label and metric; by default both are in the order of their first occurrence.
         """
         width = max(1, len(scores.metrics.values))
         codes = scores.label_codes * np.int64(width) + scores.metric_codes
@@ -62,7 +62,7 @@ class ScoreMatrix:
         )
 
     def filled(self, values: NDArray[Number], missing: float) -> NDArray[Number]:
-        """The matrix of a value of each score, `missing` where a case has no such score; shape (cases, columns)."""
+        """Return the matrix of one value for each score, `missing` elsewhere; shape (cases, columns)."""
         matrix = np.full((self.case_count + 1, len(self.columns)), missing, values.dtype)
-        matrix[self.places] = values  # those of other cases in the last row
+        matrix[self.places] = values  # scores of other cases are in the last row
         return matrix[:-1]

@@ -1,12 +1,12 @@
-"""What a run found: every case with its status, every score, and the conventions behind them.
+"""Results of a run: every case with its status, every score, and the conventions behind them.
 
-Results are plain records. Reports write them, the gate reads them, and a data frame of them is one call away. This
-module is the home of pandas, which is loaded only for that.
+Results are plain records, from which reports are written and requirements are checked. pandas is imported only for
+`Results.frame`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,43 +18,44 @@ from segeval.metrics import parse
 from segeval.results.columns import CaseCounts, Scores
 from segeval.results.rows import CaseRecord
 from segeval.results.run_rows import Shard, Summary, Verdict
+from segeval.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Results:
-    """All that a run found.
+    """Results of a run.
 
     Parameters
     ----------
     version
-        Of segeval.
+        Version of segeval.
     signature
-        The conventions that the numbers rest on, in one line.
+        Conventions that the scores depend on, in one line.
     settings
-        The same as data.
+        Settings of the run, as data.
     metrics
-        What was asked for, in order: ``("dice", "hd@95")``.
+        Metrics in order: ``("dice", "hd@95")``.
     cases
         Every case, scored or not.
     scores
-        Every number, by case, label and metric.
+        Every score, by case, label and metric.
     counts
-        The voxel counts, by case and label, from which pooled scores are made.
+        Voxel counts by case and label, from which pooled scores are computed.
     gate
-        The requirements, if any.
+        Verdicts on the requirements, if there are any.
     warnings
-        What a reader of the whole should know, such as predictions without a reference.
+        Warnings about the whole run, such as predictions without a reference.
     shard
-        Which part this is of a run in several, if it is one.
+        Part of a sharded run, if this is one.
     footnote
-        The signature in short, for a paper: what the metrics asked for rest on.
+        Short signature for a paper: the conventions that these metrics depend on.
     confusion
-        The contingency table of all cases together, where it was asked for and labels do not overlap.
+        Contingency table of all cases, if it was requested and labels do not overlap.
     names
-        Label -> name, of every label that has one, scored or not.
+        Names by label, of scored and other labels.
     """
 
     version: str
@@ -73,18 +74,18 @@ class Results:
 
     @cached_property
     def summary(self) -> tuple[Summary, ...]:
-        """The scores over cases, made when they are first needed; see `segeval.results.summary`."""
-        from segeval.results.summary import summary_of  # deferred: the table of a pair has no need of it
+        """Scores summarised over cases, computed when first needed; see `segeval.results.summary`."""
+        from segeval.results.summary import summary_of  # deferred: the table of a pair does not need it
 
         return summary_of(self)
 
     @property
     def scored_metrics(self) -> list[str]:
-        """The metrics that were asked for, then others that have scores."""
+        """Metrics of the run, then other metrics that have scores."""
         return list(dict.fromkeys([*self.metrics, *self.scores.metrics.values]))
 
     def with_gate(self, verdicts: Iterable[Verdict]) -> Results:
-        """The results with the verdicts of requirements, and the summary that is there already, if it is."""
+        """Return the results with verdicts on requirements; a summary is kept if it was computed."""
         judged = replace(self, gate=tuple(verdicts))
         if "summary" in vars(self):
             vars(judged)["summary"] = self.summary
@@ -92,51 +93,64 @@ class Results:
 
     @property
     def exit_code(self) -> int:
-        """What the command line ends with for the sake of the cases: 1 before 2 before 3; 0 where all went well."""
+        """Exit code of the command line, as far as the cases decide: 1 before 2 before 3; 0 if all were scored."""
         return min((record.exit_code for record in self.cases if record.exit_code), default=0)
 
     def value(self, metric: str, *, label: Key = "all", case: str | None = None) -> float | None:
-        """One number.
+        """Return one score.
 
         Parameters
         ----------
         metric
-            As it was asked for, or an alias: ``"dice"``, ``"hd@95"``.
+            Name of the metric or an alias: ``"dice"``, ``"hd@95"``.
         label
-            A label's number or name, a region's name, or ``"all"`` for a metric over all labels.
+            Number or name of a label, name of a region, or ``"all"`` for a metric over all labels.
         case
-            The case; not needed where there is one.
+            Name of the case; only needed if there are several.
 
         Returns
         -------
         float or None
-            None where it is undefined; ``inf`` where a missing structure counts as infinitely far.
+            The score; None if it is undefined, ``inf`` with ``penalty="inf"`` if only one map has the label.
 
         Raises
         ------
         UsageError
-            No such score, or several cases and none is named.
+            There is no such score, or there are several cases and `case` is not given.
         """
         if case is None and len(self.cases) > 1:
-            raise UsageError(f"there are {len(self.cases)} cases", hint="name one: case=...")
+            raise UsageError(f"the results have {len(self.cases)} cases", hint="choose one with case=...")
         token = parse(metric).token
         for row in self.scores:
             if row.metric == token and label in (row.label, row.name, str(row.label)) and case in (None, row.case):
                 return row.value
         if case is not None and all(record.case != case for record in self.cases):
-            raise UsageError(f"no case is called {case!r}")
+            raise UsageError(f"there is no case {case!r}", hint=_near(case, [record.case for record in self.cases]))
         known = ", ".join(dict.fromkeys(str(row.label) for row in self.scores if row.metric == token))
         if known:
-            raise UsageError(f"no score of {metric} for label {label!r}", hint=f"there are the labels {known}")
-        raise UsageError(f"no score of {metric} for any label", hint=f"there are {', '.join(self.metrics)}")
+            raise UsageError(f"there is no {metric} for label {label!r}", hint=f"choose from {known}")
+        raise UsageError(f"there are no scores of {metric}", hint=f"choose from {', '.join(self.metrics)}")
 
     def frame(self) -> pd.DataFrame:
-        """A data frame with one row per case, label and metric; undefined values are NaN.
+        """Return a data frame with one row per case, label and metric; undefined values are NaN.
 
         Columns: case, label, name, metric, value, unit, note.
         """
-        import pandas as pd  # deferred: it takes longer to load than a pair to score
+        import pandas as pd  # deferred: importing it takes longer than scoring a pair
 
         columns = ["case", "label", "name", "metric", "value", "unit", "note"]
         rows = [[getattr(row, column) for column in columns] for row in self.scores]
         return pd.DataFrame(rows, columns=columns).astype({"value": "float64"})
+
+    def __repr__(self) -> str:
+        scored = sum(record.status == "scored" for record in self.cases)
+        cases = f"{counted(len(self.cases), 'case')}, {'all' if scored == len(self.cases) else scored} scored"
+        return f"<Results: {cases}; {', '.join(self.metrics)}>"
+
+
+def _near(name: str, known: Sequence[str]) -> str | None:
+    """Return a hint with the names that are most similar."""
+    import difflib  # deferred: names are usually right
+
+    near = difflib.get_close_matches(name, known, n=3)
+    return f"did you mean {' or '.join(map(repr, near))}?" if near else None

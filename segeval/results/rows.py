@@ -1,4 +1,4 @@
-"""The rows that the results of a case are made of, and the notes on them: a score, its counts, the case."""
+"""Rows of results: a score, the counts of a label, a case; and the notes on scores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from segeval.maps.labels import Key
 
 Status = Literal["scored", "failed", "missing", "skipped"]
 UNSCORED: tuple[Status, ...] = ("failed", "missing", "skipped")
-LOST: tuple[Status, ...] = ("failed", "missing")  # those of them that make a run fail
+LOST: tuple[Status, ...] = ("failed", "missing")  # a run with one of these fails
 
 ALL = "all"
 WEIGHT = " % of the weight"
@@ -47,24 +47,24 @@ def weighted_class(note: str | None) -> tuple[str, int] | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """One number: a tidy row.
+    """One score, as a tidy row.
 
     Parameters
     ----------
     case
-        The case.
+        Name of the case.
     label
-        A label's number, a region's name, or ``"all"`` for a metric over all labels.
+        Number of a label, name of a region, or ``"all"`` for a metric over all labels.
     name
-        The label's name, if it has one.
+        Name of the label, if it has one.
     metric
-        What was asked for: ``"hd@95"``.
+        Name of the metric: ``"hd@95"``.
     value
-        The number; None where it is undefined.
+        The score; None if it is undefined.
     unit
         ``"mm"``, ``"px"``, ``"ml"``, ``"voxels"``, or None for a ratio.
     note
-        Why there is no value, or which map lacked the label.
+        Why there is no value, or which map lacks the label.
     """
 
     case: str
@@ -78,14 +78,14 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelCounts:
-    """The voxels of one label in one case, from which scores pooled over cases are made.
+    """Voxel counts of one label in one case, from which pooled scores are computed.
 
     Parameters
     ----------
     case
-        The case.
+        Name of the case.
     label
-        A label's number, or a region's name.
+        Number of a label, or name of a region.
     tp, fp, fn, tn
         Voxels in both maps, only in the prediction, only in the reference, in neither.
     """
@@ -100,31 +100,31 @@ class LabelCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseRecord:
-    """One case and what became of it.
+    """One case and its status.
 
     Parameters
     ----------
     case
-        Its name.
+        Name of the case.
     status
-        Whether it was scored.
+        Whether the case was scored.
     prediction, reference
-        The files; None for a prediction that there is none of.
+        Paths of the files; None if there is no prediction.
     shape, spacing
-        Of the reference, in array order.
+        Grid of the reference, in array order.
     unit
         ``"mm"`` or ``"px"``.
     voxels
-        How many were compared: those of the image, less ignored ones.
+        Number of voxels that were compared, without ignored ones.
     message
-        Why it was not scored.
+        Why the case was not scored.
     exit_code
-        What it asks a run to end with: 0, or 1 for a defect, 2 for an option, such as error maps of a scored case that
-        cannot be written, and 3 for an input that is wrong.
+        Exit code for the run: 0; 1 for a defect; 2 for a usage error, such as error maps that cannot be written; 3 for
+        a wrong input.
     warnings
-        What a reader of its scores should know.
+        Warnings about the scores.
     groups
-        What it belongs to, by the columns that the summary is grouped by: ``{"site": "A"}``.
+        Values of the columns by which the summary is grouped: ``{"site": "A"}``.
     """
 
     case: str
@@ -142,5 +142,5 @@ class CaseRecord:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files or folders that there are."""
+        """Files or folders of the case that exist."""
         return tuple(path for path in (self.prediction, self.reference) if path is not None)

@@ -1,4 +1,4 @@
-"""Statistics of some values that are not in NumPy as results need them."""
+"""Statistics that NumPy does not have in the way results need them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Values = NDArray[np.float64]
 
 
 def quantile(ordered: Values, share: float) -> float:
-    """Linear between neighbours; infinite where it leans on an infinite one."""
+    """Return a quantile, interpolated linearly; infinite if a neighbour with weight is infinite."""
     place = (len(ordered) - 1) * share
     low, high = float(ordered[math.floor(place)]), float(ordered[math.ceil(place)])
     part = place - math.floor(place)
@@ -21,7 +21,7 @@ def quantile(ordered: Values, share: float) -> float:
 
 
 def badness(values: Values, card: Metric) -> Values:
-    """How bad each value is: the greater the worse, by the metric's direction; NaN stays NaN."""
+    """Return how bad each value is: greater is worse, by the direction of the metric; NaN stays NaN."""
     if card.better is Direction.HIGHER:
         return -values
     return values if card.better is Direction.LOWER else np.abs(values)

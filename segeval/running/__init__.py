@@ -1,1 +1,1 @@
-"""Many cases: in processes, on a cluster, with a journal, in parts."""
+"""Score many cases: in processes, on a cluster, with a journal, in parts."""

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 
-from segeval.errors import UsageError, shown
+from segeval.errors import UsageError, about, shown
 from segeval.pairing import Pairing, pair_folders, read_pairs
+from segeval.pairing.patterns import compile_pattern
 from segeval.reading.metadata import read_metadata
 from segeval.results.results import Results
 from segeval.results.run_rows import Shard
@@ -61,12 +62,10 @@ def executor_of(
     """
     if dask is None and scheduler_file is None:
         if worker_timeout is not None:
-            raise UsageError(
-                "a worker timeout is for the workers of a cluster", hint="name its scheduler, or leave it out"
-            )
+            raise UsageError("worker_timeout is for a cluster", hint="name its scheduler, or leave out worker_timeout")
         return nullcontext(Processes(processors() if jobs is None else jobs))
     if jobs is not None:
-        raise UsageError("jobs are for this machine: a cluster has as many as its workers have threads")
+        raise UsageError("jobs is for this machine only", hint="a cluster runs one case per thread of its workers")
     from segeval.running.dask_connection import connected  # deferred: few have a cluster
 
     patience = WORKER_TIMEOUT if worker_timeout is None else worker_timeout
@@ -90,10 +89,14 @@ def pair(
     probabilities: bool = False,
 ) -> Pairing:
     """The cases of two folders, or of a table of pairs; see `batch`."""
+    for name, each in (("prediction_pattern", prediction_pattern), ("reference_pattern", reference_pattern)):
+        with about(name):
+            compile_pattern(each)
     if pairs is not None:
         if any(each is not None for each in (predictions, references, pattern, prediction_pattern, reference_pattern)):
             raise UsageError("a table of pairs takes the place of the folders and of their patterns")
-        return read_pairs(os.fspath(pairs))
+        with about("pairs"):
+            return read_pairs(os.fspath(pairs))
     if predictions is None or references is None:
         raise UsageError("two folders are needed, predictions and references, or a table of pairs")
     return pair_folders(
@@ -191,7 +194,8 @@ def _groups(
     if metadata is None:
         raise UsageError("there is nothing to group by without metadata")
     source = os.fspath(metadata)
-    table = read_metadata(source, columns=by)
+    with about("metadata"):
+        table = read_metadata(source, columns=by)
     lacking = [case for case in cases if case not in table]
     groups = {case: table.get(case, dict.fromkeys(by, NO_GROUP)) for case in cases}
     if not lacking:

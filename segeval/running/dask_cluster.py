@@ -1,11 +1,11 @@
 """Apply a function to many items on the workers of a Dask cluster: an `Executor`.
 
-Items go to the workers in batches of about a second, small results come back, and a bounded number of batches is on its
-way for each thread of a worker. There each item is worked on in a supervised process of segeval's own, as on one
-machine, so that one that hangs, crashes or runs out of memory takes nothing with it, whatever a worker's threads share.
-What is lost with a worker is given to another one by Dask itself, as often as its scheduler allows.
+Items are sent to the workers in batches of about a second, with a limited number of batches for each thread of a
+worker. There each item is processed in a supervised process of segeval, as on one machine, so that an item that hangs,
+crashes or runs out of memory affects no other item. If a worker is lost, Dask gives its batches to other workers, as
+often as its scheduler allows.
 
-This module is what the client does; see `segeval.running.dask_worker` for the workers. It knows nothing of cases.
+This module is the client; see `segeval.running.dask_worker` for the workers. It knows nothing about cases.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 Batch = list[Item]
 
-ANSWER_SECONDS = 30.0  # that a scheduler has to answer a client that it knows
+ANSWER_SECONDS = 30.0  # that a scheduler has to answer a connected client
 PARTING_SECONDS = 5.0
-LOOK_SECONDS = 1.0  # between two looks at the workers
+LOOK_SECONDS = 1.0  # between two checks of the workers
 BATCH_SECONDS = 1.0  # of work: Dask spends about a millisecond on a batch
 LARGEST_BATCH = 64
 AHEAD = 6  # batches for each thread: an adaptive cluster grows when some seconds of work wait
@@ -43,12 +43,12 @@ _OURS = "segeval-cli"
 
 
 class Cluster:
-    """The workers of a Dask cluster; an `Executor`. See `segeval.running.dask_connection.connected`.
+    """Workers of a Dask cluster; an `Executor`. See `segeval.running.dask_connection.connected`.
 
     Parameters
     ----------
     client
-        To the scheduler.
+        Client of the scheduler.
     worker_timeout, on_warning
         See `connected`.
     """
@@ -62,39 +62,39 @@ class Cluster:
         self._said: set[str] = set()
         self._refusal = ""  # why the last one was barred
         self._looked = self._last_seen = time.monotonic()
-        self._seconds: float | None = None  # for an item
+        self._seconds: float | None = None  # per item
         self._problem: InputError | None = None
 
     @property
     def problem(self) -> InputError | None:
-        """Why it could not go on to the end: no scheduler or no worker any more."""
+        """Why it stopped before the end: the scheduler or all workers are gone."""
         return self._problem
 
     @property
     def is_remote(self) -> bool:
-        """Its workers may be on machines that see other files."""
+        """True: workers may be on machines with other files."""
         return True
 
     def check_workers(self) -> None:
-        """Wait for the first worker, and see that all workers have this version of segeval.
+        """Wait for the first worker, and check that all workers have this version of segeval.
 
         Raises
         ------
         UsageError
             See `connected`.
         """
-        sign = self._client.submit(int, pure=False)  # of work to do, without which an adaptive cluster stays empty
+        sign = self._client.submit(int, pure=False)  # an adaptive cluster starts workers only if there is work
         try:
             self._client.wait_for_workers(1, timeout=self._patience)
             present: dict[str, int] = self._client.nthreads(callback_timeout=ANSWER_SECONDS)
         except TimeoutError:
             raise UsageError(
-                f"there is no worker, after {self._patience:g} s",
+                f"no worker after {self._patience:g} s",
                 source=self._place,
-                hint=f"start some: dask worker {self._place}",
+                hint=f"start one: dask worker {self._place}",
             ) from None
         except OSError:
-            raise UsageError("the scheduler does not answer any more", source=self._place) from None
+            raise UsageError("the scheduler has stopped answering", source=self._place) from None
         finally:
             sign.release()
         self._threads = dict(present)
@@ -115,7 +115,7 @@ class Cluster:
     ) -> Generator[tuple[Item, Result | Loss], None, None]:
         """Apply a function to each item on the workers; see `segeval.running.executor.Executor`.
 
-        What cannot be finished because scheduler or workers are gone comes back with that as its cause.
+        If the scheduler or all workers are gone, the remaining items come back with that cause.
         """
         from distributed.client import as_completed
 
@@ -148,7 +148,7 @@ class Cluster:
                     )
                     flight[future.key] = future, batch
                     done.add(future)
-                    del future  # what nobody refers to, the workers forget
+                    del future  # workers keep results as long as there is a reference
                 for key, status, answer in _next(done, flight):
                     _, batch = flight.pop(key)
                     yield from self._ends(status, answer, batch, pending)
@@ -160,7 +160,7 @@ class Cluster:
     def _ends(
         self, status: str, answer: object, batch: Batch[Item], pending: deque[Item]
     ) -> Iterator[tuple[Item, Any]]:
-        """What became of the items of a batch; those of which nothing became are pending again."""
+        """Yield what became of the items of a batch; items without a result are pending again."""
         if status == "finished" and isinstance(answer, Answer):
             problems = self._judged(answer.worker, answer.facts)
             if answer.problem is not None and answer.worker not in self._barred:
@@ -179,28 +179,28 @@ class Cluster:
         pending.extendleft(reversed(batch))
 
     def _batch_size(self, pending: int, threads: int) -> int:
-        """How many items make a batch: about a second's work, and no more than leaves some for every thread."""
+        """Return the number of items for a batch: about a second of work, and some left for every thread."""
         if not self._seconds:
             return 1
         wanted = min(BATCH_SECONDS / self._seconds, LARGEST_BATCH, pending / (2 * threads))
         return max(1, int(wanted))
 
     def _unpacked(self, batch: Batch[Item], answer: Answer) -> Iterator[tuple[Item, Any]]:
-        """What became of the items of a batch."""
+        """Yield what became of the items of a batch."""
         each = answer.seconds / max(1, len(batch))
         self._seconds = each if self._seconds is None else 0.8 * self._seconds + 0.2 * each
         for item, found in zip(batch, answer.found or (), strict=True):
             yield item, found if isinstance(found, Loss) else _read(found)
 
     def _is_cut_off(self, answer: object) -> bool:
-        """Whether the scheduler is gone; if so, that is the problem from now on."""
+        """Whether the scheduler is gone; if so, note it as the problem."""
         gone = getattr(answer, "reason", None) == "scheduler-connection-lost" or self._client.status != "running"
         if gone and self._problem is None:
-            self._problem = InputError(f"the scheduler at {self._place} is gone")
+            self._problem = InputError(f"the connection to the scheduler at {self._place} is lost")
         return gone
 
     def _look(self) -> None:
-        """See now and then which workers there are."""
+        """Check now and then which workers there are."""
         now = time.monotonic()
         if self._problem is not None or self._is_cut_off(None) or now - self._looked < LOOK_SECONDS:
             return
@@ -209,7 +209,7 @@ class Cluster:
             present: dict[str, int] = self._client.nthreads(callback_timeout=ANSWER_SECONDS)
         except (OSError, RuntimeError):
             if not self._is_cut_off(None):
-                self._problem = InputError(f"the scheduler at {self._place} does not answer any more")
+                self._problem = InputError(f"the scheduler at {self._place} has stopped answering")
             return
         self._threads = {address: threads for address, threads in present.items() if address not in self._barred}
         if self._threads:
@@ -217,10 +217,10 @@ class Cluster:
         elif present and self._refusal:
             self._problem = InputError(f"no worker at {self._place} can be used: {self._refusal}")
         elif time.monotonic() - self._last_seen > self._patience:
-            self._problem = InputError(f"there has been no worker at {self._place} for {self._patience:g} s")
+            self._problem = InputError(f"no worker at {self._place} for {self._patience:g} s")
 
     def _met(self, workers: Iterable[str]) -> list[str]:
-        """Ask workers what they are; why some of them cannot be used."""
+        """Ask workers for their versions; return why some of them cannot be used."""
         return [
             problem
             for address, found in self._ask(facts, list(workers)).items()
@@ -228,18 +228,16 @@ class Cluster:
         ]
 
     def _judged(self, address: str, found: object) -> list[str]:
-        """Why a worker that is new cannot be used, if so, by what it is or why it cannot say."""
+        """Return why a new worker cannot be used, by its versions or by the error that it answered with."""
         if address in self._known:
             return []
-        if isinstance(found, Exception) and not isinstance(
-            found, OSError
-        ):  # segeval is not there, or is older than this
+        if isinstance(found, Exception) and not isinstance(found, OSError):  # segeval is not installed, or is older
             version = self._ask(partial(importlib.metadata.version, _OURS), [address]).get(address)
             if version == __version__:
                 return [f"the worker {shown(address)} cannot load segeval: {shown(found)}"]
             return [self._other(address, address, version if isinstance(version, str) else None)]
         if not isinstance(found, Mapping):
-            return []  # it has left meanwhile, or does not answer
+            return []  # it has left, or does not answer
         if found["segeval"] != __version__:
             return [self._other(address, found["host"], found["segeval"])]
         self._known.add(address)
@@ -250,7 +248,7 @@ class Cluster:
         return []
 
     def _ask(self, question: Callable[[], object], workers: list[str]) -> dict[str, object]:
-        """What some workers answer, an exception among them."""
+        """Return the answers of some workers, exceptions included."""
         try:
             answers: dict[str, object] = self._client.run(
                 question, workers=workers, on_error="return", callback_timeout=ANSWER_SECONDS
@@ -260,19 +258,19 @@ class Cluster:
         return answers
 
     def _bar(self, address: str) -> None:
-        """Use a worker no more."""
+        """Stop using a worker."""
         self._known.add(address)
         self._barred.add(address)
         self._threads.pop(address, None)
 
     def _other(self, address: str, host: str, version: str | None) -> str:
-        """Use a worker of another version no more; why."""
+        """Stop using a worker of another version; return the reason."""
         self._bar(address)
         found = "no segeval" if version is None else f"segeval {shown(version)}"
         return f"the worker on {shown(host)} has {found}, this machine has {__version__}"
 
     def _dismiss(self, run: str) -> None:
-        """End the processes that worked for a run."""
+        """End the processes of a run."""
         if self._problem is None or self._client.status == "running":
             with contextlib.suppress(OSError, RuntimeError):
                 self._client.run(partial(leave, run), on_error="ignore", callback_timeout=PARTING_SECONDS)
@@ -281,11 +279,11 @@ class Cluster:
 def _next(
     done: as_completed, flight: Mapping[object, tuple[Future[Any], object]]
 ) -> Iterator[tuple[object, str, object]]:
-    """Key, status and answer of batches that are done, after a while at the latest."""
+    """Yield key, status and answer of finished batches, or nothing after a while."""
     try:
         found = [done.queue.get(timeout=LOOK_SECONDS)]
     except queue.Empty:
-        # an answer that was lost on its way is never reported
+        # a lost answer is never reported
         spoilt = [future for future, _ in flight.values() if future.status in ("error", "cancelled", "lost")]
         found = [(future, future.exception() if future.status == "error" else None) for future in spoilt]
     with contextlib.suppress(queue.Empty):
@@ -297,15 +295,15 @@ def _next(
 
 
 def _read(message: bytes) -> object:
-    """The result in a message, or why it cannot be read."""
+    """Return the result in a message, or why it cannot be read."""
     try:
-        return pickle.loads(message)  # noqa: S301 - from a process of ours
-    except Exception as error:  # noqa: BLE001 - other versions of what it is made of
+        return pickle.loads(message)  # noqa: S301 - from a process of segeval
+    except Exception as error:  # noqa: BLE001 - versions of packages may differ
         return Loss(f"its result cannot be read: {type(error).__name__}: {shown(error)}")
 
 
 def _cause(answer: object) -> str:
-    """Why there is no answer."""
+    """Return why there is no answer."""
     from distributed.scheduler import KilledWorker
 
     error = answer[1] if isinstance(answer, tuple) else answer
@@ -318,7 +316,7 @@ def _cause(answer: object) -> str:
 
 
 def _differences(found: Mapping[str, str]) -> list[str]:
-    """What differs from this machine: ``"numpy 2.1.0, this machine has 2.4.6"``."""
+    """Return what differs from this machine: ``"numpy 2.1.0, this machine has 2.4.6"``."""
     here = facts()
     return [
         f"{name} {shown(found.get(name, '(none)'))}, this machine has {here.get(name, '(none)')}"

@@ -1,6 +1,6 @@
-"""What is done on a worker of a Dask cluster: batches of items, each item in a supervised process of segeval's own.
+"""Work on batches of items on a worker of a Dask cluster, each item in a supervised process of segeval.
 
-A process that is done with a batch waits a while for the next one of its run. distributed is loaded by the worker.
+A process that has finished a batch waits a while for the next batch of its run. The worker itself loads distributed.
 """
 
 from __future__ import annotations
@@ -21,29 +21,29 @@ from segeval.running.executor import Loss
 from segeval.running.processes import SupervisedProcess, UnstartableError
 from segeval.version import __version__
 
-IDLE_SECONDS = 20.0  # that a process on a worker waits for the next batch
+IDLE_SECONDS = 20.0  # that a process waits for the next batch
 RUNS_REMEMBERED = 1000
 
-COMPARED = ("numpy", "scipy", "distributed")  # on whose versions a digit, or the conversation, may depend
+COMPARED = ("numpy", "scipy", "distributed")  # results or communication may depend on these versions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came of a batch, and where.
+    """Results of a batch, and the worker that computed them.
 
     Parameters
     ----------
     worker
-        The address of the worker.
+        Address of the worker.
     facts
         See `facts`.
     seconds
-        How long it took.
+        Duration of the work.
     found
-        What came of each item: its result, pickled, or its loss. None where segeval has another version than the
-        client's, or the worker has a problem of its own.
+        Pickled result or loss of each item. None if the worker has another version of segeval than the client, or has
+        a problem of its own.
     problem
-        That problem.
+        The problem of the worker.
     """
 
     worker: str
@@ -53,11 +53,11 @@ class Answer:
     problem: str | None = None
 
 
-_Waiting = tuple[SupervisedProcess[bytes, bytes], threading.Timer]  # and what ends it if nobody wants it
+_Waiting = tuple[SupervisedProcess[bytes, bytes], threading.Timer]  # and the timer that ends it
 
 
 class _Bench:
-    """The processes of this worker, by the run that they work for: those at work, and those that wait."""
+    """Processes of this worker by run: those at work, and those that wait."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -73,7 +73,7 @@ class _Bench:
     def process(
         self, run: str, begun: Callable[[], SupervisedProcess[bytes, bytes]]
     ) -> Iterator[SupervisedProcess[bytes, bytes]]:
-        """A process that is there for a batch, and afterwards waits a while for the next one."""
+        """Provide a process for a batch; afterwards it waits a while for the next one."""
         with self._lock:
             process = begun()
             if waiting := self._waiting.get(run):
@@ -97,7 +97,7 @@ class _Bench:
                 process.end()
 
     def _expire(self, run: str, process: SupervisedProcess[bytes, bytes]) -> None:
-        """End a process that has waited long enough, if it still does."""
+        """End a process that has waited long enough."""
         with self._lock:
             waiting = self._waiting.get(run, [])
             still = [each for each in waiting if each[0] is process and each[1] is threading.current_thread()]
@@ -107,7 +107,7 @@ class _Bench:
             process.end()
 
     def leave(self, run: str) -> None:
-        """End all processes of a run at once."""
+        """Kill all processes of a run."""
         with self._lock:
             self._over.append(run)
             waiting = self._waiting.pop(run, [])
@@ -124,7 +124,7 @@ _bench = _Bench()
 def work(
     run: str, version: str, function: bytes, timeout: float | None, preload: tuple[str, ...], messages: list[bytes]
 ) -> Answer:
-    """Work on a batch. Functions, items and results are passed on as bytes, and only unpacked where they are used."""
+    """Work on a batch; functions, items and results stay pickled until they are used."""
     from distributed import get_worker
 
     answer = partial(Answer, worker=get_worker().address, facts=facts())
@@ -145,18 +145,18 @@ def work(
 
 
 def _applied(message: bytes, *, function: bytes) -> bytes:
-    """What the process does."""
-    return pickle.dumps(pickle.loads(function)(pickle.loads(message)))  # noqa: S301 - from the client, as this is
+    """Apply the function, in the process."""
+    return pickle.dumps(pickle.loads(function)(pickle.loads(message)))  # noqa: S301 - both from the client
 
 
 def leave(run: str) -> None:
-    """End the processes that work for a run."""
+    """Kill the processes of a run."""
     _bench.leave(run)
 
 
 @cache
 def facts() -> Mapping[str, str]:
-    """What the results of a machine may depend on."""
+    """Return the versions that the results of a machine may depend on."""
     versions = {"host": socket.gethostname(), "segeval": __version__, "python": _python()}
     for name in COMPARED:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

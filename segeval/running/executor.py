@@ -1,6 +1,6 @@
-"""What applies a function to many items: the protocol that processes of this machine and a Dask cluster share.
+"""Protocol of executors, which apply a function to many items: processes of this machine, or a Dask cluster.
 
-An executor knows nothing of cases. Only the function, items and results cross the boundary of a process, pickled.
+An executor knows nothing about cases. The function, items and results are pickled on their way to other processes.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class Loss:
     Parameters
     ----------
     cause
-        What happened: ``"it took longer than 60 s"``.
+        Reason: ``"it took longer than 60 s"``.
     is_final
-        Whether there is no point in another try: it was the timeout, or nobody is left to try.
+        Whether another try is pointless: the timeout was exceeded, or there is no worker left.
     """
 
     cause: str
@@ -32,15 +32,15 @@ class Loss:
 
 
 class Executor(Protocol):
-    """What applies a function to many items."""
+    """Applies a function to many items."""
 
     @property
     def problem(self) -> InputError | None:
-        """Why it could not go on to the end, if it could not."""
+        """Why it stopped before the end, if it did."""
 
     @property
     def is_remote(self) -> bool:
-        """Whether other machines do the work, which may see other files."""
+        """Whether other machines do the work; they may see other files."""
 
     def run(
         self,
@@ -51,24 +51,24 @@ class Executor(Protocol):
         alone: bool = False,
         preload: Sequence[str] = (),
     ) -> Generator[tuple[Item, Result | Loss], None, None]:
-        """Apply a function to each item, in processes that may crash or hang without taking other items with them.
+        """Apply a function to each item, in processes that may crash or hang without affecting other items.
 
         Parameters
         ----------
         function
             A function that can be imported by name, or a partial of one. It returns errors instead of raising them.
         items
-            None of them may be None.
+            Any objects but None.
         timeout
             Seconds that one item may take.
         alone
-            Whether one item is worked on at a time.
+            Whether to work on one item at a time.
         preload
-            Modules that processes import once together, where the system can do that.
+            Modules that processes import once together, if the system supports it.
 
         Yields
         ------
         tuple
-            Each item once, with its result or the reason why there is none, in the order in which they end. When the
-            generator is closed, work on other items is ended.
+            Each item once, with its result or the reason why there is none, in the order in which they finish. If the
+            generator is closed, work on other items ends.
         """

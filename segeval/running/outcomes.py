@@ -1,4 +1,4 @@
-"""What becomes of a case: the one place that decides on status, message, exit code, and whether it is tried again."""
+"""Outcomes of cases: decides on status, message, exit code, and whether a case is tried again."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ def outcome_of(
     missing: Missing = "error",
     is_last_try: bool = True,
 ) -> Outcome | None:
-    """What becomes of a case, by what has happened.
+    """Return the outcome of a case after an event.
 
     Parameters
     ----------
     case
         The case.
     event
-        ``"begin"``: nothing yet. The outcome that an executor brings back, or its loss. ``"fail fast"``: another case
-        could not be scored.
+        ``"begin"``: the run has started. An outcome or a loss: what the executor returned for the case.
+        ``"fail fast"``: another case could not be scored.
     missing
         See `segeval.running.settings.RunSettings`.
     is_last_try
-        Whether it is not tried again. Until then other cases may be to blame for a lack of memory or a killed process.
+        Whether this was the last try. Before it, other cases may have caused a lack of memory or a killed process.
 
     Returns
     -------
     Outcome or None
-        None where it is to be tried, or tried again.
+        None if the case is to be tried, or tried again.
     """
     match event:
         case "begin":
             return _untried(case, missing)
         case "fail fast":
-            return _unscored(case, "skipped", "not scored, because another case could not be (fail fast)")
+            return _unscored(case, "skipped", "not tried, because another case could not be scored (--fail-fast)")
         case Loss(is_final=True):
             return _unscored(case, "failed", event.cause)
         case Loss():
@@ -57,40 +57,40 @@ def outcome_of(
             return None
     for path in filter(_is_readable, event.unseen):
         problem = InputError(
-            f"this machine sees it, the worker on {shown(event.host)} does not",
+            f"the worker on {shown(event.host)} cannot read the file, this machine can",
             source=path,
-            hint="is the folder shared, with the same rights?",
+            hint="share the folder, with the same rights",
         )
         return _unscored(case, "failed", str(problem))
     return event
 
 
 def _untried(case: Case, missing: Missing) -> Outcome | None:
-    """What becomes of a case that is not even tried; None of one that is."""
+    """Return the outcome of a case that is not tried; None if it is to be tried."""
     if case.problem is not None:
         return _unscored(case, "failed", case.problem)
     if case.prediction is not None or missing == "empty":
         return None
     if missing == "skip":
-        return _unscored(case, "skipped", "there is no prediction; it is left out")
-    near = f"; near are {', '.join(map(shown, case.near))}" if case.near else ""
-    return _unscored(case, "missing", f"there is no prediction{near}")
+        return _unscored(case, "skipped", "no prediction; left out")
+    near = f"; similar: {', '.join(map(shown, case.near))}" if case.near else ""
+    return _unscored(case, "missing", f"no prediction{near}")
 
 
 def failure_of(case: Case, error: Exception, *, folder: str | None = None, is_remote: bool = False) -> Outcome:
-    """What becomes of a case that raised an error while it was scored.
+    """Return the outcome of a case that raised an error.
 
     Parameters
     ----------
     case, error
         The case and the error.
     folder
-        Where its relative paths begin.
+        Folder of its relative paths.
     is_remote
-        Whether this is another machine than that of the caller, which may see other files.
+        Whether this machine is not the caller's, and may see other files.
     """
     if isinstance(error, MemoryError):
-        return _unscored(case, "failed", "there is not enough memory to score it", is_out_of_memory=True)
+        return _unscored(case, "failed", "not enough memory to score it", is_out_of_memory=True)
     if not isinstance(error, SegevalError):
         cause = f"a defect in segeval: {type(error).__name__}: {shown(error)}"
         defect = "".join(traceback.format_exception(error))

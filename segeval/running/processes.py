@@ -1,7 +1,7 @@
-"""Run a function on many items in supervised processes of this machine: one unordered map.
+"""Run a function on many items in supervised processes of this machine, in any order.
 
-A process that is killed takes nothing with it but the item it was working on; that item comes back with the cause, a
-new process takes its place, and the map goes on. An item that takes longer than the timeout is ended with its process.
+If a process is killed, only its current item is lost: the item comes back with the cause, a new process is started, and
+the run goes on. If an item takes longer than the timeout, its process is killed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from segeval.running.executor import Item, Loss, Result
 from segeval.running.starting import start_conditions, undisturbed
 from segeval.running.worker_process import Worker, named
 
-LONGEST_WAIT = 3600.0  # seconds; the system refuses to wait for ages
+LONGEST_WAIT = 3600.0  # seconds; the system refuses longer waits
 
 
 class UnstartableError(UsageError):
@@ -28,12 +28,17 @@ class UnstartableError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Processes of this machine, so many at once; an `Executor`.
+    """Processes of this machine; an `Executor`.
+
+    Parameters
+    ----------
+    jobs
+        Number of processes at a time.
 
     Raises
     ------
     UsageError
-        Fewer than one.
+        `jobs` is less than 1.
 
     Examples
     --------
@@ -45,15 +50,15 @@ class Processes:
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
-            raise UsageError(f"jobs are 1 or more, not {self.jobs}")
+            raise UsageError(f"jobs must be at least 1, found {self.jobs}")
 
     @property
     def problem(self) -> None:
-        """There is none: what happens to a process costs its own item."""
+        """None: a process that dies costs only its own item."""
 
     @property
     def is_remote(self) -> bool:
-        """They see the files of this machine."""
+        """False: the processes read the files of this machine."""
         return False
 
     def run(
@@ -101,10 +106,10 @@ class Processes:
 
 
 class SupervisedProcess(Generic[Item, Result]):
-    """One worker that is handed items one by one, for as long as its owner likes.
+    """One worker that gets items one by one.
 
-    It is begun with its first item, and anew when it has ended, until it is killed. One thread at a time may use it,
-    and any may `kill` it.
+    The process is started with the first item, and again if it has ended, until it is killed. One thread at a time may
+    use it; any thread may `kill` it.
 
     Parameters
     ----------
@@ -127,7 +132,7 @@ class SupervisedProcess(Generic[Item, Result]):
         self._is_killed = False
 
     def work_on(self, item: Item) -> Result | Loss:
-        """Apply the function to an item and wait for what comes of it.
+        """Apply the function to an item and wait for the result.
 
         Raises
         ------
@@ -147,13 +152,13 @@ class SupervisedProcess(Generic[Item, Result]):
                 return found
 
     def kill(self) -> None:
-        """End the process now, and any that is begun later; the item it is working on is lost."""
+        """Kill the process, and any that is started later; its current item is lost."""
         self._is_killed = True
         if self._worker is not None:
             self._worker.shoot()
 
     def end(self) -> None:
-        """Let the process go, which has nothing to do."""
+        """End the process, which has no item."""
         if self._worker is not None and self._worker.is_alive:
             self._worker.end()
 
@@ -161,11 +166,11 @@ class SupervisedProcess(Generic[Item, Result]):
 def _started(
     function: Callable[[Item], Result], preload: Sequence[str], crew: list[Worker[Item, Result]]
 ) -> Worker[Item, Result]:
-    """A new worker, which belongs to the crew before anything can go wrong."""
+    """Start a worker and add it to the crew, so that it is killed in the end whatever happens."""
     with start_conditions():
         try:
             worker = Worker(function, preload)
-        except (EOFError, OSError) as error:  # the server of processes is gone, or there is no memory or no number left
+        except (EOFError, OSError) as error:  # the fork server is gone, or memory or process numbers are used up
             raise UnstartableError(f"no process can be started: {named(error)}") from None
         crew.append(worker)
     return worker
@@ -174,13 +179,13 @@ def _started(
 def _handed_over(
     item: Item, timeout: float | None, idle: list[Worker[Item, Result]], start: Callable[[], Worker[Item, Result]]
 ) -> Worker[Item, Result] | Loss:
-    """The worker that has taken an item, an idle one if possible; or why none can take it."""
+    """Give an item to a worker, an idle one if possible; return the worker, or why the item cannot be sent."""
     try:
         message = pickle.dumps(item)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it costs its own item
-        return Loss(f"it cannot be handed to a process: {named(error)}")
+    except Exception as error:  # noqa: BLE001 - it costs only its own item
+        return Loss(f"it cannot be sent to a process: {named(error)}")
     worker = idle.pop() if idle else start()
-    if not worker.begin(item, message, timeout):  # it was ended while it had nothing to do
+    if not worker.begin(item, message, timeout):  # it was killed while it was idle
         worker.end()
         worker = start()
         worker.begin(item, message, timeout)
@@ -190,12 +195,12 @@ def _handed_over(
 def _next(
     busy: dict[Connection, Worker[Item, Result]], idle: list[Worker[Item, Result]]
 ) -> list[tuple[Item, Result | Loss]]:
-    """Wait until some workers are done, or have used up their time."""
+    """Wait until some workers have finished an item or exceeded the timeout."""
     deadlines = [worker.deadline for worker in busy.values() if worker.deadline is not None]
     rest = min(max(0.0, min(deadlines) - time.monotonic()), LONGEST_WAIT) if deadlines else None
     found: list[tuple[Item, Result | Loss]] = []
     for connection in wait(list(busy), rest):
-        worker = busy[connection]  # type: ignore[index]  # what was waited for
+        worker = busy[connection]  # type: ignore[index]  # one of those waited for
         done = worker.receive()
         if done is not None:
             del busy[worker.connection]

@@ -1,4 +1,4 @@
-"""How many processors this process may use, by its affinity and by the quota of its container."""
+"""Number of processors that this process may use, by its affinity and the quota of its container."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def processors() -> int:
-    """How many processors this process may use, at least one."""
+    """Return the number of processors that this process may use, at least 1."""
     if hasattr(os, "process_cpu_count"):  # from Python 3.13 on
         count = os.process_cpu_count() or 1
     elif hasattr(os, "sched_getaffinity"):
@@ -20,7 +20,7 @@ def processors() -> int:
 
 
 def _quotas(top: Path = Path("/sys/fs/cgroup"), mine: Path = Path("/proc/self/cgroup")) -> Iterator[float]:
-    """The processors that control groups leave to this process: its own, and those that hold it."""
+    """Yield the limits of the control group of this process and of the groups that contain it."""
     try:
         groups = [line.split(":", 2) for line in mine.read_text().splitlines()]
     except (OSError, ValueError):
@@ -38,9 +38,9 @@ def _upwards(top: Path, path: str) -> list[Path]:
 
 
 def _quota(*files: Path) -> list[float]:
-    """Time per period, where both are given and the time is limited."""
+    """Return time per period if the time is limited."""
     try:
         time_per, period = (float(number) for file in files for number in file.read_text().split())
-    except (OSError, ValueError):  # "max" stands for no limit
+    except (OSError, ValueError):  # "max" means no limit
         return []
     return [time_per / period] if time_per > 0 and period > 0 else []

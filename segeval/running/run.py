@@ -1,9 +1,8 @@
-"""Many cases: each is scored in a process of its own, and comes back scored or with the reason why not.
+"""Score many cases, each in a separate process; each comes back scored or with the reason why not.
 
-Where the processes are is the executor's business: here, or on machines that see the same files. Nothing that happens
-to one case touches another. A case whose process is killed or runs out of memory is tried once more when all others
-are done, with the machine to itself; a case that takes longer than the timeout is given up. What is scored is written
-to the journal before it is passed on.
+The executor decides where the processes run: here, or on machines that see the same files. No case affects another. If
+a process is killed or runs out of memory, its case is tried again, alone, after all others; a case that takes longer
+than the timeout is given up. A scored case is written to the journal before it is passed on.
 """
 
 from __future__ import annotations
@@ -37,25 +36,25 @@ def run(
     Parameters
     ----------
     cases
-        Their names are different.
+        Cases with different names.
     plan
-        What is asked for.
+        What to score and how.
     settings
-        What is done with the cases.
+        Settings of the run.
     executor
-        What applies a function to many items: `segeval.running.processes.Processes`, for instance.
+        Executor, for instance `segeval.running.processes.Processes`.
     journal
-        Where scored cases are written, and taken over from.
+        Journal to which scored cases are written, and from which they are taken over.
 
     Yields
     ------
     Outcome
-        That of each case once, in the order in which they end.
+        Outcome of each case, in the order in which they finish.
 
     Raises
     ------
     UsageError
-        A journal that cannot be written.
+        The journal cannot be written.
     """
     waiting = {case.name: case for case in cases}
     try:
@@ -76,7 +75,7 @@ def run(
 def _outcomes(
     cases: Sequence[Case], plan: Plan, settings: RunSettings, executor: Executor, journal: Journal | None
 ) -> Generator[Outcome, None, None]:
-    """What becomes of each case: first of those that need not be tried, then of the others."""
+    """Yield the outcome of each case, first of those that need not be tried."""
     for case in cases:
         if (outcome := outcome_of(case, "begin", missing=settings.missing)) is not None:
             yield outcome
@@ -108,12 +107,12 @@ def _outcomes(
 
 
 def scorable(cases: Iterable[Case], settings: RunSettings) -> list[Case]:
-    """Those of the cases that are tried at all, and may be taken over; see `run`."""
+    """Return the cases that are tried, or taken over from a journal; see `run`."""
     return [case for case in cases if outcome_of(case, "begin", missing=settings.missing) is None]
 
 
 def taken_over(journal: Journal, cases: Iterable[Case], plan: Plan, settings: RunSettings) -> Iterator[Outcome]:
-    """What the journal has of cases that have not changed since, and whose error maps are there if they are wanted."""
+    """Yield journal entries of cases that have not changed and have all their error maps, if these are written."""
     maps = settings.error_maps
     for outcome in journal.taken_over(cases):
         record = outcome.record
@@ -125,19 +124,19 @@ def taken_over(journal: Journal, cases: Iterable[Case], plan: Plan, settings: Ru
 def attempt(
     case: Case, *, plan: Plan, settings: RunSettings, folder: str | None, with_inputs: bool, is_remote: bool
 ) -> Outcome:
-    """Score a case, in a process of its own; what goes wrong is returned, not raised.
+    """Score a case in a separate process; errors are returned, not raised.
 
     Parameters
     ----------
     case, plan, settings
         See `run`.
     folder
-        Where relative paths begin; this process goes there. A machine that does not have it sees none of their files,
-        whatever lies under the same names in another place.
+        Folder of relative paths; the process changes to it. If a machine does not have the folder, the case fails, even
+        if the same names exist elsewhere.
     with_inputs
-        Whether it is wanted what was read.
+        Whether to return which files were read.
     is_remote
-        Whether this is another machine than that of the caller.
+        Whether this machine is not the caller's.
     """
     try:
         if folder is not None and _relative(case):
@@ -150,13 +149,13 @@ def attempt(
             table=outcome.table if settings.with_tables else None,
             inputs=inputs_of(seen, folders) if with_inputs else (),
         )
-    except Exception as error:  # noqa: BLE001 - a defect costs its own case, and is shown with its traceback
+    except Exception as error:  # noqa: BLE001 - a defect costs only its own case; its traceback is shown
         return failure_of(case, error, folder=folder, is_remote=is_remote)
 
 
 def _folder_of(cases: Iterable[Case]) -> str | None:
-    """Where relative paths begin, if there are any."""
-    return os.getcwd() if any(map(_relative, cases)) else None  # noqa: PTH109 - it goes to the system as it is
+    """Return the folder of relative paths; None if there are none."""
+    return os.getcwd() if any(map(_relative, cases)) else None  # noqa: PTH109 - the path stays as it is
 
 
 def _relative(case: Case) -> list[str]:

@@ -1,4 +1,4 @@
-"""The settings of a run: what is done with cases, besides the plan that says what is scored."""
+"""Settings of a run, apart from the plan that says what to score."""
 
 from __future__ import annotations
 
@@ -18,31 +18,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """The settings of a run.
+    """Settings of a run.
 
     Parameters
     ----------
     missing
-        What becomes of a case without a prediction: ``"error"`` it is not scored, which is an error; ``"empty"`` it
-        is scored as if nothing had been found; ``"skip"`` it is left out.
+        What to do with a case without a prediction: ``"error"`` fails, ``"empty"`` scores an empty prediction,
+        ``"skip"`` leaves it out.
     timeout
-        Seconds that one case may take, more than 0.
+        Seconds that one case may take; greater than 0.
     fail_fast
-        Whether the rest is left alone after the first case that cannot be scored.
+        Whether to stop after the first case that cannot be scored.
     with_tables
-        Whether outcomes carry their contingency tables.
+        Whether outcomes have their contingency tables.
     error_maps
-        Where error maps go, if they are wanted. A case whose maps cannot be written is not scored; one whose maps are
-        not there is not taken over.
+        Folder for error maps, if they are written. A case whose maps are missing is not taken over from a journal.
     shard
-        The part of the cases that is scored, ``"2/3"``; all of them if not given.
+        Part of the cases to score, ``"2/3"``; by default all.
     metadata, by
-        A table with the column case, and those of its columns by which the summary is grouped too.
+        Table with the column case, and the columns by which the summary is grouped too.
 
     Raises
     ------
     UsageError
-        `missing` is none of these, or `timeout` is no such number.
+        `missing` or `timeout` has a wrong value.
     """
 
     missing: Missing = BATCH_OPTIONS["missing"].default
@@ -57,14 +56,14 @@ class RunSettings:
     def __post_init__(self) -> None:
         BATCH_OPTIONS["missing"].check_choice(self.missing)
         if self.timeout is not None and not self.timeout > 0:
-            raise UsageError(f"timeout is a number of seconds above 0, not {self.timeout}")
+            raise UsageError(f"timeout must be greater than 0, found {self.timeout}")
 
     def settings(self) -> dict[str, Any]:
-        """What results files keep of them, as plain data."""
+        """Return the settings that results files contain, as plain data."""
         return {each.key: each.kind.dump(each.value_in(self)) for each in settings_of(OPTIONS_OF_RUNS)}
 
     def of_journal(self, plan: Plan) -> dict[str, Any]:
-        """What a scored case rests on besides its files; where it differs, a journal is not resumed."""
+        """Return what scores depend on besides the files; a journal with other values is not resumed."""
         return {
             "version": __version__,
             **plan.settings(),

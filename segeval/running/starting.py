@@ -1,4 +1,4 @@
-"""Start processes that begin without anything of this one: no thread, no lock, no script, one native thread each."""
+"""Start processes that inherit nothing from this one: no thread, no lock, no script; each with one native thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess, SpawnProcess
 
-# of the libraries below NumPy and SciPy: as many threads as workers would only hinder each other
+# for the libraries below NumPy and SciPy: more threads would only slow down the workers
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"), "1"
 )
@@ -27,7 +27,7 @@ _starting = threading.Lock()
 def new_process(
     target: Callable[..., None], arguments: tuple[object, ...], preload: Sequence[str]
 ) -> ForkServerProcess | SpawnProcess:
-    """A process that is not started yet; where possible a copy of one that has the modules loaded."""
+    """Return a process that is not started yet; if possible a copy of one that has the modules loaded."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn").Process(target=target, args=arguments, daemon=True)
     context = multiprocessing.get_context("forkserver")
@@ -37,9 +37,9 @@ def new_process(
 
 @contextlib.contextmanager
 def start_conditions() -> Iterator[None]:
-    """The conditions under which processes are to be started, in one thread at a time.
+    """Set the conditions for starting processes, in one thread at a time.
 
-    An interrupt waits until this is done.
+    An interrupt is delayed until the end.
     """
     with _starting, undisturbed(), _blocked(signal.SIGINT), _fresh_start():
         yield
@@ -47,7 +47,7 @@ def start_conditions() -> Iterator[None]:
 
 @contextlib.contextmanager
 def undisturbed() -> Iterator[None]:
-    """Let an interrupt wait until this is done."""
+    """Delay an interrupt until the end."""
     came: list[int] = []
     before = signal.getsignal(signal.SIGINT)
     waits = callable(before) and threading.current_thread() is threading.main_thread()
@@ -64,14 +64,14 @@ def undisturbed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _blocked(number: signal.Signals) -> Iterator[None]:
-    """Block a signal, where that is possible, in this thread and in processes that it starts.
+    """Block a signal in this thread and in processes that it starts, if the system supports it.
 
-    A terminal interrupts all of them, and one that is still importing modules would answer with a traceback.
+    A terminal interrupts all of them, and a process that is still importing modules would print a traceback.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # where it has to start its process, it unblocks the signal
+    resource_tracker.ensure_running()  # it unblocks the signal if it starts its process
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
     try:
         yield
@@ -83,9 +83,9 @@ def _blocked(number: signal.Signals) -> Iterator[None]:
 def _fresh_start() -> Iterator[None]:
     """Start processes with one native thread, and without running the caller's script in them.
 
-    Python would import the main module in each of them, and a script without a guard would begin anew there. It also
-    refuses to start any from a daemonic process, which might leave them behind; ours never outlive theirs. What is
-    changed belongs to the whole process, so that one thread at a time may do this.
+    Python would import the main module in each of them, and a script without a guard would run again. Python also
+    refuses to start processes from a daemonic process, because it might leave them behind; these end with their parent.
+    The changes affect the whole process, so only one thread at a time may do this.
     """
     starting = multiprocessing.current_process()
     is_daemon = starting.daemon

@@ -1,1 +1,1 @@
-"""From what was asked for and two files to the scores of a case."""
+"""Options, the plan of a run, and the scores of one case."""

@@ -1,4 +1,4 @@
-"""A case, and what came of it: the two records of its life.
+"""Records of a case before and after scoring: `Case` and `Outcome`.
 
 They are small and can be pickled, so that a case can be scored in any process.
 """
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A reference and its prediction: what is to be scored.
+    """A reference and its prediction.
 
     Parameters
     ----------
     name
-        What the case is called.
+        Name of the case.
     prediction
-        The file or folder; None where there is none.
+        File or folder of the prediction; None if there is none.
     reference
-        The file or folder.
+        File or folder of the reference.
     problem
-        Why it cannot be scored whatever the files hold, such as two predictions for one reference.
+        Why the case cannot be scored, such as two predictions for one reference.
     near
-        Predictions of no case that one might take for the missing one.
+        Unpaired predictions with similar names, if the prediction is missing.
     """
 
     name: str
@@ -42,38 +42,38 @@ class Case:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The files or folders that there are."""
+        """Files or folders of the case that exist."""
         return tuple(path for path in (self.prediction, self.reference) if path is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What came of a case, whether it was scored or not.
+    """Outcome of a case, scored or not.
 
     Parameters
     ----------
     record
-        The row of the results: the status, and why it was not scored.
+        Row of the results, with the status and why the case was not scored.
     scores
-        Its scores; none unless it was scored.
+        Scores; empty unless the case was scored.
     counts
-        Its voxel counts.
+        Voxel counts.
     table
-        Its contingency table; None where labels overlap, or where it was not requested.
+        Contingency table; None if labels overlap, or if it was not requested.
     names
-        Label -> name.
+        Names of the labels, by number.
     inputs
-        The files that it was scored from, where a journal needs them.
+        Files that were read, if a journal needs them.
     defect
-        The traceback of a defect of segeval.
+        Traceback of a defect in segeval.
     is_out_of_memory
-        Whether it failed for lack of memory.
+        Whether the case failed for lack of memory.
     unseen
-        Those of its files that another machine, which tried it, does not see.
+        Files of the case that the machine `host` cannot read.
     host
-        That machine.
+        Name of the machine that tried the case, if it is not this one.
     is_taken_over
-        Whether it was scored by an earlier run.
+        Whether the case was scored by an earlier run.
     """
 
     record: CaseRecord

@@ -1,6 +1,6 @@
-"""Cases from their files to results: read two files, bring them together, score them, and collect what came of each.
+"""Score cases: read the files, compare the maps, compute the scores, and collect outcomes to results.
 
-Only paths and a plan go in, and small records come out, so that a case can be scored in any process.
+Input are paths and a plan, output are small records, so that a case can be scored in any process.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     from segeval.writing.error_maps import ErrorMaps
 
 
-WITHOUT_MAPS = "its error maps are not all there"
-NO_PREDICTION = "there is no prediction; it counts as empty"
-THREADED_BYTES = 1 << 16  # below that, a second thread costs more than it saves
+WITHOUT_MAPS = "not all error maps were written"
+NO_PREDICTION = "no prediction; scored as empty"
+THREADED_BYTES = 1 << 16  # for smaller files a second thread costs more than it saves
 
 
 def case_name(path: str) -> str:
-    """What a case is called by default: the file name without its suffix; ``.nii.gz`` is one.
+    """Return the default name of a case: the file name without its suffix, ``.nii.gz`` included.
 
-    An image in a file of several is called by its own name.
+    An image in a file with several images has its own name.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def results_of_files(prediction: str, reference: str, plan: Plan, *, error_maps:
     Parameters
     ----------
     prediction, reference
-        The files; the case is called like the reference.
+        The files; the case has the name of the reference.
     plan, error_maps
         See `score_case`.
 
@@ -80,12 +80,12 @@ def results_of_files(prediction: str, reference: str, plan: Plan, *, error_maps:
 
 
 def case_of_files(prediction: str, reference: str) -> Case:
-    """The case of two files, called like the reference."""
+    """Return the case of two files, with the name of the reference."""
     return Case(name=case_name(reference), prediction=prediction, reference=reference)
 
 
 def threads_for_one() -> int:
-    """How many threads work on a case that is scored alone."""
+    """Return the number of threads for a case that is scored alone."""
     return min(2, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
@@ -95,27 +95,27 @@ def score_case(case: Case, plan: Plan, *, threads: int = 1, error_maps: ErrorMap
     Parameters
     ----------
     case
-        The files. Where there is no prediction, the reference is held against an empty one.
+        The files. If there is no prediction, the reference is compared with an empty one.
     plan
-        What is asked for.
+        What to score and how.
     threads
-        How many threads may work at once; the scores do not depend on it.
+        Number of threads; the scores do not depend on it.
     error_maps
-        Where the case's error maps go, if they are wanted.
+        Folder for error maps, if they are to be written.
 
     Raises
     ------
     InputError
-        A file that cannot be used, or two that do not fit together.
+        A file cannot be read, or the two files cannot be compared.
     UsageError
-        A label or region that the plan names wrongly, or a map that cannot be written.
+        The plan names a label or region that does not exist, or an error map cannot be written.
     """
     prediction, reference, plan, soft = _read(case, plan, threads=threads)
     return score_maps(prediction, reference, plan, case=case, threads=threads, soft=soft, error_maps=error_maps)
 
 
 def pair_of(case: Case, plan: Plan, *, threads: int = 1) -> tuple[Pair, Mapping[int, str]]:
-    """Read a case's two files and bring them together, as they are scored: the pair, and label -> name.
+    """Read the two files of a case; return the pair as it is scored, and names by label.
 
     See `score_case`.
     """
@@ -123,7 +123,7 @@ def pair_of(case: Case, plan: Plan, *, threads: int = 1) -> tuple[Pair, Mapping[
     try:
         pair, names, _ = compare(prediction, reference, plan, threads=threads, soft=soft)
     except MemoryError:
-        raise OutOfMemoryError("there is not enough memory to compare it", source=case.reference) from None
+        raise OutOfMemoryError("not enough memory to compare it", source=case.reference) from None
     return pair, names
 
 
@@ -135,7 +135,7 @@ def _read(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, LabelMap, 
 
 
 def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMaps, LabelMap, LabelMap, Plan]:
-    """Read a case whose prediction is a probability map: the map, the labels that it says, the reference and the plan.
+    """Read a case whose prediction is a probability map; return the map, its labels, the reference and the plan.
 
     See `score_case`.
     """
@@ -174,7 +174,7 @@ def read_soft_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[SoftMap
 
 
 def _read_soft_reference(path: str, plan: Plan) -> tuple[LabelMap, ProbabilityMap | None]:
-    """The reference's labels; and its shares of the classes, where it is no label map but a probability map too."""
+    """Return the labels of the reference, and its probabilities if it is a probability map."""
     try:
         return _read_one(path, plan), None
     except OutOfMemoryError:
@@ -194,18 +194,21 @@ def _read_soft_reference(path: str, plan: Plan) -> tuple[LabelMap, ProbabilityMa
 
 
 def bins_of(plan: Plan) -> tuple[int, ...]:
-    """Into how many bins the calibration of a probability map is sorted, for the metrics that are asked for."""
-    asked = [request for request in plan.metrics if request.name == "ece"]
-    numbers = [request.card.parameter.default if request.card.parameter else 0 for request in asked]
+    """Return the numbers of bins that the calibration metrics of a plan need."""
+    requests = [request for request in plan.metrics if request.name == "ece"]
+    defaults = [request.card.parameter.default if request.card.parameter else 0 for request in requests]
     return tuple(
         sorted(
-            {int(default if each.value is None else each.value) for each, default in zip(asked, numbers, strict=True)}
+            {
+                int(default if each.value is None else each.value)
+                for each, default in zip(requests, defaults, strict=True)
+            }
         )
     )
 
 
 def read_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[LabelMap, LabelMap, Plan]:
-    """Read a case's two files: the maps, in 2-D where there is one slice, and the plan for so many axes.
+    """Read the two files of a case; return the maps, in 2-D if there is one slice, and the plan for that.
 
     See `score_case`.
     """
@@ -216,7 +219,7 @@ def read_case(case: Case, plan: Plan, *, threads: int = 1) -> tuple[LabelMap, La
 
 
 def _for_plane(plan: Plan, reference: LabelMap) -> Plan:
-    """The plan with as many spacings as axes are scored."""
+    """Return the plan with a spacing for each axis that is scored."""
     if plan.spacing is None or len(plan.spacing) != 3 or 1 not in reference.grid.shape:
         return plan
     axis = reference.grid.shape.index(1)
@@ -233,7 +236,7 @@ def score_maps(
     soft: SoftMaps | None = None,
     error_maps: ErrorMaps | None = None,
 ) -> Outcome:
-    """Score two label maps, and the probabilities behind the prediction if there are some; see `score_case`."""
+    """Score two label maps, and the probabilities behind the prediction if there are any; see `score_case`."""
     try:
         comparison, names, warnings = compare(prediction, reference, plan, threads=threads, soft=soft)
         rows = score(comparison, names, plan, case=case.name)
@@ -243,11 +246,11 @@ def score_maps(
             signature = plan.signature({(comparison.grid.ndim, comparison.grid.unit)})
             try:
                 error_maps.write(comparison, counts, names, case=case.name, signature=signature, inputs=case.files)
-            except UsageError as error:  # a full disk does not take the scores along
+            except UsageError as error:  # the scores are kept if the disk is full
                 problem = error
                 warnings = [*warnings, f"{WITHOUT_MAPS}: {error}"]
     except MemoryError:
-        raise OutOfMemoryError("there is not enough memory to score it", source=case.reference) from None
+        raise OutOfMemoryError("not enough memory to score it", source=case.reference) from None
     record = CaseRecord(
         case=case.name,
         status="scored",
@@ -271,9 +274,9 @@ def _read_both(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, Label
     paths = [case.prediction, case.reference]
     folders = [path for path in paths if os.path.isdir(path)]
     if len(folders) == 1:
-        raise InputError("one of the two is a folder and the other is not", source=folders[0])
+        raise InputError("one of prediction and reference is a folder, the other a file", source=folders[0])
     if folders:
-        from segeval.reading.folders import read_class_folders  # deferred: files are read as a rule
+        from segeval.reading.folders import read_class_folders  # deferred: most cases are files
 
         return read_class_folders(*paths, names=plan.names)
     names = _polygon_names(plan)
@@ -291,7 +294,7 @@ def _is_large(path: str) -> bool:
 
 
 def _read_reference(path: str, plan: Plan) -> tuple[LabelMap, LabelMap]:
-    """An empty prediction on the reference's grid, and the reference."""
+    """Return an empty prediction on the grid of the reference, and the reference."""
     reference = _read_one(path, plan)
     nothing = np.zeros(reference.labels.shape, np.uint8)
     nothing.flags.writeable = False
@@ -299,7 +302,7 @@ def _read_reference(path: str, plan: Plan) -> tuple[LabelMap, LabelMap]:
 
 
 def _read_one(path: str, plan: Plan) -> LabelMap:
-    """A file, or a folder with a file for each class."""
+    """Read a file, or a folder with a file for each class."""
     if os.path.isdir(path):
         from segeval.reading.folders import read_class_folder  # deferred: as above
 
@@ -308,23 +311,23 @@ def _read_one(path: str, plan: Plan) -> LabelMap:
 
 
 def _polygon_names(plan: Plan) -> dict[int, str]:
-    """What polygons may be called: the plan's names, and those that are not drawn."""
+    """Return the names that polygons may have: those of the plan, and those that are skipped."""
     return {**plan.names, **{-number: name for number, name in enumerate(plan.skipped, start=1)}}
 
 
 def _refuse_numbers(plan: Plan) -> None:
-    """Classes of a folder have names; which numbers they get without a table depends on what else is there."""
+    """Refuse numbers for the classes of a folder, because without a label table they depend on the other files."""
     regions = [part.strip() for members in plan.regions.values() for part in members.split(",")]
     used = [*plan.only, *regions, *plan.conventions.label_tolerances]
     numbers = any(re.fullmatch(r"\d+(-\d+)?", part) for part in used)
     if numbers or plan.relabel_prediction or plan.relabel_reference:
         raise UsageError(
-            "the classes of a folder have names and no numbers", hint="use the names, or number them by --labels"
+            "the classes of a folder have names but no numbers", hint="use names, or number them with --labels"
         )
 
 
 def _in_plane(label_map: LabelMap) -> LabelMap:
-    """A file with one axis of length 1 is one slice, and scored in 2-D."""
+    """Return a map of one slice in 2-D."""
     grid = plane_of(label_map.grid)
     return (
         label_map
@@ -334,7 +337,7 @@ def _in_plane(label_map: LabelMap) -> LabelMap:
 
 
 def plane_of(grid: Grid) -> Grid:
-    """The grid without its axis of length 1, if it has three and one such."""
+    """Return a grid with one slice without the axis of length 1."""
     return grid.without_axis(grid.shape.index(1)) if grid.ndim == 3 and 1 in grid.shape else grid
 
 
@@ -345,18 +348,18 @@ def collect(
     order: Iterable[str] | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Results:
-    """The results of cases that were scored under one plan, without verdicts.
+    """Collect the outcomes of a run to results, without verdicts.
 
     Parameters
     ----------
     outcomes
-        In any order; they are taken one by one, and only their numbers are kept.
+        Outcomes in any order; only their scores and counts are kept.
     plan
         The plan.
     order
-        The names of the cases in the order of the results; that of the outcomes if it is not given.
+        Names of the cases in the order of the results; by default the order of the outcomes.
     settings
-        What the run rests on besides the plan.
+        Settings of the run that are not in the plan.
     """
     records: dict[str, CaseRecord] = {}
     scores, counts = Scores(), CaseCounts()
@@ -394,19 +397,19 @@ def collect(
 
 
 def plan_behind(results: Results, *, source: str) -> Plan:
-    """The plan by which results were scored.
+    """Return the plan behind results.
 
     Parameters
     ----------
     results
-        As they were found, or read from a file.
+        Results of a run, or read from a file.
     source
-        The file, for a message.
+        Name of the file, for a message.
 
     Raises
     ------
     InputError
-        Their settings are no plan's.
+        The settings are damaged.
     """
     try:
         return Plan.of_settings(results.settings)
@@ -415,10 +418,10 @@ def plan_behind(results: Results, *, source: str) -> Plan:
 
 
 def grids_of(cases: Iterable[CaseRecord]) -> set[tuple[int, str]]:
-    """How many axes the images of the scored cases have, and the unit of their lengths."""
+    """Return number of axes and unit of length of the scored cases."""
     return {(len(each.shape or ()), each.unit or "") for each in cases if each.status == "scored"}
 
 
 def signature_of(plan: Plan, cases: Iterable[CaseRecord], settings: Mapping[str, Any]) -> str:
-    """The signature of a plan, for the cases that were scored under it, and of what else the run rests on."""
+    """Return the signature of a plan and the settings of a run, for these cases."""
     return plan.signature(grids_of(cases), settings)

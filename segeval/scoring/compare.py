@@ -1,4 +1,4 @@
-"""Bring two label maps together as a plan says: names, relabelling, spacing, grids, regions, and what looks wrong."""
+"""Prepare two label maps for scoring: names, relabelling, spacing, grids, regions, and warnings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from segeval.errors import GeometryError, InputError, UsageError, shown
+from segeval.errors import GeometryError, InputError, UsageError, about, shown
 from segeval.evidence.comparison import Comparison, SoftMaps
 from segeval.evidence.conventions import Conventions
 from segeval.evidence.counts import ContingencyTable
@@ -19,7 +19,7 @@ from segeval.scoring.plan import Plan
 from segeval.text import counted, enumerated
 
 SHEARED_AXES = "the axes of the grid are not at right angles; distances are taken as if they were"
-INSTANCE_LABELS = 12  # that few labels can disagree by accident
+INSTANCE_LABELS = 12  # fewer labels may disagree by accident
 SWAPPED = "may be swapped: more than half of each lies in the other"
 MOST_SWAPPED = 4  # pairs of labels that are named
 
@@ -27,23 +27,23 @@ MOST_SWAPPED = 4  # pairs of labels that are named
 def compare(
     prediction: LabelMap, reference: LabelMap, plan: Plan, *, threads: int = 1, soft: SoftMaps | None = None
 ) -> tuple[Pair, Mapping[int, str], list[str]]:
-    """Bring two label maps together as the plan says; `soft` are the probabilities behind the prediction.
+    """Prepare two label maps for scoring; `soft` are the probabilities behind the prediction.
 
     Returns
     -------
     Comparison or LayeredComparison
         The pair, ready to be scored.
     Mapping
-        Label -> name.
+        Names of the labels, by number.
     list of str
-        What a user should be warned of, each with the option that mends it.
+        Warnings, each with the option that helps.
 
     Raises
     ------
     InputError
-        Grids that differ, or label names that contradict each other.
+        The grids differ, or the label names of the two maps contradict each other.
     UsageError
-        A label or region that the plan names wrongly.
+        The plan names a label or region that does not exist.
     """
     prediction = relabelled(prediction, plan.relabel_prediction)
     reference = relabelled(reference, plan.relabel_reference)
@@ -70,10 +70,11 @@ def compare(
     pair = _paired(prediction, reference, plan, names, threads=threads, soft=soft)
     if plan.match == "ids":
         check_names(prediction, reference, present=pair.present)
-    wanted = set(plan.only) & plan.regions.keys() or plan.regions.keys()
-    for name, labels in plan.regions.items():
-        if name in wanted:
-            pair.regions[name] = _members(name, labels, pair.present, names, plan.conventions)
+    scored = set(plan.only) & plan.regions.keys() or plan.regions.keys()
+    with about("regions"):
+        for name, labels in plan.regions.items():
+            if name in scored:
+                pair.regions[name] = _members(name, labels, pair.present, names, plan.conventions)
     if isinstance(pair, Comparison) and (pair.scored or not plan.only):
         warnings += suspicions(pair.table, names)
     return pair, names, warnings
@@ -88,15 +89,21 @@ def _paired(
     threads: int,
     soft: SoftMaps | None,
 ) -> Pair:
-    """The comparison of two maps on one grid."""
-    for label in [*(plan.conventions.label_tolerances.keys() - plan.regions.keys()), *plan.conventions.label_weights]:
-        _resolved(label, names)
+    """Return the comparison of two maps on the same grid."""
+    with about("tolerance"):
+        for label in sorted(plan.conventions.label_tolerances.keys() - plan.regions.keys()):
+            _resolved(label, names)
+    with about("weight"):
+        for label in plan.conventions.label_weights:
+            _resolved(label, names)
+    with about("only"):
+        only = _only(plan, names)
     options: dict[str, Any] = {
         "prediction": prediction,
         "reference": reference,
         "conventions": plan.conventions,
         "listed": {*plan.names, *(() if soft is None else soft.prediction.labels)} - {0},
-        "only": _only(plan, names),
+        "only": only,
         "threads": threads,
         "names": names,
     }
@@ -111,65 +118,78 @@ def _paired(
 
 
 def _soft_adapted(soft: SoftMaps, prediction: LabelMap, reference: LabelMap, plan: Plan) -> SoftMaps:
-    """The probabilities with the labels that the plan gives their channels."""
+    """Return the probabilities with the labels that the plan assigns to their channels."""
     found = difference(prediction.grid, reference.grid, tolerance=plan.geometry_tolerance)
     if found is not None and plan.geometry == "resample":
-        raise GeometryError(found.text, source=prediction.source, hint="a probability map cannot be resampled")
+        raise GeometryError(
+            found.text,
+            source=prediction.source,
+            hint="a probability map cannot be resampled; save both on the same grid",
+        )
     if soft.reference is not None:
         if plan.relabel_reference or plan.relabel_prediction:
-            raise UsageError("a soft reference has channels, which take no other numbers", hint="save it as labels")
+            raise UsageError(
+                "--map cannot be used with a reference that is a probability map", hint="save the reference as labels"
+            )
         if soft.reference.labels != soft.prediction.labels:
-            counts = f"{len(soft.reference.labels)}, the prediction {len(soft.prediction.labels)}"
-            raise InputError(f"a soft reference has the prediction's channels, found {counts}", source=reference.source)
+            counts = [f"{counted(len(each.labels), 'channel')}" for each in (soft.prediction, soft.reference)]
+            raise InputError(
+                f"the channels differ: the prediction has {counts[0]}, the reference {counts[1]}",
+                source=reference.source,
+            )
     if 0 in {*plan.relabel_prediction, *plan.relabel_prediction.values()}:
-        raise UsageError("the background of a probability map stays 0, and no other channel becomes it")
+        raise UsageError("--map cannot change label 0 of a probability map, nor map another channel to 0")
     labels = tuple(plan.relabel_prediction.get(label, label) for label in soft.prediction.labels)
     if len(set(labels)) < len(labels):
-        raise UsageError("two channels of a probability map cannot become one label", hint="--region scores a union")
+        raise UsageError(
+            "--map cannot give two channels of a probability map the same label", hint="use --region to score a union"
+        )
     return replace(soft, prediction=replace(soft.prediction, labels=labels))
 
 
 def _check_channels(pair: Pair, probabilities: ProbabilityMap, plan: Plan) -> None:
-    """Refuse a reference that has labels without a channel."""
+    """Refuse a reference with labels for which the probability map has no channel."""
     if not isinstance(pair, Comparison):
-        raise InputError("its labels overlap, which a probability map's classes do not", source=pair.reference.source)
+        raise InputError(
+            "the labels overlap, so they cannot be compared with a probability map", source=pair.reference.source
+        )
     known = {0, *probabilities.labels, plan.conventions.ignore_label}
-    strange = [label for label in pair.table.reference_totals if label not in known]
-    if strange:
+    unknown = [label for label in pair.table.reference_totals if label not in known]
+    if unknown:
         channels = ", ".join(map(str, probabilities.labels))
         raise InputError(
-            f"the reference has {_few(strange)}, and the probability map no channel for it (channels: {channels})",
+            f"the probability map has no channel for reference label {_few(unknown)} (channels: {channels})",
             source=pair.reference.source,
-            hint="--map-reference OLD=NEW relabels it, --ignore-label leaves it out",
+            hint="relabel it with --map-reference OLD=NEW, or leave it out with --ignore-label",
         )
 
 
 def _only(plan: Plan, names: Mapping[int, str]) -> list[int] | None:
-    """The labels that alone are scored, if the plan names any; regions may stand among them."""
+    """Return the labels that `only` names, without its regions; None if it names nothing."""
     if not plan.only:
         return None
     known = {*plan.regions, *names.values()}
     entries = [part for entry in plan.only for part in ([entry] if entry in known else entry.split(","))]
     if not all(entry.strip() for entry in entries):
-        raise UsageError("--only takes a label, found ''")
+        raise UsageError("--only needs the number or name of a label, found ''")
     only = [_resolved(entry, names) for entry in entries if entry not in plan.regions]
     if 0 in only and not plan.conventions.background:
-        raise UsageError("label 0 is the background", hint="--background scores it")
+        raise UsageError("label 0 is the background", hint="add --background to score it")
     if plan.conventions.ignore_label in only:
-        raise UsageError(f"label {plan.conventions.ignore_label} is ignored, so it cannot be scored")
+        raise UsageError(f"label {plan.conventions.ignore_label} is in both --only and --ignore-label")
     return only
 
 
 def _both_adapted(prediction: LabelMap, reference: LabelMap, plan: Plan) -> tuple[LabelMap, LabelMap]:
-    """Both maps with the plan's names and spacing; a map without a place in the world takes that of the other one."""
+    """Return both maps with the plan's names and spacing; a map without a position takes that of the other one."""
     adapted = [layerwise(lambda layer: _adapted(layer, plan), each) for each in (prediction, reference)]
     for each in adapted:
         if not all(SMALLEST_SPACING <= step <= 1 / SMALLEST_SPACING for step in each.grid.spacing):
             steps = " x ".join(f"{step:g}" for step in each.grid.spacing[::-1])
             raise InputError(
-                f"expected a spacing that an image can have, found {steps} {each.grid.unit}",
+                f"the spacing is not plausible: {steps} {each.grid.unit}",
                 source=each.source,
-                hint="--spacing replaces it",
+                hint="give the right one with --spacing",
             )
     placed = [each.grid.unit == "mm" for each in (prediction, reference)]
     if plan.spacing is not None and placed[0] != placed[1]:
@@ -181,15 +201,15 @@ def _both_adapted(prediction: LabelMap, reference: LabelMap, plan: Plan) -> tupl
 
 
 def _adapted(label_map: LabelMap, plan: Plan) -> LabelMap:
-    """The layer with the plan's names and spacing."""
-    # matched by name, the file's own names decide, and a table names only what has none
+    """Return a layer with the plan's names and spacing."""
+    # if labels are matched by name, names in the file win over those of --labels
     names = {**label_map.names, **plan.names} if plan.match == "ids" else {**plan.names, **label_map.names}
     label_map, spacing = replace(label_map, names=names), plan.spacing
     if spacing is None:
         return label_map
     if len(spacing) != label_map.grid.ndim:
         raise UsageError(
-            f"spacing takes a number for each of the {label_map.grid.ndim} axes of {shown(label_map.source)}, "
+            f"spacing needs {label_map.grid.ndim} numbers, one for each axis of {shown(label_map.source)}, "
             f"found {len(spacing)}"
         )
     return replace(label_map, grid=replace(label_map.grid, spacing=spacing, unit="mm"))
@@ -198,7 +218,7 @@ def _adapted(label_map: LabelMap, plan: Plan) -> LabelMap:
 def _label_number(text: str) -> int:
     label = int(text)
     if label >= 1 << 64:
-        raise UsageError(f"labels are below 2**64, found {shown(text)}")
+        raise UsageError(f"labels must be below 2**64, found {shown(text)}")
     return label
 
 
@@ -209,19 +229,21 @@ def _resolved(entry: str, names: Mapping[int, str]) -> int:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UsageError(f"several labels are called {shown(entry)!r}: {', '.join(map(str, sorted(found)))}")
-    import difflib  # deferred: names are right as a rule
+        raise UsageError(
+            f"several labels are called {shown(entry)!r}: {', '.join(map(str, sorted(found)))}", hint="use a number"
+        )
+    import difflib  # deferred: names are usually right
 
     near = difflib.get_close_matches(entry, list(names.values()), n=3, cutoff=0.5)
-    suggestion = f", did you mean {' or '.join(map(shown, near))}?" if near else ""
-    raise UsageError(f"no label is called {shown(entry)!r}{suggestion}", hint=None if near else "--labels gives names")
+    hint = f"did you mean {' or '.join(map(shown, near))}?" if near else "name labels with --labels"
+    raise UsageError(f"no label is called {shown(entry)!r}", hint=hint)
 
 
 def _members(
     region: str, labels: str, present: Collection[int], names: Mapping[int, str], conventions: Conventions
 ) -> frozenset[int]:
     if any(plain_name(region) == plain_name(name) for name in names.values()):
-        raise UsageError(f"the region {shown(region)!r} is called like a label", hint="take a word of its own")
+        raise UsageError(f"the region {shown(region)!r} has the name of a label", hint="choose another name")
     members: set[int] = set()
     present = [label for label in present if label and label != conventions.ignore_label]
     for part in (part.strip() for part in labels.split(",")):
@@ -236,20 +258,20 @@ def _members(
             named = [label for label, name in names.items() if plain_name(name) == plain_name(part)]
             if len(named) != 1:
                 raise UsageError(
-                    f"the region {shown(region)!r} takes numbers, ranges such as 1-125, or *, or names of labels, "
-                    f"found {shown(part)!r}"
+                    f"region {shown(region)!r}: there is no label {shown(part)!r}",
+                    hint="use numbers, ranges such as 1-125, names of labels, or * for all",
                 )
             members.update(named)
     if 0 in members or conventions.ignore_label in members:
         raise UsageError(
-            f"the region {shown(region)!r} holds the background or the ignored label",
-            hint="a --region of the same name without it wins over that of a table",
+            f"the region {shown(region)!r} contains the background or the ignored label",
+            hint="leave that label out; a --region replaces a region of the same name in a label table",
         )
     return frozenset(members)
 
 
 def suspicions(table: ContingencyTable, names: Mapping[int, str]) -> list[str]:
-    """What looks wrong about the labels of a pair, each with the option that mends it."""
+    """Return warnings about the labels of a pair, each with the option that helps."""
     of_prediction = {label for label in table.prediction_totals if label}
     of_reference = {label for label in table.reference_totals if label}
     if not of_prediction or not of_reference:
@@ -259,22 +281,21 @@ def suspicions(table: ContingencyTable, names: Mapping[int, str]) -> list[str]:
         (of_reference, "reference", of_prediction, "prediction"),
     ):
         if one == {255} and other == {1}:
-            return [f"the {one_name} holds 0 and 255, the {other_name} 0 and 1: --map 255=1 makes them the same label"]
+            return [f"the {one_name} has labels 0 and 255, the {other_name} 0 and 1; to match them: --map 255=1"]
     if of_prediction.isdisjoint(of_reference):
-        mend = "--map-prediction OLD=NEW relabels" + (", --match names pairs labels by name" if names else "")
+        advice = "to relabel: --map-prediction OLD=NEW" + ("; to match by name: --match names" if names else "")
         if len(of_prediction) == len(of_reference) == 1:
-            mend = f"--map-prediction {min(of_prediction)}={min(of_reference)} makes them one"
-        return [f"no label is in both maps (prediction {_few(of_prediction)}; reference {_few(of_reference)}): {mend}"]
+            advice = f"to match them: --map-prediction {min(of_prediction)}={min(of_reference)}"
+        found = f"prediction {_few(of_prediction)}, reference {_few(of_reference)}"
+        return [f"the two maps have no label in common ({found}); {advice}"]
     if 255 in of_reference - of_prediction and 255 not in names:
-        return [
-            "label 255 is in the reference only: if it marks what is not annotated, --ignore-label 255 leaves it out"
-        ]
+        return ["label 255 is in the reference only; if it marks voxels without annotation: --ignore-label 255"]
     elsewhere = _found_under_other_numbers(table)
     if len(of_reference) >= INSTANCE_LABELS and 2 * elsewhere > len(of_reference) and not names:
         return [
-            f"labels look like instance numbers ({len(of_prediction)} in the prediction, {len(of_reference)} in the "
-            f"reference, {elsewhere} of which overlap most with another number): scores by number mean little; "
-            "--region objects=* scores their union"
+            f"labels look like object numbers ({len(of_prediction)} in the prediction, {len(of_reference)} in the "
+            f"reference, {elsewhere} of them overlap most with another number), so scores by number mean little; "
+            "to score all as one region: --region objects=*"
         ]
     return _swapped(table, names)
 
@@ -300,7 +321,7 @@ def _few(labels: Collection[int]) -> str:
 
 
 def _found_under_other_numbers(table: ContingencyTable) -> int:
-    """Reference labels that share more voxels with another label of the prediction than with their own number."""
+    """Count reference labels that overlap more with another label of the prediction than with the same one."""
     most: dict[int, tuple[int, int]] = {}
     for reference, prediction, voxels in table.rows():
         if reference and prediction and voxels > most.get(reference, (0, 0))[0]:

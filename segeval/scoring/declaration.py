@@ -15,9 +15,9 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
-from segeval.errors import UsageError, shown
+from segeval.errors import ArgumentError, UsageError, shown
 from segeval.scoring.json_kinds import Kind
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class Option(NamedTuple):
             It is another value.
         """
         if self.choices and value not in self.choices:
-            raise UsageError(f"{self.name.replace('_', ' ')} is one of {', '.join(self.choices)}, not {shown(value)}")
+            raise UsageError(f"{self.name} must be one of {', '.join(self.choices)}, found {shown(repr(value))}")
 
 
 @functools.cache
@@ -223,33 +223,66 @@ def statements_of(
 def taking(kind: type) -> Callable[[Function], Function]:
     """Complete the signature and the docstring of a function whose ``**options`` are those of a `TypedDict`.
 
-    The options become keyword-only parameters, with their defaults and types, and a section of the docstring.
+    The options become keyword-only parameters, with their types and defaults, and a section of the docstring. The
+    function is called with options that exist and have the declared types; others are an `ArgumentError`.
     """
 
     def complete(function: Function) -> Function:
         options = declared(kind)
         signature = inspect.signature(function)
         own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+        positional = [each.name for each in own if each.kind is not each.KEYWORD_ONLY]
+
+        @functools.wraps(function)
+        def called(*arguments: Any, **given: Any) -> Any:
+            from segeval.scoring.arguments import checked  # deferred: the command line's help needs none of it
+
+            if len(arguments) > len(positional):
+                most = f"{len(positional) or 'no'} positional arguments"
+                names = ", ".join(f"{each.name}=..." for each in own[len(positional) :]) or "metrics=..."
+                raise ArgumentError(
+                    f"{function.__name__}() takes {most}, found {len(arguments)}", hint=f"name the others: {names}"
+                )
+            options_given = {name: value for name, value in given.items() if name not in signature.parameters}
+            return function(*arguments, **(given | checked(function.__name__, options, options_given)))
+
         added = [
             inspect.Parameter(
                 name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=option.annotation
             )
             for name, option in options.items()
         ]
-        function.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
-        function.__doc__ = _documented(function.__doc__ or "", options)
-        return function
+        called.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+        called.__doc__ = _documented(function.__doc__ or "", options)
+        return called  # type: ignore[return-value]
 
     return complete
+
+
+def _typed(option: Option) -> str:
+    """The type and the default of an option as a docstring gives them."""
+    if option.choices:
+        kind = f"{{{', '.join(map(repr, option.choices))}}}{' or None' if option.default is None else ''}"
+    else:
+        kind = _type_text(option.annotation)
+    usual = f" ({option.shown})" if option.shown else ""
+    return f"{kind}, default: {option.default!r}{usual}"
+
+
+def _type_text(kind: Any) -> str:
+    """A type as short as people write it."""
+    if isinstance(kind, str):
+        return kind
+    if get_origin(kind) is Union:  # as Python writes a union with choices
+        return " | ".join("None" if part is type(None) else _type_text(part) for part in get_args(kind))
+    return inspect.formatannotation(kind).replace("collections.abc.", "").replace("typing.", "")
 
 
 def _documented(doc: str, options: Mapping[str, Option]) -> str:
     """A docstring with a section for options, before what is raised."""
     import textwrap
 
-    entries = [
-        f"{name}\n{textwrap.fill(option.doc, DOC_WIDTH, initial_indent='    ', subsequent_indent='    ')}\n"
-        for name, option in options.items()
-    ]
+    wrap = functools.partial(textwrap.fill, width=DOC_WIDTH, initial_indent="    ", subsequent_indent="    ")
+    entries = [f"{name} : {_typed(option)}\n{wrap(option.doc)}\n" for name, option in options.items()]
     before, raises, after = inspect.cleandoc(doc).partition("Raises\n------\n")
     return f"{before}Other Parameters\n----------------\n{''.join(entries)}\n{raises}{after}"

@@ -1,4 +1,4 @@
-"""What a case was scored from, so that a later run can find out whether any of it has changed."""
+"""Record which files a case was scored from, so that a later run can tell whether they have changed."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from segeval.reading.folders import class_files
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """What a case was scored from: a file, a folder, or what was looked for and perhaps not there.
+    """A file or folder that a case was scored from, or a file that was looked for.
 
     Parameters
     ----------
     kind
-        ``"file"``; ``"classes"``, a folder with a file for each class; ``"names"``, the names in a folder that have
-        an ending; ``"sought"``, whether there is anything.
+        ``"file"``; ``"classes"``: a folder with a file for each class; ``"names"``: names in a folder with an ending;
+        ``"sought"``: whether a file exists.
     path
-        Where it is, from the root of the file system.
+        Absolute path.
     size
-        Bytes of a file; how many names or things there are.
+        Bytes of a file; number of names, or 1 if a file exists.
     modified_ns
-        When a file was last changed, in nanoseconds; otherwise 0.
+        Time of the last change of a file in nanoseconds; otherwise 0.
     digest
-        Of a file's content or of the names; None if the file was changed while it was read.
+        Digest of the content of a file or of the names; None if the file changed while it was read.
     ending
-        Of the names.
+        Ending of the names.
     """
 
     kind: str
@@ -43,7 +43,7 @@ class Input:
     ending: str = ""
 
     def is_unchanged(self) -> bool:
-        """Whether it is as it was."""
+        """Whether nothing has changed."""
         try:
             if self.kind == "classes":
                 return folder_input(self.path) == self
@@ -51,7 +51,7 @@ class Input:
                 return _names_input(self.path, self.ending, names_in(self.path, self.ending)) == self
             if self.kind == "sought":
                 return is_there(self.path) == bool(self.size)
-            status = os.stat(self.path)  # noqa: PTH116 - the name goes to the system as it was given
+            status = os.stat(self.path)  # noqa: PTH116 - the path stays as it was given
             if self.kind != "file" or status.st_size != self.size:
                 return False
             return status.st_mtime_ns == self.modified_ns or _digest(self.path) == self.digest
@@ -60,12 +60,12 @@ class Input:
 
 
 def inputs_of(seen: Seen, folders: Iterable[str]) -> tuple[Input, ...]:
-    """What was looked at, and folders with a file for each class.
+    """Return the inputs of a case: files that were read or looked for, and folders with a file for each class.
 
     Raises
     ------
     InputError
-        A folder cannot be read any more.
+        A folder cannot be read.
     """
     return (
         *map(folder_input, folders),
@@ -76,7 +76,7 @@ def inputs_of(seen: Seen, folders: Iterable[str]) -> tuple[Input, ...]:
 
 
 def folder_input(path: str) -> Input:
-    """A folder with a file for each class: which files there are."""
+    """Return the input for a folder with a file for each class."""
     names = sorted(class_files(path))
     return Input(kind="classes", path=_absolute(path), size=len(names), digest=_digest_of(names))
 
@@ -86,7 +86,7 @@ def _names_input(folder: str, ending: str, names: list[str]) -> Input:
 
 
 def _file_input(path: str, status: os.stat_result) -> Input:
-    """A file that was read, with its status when it was opened."""
+    """Return the input for a file, with its status when it was opened."""
     digest, same = None, False
     with contextlib.suppress(OSError):  # it is gone
         digest = _digest(path)

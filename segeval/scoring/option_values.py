@@ -183,7 +183,7 @@ def names_of(table: LabelTable) -> tuple[dict[int, str], tuple[str, ...]]:
     return {label_of(label): name for label, name in table.names.items()}, tuple(sorted(table.skipped))
 
 
-def regions_of(regions: Mapping[str, str | Iterable[int]]) -> dict[str, str]:
+def regions_of(regions: Mapping[str, int | str | Iterable[int | str]]) -> dict[str, str]:
     """Labels by the name of their region, as a text."""
     return {
         name: members if isinstance(members, str) else ",".join(entries_of("regions", members))
@@ -196,7 +196,7 @@ def relabelling_of(new: Mapping[int, int]) -> dict[int, int]:
     return {label_of(old): label_of(to) for old, to in new.items()}
 
 
-def tolerances_of(tolerance: float | Mapping[str, float]) -> tuple[float, dict[str, float]]:
+def tolerances_of(tolerance: float | Mapping[str, float] | Mapping[int, float]) -> tuple[float, dict[str, float]]:
     """The tolerance of all labels, and those of single ones."""
     if isinstance(tolerance, Mapping):
         return 1.0, {str(label): _tolerance(each) for label, each in tolerance.items()}
@@ -210,7 +210,7 @@ def _tolerance(value: float) -> float:
         raise UsageError(f"a tolerance is a length, or label -> length, found {shown(repr(value))}") from None
 
 
-def weights_of(weight: Mapping[str, float]) -> dict[str, float]:
+def weights_of(weight: Mapping[str, float] | Mapping[int, float]) -> dict[str, float]:
     """Weights by label."""
     return {str(label): _weight(each) for label, each in weight.items()}
 

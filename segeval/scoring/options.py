@@ -114,7 +114,7 @@ class Options(TypedDict, total=False):
         ),
     ]
     regions: Annotated[
-        Mapping[str, str | Iterable[int]] | None,
+        Mapping[str, int | str | Iterable[int | str]] | None,
         Option(
             flags=("--region",),
             metavar="NAME=1,2,4",
@@ -266,7 +266,7 @@ class Options(TypedDict, total=False):
         ),
     ]
     weight: Annotated[
-        Mapping[str, float] | None,
+        Mapping[str, float] | Mapping[int, float] | None,
         Option(
             metavar="LABEL=NUMBER,...",
             help="What labels weigh in means over labels (mean_dice, mean_iou, macro rows, soft scores); 1 for the "
@@ -279,7 +279,7 @@ class Options(TypedDict, total=False):
         ),
     ]
     tolerance: Annotated[
-        float | Mapping[str, float],
+        float | Mapping[str, float] | Mapping[int, float],
         Option(
             default=USUAL.tolerance,
             metavar="NUMBER|LABEL=NUMBER,...",

@@ -1,6 +1,6 @@
-"""What is asked for, the same for every case, and the line that states it.
+"""The plan of a run: what to score and how, the same for every case, and the signature line that states it.
 
-A plan is plain data: it crosses process boundaries, and two runs with one plan are comparable.
+A plan is plain data. It can be sent to other processes, and two runs with the same plan are comparable.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from segeval.errors import InputError, UsageError, shown
+from segeval.errors import InputError, UsageError, about, shown
 from segeval.evidence.conventions import DEFAULT_METRICS, Conventions
 from segeval.maps.labels import plain_name
 from segeval.maps.policy import Policy
@@ -19,48 +19,50 @@ from segeval.metrics import Quantity, Request, parse_all
 from segeval.reading.tables import LabelTable
 from segeval.scoring.batch_options import BATCH_OPTIONS
 from segeval.scoring.declaration import CONVENTION, settings_of, statements_of, taking
-from segeval.scoring.option_values import RESERVED, entries_of
+from segeval.scoring.option_values import RESERVED, check_relabelling, entries_of, relabelling_of
 from segeval.scoring.options import OPTIONS, Match, Options
 from segeval.version import __version__
 
 if TYPE_CHECKING:
     from segeval.scoring.presets import Preset
 
+PROBABILITIES_HINT = "add --probabilities if predictions are probability maps (probabilities=True in Python)"
+Members = int | str | Iterable[int | str]  # the labels of a region
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is asked for, the same for every case.
+    """What to score and how, the same for every case.
 
     Parameters
     ----------
     metrics
         The metrics, in the order of the columns.
     names
-        Label -> name, for both maps; every label named here has a row.
+        Names of the labels of both maps, by number; every label named here has a row.
     skipped
         Names of polygons that are not drawn.
     only
-        The labels that are scored, by number or name; empty for all.
+        Labels to score, by number or name; empty for all.
     regions
-        Name -> labels, as ``"1,2,4"``, ``"1-125"`` or ``"*"``.
+        Labels of each region, by the region's name: ``"1,2,4"``, ``"1-125"`` or ``"*"``.
     conventions
-        How numbers are computed.
+        How the scores are computed.
     match
-        What makes a label the same in both maps.
+        Whether labels are matched by number or by name.
     relabel_prediction, relabel_reference
-        Old label -> new label, first of all.
+        New label by old label; applied before anything else.
     geometry, geometry_tolerance
-        What to do where the grids differ, and from where on they do.
+        What to do when the grids differ, and how far they may differ.
     spacing
-        Replaces that of both files; in the order of the array's axes.
+        Spacing in the order of the array's axes; replaces the spacing of both files.
     probabilities
         Whether predictions are probability maps.
     threshold
-        From where on a map with one channel says foreground.
+        Foreground threshold for probability maps with one channel.
     normalise
-        Whether maps are clipped and renormalised that are none.
+        Whether to clip probability maps to [0, 1] and rescale their channels to sum to 1.
     """
 
     metrics: tuple[Request, ...] = field(default_factory=parse_all)
@@ -83,62 +85,61 @@ class Plan:
         for option in OPTIONS.values():
             for setting in option.settings:
                 value = setting.value_in(self)
-                if not setting.is_convention:  # conventions check their own choices
-                    option.check_choice(value)
-                if setting.check is not None:
-                    setting.check(value)
+                with about(option.name):
+                    if not setting.is_convention:  # conventions check their own choices
+                        option.check_choice(value)
+                    if setting.check is not None:
+                        setting.check(value)
         self._check_probabilities()
         self._check_preset()
 
     def _check_probabilities(self) -> None:
-        """Refuse scores of probabilities where there are none, and options that need them."""
+        """Refuse options for probability maps if predictions are label maps, and matching by name if they are not."""
         if self.probabilities:
-            if self.match != "ids":
-                raise UsageError("the classes of a probability map have numbers and no names: match them by number")
+            with about("match"):
+                if self.match != "ids":
+                    raise UsageError("the channels of a probability map have no names; match labels by number")
             return
         soft = [request.token for request in self.metrics if request.card.is_soft]
-        if soft:
-            raise UsageError(
-                f"{', '.join(soft)}: for probability maps, not for label maps",
-                hint="--probabilities says that the prediction is one",
-            )
+        with about("metrics"):
+            if soft:
+                raise UsageError(f"{', '.join(soft)}: only for probability maps", hint=PROBABILITIES_HINT)
         if self.normalise or self.threshold != OPTIONS["threshold"].default:
-            raise UsageError(
-                f"{'normalise' if self.normalise else 'threshold'} is for probability maps",
-                hint="--probabilities says that the prediction is one",
-            )
+            option = "normalise" if self.normalise else "threshold"
+            raise UsageError(f"{option} is only for probability maps", hint=PROBABILITIES_HINT)
 
     def _check_preset(self) -> None:
-        """Refuse metrics that the other tool does not have."""
+        """Refuse metrics that the tool of the preset does not have."""
         if self.conventions.compat is None:
             return
         preset = _preset(self.conventions.compat)
         lacking = [request.token for request in self.metrics if not preset.has(request.name, request.value)]
         if lacking:
-            raise UsageError(
-                f"{preset.title} has no {', '.join(lacking)}", hint="ask for others, or leave --compat out"
-            )
+            with about("compat"):
+                raise UsageError(
+                    f"{preset.title} has no {', '.join(lacking)}", hint="choose other metrics, or leave out --compat"
+                )
 
     def asking_for(self, requests: Iterable[Request]) -> Plan:
-        """The same plan with metrics added that it lacks."""
+        """Return the plan with these metrics added, as far as it lacks them."""
         by_token = {request.token: request for request in (*self.metrics, *requests)}
         return replace(self, metrics=tuple(by_token.values()))
 
     def signature(self, grids: Collection[tuple[int, str]], settings: Mapping[str, Any] = NOTHING) -> str:
-        """Everything that the numbers rest on, in one line.
+        """Return the signature: everything that the scores depend on, in one line.
 
         Parameters
         ----------
         grids
-            How many axes the images have, and the unit of their lengths: ``{(3, "mm")}``.
+            Number of axes and unit of length of the images: ``{(3, "mm")}``.
         settings
-            What else a run rests on.
+            Settings of the run that the scores depend on too.
         """
         own = statements_of(BATCH_OPTIONS, {**settings, **self.settings()})
         return " | ".join([f"segeval {__version__}", *self.conventions.statements(grids).values(), *own])
 
     def footnote(self, grids: Collection[tuple[int, str]], settings: Mapping[str, Any] = NOTHING) -> str:
-        """What a paper says beneath its table: of the signature, what the metrics asked for rest on.
+        """Return the footnote of a paper's table: the parts of the signature that the metrics depend on.
 
         Examples
         --------
@@ -166,12 +167,12 @@ class Plan:
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any]) -> Self:
-        """The plan that `settings` are of; what else stands among them is passed over.
+        """Return the plan with these settings; other keys are ignored.
 
         Raises
         ------
         UsageError
-            They are no plan's.
+            A setting is missing or has a wrong value.
         """
         check_settings(settings)
         fields: dict[str, Any] = {}
@@ -184,7 +185,7 @@ class Plan:
 
     @classmethod
     def of_fields(cls, fields: Mapping[str, Any]) -> Self:
-        """The plan with these fields, those of its conventions among them: ``"conventions.penalty"``."""
+        """Return the plan with these fields; those of its conventions begin with ``"conventions."``."""
         compat = fields.get("conventions.compat")
         usual = Conventions() if compat is None else _preset(compat).conventions
         found = {name.removeprefix(CONVENTION): value for name, value in fields.items() if name.startswith(CONVENTION)}
@@ -192,7 +193,7 @@ class Plan:
         return cls(conventions=replace(usual, **found), **own)
 
     def settings(self) -> dict[str, Any]:
-        """The plan as plain data, by the command line's names; `of_settings` reads it back."""
+        """Return the plan as plain data, by the names of the options; `of_settings` reads it back."""
         return {
             setting.key: setting.kind.dump(setting.value_in(self))
             for setting in settings_of(OPTIONS)
@@ -201,18 +202,19 @@ class Plan:
 
 
 def _preset(name: str) -> Preset:
-    from segeval.scoring.presets import preset_of  # deferred: most runs ask for none
+    from segeval.scoring.presets import preset_of  # deferred: most runs have no preset
 
-    return preset_of(name)
+    with about("compat"):
+        return preset_of(name)
 
 
 def check_settings(settings: Mapping[str, Any]) -> None:
-    """See that each setting is of its kind, whatever settings there are; `Plan.of_settings` needs all of a plan's.
+    """Check the type of each setting; none has to be there.
 
     Raises
     ------
     UsageError
-        One is of another kind.
+        A setting has a value of another type.
 
     Examples
     --------
@@ -228,30 +230,37 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
 @taking(Options)
 def plan_of(**options: Unpack[Options]) -> Plan:
-    """The plan that options by the command line's names ask for.
+    """Return the plan that follows from options.
 
     Raises
     ------
     UsageError
-        An option that is not what it should be.
+        An option has a wrong value.
     """
-    for name in options:
-        if name not in OPTIONS:
-            raise TypeError(f"plan_of() got an unexpected keyword argument {name!r}")
-    asked: dict[str, Any] = {name: option.default for name, option in OPTIONS.items()} | {**options}
-    table = _table(asked["labels"])
-    both = asked["map"] or {}
-    asked |= {
+    chosen: dict[str, Any] = {name: option.default for name, option in OPTIONS.items()} | {**options}
+    with about("labels"):
+        table = _table(chosen["labels"])
+    with about("metrics"):
+        requests = _requests(chosen)
+    with about("map"):
+        both: Mapping[Any, Any] = relabelling_of(chosen["map"] or {})
+        check_relabelling(both)
+    chosen |= {
         "labels": table,
-        "metrics": _requests(asked),
-        "regions": _with_regions_of(table, asked["regions"] or {}),
-        "ignore_label": table.ignore_label if asked["ignore_label"] is None else asked["ignore_label"],
-        "map_prediction": {**both, **(asked["map_prediction"] or {})},
-        "map_reference": {**both, **(asked["map_reference"] or {})},
+        "metrics": requests,
+        "regions": _with_regions_of(table, chosen["regions"] or {}),
+        "ignore_label": table.ignore_label if chosen["ignore_label"] is None else chosen["ignore_label"],
+        "map_prediction": {**both, **(chosen["map_prediction"] or {})},
+        "map_reference": {**both, **(chosen["map_reference"] or {})},
     }
     fields: dict[str, Any] = {}
     for name, option in OPTIONS.items():
-        fields |= option.fields_of(asked[name])
+        with about(name):
+            found = option.fields_of(chosen[name])
+            for setting in option.settings:
+                if setting.check is not None and setting.field in found:
+                    setting.check(found[setting.field])
+        fields |= found
     return Plan.of_fields(fields)
 
 
@@ -265,9 +274,9 @@ def _table(labels: str | os.PathLike[str] | Mapping[int, str] | LabelTable | Non
     return parse_labels(os.fspath(labels))
 
 
-def _requests(asked: Mapping[str, Any]) -> tuple[Request, ...]:
-    """The metrics; of the default ones and of all, those that a preset lacks are left out."""
-    metrics, compat, probabilities = asked["metrics"], asked["compat"], asked["probabilities"]
+def _requests(options: Mapping[str, Any]) -> tuple[Request, ...]:
+    """Return the metrics; default metrics and ``all`` leave out those that a preset lacks."""
+    metrics, compat, probabilities = options["metrics"], options["compat"], options["probabilities"]
     entries = list(DEFAULT_METRICS) if metrics is None else entries_of("metrics", metrics)
     requests = parse_all(entries, probabilities=probabilities)
     if compat is None:
@@ -275,18 +284,20 @@ def _requests(asked: Mapping[str, Any]) -> tuple[Request, ...]:
             requests += tuple(request for request in parse_all(["all"], probabilities=True) if request.card.is_soft)
         return requests
     preset = _preset(compat)
-    chosen = [name for name, option in OPTIONS.items() if option.by_preset and asked[name] is not None]
-    if chosen:
-        raise UsageError(f"compat {shown(compat)} decides on {', '.join(chosen)}: leave one of them out")
+    preset_too = [name for name, option in OPTIONS.items() if option.by_preset and options[name] is not None]
+    if preset_too:
+        hint = f"leave out --compat or {', '.join(preset_too)}"
+        with about("compat"):
+            raise UsageError(f"compat {shown(compat)} already sets {', '.join(preset_too)}", hint=hint)
     named = [part for entry in entries for part in entry.split(",") if part.strip() not in ("", "all")]
     by_name = parse_all(named) if named and metrics is not None else ()
     return tuple(request for request in requests if request in by_name or preset.has(request.name, request.value))
 
 
-def _with_regions_of(table: LabelTable, given: Mapping[str, str | Iterable[int]]) -> dict[str, str | Iterable[int]]:
-    """The regions of a table and those given, which win where both have a name."""
+def _with_regions_of(table: LabelTable, given: Mapping[str, Members]) -> dict[str, Members]:
+    """Return the regions of a label table and those given; those given replace regions of the same name."""
     taken = {plain_name(name) for name in given}
     kept = {name: members for name, members in table.regions.items() if plain_name(name) not in taken}
     for name in kept.keys() & set(RESERVED):
-        raise InputError(f"a region cannot be called {name!r}", source=table.source, hint="take a word of its own")
+        raise InputError(f"a region cannot be called {name!r}", source=table.source, hint="choose another name")
     return {**kept, **given}

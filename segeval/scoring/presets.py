@@ -1,8 +1,8 @@
-"""What other tools mean by their numbers, as data: `--compat`.
+"""Presets of `--compat`: the conventions of other tools, as data.
 
-A preset is a value of `Conventions` and the metrics that the tool has; it never changes which formula a metric's name
-means. What a tool calls by another name is told in the signature. Everything here was found by running
-the package of the version named, on ordinary pairs and on empty masks.
+A preset has the tool's `Conventions` and its metrics; it never changes the formula behind a metric's name. If the tool
+uses another name for a metric, the signature says so. Everything here was found by running the named version of the
+package, on ordinary pairs and on empty masks.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from segeval.evidence.conventions import Conventions, Empty
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """Another tool, as far as its numbers go.
+    """The conventions of another tool.
 
     Parameters
     ----------
     title
-        What it is called, and the version that was run.
+        Name of the tool and the version that was run.
     conventions
-        How it computes.
+        How it computes its scores.
     metrics
-        Which of our metrics it has, by our names; ``"hd@"`` are percentiles.
+        Metrics of segeval that the tool has, by the names of segeval; ``"hd@"`` stands for any percentile.
     mean_distance
-        The metric that it reports as its mean surface distance, if it has one.
+        Metric that it reports as its mean surface distance, if it has one.
     """
 
     title: str
@@ -38,7 +38,7 @@ class Preset:
     mean_distance: str | None = None
 
     def has(self, metric: str, value: float | None = None) -> bool:
-        """Whether the tool has a metric, with that number behind its @."""
+        """Whether the tool has a metric, with this number after its @."""
         if metric != "hd" or value is None:
             return metric in self.metrics
         return "hd@" in self.metrics or f"hd@{value:g}" in self.metrics
@@ -54,7 +54,7 @@ def _preset(
     remarks: tuple[str, ...] = (),
     **conventions: Any,
 ) -> tuple[str, Preset]:
-    """A preset, its rules for empty masks by comma lists of metrics."""
+    """Return a preset with its name; `empty` has rules for empty masks, by comma lists of metrics."""
     rules = {metric: rule for metrics, rule in empty.items() for metric in metrics.split(", ")}
     return name, Preset(
         title=title,
@@ -68,7 +68,7 @@ def _preset(
 
 RAISES: tuple[Empty, Empty, Empty] = ("raises", "raises", "raises")
 
-# Rules for empty masks: both, the prediction, the reference. None: as the formula and the penalty have it.
+# Rules for empty masks: both empty, the prediction, the reference. None: as the formula and the penalty say.
 PRESETS: dict[str, Preset] = dict(
     [
         _preset(
@@ -97,7 +97,7 @@ PRESETS: dict[str, Preset] = dict(
             "asd_to_prediction",
             mean_distance="assd",
             empty={
-                # as its code has it; where NumPy counts in integers of its own (2.4 on), 0 / 0 comes out as NaN
+                # as its code says; with NumPy 2.4 or later 0 / 0 is NaN there
                 "dice, iou": (1.0, 0.0, 0.0),
                 "precision, sensitivity": (0.0, 0.0, 0.0),
                 "relative_volume_error": ("raises", None, "raises"),
@@ -169,7 +169,7 @@ PRESETS: dict[str, Preset] = dict(
             neighbours="all",
             edge_is_border=False,
             percentile="pooled",
-            penalty="nan",  # of what is left: a surface that only the edge of the image takes away
+            penalty="nan",  # for the one case left: a surface that lies wholly on the edge of the image
             remarks=('seg-metrics "msd" = assd', "an empty mask is at distance 0"),
         ),
         _preset(
@@ -179,7 +179,7 @@ PRESETS: dict[str, Preset] = dict(
             mean_distance="masd",
             empty={
                 "dice": (math.inf, 0.0, 0.0),
-                "iou": (math.inf, 0.0, 0.0),  # its own is the largest float
+                "iou": (math.inf, 0.0, 0.0),  # SimpleITK returns the largest float
                 "hd, masd": RAISES,
             },
             surface="region",
@@ -197,17 +197,17 @@ PRESETS: dict[str, Preset] = dict(
 
 
 def preset_of(name: str) -> Preset:
-    """The preset of that name.
+    """Return a preset by its name.
 
     Raises
     ------
     UsageError
-        There is none.
+        There is no such preset.
     """
     if not isinstance(name, str) or name not in PRESETS:
-        import difflib  # deferred: names are right as a rule
+        import difflib  # deferred: names are usually right
 
         near = difflib.get_close_matches(str(name).lower(), PRESETS, n=1)
-        suggestion = f", did you mean {near[0]}?" if near else ""
-        raise UsageError(f"no preset is called {shown(name)!r}{suggestion}", hint=f"there are {', '.join(PRESETS)}")
+        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(PRESETS)}"
+        raise UsageError(f"compat knows no tool {shown(name)!r}", hint=hint)
     return PRESETS[name]

@@ -1,6 +1,6 @@
-"""From a pair of label maps and a plan to rows of scores: each metric is read off its evidence.
+"""Compute the scores of a pair of label maps: each metric from its evidence.
 
-Every label that is scored has a row for every metric: where there is no value, there is a note that says why.
+Every label that is scored has a row for every metric; if there is no value, a note says why.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from segeval.scoring.plan import Plan
 
 
 def score(pair: Pair, names: Mapping[int, str], plan: Plan, *, case: str) -> list[Score]:
-    """Every metric of the plan, for every label and region that is scored.
+    """Compute every metric of the plan, for every label and region that is scored.
 
     Parameters
     ----------
     pair
         The two maps on one grid.
     names
-        Label -> name.
+        Names of the labels, by number.
     plan
-        What to score.
+        What to score and how.
     case
-        The name of the case.
+        Name of the case.
 
     Returns
     -------
     list of Score
-        By label in increasing order, then by region, then over all labels; metrics in the order of the plan.
+        Scores by label in increasing order, then by region, then over all labels; metrics in the order of the plan.
     """
     by_label = [request for request in plan.metrics if not request.card.is_over_all]
     rows: list[Score] = []
@@ -57,7 +57,7 @@ def score(pair: Pair, names: Mapping[int, str], plan: Plan, *, case: str) -> lis
 
 
 def counted(pair: Pair, *, case: str) -> list[LabelCounts]:
-    """The voxel counts of every label and region that is scored, in the order of `score`."""
+    """Return the voxel counts of every label and region that is scored, in the order of `score`."""
     rows = []
     for key in pair.keys:
         counts = pair.counts(key)
@@ -68,7 +68,7 @@ def counted(pair: Pair, *, case: str) -> list[LabelCounts]:
 def _of_label(
     request: Request, key: Key, name: str | None, pair: Pair, counts: Counts
 ) -> tuple[float | None, str | None]:
-    """The value of a metric for a label or region, and the note on it."""
+    """Return the value of a metric for a label or region, and its note."""
     card, conventions = request.card, pair.conventions
     try:
         evidence = pair.evidence(card.needs, key)
@@ -91,7 +91,7 @@ def _of_label(
 
 
 def _over_labels(request: Request, pair: Pair, names: Mapping[int, str]) -> tuple[float | None, str | None]:
-    """The value of a metric over all labels at once, and the note on it."""
+    """Return the value of a metric over all labels, and its note."""
     try:
         evidence = pair.evidence(request.card.needs)
     except NoEvidenceError as error:
@@ -107,7 +107,7 @@ def _over_labels(request: Request, pair: Pair, names: Mapping[int, str]) -> tupl
 
 
 def _mean(request: Request, rows: Iterable[Score], pair: Pair) -> tuple[float | None, str | None]:
-    """The mean of a metric over the foreground classes that have a value, by their weights, and the note on it."""
+    """Return the weighted mean of a metric over the foreground labels with a value, and its note."""
     own = [row for row in rows if row.metric == request.token]
     found = [
         (row.value, pair.weight_of(row.label))
@@ -139,7 +139,7 @@ def _number(value: float) -> float | None:
 
 
 def _emptiness(prediction: float, reference: float) -> str | None:
-    """Which of the two maps lack the label, by how much of it they hold."""
+    """Return the note on maps without the label, by the sizes of the label in both."""
     if not prediction and not reference:
         return ABSENT
     if not prediction:
@@ -148,7 +148,7 @@ def _emptiness(prediction: float, reference: float) -> str | None:
 
 
 def _gap(prediction_empty: bool, reference_empty: bool, *, ignoring: bool) -> str | None:
-    """Why a label that both maps have has no surface in one of them."""
+    """Return the note on a label that is in both maps but has no surface in one of them."""
     if not prediction_empty and not reference_empty:
         return None
     both = prediction_empty and reference_empty
@@ -159,7 +159,7 @@ def _gap(prediction_empty: bool, reference_empty: bool, *, ignoring: bool) -> st
 def _as_another_tool(
     request: Request, counts: Counts, value: float | None, note: str | None, conventions: Conventions
 ) -> tuple[float | None, str | None]:
-    """The value and the note of an empty mask, by the rule of a preset if it has one for the metric."""
+    """Return value and note for an empty mask, by the rule of the preset if it has one for the metric."""
     empty = (not counts.prediction, not counts.reference)
     if not any(empty):
         return value, note

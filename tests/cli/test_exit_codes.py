@@ -45,24 +45,24 @@ WRONG = [
     (["-m", "hd@101"], "hd@ needs a percentile from 0 to 100, found hd@101"),
     (["-m", "nsd@"], "nsd@ needs a tolerance of 0 or more, found nsd@"),
     (["-m", ","], "no metric is selected; name one, such as dice (segeval metrics lists all)"),
-    (["--only", "livr"], "no label is called 'livr', did you mean liver?"),
-    (["--only", "1,"], "--only takes a label, found ''"),
+    (["--only", "livr"], "no label is called 'livr'; did you mean liver?"),
+    (["--only", "1,"], "--only needs the number or name of a label, found ''"),
     (["--region", "all=1"], "a region cannot be called 'all'; take a word of its own"),
     (["--region", "macro=1"], "a region cannot be called 'macro'; take a word of its own"),
     (["--region", "pooled=1"], "a region cannot be called 'pooled'; take a word of its own"),
     (["--region", "12=1"], "a region cannot be called '12'; take a word of its own"),
-    (["--region", "Kidney left=1"], "the region 'Kidney left' is called like a label; take a word of its own"),
+    (["--region", "Kidney left=1"], "the region 'Kidney left' has the name of a label; choose another name"),
     (["--region", "A"], "--region takes NAME=VALUE, found 'A'"),
     (["--region", "A="], "--region takes NAME=VALUE, found 'A='"),
     (["--region", "A=1", "--region", "A=2"], "--region gives 'A' twice: 1 and 2"),
     (
         ["--region", "A=5-1"],
-        "the region 'A' takes numbers, ranges such as 1-125, or *, or names of labels, found '5-1'",
+        "region 'A': there is no label '5-1'; use numbers, ranges such as 1-125, names of labels, or * for all",
     ),
     (
         ["--region", "A=0,1"],
-        "the region 'A' holds the background or the ignored label; "
-        "a --region of the same name without it wins over that of a table",
+        "the region 'A' contains the background or the ignored label; "
+        "leave that label out; a --region replaces a region of the same name in a label table",
     ),
     (["--map", "1"], "--map takes OLD=NEW, found '1'"),
     (["--map", "1=x"], "--map takes the numbers of two labels, OLD=NEW, found '1=x'"),
@@ -70,7 +70,7 @@ WRONG = [
     (["--map", f"1={2**64}"], f"--map takes the numbers of two labels, OLD=NEW, found '1={2**64}'"),
     (["--map", f"{2**64}=1"], f"--map takes the numbers of two labels, OLD=NEW, found '{2**64}=1'"),
     (["--map-reference", "1=2,1=3"], "--map-reference gives label 1 two new numbers"),
-    (["--ignore-label", "-1"], "the ignored label must be at least 0, not -1"),
+    (["--ignore-label", "-1"], "labels are whole numbers from 0 to 2**64 - 1, so none is -1"),
     (["--penalty", "far"], "--penalty takes diagonal, inf, nan or a number, found 'far'"),
     (["--penalty", "-1"], "the penalty must be a length of at least 0, not -1.0; or diagonal, inf, nan"),
     (
@@ -80,8 +80,11 @@ WRONG = [
     (["--tolerance", "liver=x"], "--tolerance takes a number, found 'x'"),
     (["--tolerance", "-2"], "a tolerance must be a length of at least 0, not -2.0"),
     (["--tolerance", "liver=1,liver=2"], "--tolerance gives 'liver' twice: 1 and 2"),
-    (["--spacing", "1,1"], f"spacing takes a number for each of the 3 axes of {PAIR[0]}, found 2"),
-    (["--spacing", "1,1,1,1"], f"spacing takes a number for each of the 3 axes of {PAIR[0]}, found 4"),
+    (["--spacing", "1,1"], f"spacing needs 3 numbers, one for each axis of {PAIR[0]}, found 2"),
+    (
+        ["--spacing", "1,1,1,1"],
+        f"spacing needs 3 numbers, one for each axis of {PAIR[0]}, found 4",
+    ),
     (["--spacing", "1,1,0"], "--spacing takes positive numbers, found '1,1,0'"),
     (["--spacing", "1,nan,1"], "--spacing takes positive numbers, found '1,nan,1'"),
     (["--spacing", "1 1 1"], "--spacing takes numbers, X,Y or X,Y,Z, found '1 1 1'"),
@@ -213,7 +216,9 @@ def test_missing_and_damaged(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     empty.touch()
     refused(call(capsys, "score", empty, reference), 3, f"{empty}: the file is empty; copy or export it again")
     refused(
-        call(capsys, "score", tmp_path, reference), 3, f"{tmp_path}: one of the two is a folder and the other is not"
+        call(capsys, "score", tmp_path, reference),
+        3,
+        f"{tmp_path}: one of prediction and reference is a folder, the other a file",
     )
     refused(
         call(capsys, "score", PAIR[0], reference, "--labels", tmp_path / "labels.json"),

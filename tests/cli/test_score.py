@@ -391,7 +391,7 @@ def test_labels_of_0_and_255(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     prediction = save(tmp_path / "p.nii", CUBE * np.uint8(255))
     answer = call(capsys, "score", prediction, save(tmp_path / "r.nii", CUBE), "-m", "dice")
     assert answer.code == 0
-    assert "warning: the prediction holds 0 and 255, the reference 0 and 1: --map 255=1" in answer.err
+    assert "warning: the prediction has labels 0 and 255, the reference 0 and 1; to match" in answer.err
 
 
 def test_nothing_to_score(capsys: pytest.CaptureFixture[str]) -> None:

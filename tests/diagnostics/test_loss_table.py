@@ -212,7 +212,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
         (
             ["p.npy", "r.npy", "--map-reference", "1=5"],
             3,
-            "the reference has 5, and the probability map no channel",
+            "the probability map has no channel for reference label 5",
         ),
         (["p.npy", "r.npy", "-f", "xlsx"], 2, "'xlsx' is not one of"),
     ],

@@ -347,7 +347,7 @@ def test_quiet_hides_only_remarks(tmp_path: Path, capsys: pytest.CaptureFixture[
         save(tmp_path / "r.nii", box((9, 9, 9))),
     ]
     loud, quiet = call(capsys, "explain", *files), call(capsys, "explain", *files, "-q")
-    assert "warning: the prediction holds 0 and 255" in loud.err
+    assert "warning: the prediction has labels 0 and 255" in loud.err
     assert (quiet.code, quiet.err, quiet.out) == (0, "", loud.out)
     assert call(capsys, "explain", "-q", tmp_path / "none.nii", tmp_path / "none.nii").err.startswith("error: ")
 

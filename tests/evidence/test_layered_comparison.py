@@ -112,7 +112,7 @@ def test_two_files_of_one_class_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_against_a_file_and_a_folder_without_files(tmp_path: Path) -> None:
     prediction, reference = case(tmp_path)
-    with pytest.raises(segeval.InputError, match="one of the two is a folder"):
+    with pytest.raises(segeval.InputError, match="one of prediction and reference is a folder"):
         segeval.score_files(prediction, reference / "liver.nii.gz")
     (tmp_path / "empty").mkdir()
     with pytest.raises(segeval.InputError, match="expected a label map file for each class"):
@@ -175,7 +175,7 @@ def test_a_table_numbers_the_classes_by_their_names(tmp_path: Path) -> None:
     [{"only": 1}, {"regions": {"R": [1, 2]}}, {"regions": {"R": "1-3"}}, {"map": {1: 2}}, {"tolerance": {"1": 2}}],
 )
 def test_numbers_mean_nothing_where_classes_have_names(tmp_path: Path, options: Any) -> None:
-    with pytest.raises(segeval.UsageError, match="classes of a folder have names and no numbers"):
+    with pytest.raises(segeval.UsageError, match="classes of a folder have names but no numbers"):
         segeval.score_files(*case(tmp_path), metrics="dice", **options)
 
 

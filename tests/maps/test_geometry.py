@@ -227,7 +227,7 @@ def test_a_spacing_that_is_given_replaces_that_of_both() -> None:
 
 @pytest.mark.parametrize("spacing", [(1.0, 1.0), (1.0, 1.0, 1.0, 1.0)])
 def test_a_spacing_has_a_number_for_each_axis(spacing: tuple[float, ...]) -> None:
-    with pytest.raises(UsageError, match="spacing takes a number for each of the 3 axes"):
+    with pytest.raises(UsageError, match="spacing needs 3 numbers, one for each axis"):
         compare(on(GRID), on(GRID), Plan(spacing=spacing))
 
 

@@ -216,7 +216,7 @@ def test_a_reference_is_not_its_own_prediction(layout: Layout, tmp_path: Path) -
     make(tmp_path / "r", ["a.png", "b.png"])
     make(tmp_path / "p", []).joinpath("a.png").symlink_to(tmp_path / "r" / "a.png")
     found = layout(["b.png"], [])
-    assert problems(found) == {"a": "its prediction and its reference are the same file"}
+    assert problems(found) == {"a": "prediction and reference are the same file"}
     assert predictions(found) == {"b": "b.png"}
 
 
@@ -229,7 +229,7 @@ def test_folders_that_all_lead_into_each_other_are_refused(tmp_path: Path) -> No
     for folder in folders:
         for other in folders:
             (folder / f"to_{other.name}").symlink_to(other)
-    with pytest.raises(InputError, match="lead into each other by links; remove the links"):
+    with pytest.raises(InputError, match="links between its folders form a loop; remove the links"):
         pair_folders(str(tmp_path / "p"), str(tmp_path / "r"))
 
 
@@ -254,7 +254,7 @@ def test_a_pattern_finds_the_case(layout: Layout, pattern: str, name: str, case:
 def test_a_case_that_occurs_again_must_be_equal(layout: Layout) -> None:
     found = layout(["a/a.png", "a/b.png"], ["a/a.png", "b/b.png"], "{case}/{case}.png")
     assert predictions(found) == {"a": "a/a.png", "b": None}
-    assert found.remarks == ("passed over 1 file of the predictions that '{case}/{case}.png' does not match",)
+    assert found.remarks == ("ignored 1 file among the predictions that '{case}/{case}.png' does not match",)
 
 
 def test_a_pattern_for_one_side_leaves_the_other(layout: Layout, tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_a_pattern_that_matches_nothing_shows_what_is_there(layout: Layout, name
     with pytest.raises(UsageError) as caught:
         layout([name], [], "{case}_pred.nii.gz")
     assert str(caught.value) == (
-        f"p: the pattern '{{case}}_pred.nii.gz' matches none of the predictions; there is '{name}'"
+        f"p: the pattern '{{case}}_pred.nii.gz' matches none of the predictions; one of them is '{name}'"
     )
 
 
@@ -290,7 +290,7 @@ def test_a_pattern_that_ends_in_a_slash_names_folders(layout: Layout) -> None:
         "s1": ("p/s1/segmentations", "r/s1/segmentations"),
         "s2": ("p/s2/segmentations", "r/s2/segmentations"),
     }
-    with pytest.raises(UsageError, match=r"there is 's1/'"):
+    with pytest.raises(UsageError, match=r"one of them is 's1/'"):
         layout(files, files, "{case}/masks/")
 
 
@@ -305,7 +305,7 @@ def test_a_pattern_of_folders_for_predictions_makes_folders_of_references(layout
 def test_an_ending_of_all_references_is_not_part_of_the_names(layout: Layout) -> None:
     found = layout(["a.png", "b_gt.png"], ["a_gt.png", "b_gt.png"])
     assert predictions(found) == {"a": "a.png", "b": "b_gt.png"}
-    assert found.remarks[0] == "2 references end in _gt, which is not part of the case names"
+    assert found.remarks[0] == "2 references end in _gt; the case names do not include it"
 
 
 def test_an_ending_of_some_references_is_part_of_the_names(layout: Layout) -> None:
@@ -336,7 +336,7 @@ def test_a_full_name_that_is_another_case_belongs_to_that(layout: Layout) -> Non
 def test_predictions_may_share_an_ending(layout: Layout, ending: str) -> None:
     found = layout([f"a{ending}.png", f"b{ending}.png", "d_other.png"], ["a.png", "b.png", "c.png"])
     assert predictions(found) == {"a": f"a{ending}.png", "b": f"b{ending}.png", "c": None}
-    assert found.remarks == (f"2 predictions end in {ending}, which is not part of the case names",)
+    assert found.remarks == (f"2 predictions end in {ending}; the case names do not include it",)
     assert found.strays == (str(Path("p", "d_other.png")),)
 
 
@@ -350,7 +350,9 @@ def test_an_ending_does_not_count_beside_plain_names(layout: Layout) -> None:
 def test_predictions_with_two_endings_are_left_to_the_user(layout: Layout) -> None:
     found = layout(["a_pred.png", "b_mask.png"], ["a.png", "b.png"])
     assert predictions(found) == {"a": None, "b": None}
-    assert found.remarks == ("predictions end in _mask and _pred: --prediction-pattern says which of them count",)
+    assert found.remarks == (
+        "predictions have several endings (_mask and _pred); choose one with --prediction-pattern",
+    )
 
 
 def test_cityscapes_references_are_the_label_numbers(layout: Layout) -> None:
@@ -361,10 +363,10 @@ def test_cityscapes_references_are_the_label_numbers(layout: Layout) -> None:
         f"bonn/bonn_{i}": (f"p/bonn_{i}_leftImg8bit.png", f"r/bonn/bonn_{i}_gtFine_labelIds.png") for i in (1, 2)
     }
     assert found.remarks == (
-        "2 references end in _gtFine_labelIds, which is not part of the case names",
-        "passed over 8 other files of the references named like them",
-        "2 cases paired by file name alone, whatever the folder",
-        "2 predictions end in _leftImg8bit, which is not part of the case names",
+        "2 references end in _gtFine_labelIds; the case names do not include it",
+        "ignored 8 other files of the same scenes among the references",
+        "2 cases paired by file name only, in any folder",
+        "2 predictions end in _leftImg8bit; the case names do not include it",
     )
 
 
@@ -372,7 +374,7 @@ def test_cityscapes_predictions_may_lie_in_the_folders_of_cities(layout: Layout)
     names = ["bonn/bonn_1", "bonn/bonn_2", "ulm/ulm_1"]
     found = layout([f"{name}.png" for name in names], [f"{Path(name).name}_gtFine_labelIds.png" for name in names])
     assert predictions(found) == {Path(name).name: f"{name}.png" for name in names}
-    assert found.remarks[1] == "3 cases paired by file name alone, whatever the folder"
+    assert found.remarks[1] == "3 cases paired by file name only, in any folder"
 
 
 def test_no_scene_of_cityscapes_is_lost(layout: Layout) -> None:
@@ -390,8 +392,8 @@ def test_image_channels_are_no_predictions(layout: Layout) -> None:
     assert predictions(found) == {"a": None, "b": "b.nii.gz"}
     assert found.cases[0].near == (str(Path("p", "a_0000.nii.gz")), str(Path("p", "a_0001.nii.gz")))
     assert found.remarks == (
-        "1 case has no prediction but a file named so with _0000: "
-        "_0000 marks an image channel of nnU-Net, not a label map",
+        "1 case has no prediction, but a file of the same name with _0000: "
+        "this is an image channel of nnU-Net, not a label map",
     )
 
 
@@ -405,15 +407,15 @@ def test_image_channels_are_no_references(layout: Layout) -> None:
 def test_a_flat_side_pairs_by_file_name(layout: Layout) -> None:
     found = layout(["a.png", "b.png", "c_pred.png"], ["x/a.png", "y/b.png", "y/c.png"])
     assert predictions(found) == {"x/a": "a.png", "y/b": "b.png", "y/c": None}
-    assert found.remarks == ("2 cases paired by file name alone, whatever the folder",)
+    assert found.remarks == ("2 cases paired by file name only, in any folder",)
 
 
 def test_an_ending_and_the_folders_may_both_not_count(layout: Layout) -> None:
     found = layout(["out/a_pred.png", "out/b_pred.png"], ["a.png", "b.png"])
     assert predictions(found) == {"a": "out/a_pred.png", "b": "out/b_pred.png"}
     assert found.remarks == (
-        "2 cases paired by file name alone, with predictions from out",
-        "2 predictions end in _pred, which is not part of the case names",
+        "2 cases paired by file name only, with predictions from out",
+        "2 predictions end in _pred; the case names do not include it",
     )
 
 
@@ -421,7 +423,7 @@ def test_a_file_name_that_references_share_pairs_nothing(layout: Layout) -> None
     found = layout(["1.png", "2.png"], ["x/1.png", "y/1.png", "y/2.png"])
     assert set(predictions(found).values()) == {None}
     assert len(found.remarks) == 1
-    assert "references in several folders have the same file name: --pairs" in found.remarks[0]
+    assert "references in several folders have the same file name; use a table of pairs: --pairs" in found.remarks[0]
 
 
 @pytest.mark.parametrize(
@@ -437,7 +439,7 @@ def test_predictions_of_several_folders_are_not_mixed(layout: Layout, files: lis
     assert predictions(found) == {"a": None, "b": None, "c": None}
     assert all(case.near for case in found.cases[:2])
     assert len(found.remarks) == 1
-    assert f"--prediction-pattern '{folder}/{{case}}' takes those of one" in found.remarks[0]
+    assert f"for one of these: --prediction-pattern '{folder}/{{case}}'" in found.remarks[0]
     again = pair_folders("p", "r", prediction_pattern=f"{folder}/{{case}}")
     assert {Path(path).parent for path in predictions(again).values() if path} == {Path(folder)}
 
@@ -467,7 +469,7 @@ def test_names_that_differ_throughout_suggest_patterns(
         [f"{reference.format(number)}.png" for number in numbers],
     )
     assert set(predictions(found).values()) == {None}
-    assert found.remarks[-1].startswith("3 of 3 references have no prediction, and 3 predictions have no reference: ")
+    assert found.remarks[-1].startswith("3 of 3 references have no prediction, and 3 predictions have no reference (")
     suggested = found.remarks[-1].rpartition("; try ")[2]
     assert suggested == options
     chosen = dict(zip(*[iter(suggested.replace("'", "").split())] * 2, strict=True))
@@ -483,8 +485,8 @@ def test_names_that_differ_throughout_suggest_patterns(
 def test_names_without_anything_in_common_suggest_patterns_too(layout: Layout) -> None:
     found = layout(["zz11.png", "zz22.png"], ["im_1.png", "im_2.png"])
     assert found.remarks == (
-        f"2 of 2 references have no prediction, and 2 predictions have no reference: {Path('r', 'im_1.png')} and "
-        f"{Path('p', 'zz11.png')}, for example; --prediction-pattern 'PREFIX_{{case}}_SUFFIX' says how they are called",
+        f"2 of 2 references have no prediction, and 2 predictions have no reference (for example "
+        f"{Path('r', 'im_1.png')} and {Path('p', 'zz11.png')}); try --prediction-pattern 'PREFIX_{{case}}_SUFFIX'",
     )
 
 
@@ -509,8 +511,8 @@ def test_bids_pairs_by_entities_in_any_folder(layout: Layout) -> None:
         "sub-02/anat/sub-02_dseg": "pipe/sub-02/sub-02_desc-net_dseg.nii",
     }
     assert found.remarks == (
-        "passed over 1 file of the references that is no BIDS _dseg",
-        "passed over 1 file of the predictions that is no BIDS _dseg",
+        "ignored 1 file among the references that is not a BIDS _dseg",
+        "ignored 1 file among the predictions that is not a BIDS _dseg",
         "2 cases paired by BIDS entities, with predictions of desc-net from pipe",
     )
 
@@ -545,7 +547,7 @@ def test_bids_pipelines_are_not_mixed(layout: Layout, files: list[str]) -> None:
     found = layout(files, [f"sub-{number}/anat/sub-{number}_dseg.nii" for number in (1, 2, 3)])
     told = problems(found)
     assert list(told) == ["sub-1/anat/sub-1_dseg", "sub-2/anat/sub-2_dseg"]
-    assert all("predictions of two pipelines could serve" in problem for problem in told.values())
+    assert all("two pipelines have predictions" in problem for problem in told.values())
     assert all(str(Path("p", file)) in " ".join(told.values()) for file in files)
     assert (found.strays, found.remarks) == ((), ())
 
@@ -571,7 +573,7 @@ def test_bids_takes_the_same_folder_of_several(layout: Layout) -> None:
 def test_bids_candidates_that_nothing_tells_apart_are_a_problem(layout: Layout) -> None:
     found = layout(["a/sub-1_desc-x_dseg.nii", "a/sub-1_desc-y_dseg.nii"], ["sub-1_dseg.nii"])
     problem = problems(found)["sub-1_dseg"]
-    assert "predictions of two pipelines could serve" in problem
+    assert "two pipelines have predictions" in problem
     assert all(name in problem for name in ("sub-1_desc-x", "sub-1_desc-y"))
     assert found.strays == ()
 
@@ -580,7 +582,7 @@ def test_bids_references_may_not_share_a_prediction(layout: Layout) -> None:
     found = layout(["sub-1_dseg.nii"], ["sub-1_space-A_dseg.nii", "sub-1_space-B_dseg.nii"])
     assert len(problems(found)) == 2
     for problem in problems(found).values():
-        assert problem.startswith("two references compete for")
+        assert problem.startswith("two references fit the same prediction")
         assert all(name in problem for name in ("space-A", "space-B"))
     assert found.strays == ()
 
@@ -605,7 +607,7 @@ def test_a_folder_with_a_file_for_each_class_is_a_case(layout: Layout, tmp_path:
     found = layout(["s1.nii.gz"], [])
     assert pairs(found) == {"s1": ("p/s1.nii.gz", "r/s1"), "s2": ("p/s2", "r/s2")}
     assert found.remarks == (
-        "2 cases are folders with a file for each class; --pattern '{case}.nii.gz' reads files instead",
+        "2 cases are folders with a file for each class; if every file is a case: --pattern '{case}.nii.gz'",
     )
     assert sorted(pairs(pair_folders("p", "r", reference_pattern="{case}.nii.gz"))) == [
         f"{case}/{name}" for case in ("s1", "s2") for name in ("liver", "rib_1")
@@ -665,9 +667,9 @@ def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path) -> None:
 def test_a_folder_is_not_compared_with_itself(tmp_path: Path) -> None:
     folder = make(tmp_path / "both", ["a_pred.png", "a.png"])
     (tmp_path / "link").symlink_to(folder)
-    with pytest.raises(UsageError, match="both the folder of the predictions and that of the references"):
+    with pytest.raises(UsageError, match="predictions and references are the same folder"):
         pair_folders(str(folder), str(tmp_path / "link"))
-    with pytest.raises(UsageError, match="both the folder"):
+    with pytest.raises(UsageError, match="the same folder"):
         pair_folders(str(folder), str(folder), prediction_pattern="{case}.png", reference_pattern="{case}.png")
 
 
@@ -692,7 +694,7 @@ def test_without_references_there_is_nothing_but_a_remark(layout: Layout) -> Non
     found = layout(["a.png"], ["notes.txt"])
     assert found.cases == ()
     assert found.strays == (str(Path("p", "a.png")),)
-    assert found.remarks[0].startswith("no reference in r: files that end in .nii.gz, ")
+    assert found.remarks[0].startswith("no reference found in r (known suffixes: .nii.gz, ")
 
 
 @pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="the system refuses such names")
@@ -700,7 +702,7 @@ def test_a_name_that_is_no_text_is_told(layout: Layout) -> None:
     found = layout(["c\udcffse.png", "ok.png"], ["c\udcffse.png", "ok.png", "c\\xffse.nii"])
     assert predictions(found) == {"ok": "ok.png"}
     problem = problems(found)["c\\xffse"]
-    assert problem.startswith("the file name is not valid UTF-8, which result files cannot hold; rename the file")
+    assert problem.startswith("the file name is not valid UTF-8 and cannot be written to result files; rename the file")
     assert "two references for one case" in problem
     assert found.strays == (str(Path("p", "c\\xffse.png")),)
 
@@ -725,7 +727,7 @@ def test_a_tree_of_many_files(tmp_path: Path) -> None:
             (folder / f"site_{number}").symlink_to(pool)
     found = pair_folders(str(tmp_path / "p"), str(tmp_path / "r"))
     assert Counter(case.prediction is None for case in found.cases) == {False: 9_000, True: 1_000}
-    assert found.remarks == ("9000 predictions end in _pred, which is not part of the case names",)
+    assert found.remarks == ("9000 predictions end in _pred; the case names do not include it",)
     assert found.strays == ()
 
 
@@ -748,7 +750,7 @@ def test_every_file_is_accounted_for(
     p, r = make(top / "p", predicted), make(top / "r", references)
     found = pair_folders(str(p), str(r))
     told = " ".join(case.problem or "" for case in found.cases)
-    passed = any("passed over" in remark for remark in found.remarks)
+    passed = any("ignored" in remark for remark in found.remarks)
 
     held = Counter(case.reference for case in found.cases)
     for name in references:
@@ -778,7 +780,7 @@ def test_street_scenes_pair_with_their_polygons() -> None:
     assert [Path(case.prediction or "").stem for case in found.cases] == [case.name for case in found.cases]
     assert [case.problem for case in found.cases] == [None] * 6
     assert found.strays == ()
-    assert found.remarks == ("6 references end in _gtFine_polygons, which is not part of the case names",)
+    assert found.remarks == ("6 references end in _gtFine_polygons; the case names do not include it",)
 
 
 def table(folder: Path, text: str | bytes, *, name: str = "pairs.csv") -> str:
@@ -833,7 +835,7 @@ def test_a_file_is_not_compared_with_itself(tmp_path: Path) -> None:
     rows = ["a.png,a.png", "./b.png,b.png", "link.png,a.png", "all.json::1.jpg,all.json::2.jpg"]
     text = "case,prediction,reference\n" + "\n".join(f"{place},{row}" for place, row in enumerate(rows))
     found = problems(read_pairs(table(tmp_path, text)))
-    assert found == dict.fromkeys("012", "its prediction and its reference are the same file")
+    assert found == dict.fromkeys("012", "prediction and reference are the same file")
 
 
 def test_a_prediction_of_several_cases_is_told(tmp_path: Path) -> None:
@@ -841,12 +843,12 @@ def test_a_prediction_of_several_cases_is_told(tmp_path: Path) -> None:
     rows = ["p.png,r0.png", "./p.png,r1.png", "q.png,r2.png", ",r3.png"]
     found = read_pairs(table(tmp_path, "prediction,reference\n" + "\n".join(rows)))
     assert problems(found) == {}
-    assert found.remarks == (f"{shown(tmp_path / 'p.png')} is the prediction of two cases: r0 and r1",)
+    assert found.remarks == (f"two cases have the same prediction {shown(tmp_path / 'p.png')}: r0 and r1",)
     names = [f"{place}.png,r{case}.png" for place in range(9) for case in range(2)]
     make(tmp_path, [f"{place}.png" for place in range(9)])
     text = "case,prediction,reference\n" + "\n".join(f"{case},{name}" for case, name in enumerate(names))
     remarks = read_pairs(table(tmp_path, text)).remarks
-    assert (len(remarks), remarks[-1]) == (6, "4 more predictions of several cases")
+    assert (len(remarks), remarks[-1]) == (6, "4 more predictions belong to several cases")
 
 
 def test_rows_of_one_case_are_one_problem(tmp_path: Path) -> None:
@@ -863,7 +865,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     assert (missing.prediction, missing.problem) == (None, None)
     assert missing.near == (str(tmp_path / "p" / "case_01.png"),)
     assert gone.prediction == str(tmp_path / "p" / "case_2.png")
-    assert gone.problem == f"its reference does not exist: {shown(tmp_path / 'r' / '2.png')}"
+    assert gone.problem == f"the reference does not exist: {shown(tmp_path / 'r' / '2.png')}"
     assert only(read_pairs(table(tmp_path, "prediction,reference\nnowhere/x.png,r/1.png\n"))).near == ()
 
 
@@ -891,7 +893,7 @@ def test_a_table_that_cannot_be_used_is_told_of_at_once(tmp_path: Path, text: st
 def test_a_table_without_rows_has_no_case(tmp_path: Path) -> None:
     found = read_pairs(table(tmp_path, "prediction,reference\n"))
     assert found.cases == ()
-    assert found.remarks[0].endswith("it has a header and no rows")
+    assert found.remarks[0].endswith("it has a header but no rows")
 
 
 def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:

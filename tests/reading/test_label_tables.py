@@ -282,7 +282,7 @@ def test_a_region_with_a_reserved_name(tumours: tuple[str, str, str], capsys: py
     answer = call(capsys, "score", prediction, reference, "--labels", table)
     assert (answer.code, answer.cause) == (
         3,
-        f"error: {table}: a region cannot be called 'all'; take a word of its own",
+        f"error: {table}: a region cannot be called 'all'; choose another name",
     )
 
 

@@ -1,14 +1,16 @@
-"""The table of --dry-run: what it says is what --pairs reads, wherever it is kept."""
+"""The table of --dry-run: --pairs reads its CSV again, and in a terminal it fits 80 columns."""
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
 import pytest
 
 from segeval.pairing import Pairing, pair_folders, read_pairs
-from segeval.reports.pairing_table import pairing_csv
+from segeval.reports.pairing_table import pairing_csv, print_pairing
+from segeval.reports.terminal import Printer
 from tests.pairing.test_pairing import make
 
 
@@ -51,3 +53,35 @@ def test_a_prediction_that_a_table_misses_stays_missing(tmp_path: Path) -> None:
     found = read_pairs(str(tmp_path / "pairs.csv"))
     (case,) = read_again(found, tmp_path / "elsewhere").cases
     assert (case.prediction, case.reference, case.problem) == (None, str(tmp_path / "r.png"), None)
+
+
+def printed(pairing: Pairing, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = io.StringIO()
+    print_pairing(pairing, Printer(stream))
+    return stream.getvalue().splitlines()
+
+
+def test_the_table_names_the_folders_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path / "predictions", ["case_1.png", "sub/case_3.png", "case_02.png"])
+    make(tmp_path / "references", ["case_1.png", "case_2.png", "case_2.tif", "sub/case_3.png", "sub/case_4.png"])
+    lines = printed(pair_folders("predictions", "references"), monkeypatch)
+    assert lines[:4] == [
+        "4 cases, 1 without a prediction, 1 problem",
+        "predictions  predictions/",
+        "references   references/",
+        "",
+    ]
+    assert lines[4].split() == ["case", "prediction", "reference", "problem"]
+    assert lines[5].split() == ["case_1", "case_1.png", "case_1.png"]
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_paths_without_a_shared_folder_stay_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make(tmp_path, ["a/p.png", "r.png", "b/r.png", "b/p.png"])
+    (tmp_path / "pairs.csv").write_text(f"case,prediction,reference\n1,a/p.png,r.png\n2,{tmp_path}/b/p.png,b/r.png\n")
+    lines = printed(read_pairs("pairs.csv"), monkeypatch)
+    assert lines[:2] == ["2 cases, all paired", ""]
+    assert any("a/p.png" in line for line in lines)

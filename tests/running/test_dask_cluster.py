@@ -210,7 +210,7 @@ def test_dask_does_not_take_a_folder_for_an_address(
     answer = spawn("batch", *words, "-m", "dice", "-q", folder=tmp_path)
     assert answer.code == 2
     assert answer.cause == (
-        "error: no scheduler is named; "
+        "error: there is no address of a Dask scheduler; "
         "give --dask tcp://HOST:8786 or --scheduler-file FILE, or set DASK_SCHEDULER_ADDRESS"
     )
 
@@ -257,7 +257,7 @@ def test_fail_fast(folders: tuple[Path, Path], cluster: Machines, tmp_path: Path
     answer = spawn(*command(folders, "--dask", cluster.address, "--fail-fast", "--missing", "skip"), folder=tmp_path)
     assert answer.code == 3
     clean(answer)
-    assert b"not scored, because another case could not be" in outputs(tmp_path)["r.json"]
+    assert b"not tried, because another case could not be scored" in outputs(tmp_path)["r.json"]
     until(lambda: not any(map(scoring, cluster.workers)))
 
 
@@ -265,11 +265,11 @@ def test_from_python(folders: tuple[Path, Path], cluster: Machines) -> None:
     here = segeval.batch(*folders, metrics="dice", jobs=1)
     assert segeval.batch(*folders, metrics="dice", dask=cluster.address) == here
     assert segeval.batch(*folders, metrics="dice", scheduler_file=cluster.file) == here
-    with pytest.raises(UsageError, match="jobs are for this machine"):
+    with pytest.raises(UsageError, match="jobs is for this machine only"):
         segeval.batch(*folders, dask=cluster.address, jobs=2)
-    with pytest.raises(UsageError, match="two ways to say the same"):
+    with pytest.raises(UsageError, match="cannot be combined"):
         segeval.batch(*folders, dask=cluster.address, scheduler_file=cluster.file)
-    with pytest.raises(UsageError, match="worker timeout is for the workers of a cluster"):
+    with pytest.raises(UsageError, match="worker_timeout is for a cluster"):
         segeval.batch(*folders, worker_timeout=3)
 
 
@@ -283,7 +283,7 @@ def test_whatever_an_item_does(cluster: Machines) -> None:
     found = on_cluster(cluster.address, items)
     assert found.keys() == set(items)
     assert found["a"] == "A"
-    assert found["kill"] == Loss("its process was killed by SIGKILL; out of memory is the usual reason")
+    assert found["kill"] == Loss("its process was killed by SIGKILL, usually because memory ran out")
     assert found["exit"] == Loss("its process ended with exit code 7")
     assert found["hang"] == Loss("it took longer than 2 s", is_final=True)
     assert all(found[str(number)] == str(number) for number in range(200))
@@ -337,7 +337,7 @@ def test_no_worker_any_more(
         worker.kill()
         answer = finished(running)
     assert answer.code == 3
-    problem = f"there has been no worker at {made.address} for 1.5 s"
+    problem = f"no worker at {made.address} for 1.5 s"
     assert f"error: {problem}; the same command with --resume goes on from there\n" in answer.err
     clean(answer)
     assert f'"message": "{problem}"'.encode() in outputs(tmp_path)["r.json"]
@@ -357,7 +357,7 @@ def test_the_scheduler_stops(
         made.scheduler.kill()
         answer = finished(running)
     assert answer.code == 3
-    problem = f"the scheduler at {made.address} is gone"
+    problem = f"the connection to the scheduler at {made.address} is lost"
     assert f"error: {problem}; the same command with --resume goes on from there\n" in answer.err
     clean(answer)
     assert f'"message": "{problem}"'.encode() in outputs(tmp_path)["r.json"]
@@ -373,7 +373,7 @@ def test_no_scheduler_and_no_worker(
     answer = spawn(*command(folders, "--dask", made.address, *short), folder=tmp_path)
     assert (answer.code, answer.cause) == (
         2,
-        f"error: {made.address}: there is no worker, after 0.5 s; start some: dask worker {made.address}",
+        f"error: {made.address}: no worker after 0.5 s; start one: dask worker {made.address}",
     )
     clean(answer)
     assert not (tmp_path / "r.journal").exists()
@@ -381,17 +381,17 @@ def test_no_scheduler_and_no_worker(
     answer = spawn(*command(folders, "--dask", made.address, *short), folder=tmp_path)
     assert (answer.code, answer.cause) == (
         2,
-        f"error: {made.address}: no scheduler answers within 0.5 s; is it running, and can this machine reach it?",
+        f"error: {made.address}: no scheduler answers within 0.5 s; check that it is running and can be reached",
     )
     clean(answer)
     answer = spawn(*command(folders, "--scheduler-file", "none.json", *short), folder=tmp_path)
     assert (answer.code, answer.cause) == (
         2,
-        "error: none.json: no such scheduler file; dask scheduler --scheduler-file none.json writes it",
+        "error: none.json: no such scheduler file; write it with: dask scheduler --scheduler-file none.json",
     )
     (tmp_path / "other.json").write_text("[]")
     answer = spawn(*command(folders, "--scheduler-file", "other.json", *short), folder=tmp_path)
-    assert (answer.code, answer.cause) == (2, "error: other.json: this is no scheduler file of Dask")
+    assert (answer.code, answer.cause) == (2, "error: other.json: not a scheduler file of Dask")
 
 
 def test_a_worker_that_sees_other_files(machines: Callable[..., Machines], tmp_path: Path) -> None:
@@ -408,12 +408,10 @@ def test_a_worker_that_sees_other_files(machines: Callable[..., Machines], tmp_p
     host = os.uname().nodename
     for folder, prediction in ((data, "p/a.nii"), (tmp_path, str(data / "p" / "a.nii"))):
         sides = ("p", "r") if folder == data else (data / "p", data / "r")
-        answer = spawn("batch", *sides, "-m", "dice", "--dask", made.address, folder=folder)
+        answer = spawn("batch", *sides, "-m", "dice", "-f", "csv", "--dask", made.address, folder=folder)
         assert answer.code == 3
-        assert (
-            f"failed: a: {prediction}: this machine sees it, the worker on {host} does not; "
-            "is the folder shared, with the same rights?\n"
-        ) in answer.err
+        cause = f"{prediction}: the worker on {host} cannot read the file, this machine can"
+        assert f"{cause}; share the folder, with the same rights" in answer.out
     gone = Case(name="gone", prediction=str(data / "p" / "b.nii"), reference=str(data / "r" / "b.nii"))
     with connected(made.address) as executor:
         (found,) = run([gone], plan_of(metrics="dice"), RunSettings(), executor=executor)
@@ -511,7 +509,7 @@ def test_a_port_that_there_cannot_be(address: str, capsys: pytest.CaptureFixture
     answer = call(capsys, "batch", *(SAMPLES / side for side in ("predictions", "references")), "--dask", address)
     port = address.rpartition(":")[2]
     assert (answer.code, answer.out) == (2, "")
-    assert answer.cause == f"error: {address}: there is no port {port}; an address is tcp://HOST:8786"
+    assert answer.cause == f"error: {address}: port {port} does not exist; expected an address like tcp://HOST:8786"
 
 
 def test_a_late_worker_with_another_version(
@@ -551,7 +549,7 @@ def test_options_for_here_and_for_a_cluster(
 ) -> None:
     """The command line decides where; a configured place does not count against it."""
     monkeypatch.chdir(tmp_path)
-    refused = "error: jobs are for this machine: a cluster has as many as its workers have threads"
+    refused = "error: jobs is for this machine only; a cluster runs one case per thread of its workers"
     nobody = ["--dask", "tcp://127.0.0.1:9", "--worker-timeout", "0.2"]
     assert call(capsys, "batch", *folders, "-j", 2, *nobody).cause == refused
     (tmp_path / "segeval.toml").write_text("jobs = 2\nworker-timeout = 0.2\n")
@@ -560,7 +558,7 @@ def test_options_for_here_and_for_a_cluster(
     (tmp_path / "segeval.toml").write_text('dask = "tcp://127.0.0.1:9"\nworker-timeout = 0.2\n')
     assert "tcp://127.0.0.1:9: no scheduler answers within 0.2 s" in call(capsys, "batch", *folders).cause
     assert call(capsys, "batch", *folders, "-j", 1, "-m", "dice", "-q").code == 3
-    assert "worker timeout is for the workers" in call(capsys, "batch", *folders, "-j", 1, "--worker-timeout", 1).cause
+    assert "worker_timeout is for a cluster" in call(capsys, "batch", *folders, "-j", 1, "--worker-timeout", 1).cause
 
 
 @pytest.mark.parametrize(
@@ -568,13 +566,13 @@ def test_options_for_here_and_for_a_cluster(
     [
         ("P", "missing port number in address 'P'"),
         ("foo://x:1", "unknown address scheme 'foo'"),
-        ("tls://127.0.0.1:9", "there is no distributed.comm.tls in Dask's configuration"),
+        ("tls://127.0.0.1:9", "distributed.comm.tls is missing in Dask's configuration"),
     ],
 )
 def test_what_is_no_address(folders: tuple[Path, Path], tmp_path: Path, address: str, problem: str) -> None:
     answer = spawn("batch", *folders, f"--dask={address}", folder=tmp_path)
     assert answer.code == 2
-    assert answer.err.startswith(f"error: {address}: this leads to no scheduler: {problem}")
+    assert answer.err.startswith(f"error: {address}: cannot connect to the scheduler: {problem}")
     assert answer.err.count("\n") == 1
 
 
@@ -584,7 +582,7 @@ def test_one_who_listens_and_says_nothing(folders: tuple[Path, Path], tmp_path: 
         answer = spawn("batch", *folders, "--dask", address, "--worker-timeout", 0.5, folder=tmp_path)
     assert answer.code == 2
     assert answer.err == (
-        f"error: {address}: no scheduler answers within 0.5 s; is it running, and can this machine reach it?\n"
+        f"error: {address}: no scheduler answers within 0.5 s; check that it is running and can be reached\n"
     )
 
 

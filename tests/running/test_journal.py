@@ -220,7 +220,7 @@ def test_one_damaged_byte_is_found(tmp_path: Path, cases: list[Case]) -> None:
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan")])
 def test_a_timeout_is_more_than_nothing(timeout: float) -> None:
-    with pytest.raises(UsageError, match="timeout is a number of seconds above 0"):
+    with pytest.raises(UsageError, match="timeout must be greater than 0"):
         RunSettings(timeout=timeout)
 
 

@@ -33,8 +33,8 @@ def verdict(outcome: Outcome | None) -> tuple[str, str | None, int] | None:
 @pytest.mark.parametrize(
     ("missing", "expected"),
     [
-        ("error", ("missing", "there is no prediction; near are p/A.nii", 3)),
-        ("skip", ("skipped", "there is no prediction; it is left out", 0)),
+        ("error", ("missing", "no prediction; similar: p/A.nii", 3)),
+        ("skip", ("skipped", "no prediction; left out", 0)),
         ("empty", None),
     ],
 )
@@ -58,7 +58,7 @@ def test_what_is_lost_is_tried_once_more() -> None:
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (MemoryError(), "there is not enough memory to score it"),
+        (MemoryError(), "not enough memory to score it"),
         (OutOfMemoryError("no room", source="p/a.nii"), "p/a.nii: no room"),
     ],
 )
@@ -81,7 +81,7 @@ def test_an_error_decides_on_the_exit_code() -> None:
 def test_fail_fast_is_no_error_of_the_case_itself() -> None:
     assert verdict(outcome_of(CASE, "fail fast")) == (
         "skipped",
-        "not scored, because another case could not be (fail fast)",
+        "not tried, because another case could not be scored (--fail-fast)",
         0,
     )
 
@@ -98,8 +98,8 @@ def test_a_file_that_only_this_machine_sees(tmp_path: Path, monkeypatch: pytest.
     assert there.host == os.uname().nodename
     assert verdict(outcome_of(CASE, there)) == (
         "failed",
-        f"p/a.nii: this machine sees it, the worker on {there.host} does not; "
-        "is the folder shared, with the same rights?",
+        f"p/a.nii: the worker on {there.host} cannot read the file, this machine can; "
+        "share the folder, with the same rights",
         3,
     )
     (tmp_path / "p" / "a.nii").unlink()

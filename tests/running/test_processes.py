@@ -108,7 +108,7 @@ def results(items: list[str], *, jobs: int) -> list[str | Loss]:
     return [found for _, found in Processes(jobs).run(act, items)]
 
 
-KILLED = Loss("its process was killed by SIGKILL; out of memory is the usual reason")
+KILLED = Loss("its process was killed by SIGKILL, usually because memory ran out")
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -165,14 +165,14 @@ def test_what_goes_wrong_in_a_function_or_its_result_costs_its_own_item() -> Non
     causes = {item: each.cause for item, each in found.items() if isinstance(each, Loss)}
     assert list(found) == items
     assert (found["a"], found["b"]) == ("a", "b")
-    assert causes.pop("local", "").startswith("there is no result: ")
+    assert causes.pop("local", "").startswith("no result: ")
     assert causes == {
-        "raise": "there is no result: LookupError: no such thing",
-        "interrupt": "there is no result: KeyboardInterrupt",
-        "leave": "there is no result: SystemExit: 3",
-        "unpicklable": "there is no result: ValueError: not this one",
+        "raise": "no result: LookupError: no such thing",
+        "interrupt": "no result: KeyboardInterrupt",
+        "leave": "no result: SystemExit: 3",
+        "unpicklable": "no result: ValueError: not this one",
         "unreadable": "its result cannot be read: RuntimeError: who am I?",
-        "mute": "its process has let go of its pipe",
+        "mute": "its process closed its pipe",
     }
     assert not any(each.is_final for each in found.values() if isinstance(each, Loss))
 
@@ -181,8 +181,8 @@ def test_an_item_that_cannot_be_handed_over_costs_itself() -> None:
     items = ["a", Unreadable("here"), Unreadable("there"), "b"]
     assert [found for _, found in Processes(1).run(str, items)] == [
         "a",
-        Loss("it cannot be handed to a process: ValueError: not this one"),
-        Loss("there is no result: RuntimeError: who am I?"),
+        Loss("it cannot be sent to a process: ValueError: not this one"),
+        Loss("no result: RuntimeError: who am I?"),
         "b",
     ]
 

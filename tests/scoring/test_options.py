@@ -131,8 +131,12 @@ def test_python_has_it() -> None:
     assert parameters["toys"].kind is inspect.Parameter.KEYWORD_ONLY
     assert (parameters["toys"].default, parameters["toys"].annotation) == (4, int)
     assert parameters["labels"].annotation.endswith("| LabelTable | None")
-    before, _, after = (inspect.getdoc(played) or "").partition("toys\n    How many toys to play with.\ntoy_box\n")
-    assert before.startswith("Play.\n\nOther Parameters\n----------------\nmetrics\n    ``")
+    before, _, after = (inspect.getdoc(played) or "").partition(
+        "toys : int, default: 4\n    How many toys to play with.\ntoy_box : str | None, default: None\n"
+    )
+    assert before.startswith(
+        "Play.\n\nOther Parameters\n----------------\nmetrics : str | Iterable[str] | None, default: None (dice, "
+    )
     assert after.endswith("\n\nRaises\n------\nUsageError\n    There are too many toys.")
 
 
@@ -142,7 +146,7 @@ def test_a_plan_has_it() -> None:
     assert toy_plan_of(toys=-5).toys == 5
     with pytest.raises(UsageError, match="toys are at most 9, not 10"):
         toy_plan_of(toys=10)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'toyz'"):
+    with pytest.raises(TypeError, match=r"plan_of\(\) has no option 'toyz'; did you mean 'toys'"):
         toy_plan_of(toyz=5)
 
 
@@ -229,8 +233,12 @@ def test_the_order_of_the_signature_stays() -> None:
     ]
     assert "missing" not in plan.signature(GRIDS, {"missing": "error"})
     footnote = plan.footnote(GRIDS)
-    assert footnote.endswith("; only liver,both; regions both=1,2")
+    assert footnote.endswith("; only liver,both; regions both=1,2; geometry warn 0.05")
     assert "labels by" not in footnote
+    assert plan.footnote(GRIDS, {"missing": "skip"}).endswith("; missing prediction skip")
+    assert (
+        plan_of(match="names", geometry="resample").footnote(GRIDS).endswith("; labels by name; geometry resample 0.05")
+    )
 
 
 def test_every_declaration_is_whole() -> None:

@@ -182,18 +182,18 @@ def test_settings_hold_a_plan_whole() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"compat": "monia"}, "no preset is called 'monia', did you mean monai"),
+        ({"compat": "monia"}, "compat knows no tool 'monia'; did you mean monai"),
         ({"compat": "nnunet", "metrics": ["dice", "hd"]}, "nnU-Net 2.8 has no hd"),
         ({"compat": "medpy", "metrics": ["hd@90"]}, "MedPy 0.5.2 has no hd@90"),
-        ({"compat": "monai", "penalty": "nan"}, "compat monai decides on penalty"),
-        ({"compat": "monai", "penalty": "diagonal"}, "compat monai decides on penalty"),
-        ({"compat": "Monai"}, "no preset is called 'Monai', did you mean monai"),
-        ({"compat": ["monai"]}, "no preset is called"),
+        ({"compat": "monai", "penalty": "nan"}, "compat monai already sets penalty"),
+        ({"compat": "monai", "penalty": "diagonal"}, "compat monai already sets penalty"),
+        ({"compat": "Monai"}, "compat knows no tool 'Monai'; did you mean monai"),
+        ({"compat": ["monai"]}, "compat must be a string or None"),
         ({"compat": "nnunet", "metrics": "all,hd"}, "nnU-Net 2.8 has no hd"),
         ({"compat": "nnunet", "metrics": [f"nsd@{number}" for number in range(1, 40)]}, "nnU-Net 2.8 has no nsd@1"),
-        ({"compat": "monai", "surface": "surfel", "percentile": "pooled"}, "decides on surface, percentile"),
-        ({"surface": "region"}, "surface is one of voxel, surfel, smooth"),
-        ({"percentile": "both"}, "percentile is one of directed, pooled"),
+        ({"compat": "monai", "surface": "surfel", "percentile": "pooled"}, "already sets surface, percentile"),
+        ({"surface": "region"}, "surface must be 'voxel', 'surfel', 'smooth'"),
+        ({"percentile": "both"}, "percentile must be 'directed', 'pooled'"),
     ],
 )
 def test_what_does_not_go_together_is_refused(options: dict[str, Any], said: str) -> None:

