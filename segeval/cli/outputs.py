@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 from click.core import ParameterSource
 
+from segeval.cli.file_options import check_file_options, choices_of, csv_options, jsonl_header_option, style_of
 from segeval.cli.options import complete_file, decorated, option, plan_options, remark_labels, remark_left_out
 from segeval.cli.streams import complain, data_printer, remark, talk_printer, warn, write_document
 from segeval.errors import InputError, SegevalError, UsageError, shown
@@ -93,6 +94,8 @@ def result_options(command: Command) -> Command:
                 help="Also write what another system reads: "
                 f"{', '.join(f'{row.kind}:{row.example}' for row in EXPORTS.values())}.",
             ),
+            csv_options,
+            jsonl_header_option,
             images_option,
         ],
     )
@@ -164,22 +167,24 @@ def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bo
     inputs = list(inputs)
     check_images(options["images"])
     typed = click.get_current_context().get_parameter_source("images") is ParameterSource.COMMANDLINE
-    pages = [row for row in WRITERS.values() if row.takes_images]
+    pages = [row for row in WRITERS.values() if "images" in row.takes]
     if typed and not any(path.lower().endswith(row.suffix) for row in pages for path in options["outputs"]):
         raise UsageError("--images is for a page", hint=f"add -o {pages[0].example}")
-    if not (options["outputs"] or options["exports"] or options.get("confusion") is not None):
+    confusion = [options["confusion"]] if options.get("confusion") is not None else []
+    check_file_options(options, shown=options["kind"], outputs=options["outputs"], others=confusion)
+    if not (options["outputs"] or options["exports"] or confusion):
         return
-    from segeval.reports.files import check_report_path, report_paths
+    from segeval.reports.files import check_report_path, report_paths, signature_path
     from segeval.writing import check_output_path
 
+    choices = choices_of(options)
     for path in options["outputs"]:
-        check_report_path(path, inputs=inputs, with_summary=several)
+        check_report_path(path, inputs=inputs, with_summary=several, **choices)
     others = [path for _, path in map(_export, options["exports"])]
-    if options.get("confusion") is not None:
-        others.append(options["confusion"])
+    others += [str(path) for matrix in confusion for path in (matrix, signature_path(matrix))]
     for path in others:
         check_output_path(path, inputs=inputs)
-    reports = [report_paths(path, with_summary=several) for path in options["outputs"]]
+    reports = [report_paths(path, with_summary=several, **choices) for path in options["outputs"]]
     summaries = [str(path) for _, *beside in reports for path in beside]
     check_distinct([*options["outputs"], *others, *summaries])
 
@@ -270,12 +275,12 @@ def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], 
     if not (options["outputs"] or options["exports"] or options.get("confusion") is not None):
         return []
     from segeval.reports.csv_files import confusion_csv
-    from segeval.reports.files import write_export, write_report
+    from segeval.reports.files import signature_path, write_export, write_report
     from segeval.writing import write_text
 
-    inputs = list(inputs)
+    inputs, choices = list(inputs), choices_of(options)
     tasks: list[Callable[[], None]] = [
-        partial(write_report, results, path, inputs=inputs, with_summary=several, images=options["images"])
+        partial(write_report, results, path, inputs=inputs, with_summary=several, **choices)
         for path in options["outputs"]
     ]
     tasks += [
@@ -288,7 +293,9 @@ def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], 
             return
         if results.confusion is None:
             raise UsageError("there is no confusion matrix where labels overlap", hint="leave out --confusion")
-        write_text(options["confusion"], [confusion_csv(results.confusion, results.names)], inputs=inputs)
+        matrix = confusion_csv(results.confusion, results.names, style=style_of(options))
+        write_text(options["confusion"], [matrix], inputs=inputs)
+        write_text(signature_path(options["confusion"]), [f"{results.signature}\n"], inputs=inputs)
 
     if options.get("confusion") is not None:
         tasks.append(write_confusion)
@@ -317,7 +324,7 @@ def _show(results: Results, options: dict[str, Any], *, several: bool) -> None:
     else:
         from segeval.writing import batched
 
-        write_document(batched(WRITERS[options["kind"]].parts(results)))
+        write_document(batched(WRITERS[options["kind"]].parts(results, **choices_of(options))))
         remark(results.signature, quiet=quiet)
     if options["verbose"]:
         remark(f"footnote: {results.footnote}")
@@ -350,7 +357,9 @@ def _in_actions() -> bool:
 
 def _infinities(results: Results) -> list[str]:
     count = sum(map(math.isinf, results.scores.values.tolist()))
-    return [f"scores that are infinite: {count}; a mean taken in a spreadsheet leaves them out"] if count else []
+    scores = f"{count} score is" if count == 1 else f"{count} scores are"
+    text = f"{scores} infinite: inf in CSV, which the mean of a spreadsheet leaves out, and #DIV/0! in .xlsx"
+    return [text] if count else []
 
 
 def _tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:

@@ -178,10 +178,10 @@ def notes_of(pivot: Pivot, alphabet: Alphabet) -> list[str]:
         notes.append(f"{alphabet.dash} no case: {counted(empty, 'cell')}")
     if any(cell.n == 0 for cell in cells):
         notes.append(f"{alphabet.dash} no value: {counted(sum(cell.n == 0 for cell in cells), 'cell')}")
-    return notes + _signatures(pivot)
+    return notes + signatures_of(pivot)
 
 
-def _signatures(pivot: Pivot) -> list[str]:
+def signatures_of(pivot: Pivot) -> list[str]:
     """The conventions behind the numbers; where files differ, each with its own."""
     by_text: dict[str, list[str]] = {}
     for name, signature in pivot.signatures.items():

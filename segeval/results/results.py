@@ -55,6 +55,8 @@ class Results:
         The contingency table of all cases together, where it was asked for and labels do not overlap.
     names
         Label -> name, of every label that has one, scored or not.
+    seconds
+        Case -> seconds that it took, of the cases that this run scored.
     """
 
     version: str
@@ -70,6 +72,7 @@ class Results:
     footnote: str = ""
     confusion: ContingencyTable | None = field(default=None, compare=False)
     names: Mapping[int, str] = field(default_factory=dict, compare=False)
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @cached_property
     def summary(self) -> tuple[Summary, ...]:

@@ -127,6 +127,7 @@ def evaluate(
     """
     cases = shard_of(pairing.cases, settings.shard)
     groups, remarks = _groups(settings.metadata, settings.by, [case.name for case in pairing.cases])
+    seconds: dict[str, float] = {}
 
     def outcomes() -> Iterator[Outcome]:
         with closing(run(cases, plan, settings, executor=executor, journal=journal)) as found:
@@ -134,11 +135,13 @@ def evaluate(
                 if on_finished is not None:
                     on_finished(outcome)
                 record = outcome.record
+                if outcome.seconds is not None:
+                    seconds[record.case] = outcome.seconds
                 yield replace(outcome, record=replace(record, groups=groups.get(record.case, {})))
 
     results = collect(outcomes(), plan, order=[case.name for case in cases], settings=settings.settings())
     notes = (*pairing.remarks, *stray_warnings(pairing), *remarks)
-    return replace(results, warnings=notes, shard=_part(settings.shard, pairing))
+    return replace(results, warnings=notes, shard=_part(settings.shard, pairing), seconds=seconds)
 
 
 def _part(shard: str | None, pairing: Pairing) -> Shard | None:

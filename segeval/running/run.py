@@ -9,6 +9,7 @@ to the journal before it is passed on.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -139,6 +140,14 @@ def attempt(
     is_remote
         Whether this is another machine than that of the caller.
     """
+    started = time.perf_counter()
+    outcome = _attempted(case, plan, settings, folder, with_inputs=with_inputs, is_remote=is_remote)
+    return replace(outcome, seconds=time.perf_counter() - started)
+
+
+def _attempted(
+    case: Case, plan: Plan, settings: RunSettings, folder: str | None, *, with_inputs: bool, is_remote: bool
+) -> Outcome:
     try:
         if folder is not None and _relative(case):
             _enter(folder)

@@ -74,6 +74,8 @@ class Outcome:
         That machine.
     is_taken_over
         Whether it was scored by an earlier run.
+    seconds
+        How long it took, where this run tried it.
     """
 
     record: CaseRecord
@@ -87,3 +89,4 @@ class Outcome:
     unseen: tuple[str, ...] = ()
     host: str = ""
     is_taken_over: bool = False
+    seconds: float | None = field(default=None, compare=False)
