@@ -63,7 +63,9 @@ def style_of(options: Mapping[str, Any]) -> CsvStyle:
     return csv_style(**{name: options[name] for name in CSV_OPTIONS})
 
 
-def check_file_options(options: Mapping[str, Any], *, shown: str, outputs: Iterable[str], others: Sequence[str]) -> None:
+def check_file_options(
+    options: Mapping[str, Any], *, shown: str, outputs: Iterable[str], others: Sequence[str]
+) -> None:
     """Refuse options on the command line that have no effect on any file.
 
     Parameters

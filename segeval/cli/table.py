@@ -126,8 +126,8 @@ def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: A
         labels=options["labels"],
         metadata=options["metadata"],
     )
-    from segeval.reports.notation import Alphabet
     from segeval.reports.files import write_pivot
+    from segeval.reports.notation import Alphabet
     from segeval.reports.pivot_tables import notes_of, print_pivot
 
     best, style = options["best"], style_of(options)

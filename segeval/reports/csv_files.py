@@ -125,7 +125,14 @@ def _cells(results: Results, metrics: Sequence[str], style: CsvStyle) -> Iterato
 
 def _row(record: CaseRecord, scores: Sequence[Score], metrics: Iterable[str], style: CsvStyle) -> list[str]:
     values = {score.metric: _number(score, style) for score in scores}
-    facts = [record.case, str(scores[0].label), scores[0].name or "", record.unit or "", record.status, notes_of(scores)]
+    facts = [
+        record.case,
+        str(scores[0].label),
+        scores[0].name or "",
+        record.unit or "",
+        record.status,
+        notes_of(scores),
+    ]
     return [*map(defused, facts), *(values.get(metric, "") for metric in metrics)]
 
 
@@ -158,9 +165,7 @@ def losses_csv(table: LossTable, *, style: CsvStyle = PLAIN) -> str:
     return "".join(csv_file(lines, style))
 
 
-def confusion_csv(
-    table: ContingencyTable, names: Mapping[int, str] | None = None, *, style: CsvStyle = PLAIN
-) -> str:
+def confusion_csv(table: ContingencyTable, names: Mapping[int, str] | None = None, *, style: CsvStyle = PLAIN) -> str:
     r"""Write the label-by-label confusion matrix: voxels by reference (rows) and prediction (columns).
 
     With more than 2,000 labels most of the square would be zeros; then there is a row for each pair of labels that

@@ -43,9 +43,7 @@ def _bold(text: str) -> str:
     return f"**{text.strip()}**"
 
 
-def pivot_csv(
-    pivot: Pivot, template: CellTemplate, *, best: str = "row", style: CsvStyle = PLAIN
-) -> Iterator[str]:
+def pivot_csv(pivot: Pivot, template: CellTemplate, *, best: str = "row", style: CsvStyle = PLAIN) -> Iterator[str]:
     """The table as CSV: a column per row factor, then one per column of the table; nothing marks the best cell."""
     board = board_of(pivot, template, Alphabet(dash=""), best=best)
     heading = list(map(defused, [*pivot.rows, *(JOINT.join(levels) for levels in pivot.column_levels)]))

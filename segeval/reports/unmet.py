@@ -109,9 +109,9 @@ def _unmet(parts: _Parts, scores: Iterable[Score]) -> Unmet:
     if card is None or parts.statistic == "sd":
         return Unmet(is_per_case=False, cases={})
     if parts.statistic in COUNTS:
-        counts = _COUNTED.get(parts.statistic, lambda _score: False)
-        noun = _NOUNS.get(parts.statistic, "")
-        return Unmet(is_per_case=True, cases={score.case: noun for score in scores if counts(score)})
+        counts, noun = _COUNTED.get(parts.statistic), _NOUNS.get(parts.statistic, "")
+        found = [score.case for score in scores if counts is not None and counts(score)]
+        return Unmet(is_per_case=True, cases=dict.fromkeys(found, noun))
     defined = [score for score in scores if score.value is not None]
     ordered = sorted(defined, key=lambda score: -_badness(score, card))
     is_at_least = _is_at_least(parts, card)

@@ -99,9 +99,7 @@ class _Table:
     better: Direction | None = None
 
 
-def to_xlsx(
-    results: Results, *, sheet_rows: int = SHEET_ROWS, sheet_columns: int = SHEET_COLUMNS
-) -> Iterator[bytes]:
+def to_xlsx(results: Results, *, sheet_rows: int = SHEET_ROWS, sheet_columns: int = SHEET_COLUMNS) -> Iterator[bytes]:
     """Write the results as an Excel workbook.
 
     Parameters
@@ -176,10 +174,11 @@ def wide_tables(results: Results, sheet_columns: int) -> Iterator[_Table]:
         step = sheet_columns - len(_WIDE_HEADS)
         for part, start in enumerate(range(0, len(places), step), start=1):
             chosen = places[start : start + step]
-            labels = [matrix.columns[place][0] for place in chosen]
+            labels = (matrix.columns[place][0] for place in chosen)
+            titles = (f"{label} {names[label]}" if label in names else str(label) for label in labels)
             yield _Table(
                 title=metric if part == 1 else f"{metric} part {part}",
-                heads=[*_WIDE_HEADS, *(f"{label} {names[label]}" if label in names else str(label) for label in labels)],
+                heads=[*_WIDE_HEADS, *titles],
                 rows=_wide_rows(results, metric, values[:, chosen]),
                 fixed=len(_WIDE_HEADS),
                 better=parse(metric).card.better,
@@ -188,7 +187,8 @@ def wide_tables(results: Results, sheet_columns: int) -> Iterator[_Table]:
 
 def _wide_rows(results: Results, metric: str, values: NDArray[np.float64]) -> Iterator[list[Cell]]:
     for record, scores in zip(results.cases, values.tolist(), strict=True):
-        yield [record.case, record.status, *(_number(None if score != score else score, metric) for score in scores)]
+        cells = (None if math.isnan(score) else _number(score, metric) for score in scores)
+        yield [record.case, record.status, *cells]
 
 
 def _column_order(results: Results) -> Callable[[Key, str], tuple[int, int, str]]:

@@ -117,9 +117,3 @@ class CaseRecord:
     def files(self) -> tuple[str, ...]:
         """The files or folders that there are."""
         return tuple(path for path in (self.prediction, self.reference) if path is not None)
-
-
-
-
-
-

@@ -212,12 +212,11 @@ class Journal:
         return UsageError(f"the journal cannot be written: {reason}", source=str(self.path))
 
     def _taken(self) -> NoReturn:
-        raise UsageError("another run is writing this journal", source=str(self.path), hint="use another name for -o") from None
+        hint = "use another name for -o"
+        raise UsageError("another run is writing this journal", source=str(self.path), hint=hint) from None
 
     def _refuse(self) -> NoReturn:
-        raise UsageError(
-            "not a segeval journal; refusing to overwrite it", source=str(self.path), hint="move it away"
-        )
+        raise UsageError("not a segeval journal; refusing to overwrite it", source=str(self.path), hint="move it away")
 
     def _opened(self, expected: tuple[int, int, int] | None) -> io.FileIO:
         """Open the file for appending if it is the one that was read, or if there was none and still is none."""

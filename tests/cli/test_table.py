@@ -125,7 +125,7 @@ def test_metadata_of_files_that_cannot_be_used(
         (["-m", "dcie"], "no metric is called dcie, did you mean dice?"),
         (["-m", "hd"], "results.json: no score of hd; there are dice"),
         (["--label", "liver"], "no score for the label 'liver'; there are lesion"),
-        (["-o", "a.html"], "a.html: the kind of table is told by the suffix, and this ends in .html; known are"),
+        (["-o", "a.html"], "a.html: unknown output format '.html'; use .csv, .md or .tex"),
         (["-o", "cases.csv"], "cases.csv: this is an input of the run and must not be overwritten"),
         (["-o", "a.md", "-o", "./a.md"], "./a.md: two outputs would go to this file"),
     ],
@@ -184,7 +184,7 @@ def test_the_isolines_of_the_paper(folder: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("words", "cause"),
     [
-        (["-o", "a.jpg"], "a.jpg: the kind of figure is told by the suffix, and this ends in .jpg; known are .svg"),
+        (["-o", "a.jpg"], "a.jpg: unknown figure format '.jpg'; use .svg"),
         (["-o", "results.json.svg/a.svg"], "results.json.svg/a.svg: cannot be written: the folder"),
         (["-o", "a.svg", "--x", "network"], "--x takes a factor whose levels are numbers, network has "),
         (["-o", "a.svg", "-m", "dice,hd"], "--metric takes one metric to draw"),
