@@ -1,4 +1,4 @@
-"""What label map files hold: their grid, their labels, and what is wrong with them."""
+"""Print facts about label map files: their grid, their labels, and any damage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def print_file_facts(files: Sequence[InspectedFile], printer: Printer) -> None:
-    """Print what is in label map files, each followed by an empty line.
+    """Print the facts about label map files, each followed by an empty line.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def _facts(file: InspectedFile, alphabet: Alphabet) -> list[tuple[str, str]]:
 
 
 def _handedness(direction: Sequence[Sequence[float]]) -> str:
-    """Whether x, y and z of the file turn like those of the world, which runs right, front, up."""
+    """Return whether the axes of the file are right-handed, like those of the world: right, front, up."""
     if len(direction) != 3:
         return ""
     (a, b, c), (d, e, f), (g, h, i) = direction[::-1]
@@ -58,7 +58,7 @@ def _handedness(direction: Sequence[Sequence[float]]) -> str:
 
 
 def _axes(direction: Sequence[Sequence[float]]) -> list[str]:
-    """Where each axis runs to, in the header's order x, y, z."""
+    """Return the direction of each axis, in the header's order x, y, z."""
     towards = (("left", "right"), ("back", "front"), ("down", "up"))
     axes = []
     for name, vector in zip("xyz", direction[::-1], strict=False):

@@ -283,7 +283,7 @@ def test_fail_fast(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--shard", "4/3", "-o", "r.json"], "a shard is I/N"),
+        (["--shard", "4/3", "-o", "r.json"], "the shard must be I/N"),
         (["--resume"], "--resume needs -o FILE (the journal is stored next to it)"),
         (["--keep-journal"], "--keep-journal needs -o FILE (the journal is stored next to it)"),
         (["-j", "0"], "0 is not in the range"),
@@ -449,7 +449,7 @@ def test_from_python(folders: tuple[Path, Path], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["0/3", "1/0", "4/3", "a/b", "1", "1/2/3", "-1/3", "", "1/"])
 def test_what_is_no_shard(text: str) -> None:
-    with pytest.raises(UsageError, match="a shard is I/N"):
+    with pytest.raises(UsageError, match="the shard must be I/N"):
         parse_shard(text)
 
 

@@ -265,11 +265,11 @@ def test_from_python(folders: tuple[Path, Path], cluster: Machines) -> None:
     here = segeval.batch(*folders, metrics="dice", jobs=1)
     assert segeval.batch(*folders, metrics="dice", dask=cluster.address) == here
     assert segeval.batch(*folders, metrics="dice", scheduler_file=cluster.file) == here
-    with pytest.raises(UsageError, match="jobs are for this machine"):
+    with pytest.raises(UsageError, match="jobs cannot be used with a cluster"):
         segeval.batch(*folders, dask=cluster.address, jobs=2)
     with pytest.raises(UsageError, match="two ways to say the same"):
         segeval.batch(*folders, dask=cluster.address, scheduler_file=cluster.file)
-    with pytest.raises(UsageError, match="worker timeout is for the workers of a cluster"):
+    with pytest.raises(UsageError, match="worker timeout needs a cluster"):
         segeval.batch(*folders, worker_timeout=3)
 
 
@@ -551,7 +551,7 @@ def test_options_for_here_and_for_a_cluster(
 ) -> None:
     """The command line decides where; a configured place does not count against it."""
     monkeypatch.chdir(tmp_path)
-    refused = "error: jobs are for this machine: a cluster has as many as its workers have threads"
+    refused = "error: jobs cannot be used with a cluster, which runs as many cases as its workers have threads"
     nobody = ["--dask", "tcp://127.0.0.1:9", "--worker-timeout", "0.2"]
     assert call(capsys, "batch", *folders, "-j", 2, *nobody).cause == refused
     (tmp_path / "segeval.toml").write_text("jobs = 2\nworker-timeout = 0.2\n")
@@ -560,7 +560,7 @@ def test_options_for_here_and_for_a_cluster(
     (tmp_path / "segeval.toml").write_text('dask = "tcp://127.0.0.1:9"\nworker-timeout = 0.2\n')
     assert "tcp://127.0.0.1:9: no scheduler answers within 0.2 s" in call(capsys, "batch", *folders).cause
     assert call(capsys, "batch", *folders, "-j", 1, "-m", "dice", "-q").code == 3
-    assert "worker timeout is for the workers" in call(capsys, "batch", *folders, "-j", 1, "--worker-timeout", 1).cause
+    assert "worker timeout needs a cluster" in call(capsys, "batch", *folders, "-j", 1, "--worker-timeout", 1).cause
 
 
 @pytest.mark.parametrize(
