@@ -275,7 +275,7 @@ def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], 
     if not (options["outputs"] or options["exports"] or options.get("confusion") is not None):
         return []
     from segeval.reports.csv_files import confusion_csv
-    from segeval.reports.files import signature_path, write_export, write_report
+    from segeval.reports.files import write_export, write_report, write_signature
     from segeval.writing import write_text
 
     inputs, choices = list(inputs), choices_of(options)
@@ -295,7 +295,7 @@ def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], 
             raise UsageError("there is no confusion matrix where labels overlap", hint="leave out --confusion")
         matrix = confusion_csv(results.confusion, results.names, style=style_of(options))
         write_text(options["confusion"], [matrix], inputs=inputs)
-        write_text(signature_path(options["confusion"]), [f"{results.signature}\n"], inputs=inputs)
+        write_signature(options["confusion"], [results.signature], inputs=inputs)
 
     if options.get("confusion") is not None:
         tasks.append(write_confusion)

@@ -57,7 +57,7 @@ def write_report(
     if with_summary and writer.summary:
         write_text(_summary_path(path), loaded(writer.summary)(results, **writer.taken(options)), inputs=inputs)
     if writer.is_signed_beside(options):
-        write_text(signature_path(path), [f"{results.signature}\n"], inputs=inputs)
+        write_signature(path, [results.signature], inputs=inputs)
 
 
 def check_report_path(
@@ -105,6 +105,11 @@ def signature_path(path: StrPath) -> Path:
     return Path(f"{os.fspath(path)}.signature.txt")
 
 
+def write_signature(path: StrPath, signatures: Iterable[str], *, inputs: Iterable[StrPath] = ()) -> None:
+    """Write the signatures of a file that has no place for them beside it; see `signature_path`."""
+    write_text(signature_path(path), [f"{shown(line)}\n" for line in signatures], inputs=inputs)
+
+
 def write_export(results: Results, kind: str, path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
     """Write the result file that another system reads, whatever its suffix. It has no signature.
 
@@ -147,10 +152,10 @@ def write_pivot(
         See `write_report`.
     """
     write_text(path, pivot_writer_of(path).parts(pivot, template, **options), inputs=inputs)
-    for beside in pivot_paths(path)[1:]:
+    if pivot_writer_of(path).is_signed_beside(options):
         from segeval.reports.pivot_tables import signatures_of  # deferred: results files need none of it
 
-        write_text(beside, [f"{shown(line)}\n" for line in signatures_of(pivot)], inputs=inputs)
+        write_signature(path, signatures_of(pivot), inputs=inputs)
 
 
 def pivot_paths(path: StrPath) -> list[StrPath]:

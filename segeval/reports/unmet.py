@@ -60,13 +60,17 @@ class _Parts(NamedTuple):
 
 def titles_of(results: Results) -> dict[Key, str]:
     """Return the title of each label: its name, with the number if several labels have that name, or its number."""
-    names: dict[Key, str] = {}
-    for label, name in {(score.label, score.name) for score in results.scores}:
-        if label != ALL:
-            names[label] = names.get(label) or name or str(label)
+    scores, names = results.scores, dict[Key, str | None]()
+    for code, name in dict.fromkeys(zip(scores.label_codes.tolist(), scores.name_codes.tolist(), strict=True)):
+        label = scores.labels.values[code]
+        names[label] = names.get(label) or scores.names.values[name]
+    names.pop(ALL, None)
+    return {**_distinct({label: name or str(label) for label, name in names.items()}), ALL: ALL}
+
+
+def _distinct(names: Mapping[Key, str]) -> dict[Key, str]:
     often = Counter(names.values())
-    titles = {label: name if often[name] == 1 else f"{name} ({label})" for label, name in names.items()}
-    return {**titles, ALL: ALL}
+    return {label: name if often[name] == 1 else f"{name} ({label})" for label, name in names.items()}
 
 
 def unmet_by(results: Results, titles: Mapping[Key, str]) -> list[Unmet]:
