@@ -97,13 +97,13 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--resume",
                 is_flag=True,
                 configurable=False,
-                help="Skip the cases that an interrupted run has scored, by the journal next to the first -o file.",
+                help="Skip cases that an interrupted run has scored.",
             ),
             option(
                 "--keep-journal",
                 is_flag=True,
                 configurable=False,
-                help="Keep the journal of a run that ends with exit code 0 or 4, which is deleted otherwise.",
+                help="Keep the journal when the run is finished.",
             ),
             option(
                 "--shard",

@@ -27,14 +27,14 @@ def csv_options(command: Command) -> Command:
                 type=click.Choice(DECIMALS),
                 default=".",
                 show_default=True,
-                help="Decimal mark of numbers in CSV.",
+                help="Decimal mark in CSV.",
             ),
             option(
                 "--delimiter",
                 metavar="CHARACTER",
-                help="Delimiter of CSV, or tab.  [default: , or ; with a decimal comma]",
+                help="Delimiter in CSV, or tab.  [default: , or ; with a decimal comma]",
             ),
-            option("--bom", is_flag=True, help="Start CSV with a byte-order mark, so that Excel reads it as UTF-8."),
+            option("--bom", is_flag=True, help="Start CSV with a byte-order mark, for Excel."),
         ],
     )
 
@@ -42,13 +42,13 @@ def csv_options(command: Command) -> Command:
 jsonl_header_option = option(
     "--jsonl-header",
     is_flag=True,
-    help="Begin JSON lines with a record of the signature and the settings.",
+    help="Begin JSON lines with the signature.",
 )
 
 junit_times_option = option(
     "--junit-times",
     is_flag=True,
-    help="Write how long each case took into the JUnit file, instead of 0.",
+    help="Write how long cases took into JUnit files.",
 )
 
 
@@ -95,7 +95,7 @@ def check_file_options(
     context = click.get_current_context()
     for name, (has_effect, kind, hint) in applies.items():
         if name in options and not has_effect and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            raise UsageError(f"--{name.replace('_', '-')} has no effect, because no {kind} is written", hint=hint)
+            raise UsageError(f"--{name.replace('_', '-')} has no effect without {kind}", hint=hint)
 
 
 def choices_of(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -140,11 +140,11 @@ def test_case_tables_are_read_back(tmp_path: Path, capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     ("words", "cause"),
     [
-        (["--decimal", ","], "--decimal has no effect, because no CSV is written; add -o scores.csv or -f csv"),
+        (["--decimal", ","], "--decimal has no effect without CSV; add -o scores.csv or -f csv"),
         (["--delimiter", ";", "-f", "json"], "--delimiter has no effect"),
         (["--bom", "-o", "a.json"], "--bom has no effect"),
-        (["--jsonl-header", "-o", "a.csv"], "--jsonl-header has no effect, because no JSON lines is written"),
-        (["--junit-times"], "--junit-times has no effect, because no JUnit is written; add -o junit.xml"),
+        (["--jsonl-header", "-o", "a.csv"], "--jsonl-header has no effect without JSON lines"),
+        (["--junit-times"], "--junit-times has no effect without JUnit; add -o junit.xml"),
         (["--decimal", ",", "--delimiter", ",", "-f", "csv"], "the decimal mark and the delimiter cannot both be"),
         (["--delimiter", "ab", "-f", "csv"], "the delimiter must be one character such as ; or | or tab, not 'ab'"),
         (["--decimal", "x", "-f", "csv"], "'x' is not one of"),

@@ -9,8 +9,10 @@ import pytest
 import xmlschema
 
 from segeval.reports.junit import to_junit
+from segeval.reports.unmet import titles_of, unmet_by
 from segeval.results.gate import judge, parse_requirement
 from segeval.results.results import Results
+from segeval.results.run_rows import Verdict
 from segeval.scoring.cases import collect
 from segeval.scoring.plan import plan_of
 from tests.reports.test_exports import LOST, SCORED, hostile, run_of, tiny
@@ -185,3 +187,33 @@ def test_a_requirement_for_each_case_fails_the_cases_that_break_it(
     for case in failing:
         assert (failures[case].text or "").startswith(f"{gate[0].requirement}: found ")
     assert root.get("failures") == str(len(failures))
+
+
+@pytest.mark.parametrize(
+    ("requirement", "is_per_case", "cases"),
+    [
+        ("1:dice.min>=0.9", True, ["poor", "bad"]),
+        ("1:dice.max<=0.5", True, ["good", "extra", "poor", "bad"]),
+        ("2:hd.max<=1", True, ["bad", "extra"]),
+        ("2:hd.min>=1", True, ["good", "poor"]),
+        ("2:dice.n_missed<=0", True, ["bad"]),
+        ("2:dice.n_undefined=0", True, []),
+        ("1:dice>=0.9", False, ["poor", "bad", "good"]),
+        ("1:dice.sd=0.1", False, []),
+        ("1:dice.n_failed=0", True, []),
+        ("no requirement", False, []),
+        ("1:dice=much", False, []),
+        ("a>b=c:1:dice=0.9", False, []),
+    ],
+)
+def test_cases_behind_a_requirement_however_it_is_written(
+    requirement: str, is_per_case: bool, cases: list[str]
+) -> None:
+    plan = plan_of(metrics="dice,hd")
+    results = collect([scored(case, *maps, plan) for case, maps in MISSED.items()], plan)
+    verdict = Verdict(requirement=requirement, value=None, passed=False)
+    judged = replace(results, gate=(verdict,))
+    (found,) = unmet_by(judged, titles_of(judged))
+    assert (found.is_per_case, sorted(found.cases)) == (is_per_case, sorted(cases))
+    met = replace(results, gate=(replace(verdict, passed=True),))
+    assert unmet_by(met, titles_of(met))[0].cases == {}
