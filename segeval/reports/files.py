@@ -27,7 +27,7 @@ def write_report(
 ) -> None:
     """Write results to a file, in the format that its suffix names.
 
-    A format without a place for the signature gets a file beside it, ``NAME.csv.signature.txt``.
+    A format without a place for the signature gets a file next to it, ``NAME.csv.signature.txt``.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def write_report(
     inputs
         Files that must not be overwritten, besides those of the cases.
     with_summary
-        Whether the summary is written too, to ``NAME.summary.csv`` beside ``NAME.csv``.
+        Whether the summary is written too, to ``NAME.summary.csv`` next to ``NAME.csv``.
     **options
         ``images``: the folder of the scans over which an ``.html`` page draws its worst cases. ``style``: the
         `segeval.reports.csv_style.CsvStyle` of CSV. ``header``: whether JSON lines begin with the signature.
@@ -56,7 +56,7 @@ def write_report(
     put(path, writer.parts(results, **options), inputs=inputs)
     if with_summary and writer.summary:
         write_text(_summary_path(path), loaded(writer.summary)(results, **writer.taken(options)), inputs=inputs)
-    if writer.is_signed_beside(options):
+    if writer.has_signature_file(options):
         write_signature(path, [results.signature], inputs=inputs)
 
 
@@ -87,7 +87,7 @@ def report_paths(path: StrPath, *, with_summary: bool, **options: Any) -> list[S
     """Return the files of a report: its own, and those of its summary and its signature, where it has such files."""
     writer = writer_of(path)
     summary = [_summary_path(path)] if with_summary and writer.summary else []
-    return [path, *summary, *([signature_path(path)] if writer.is_signed_beside(options) else [])]
+    return [path, *summary, *([signature_path(path)] if writer.has_signature_file(options) else [])]
 
 
 def _summary_path(path: StrPath) -> Path:
@@ -106,7 +106,7 @@ def signature_path(path: StrPath) -> Path:
 
 
 def write_signature(path: StrPath, signatures: Iterable[str], *, inputs: Iterable[StrPath] = ()) -> None:
-    """Write the signatures of a file that has no place for them beside it; see `signature_path`."""
+    """Write the signatures of a file that has no place for them next to it; see `signature_path`."""
     write_text(signature_path(path), [f"{shown(line)}\n" for line in signatures], inputs=inputs)
 
 
@@ -133,7 +133,7 @@ def write_export(results: Results, kind: str, path: StrPath, *, inputs: Iterable
 def write_pivot(
     pivot: Pivot, template: CellTemplate, path: StrPath, *, inputs: Iterable[StrPath] = (), **options: Any
 ) -> None:
-    """Write the table of a paper to a file, in the format that its suffix names; CSV has its signatures beside it.
+    """Write the table of a paper to a file, in the format that its suffix names; CSV has its signatures next to it.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def write_pivot(
         See `write_report`.
     """
     write_text(path, pivot_writer_of(path).parts(pivot, template, **options), inputs=inputs)
-    if pivot_writer_of(path).is_signed_beside(options):
+    if pivot_writer_of(path).has_signature_file(options):
         from segeval.reports.pivot_tables import signatures_of  # deferred: results files need none of it
 
         write_signature(path, signatures_of(pivot), inputs=inputs)
@@ -160,7 +160,7 @@ def write_pivot(
 
 def pivot_paths(path: StrPath) -> list[StrPath]:
     """Return the files of a paper's table; see `report_paths`."""
-    return [path, *([signature_path(path)] if pivot_writer_of(path).is_signed_beside({}) else [])]
+    return [path, *([signature_path(path)] if pivot_writer_of(path).has_signature_file({}) else [])]
 
 
 def _files_of(results: Results) -> list[str]:

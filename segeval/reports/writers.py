@@ -68,8 +68,9 @@ class Writer(NamedTuple):
         Keyword arguments of the function: ``images`` (the folder of scans), ``style`` (of CSV), ``header`` (whether the
         file begins with the signature), ``times`` (whether it says how long cases took).
     signature
-        Where the signature is: ``"inside"`` the file, in a file ``"beside"`` it, ``"optional"``, which is inside with
-        ``header`` and beside without, or ``"none"``, because the system that reads the file has no place for it.
+        Where the signature is: ``"inside"``, in a ``"file"`` of its own, ``"optional"``, which is inside with
+        ``header`` and in a file of its own without, or ``"none"``, because the system that reads the file has no place
+        for it.
     extra
         Optional packages that are needed.
     """
@@ -95,9 +96,9 @@ class Writer(NamedTuple):
         """Return those of the options that the function takes; see `takes`."""
         return {name: value for name, value in options.items() if name in self.takes}
 
-    def is_signed_beside(self, options: Mapping[str, object]) -> bool:
-        """Whether the signature goes into a file beside this one."""
-        return self.signature == "beside" or (self.signature == "optional" and not options.get("header"))
+    def has_signature_file(self, options: Mapping[str, object]) -> bool:
+        """Whether the signature goes into a file of its own."""
+        return self.signature == "file" or (self.signature == "optional" and not options.get("header"))
 
 
 WRITERS = {
@@ -109,11 +110,11 @@ WRITERS = {
             function="csv_files.to_csv",
             example="scores.csv",
             contents="a row for each case and label, and one for each case that could not be scored; "
-            "`scores.summary.csv` and `scores.csv.signature.txt` beside it",
+            "`scores.summary.csv` and `scores.csv.signature.txt` next to it",
             pairing="pairing_table.pairing_csv",
             summary="csv_files.summary_csv",
             takes=("style",),
-            signature="beside",
+            signature="file",
         ),
         Writer(
             kind="json",
@@ -128,7 +129,7 @@ WRITERS = {
             suffix=".jsonl",
             function="json_files.to_jsonl",
             example="scores.jsonl",
-            contents="a line for each score, and for each case without one; the signature beside it, or in a first "
+            contents="a line for each score, and for each case without one; the signature next to it, or in a first "
             "line with `--jsonl-header`",
             pairing="pairing_table.pairing_jsonl",
             takes=("header",),
@@ -206,9 +207,7 @@ EXPORTS = {
 PIVOT_WRITERS = {
     row.kind: row
     for row in (
-        Writer(
-            kind="csv", suffix=".csv", function="pivot_files.pivot_csv", takes=("best", "style"), signature="beside"
-        ),
+        Writer(kind="csv", suffix=".csv", function="pivot_files.pivot_csv", takes=("best", "style"), signature="file"),
         Writer(kind="markdown", suffix=".md", function="pivot_files.pivot_markdown", takes=("best",)),
         Writer(kind="latex", suffix=".tex", function="pivot_files.pivot_latex", takes=("best",)),
     )

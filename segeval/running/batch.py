@@ -87,13 +87,13 @@ def pair(
     reference_pattern: str | None = None,
     probabilities: bool = False,
 ) -> Pairing:
-    """The cases of two folders, or of a table of pairs; see `batch`."""
+    """Return the cases of two folders, or of a table of pairs; see `batch`."""
     if pairs is not None:
         if any(each is not None for each in (predictions, references, pattern, prediction_pattern, reference_pattern)):
-            raise UsageError("a table of pairs takes the place of the folders and of their patterns")
+            raise UsageError("a table of pairs cannot be combined with folders or patterns")
         return read_pairs(os.fspath(pairs))
     if predictions is None or references is None:
-        raise UsageError("two folders are needed, predictions and references, or a table of pairs")
+        raise UsageError("give two folders, predictions and references, or a table of pairs")
     return pair_folders(
         os.fspath(predictions),
         os.fspath(references),

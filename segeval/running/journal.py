@@ -3,7 +3,7 @@
 A text file of JSON lines: first the settings of the run, then a line for each scored case, with the files it was scored
 from. Lines are only ever appended, so if one is cut short it is the last; it is dropped when the journal is read. A
 line ends with a checksum, so that it need not be parsed to know that it is whole. A case is taken over if nothing about
-it has changed: its files by size and time, and by content if the times differ, and which files are beside them. When a
+it has changed: its files by size and time, and by content if the times differ, and which files are next to them. When a
 run has finished, its journal can be removed.
 """
 

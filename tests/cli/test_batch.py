@@ -440,7 +440,7 @@ def test_from_python(folders: tuple[Path, Path], tmp_path: Path) -> None:
         segeval.batch(*folders, jobs=0)
     with pytest.raises(UsageError, match="missing is one of"):
         segeval.batch(*folders, missing="none")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="two folders are needed"):
+    with pytest.raises(UsageError, match="give two folders"):
         segeval.batch(folders[0])
     shutil.rmtree(folders[1])
     folders[1].mkdir()

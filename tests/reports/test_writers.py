@@ -47,7 +47,7 @@ def test_every_format_is_written(writer: Writer, tmp_path: Path) -> None:
     write_report(hostile(), tmp_path / writer.example, with_summary=True)
     names = {path.name for path in tmp_path.iterdir()}
     stem = Path(writer.example).stem
-    signature = {f"{writer.example}.signature.txt"} if writer.is_signed_beside({}) else set()
+    signature = {f"{writer.example}.signature.txt"} if writer.has_signature_file({}) else set()
     assert names == {writer.example} | signature | ({f"{stem}.summary.csv"} if writer.summary else set())
     assert (tmp_path / writer.example).stat().st_size > 0
 
@@ -64,15 +64,15 @@ def texts_of(path: Path) -> str:
 
 @pytest.mark.parametrize("header", [False, True])
 @pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
-def test_every_file_has_its_signature_inside_or_beside_it(writer: Writer, header: bool, tmp_path: Path) -> None:
+def test_every_file_has_its_signature_inside_or_next_to_it(writer: Writer, header: bool, tmp_path: Path) -> None:
     results = replace(hostile(), signature="segeval 9.9.9 : 3-D, mm : hd@95 directed")
     path = tmp_path / writer.example
     write_report(results, path, with_summary=True, header=header)
     is_inside = results.signature in texts_of(path)
-    assert is_inside == (not writer.is_signed_beside({"header": header}))
-    beside = tmp_path / f"{path.name}.signature.txt"
-    assert beside.exists() == (not is_inside)
-    assert is_inside or beside.read_text(encoding="utf-8") == f"{results.signature}\n"
+    assert is_inside == (not writer.has_signature_file({"header": header}))
+    separate = tmp_path / f"{path.name}.signature.txt"
+    assert separate.exists() == (not is_inside)
+    assert is_inside or separate.read_text(encoding="utf-8") == f"{results.signature}\n"
     assert set(map(str, report_paths(path, with_summary=True, header=header))) == set(map(str, tmp_path.iterdir()))
 
 
