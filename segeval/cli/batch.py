@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from segeval.cli.endings import NOT_MET
+from segeval.cli.file_options import junit_times_option, style_of
 from segeval.cli.options import (
     check_groups,
     complete_file,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from segeval.scoring.plan import Plan
 
 NOTHING_TO_DO = 5
+FINISHED = (0, NOT_MET)  # exit codes of runs that --resume would not change
 _ADDRESS = re.compile(r"\w+://|[^/\\]+:\d+$")
 
 
@@ -95,7 +98,13 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--resume",
                 is_flag=True,
                 configurable=False,
-                help="Take over what an earlier run has finished, from the journal beside the first -o file.",
+                help="Skip cases that an interrupted run has scored.",
+            ),
+            option(
+                "--keep-journal",
+                is_flag=True,
+                configurable=False,
+                help="Keep the journal when the run is finished.",
             ),
             option(
                 "--shard",
@@ -119,6 +128,7 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @declared_options("batch", Options)
 @_run_options
 @result_options
+@junit_times_option
 @confusion_option
 @declared_options("batch", ErrorMapOptions)
 @github_option
@@ -155,7 +165,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
     if stop is not None:
         hint = "the same command with --resume goes on from there" if options["outputs"] else None
         problems.append(InputError(stop.problem, hint=hint))
-    return deliver(
+    code = deliver(
         results,
         requirements,
         options,
@@ -165,13 +175,17 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
         warnings=[text for text in results.warnings if text not in pairing.remarks],
         defects=watch.defects,
     )
+    if journal is not None and code in FINISHED and not options["keep_journal"]:
+        journal.remove()
+    return code
 
 
 def _check_together(options: dict[str, Any]) -> None:
     """Refuse options that ask for another one."""
     check_groups(options["metadata"], options["by"])
-    if options["resume"] and not options["outputs"]:
-        raise UsageError("--resume takes -o FILE: the journal lies beside it")
+    for name in ("resume", "keep_journal"):
+        if options[name] and not options["outputs"]:
+            raise UsageError(f"--{name.replace('_', '-')} needs -o FILE (the journal is stored next to it)")
 
 
 def _pairing(predictions: str | None, references: str | None, plan: Plan, options: dict[str, Any]) -> Pairing:
@@ -276,7 +290,7 @@ def _inputs(cases: list[Case], options: dict[str, Any]) -> list[str]:
 
 
 def _journal(plan: Plan, settings: RunSettings, options: dict[str, Any], cases: list[Case]) -> Journal | None:
-    """The journal beside the first output, if there is one; say what --resume takes over from it."""
+    """The journal next to the first output, if there is one; say what --resume takes over from it."""
     from pathlib import Path
 
     from segeval.running.journal import Journal
@@ -292,7 +306,7 @@ def _journal(plan: Plan, settings: RunSettings, options: dict[str, Any], cases: 
         count = len(known) if maps is None else sum(1 for _ in taken_over(journal, known, plan, settings))
         remark(f"{count} of {len(cases)} cases are taken over from {shown(path)}", quiet=options["quiet"])
     elif options["resume"]:
-        remark(f"there is no journal at {shown(path)}; all cases are scored", quiet=options["quiet"])
+        remark(f"no journal {shown(path)} to resume: scoring all cases", quiet=options["quiet"])
     return journal
 
 
@@ -309,7 +323,9 @@ def _show_pairing(pairing: Pairing, options: dict[str, Any]) -> int:
         with data_printer(no_color=options["no_color"]) as printer:
             print_pairing(pairing, printer)
     else:
-        write_document(loaded(WRITERS[options["kind"]].pairing)(pairing))
+        writer = WRITERS[options["kind"]]
+        style = {"style": style_of(options)} if "style" in writer.takes else {}
+        write_document(loaded(writer.pairing)(pairing, **style))
     warn(stray_warnings(pairing), quiet=options["quiet"])
     refused = options["missing"] == "error"
     lost = [each for each in pairing.cases if each.problem is not None or (each.prediction is None and refused)]

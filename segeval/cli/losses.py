@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from segeval.cli.file_options import check_file_options, csv_options, style_of
 from segeval.cli.options import (
     complete_file,
     declared_options,
@@ -35,6 +36,7 @@ from segeval.scoring.options import Options
     show_default=True,
     help="What stdout carries.",
 )
+@csv_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
 @look_options
 def losses(probability: str, reference: str, **options: Any) -> None:
@@ -47,6 +49,7 @@ def losses(probability: str, reference: str, **options: Any) -> None:
     from segeval.scoring.cases import case_of_files, threads_for_one
     from segeval.scoring.plan import plan_of
 
+    check_file_options(options, shown=options["kind"], outputs=(), others=())
     remark_configuration(quiet=options["quiet"])
     asked = plan_options(options)
     remark_labels(asked["labels"], quiet=options["quiet"])
@@ -59,7 +62,7 @@ def losses(probability: str, reference: str, **options: Any) -> None:
     elif options["kind"] == "csv":
         from segeval.reports.csv_files import losses_csv
 
-        write_document([losses_csv(found)])
+        write_document([losses_csv(found, style=style_of(options))])
     else:
         from segeval.reports.losses_table import print_losses
 

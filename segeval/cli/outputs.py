@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 from click.core import ParameterSource
 
+from segeval.cli.endings import ended
+from segeval.cli.file_options import check_file_options, choices_of, csv_options, jsonl_header_option, style_of
 from segeval.cli.options import complete_file, decorated, option, plan_options, remark_labels, remark_left_out
-from segeval.cli.streams import complain, data_printer, remark, talk_printer, warn, write_document
-from segeval.errors import InputError, SegevalError, UsageError, shown
+from segeval.cli.streams import data_printer, remark, talk_printer, warn, write_document
+from segeval.errors import SegevalError, UsageError, shown
 from segeval.reports.writers import EXPORTS, WRITERS, alternatives
 from segeval.scoring.option_values import path_from
-from segeval.text import counted, enumerated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from segeval.results.run_rows import Verdict
     from segeval.scoring.plan import Plan
 
-NOT_MET = 4
-MOST_NAMED = 5  # in the line that says why a run failed; the others are in the results
 
 Command = Callable[..., Any]
 
@@ -93,6 +92,8 @@ def result_options(command: Command) -> Command:
                 help="Also write what another system reads: "
                 f"{', '.join(f'{row.kind}:{row.example}' for row in EXPORTS.values())}.",
             ),
+            csv_options,
+            jsonl_header_option,
             images_option,
         ],
     )
@@ -178,22 +179,24 @@ def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bo
     inputs = list(inputs)
     check_images(options["images"])
     typed = click.get_current_context().get_parameter_source("images") is ParameterSource.COMMANDLINE
-    pages = [row for row in WRITERS.values() if row.takes_images]
+    pages = [row for row in WRITERS.values() if "images" in row.takes]
     if typed and not any(path.lower().endswith(row.suffix) for row in pages for path in options["outputs"]):
         raise UsageError("--images is for a page", hint=f"add -o {pages[0].example}")
-    if not (options["outputs"] or options["exports"] or options.get("confusion") is not None):
+    confusion = [options["confusion"]] if options.get("confusion") is not None else []
+    check_file_options(options, shown=options["kind"], outputs=options["outputs"], others=confusion)
+    if not (options["outputs"] or options["exports"] or confusion):
         return
-    from segeval.reports.files import check_report_path, report_paths
+    from segeval.reports.files import check_report_path, report_paths, signature_path
     from segeval.writing import check_output_path
 
+    choices = choices_of(options)
     for path in options["outputs"]:
-        check_report_path(path, inputs=inputs, with_summary=several)
+        check_report_path(path, inputs=inputs, with_summary=several, **choices)
     others = [path for _, path in map(_export, options["exports"])]
-    if options.get("confusion") is not None:
-        others.append(options["confusion"])
+    others += [str(path) for matrix in confusion for path in (matrix, signature_path(matrix))]
     for path in others:
         check_output_path(path, inputs=inputs)
-    reports = [report_paths(path, with_summary=several) for path in options["outputs"]]
+    reports = [report_paths(path, with_summary=several, **choices) for path in options["outputs"]]
     summaries = [str(path) for _, *beside in reports for path in beside]
     check_distinct([*options["outputs"], *others, *summaries])
 
@@ -260,7 +263,7 @@ def deliver(
     for defect in defects:
         remark(defect)
     found += _tell_github(results, options)
-    return _ended(results, options, problems=found)
+    return ended(results, options, problems=found)
 
 
 def _judged(requirements: Sequence[Requirement], results: Results) -> tuple[Results, list[UsageError]]:
@@ -284,12 +287,12 @@ def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], 
     if not (options["outputs"] or options["exports"] or options.get("confusion") is not None):
         return []
     from segeval.reports.csv_files import confusion_csv
-    from segeval.reports.files import write_export, write_report
+    from segeval.reports.files import write_export, write_report, write_signature
     from segeval.writing import write_text
 
-    inputs = list(inputs)
+    inputs, choices = list(inputs), choices_of(options)
     tasks: list[Callable[[], None]] = [
-        partial(write_report, results, path, inputs=inputs, with_summary=several, images=options["images"])
+        partial(write_report, results, path, inputs=inputs, with_summary=several, **choices)
         for path in options["outputs"]
     ]
     tasks += [
@@ -302,7 +305,9 @@ def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], 
             return
         if results.confusion is None:
             raise UsageError("there is no confusion matrix where labels overlap", hint="leave out --confusion")
-        write_text(options["confusion"], [confusion_csv(results.confusion, results.names)], inputs=inputs)
+        matrix = confusion_csv(results.confusion, results.names, style=style_of(options))
+        write_text(options["confusion"], [matrix], inputs=inputs)
+        write_signature(options["confusion"], [results.signature], inputs=inputs)
 
     if options.get("confusion") is not None:
         tasks.append(write_confusion)
@@ -337,7 +342,7 @@ def _show(results: Results, options: dict[str, Any], *, several: bool) -> None:
     else:
         from segeval.writing import batched
 
-        write_document(batched(WRITERS[options["kind"]].parts(results)))
+        write_document(batched(WRITERS[options["kind"]].parts(results, **choices_of(options))))
         remark(results.signature, quiet=quiet)
     if options["verbose"]:
         remark(f"footnote: {results.footnote}")
@@ -370,7 +375,9 @@ def _in_actions() -> bool:
 
 def _infinities(results: Results) -> list[str]:
     count = sum(map(math.isinf, results.scores.values.tolist()))
-    return [f"scores that are infinite: {count}; a mean taken in a spreadsheet leaves them out"] if count else []
+    scores = f"{count} score is" if count == 1 else f"{count} scores are"
+    text = f"{scores} infinite: inf in CSV, which the mean of a spreadsheet leaves out, and #DIV/0! in .xlsx"
+    return [text] if count else []
 
 
 def _tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
@@ -390,66 +397,3 @@ def _tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
     except UsageError as error:
         return [error]
     return []
-
-
-def _few(texts: Sequence[str]) -> str:
-    return enumerated(texts, str, most=MOST_NAMED, last=", ")
-
-
-def _ended(results: Results, options: dict[str, Any], *, problems: Sequence[SegevalError] = ()) -> int:
-    """Print on stderr why the exit code is what it is, the gravest cause last, and return the code.
-
-    Parameters
-    ----------
-    results
-        With their verdicts.
-    options
-        Of the command line. Where the table of results was printed, it names the cases and requirements already.
-    problems
-        What else went wrong.
-    """
-    from segeval.reports.gate_table import verdict_line
-
-    named = options["kind"] == "table"
-    causes: list[tuple[int, SegevalError | str]] = [(problem.exit_code, problem) for problem in problems]
-    incomplete = [record for record in results.cases if record.status == "scored" and record.exit_code]
-    if incomplete:
-        cases = counted(len(results.cases), "case")
-        names = _few([shown(record.case) for record in incomplete])
-        why = f"; {shown(incomplete[0].warnings[-1])}" if incomplete[0].warnings else ""
-        causes.append((results.exit_code, f"{len(incomplete)} of {cases} without all error maps: {names}{why}"))
-    code, lost = _lost(results, named=named)
-    missed = any(not verdict.passed for verdict in results.gate)
-    if missed:
-        verdict = verdict_line(results) + ("" if named else f": {_few(_missed(results))}")
-        causes.append((min(code or NOT_MET, NOT_MET), "; ".join(filter(None, [verdict, lost]))))
-    elif lost:
-        causes.append((code, lost))
-    for _, cause in sorted(causes, key=lambda cause: -cause[0]):
-        complain(cause, title="FAILED" if missed and isinstance(cause, str) and cause.startswith(verdict) else "error")
-    if not causes and results.gate:
-        remark(f"passed: {verdict_line(results)}", quiet=options["quiet"])
-    return min((each for each, _ in causes), default=0)
-
-
-def _missed(results: Results) -> list[str]:
-    """The requirements that were not met, with what was found."""
-    from segeval.reports.gate_table import found
-
-    return [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]
-
-
-def _lost(results: Results, *, named: bool) -> tuple[int, str]:
-    """The exit code for the cases that could not be scored, and how many there are; with their names if not `named`."""
-    from segeval.results.rows import LOST
-
-    lost = [record for record in results.cases if record.status in LOST]
-    if not lost:
-        return 0, ""
-    code = min(record.exit_code for record in lost)
-    line = f"{len(lost)} of {counted(len(results.cases), 'case')} {'was' if len(lost) == 1 else 'were'} not scored"
-    if not named:
-        line += f": {_few([f'{shown(record.case)} ({record.status})' for record in lost])}"
-    if code < InputError.exit_code:  # all of them for one reason, most likely, that is no input's fault
-        line += f"; {shown(lost[0].message or '')}"
-    return code, line

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from segeval.cli.file_options import junit_times_option
 from segeval.cli.options import (
     FormatsCommand,
     complete_file,
@@ -36,6 +38,7 @@ from segeval.scoring.options import Options
 @click.argument("reference", shell_complete=complete_file)
 @declared_options("score", Options)
 @result_options
+@junit_times_option
 @confusion_option
 @declared_options("score", ErrorMapOptions)
 @talk_options
@@ -60,6 +63,8 @@ def score(prediction: str, reference: str, **options: Any) -> int:
 
         error_maps = ErrorMaps.at(options["error_maps"], cases=[case_name(reference)], inputs=inputs)
     results = results_of_files(prediction, reference, plan, error_maps=error_maps)
+    seconds = time.perf_counter() - started
+    results = replace(results, seconds={record.case: seconds for record in results.cases})
     if options["verbose"]:
-        remark(f"scored in {time.perf_counter() - started:.2f} s")
+        remark(f"scored in {seconds:.2f} s")
     return deliver(results, requirements, options, inputs=inputs, several=False, warnings=results.cases[0].warnings)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from segeval.cli.file_options import check_file_options, csv_options, style_of
 from segeval.cli.options import complete_file, complete_metric, decorated, look_options, option
 from segeval.cli.outputs import check_distinct
 from segeval.cli.streams import data_printer, remark, write_document
 from segeval.errors import UsageError, shown
 from segeval.reports.pivot_cells import BEST, DEFAULT_CELL, FIELDS, read_template
-from segeval.reports.writers import PIVOT_WRITERS, alternatives, pivot_writer_of
+from segeval.reports.writers import PIVOT_WRITERS, alternatives
 from segeval.scoring.option_values import path_from
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def factor_options(command: Command) -> Command:
     configurable=False,
     help=f"Also write {alternatives([row.suffix for row in PIVOT_WRITERS.values()])}; repeatable.",
 )
+@csv_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
 @look_options
 def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: Any) -> None:
@@ -114,6 +116,7 @@ def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: A
     template = read_template(options["cell"])
     rows, columns = factors_in("--rows", options["rows"]), factors_in("--columns", options["columns"])
     inputs = [*results, *options["metadata"]]
+    check_file_options(options, shown=options["kind"], outputs=options["outputs"], others=())
     _check_outputs(options["outputs"], inputs)
     pivot = pivot_of(
         results,
@@ -123,18 +126,18 @@ def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: A
         labels=options["labels"],
         metadata=options["metadata"],
     )
+    from segeval.reports.files import write_pivot
     from segeval.reports.notation import Alphabet
     from segeval.reports.pivot_tables import notes_of, print_pivot
-    from segeval.writing import write_text
 
-    best = options["best"]
+    best, style = options["best"], style_of(options)
     for path in options["outputs"]:
-        write_text(path, pivot_writer_of(path).parts(pivot, template, best=best), inputs=inputs)
+        write_pivot(pivot, template, path, inputs=inputs, best=best, style=style)
     if options["kind"] == "table":
         with data_printer(no_color=no_color) as printer:
             print_pivot(pivot, template, printer, best=best)
         return
-    write_document(PIVOT_WRITERS[options["kind"]].parts(pivot, template, best=best))
+    write_document(PIVOT_WRITERS[options["kind"]].parts(pivot, template, best=best, style=style))
     if options["kind"] == "csv":
         for note in notes_of(pivot, Alphabet()):
             remark(shown(note), quiet=quiet)
@@ -188,9 +191,10 @@ def read_runs(paths: Sequence[str]) -> dict[str, Results]:
 
 
 def _check_outputs(outputs: Sequence[str], inputs: Sequence[str]) -> None:
+    from segeval.reports.files import pivot_paths
     from segeval.writing import check_output_path
 
-    for path in outputs:
-        pivot_writer_of(path)
+    paths = [str(each) for path in outputs for each in pivot_paths(path)]
+    for path in paths:
         check_output_path(path, inputs=inputs)
-    check_distinct(outputs)
+    check_distinct(paths)

@@ -62,7 +62,7 @@ def read_case_table(path: str, *, known: str) -> CaseTable:
         The file cannot be read, is too large, or is not as CSV has it.
     """
     text = _text(path)
-    separators = "\t,;" if path.lower().endswith(".tsv") else ",;\t"
+    separators = "\t,;|" if path.lower().endswith(".tsv") else ",;\t|"
     first = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0].casefold()
     separator = max(separators, key=lambda each: (known in _split(first, each), first.count(each)))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)

@@ -1,7 +1,8 @@
-"""The result files that other systems read: nnU-Net's summary.json, and metrics.json of grand-challenge.org.
+"""Results files that other systems read: nnU-Net's summary.json, and metrics.json of grand-challenge.org.
 
-Both are valid JSON: what is undefined or infinite is null, where nnU-Net itself writes NaN. No score is computed here
-but those of nnU-Net's own summary, which has Dice and IoU whatever was asked for; they are made of the voxel counts.
+Both are valid JSON: undefined and infinite values are null, where nnU-Net itself writes NaN. Scores are computed only
+for nnU-Net's summary, which always has Dice and IoU; they are made of the voxel counts. Neither file has the signature:
+their readers know no place for it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from segeval.results.results import Results
 from segeval.results.rows import ALL, UNSCORED, CaseRecord, Score
 from segeval.results.run_rows import Summary
 
-REGION_LABELS = 1000  # a region of more is called by its name
+REGION_LABELS = 1000  # a region of more labels keeps its name
 _OF_COUNTS = ("TP", "FP", "FN", "TN", "n_pred", "n_ref")
 _RATIOS = ("Dice", "IoU")
 
@@ -33,16 +34,16 @@ Values = NDArray[np.float64]
 
 
 def to_nnunet(results: Results) -> Iterator[str]:
-    """The summary.json of nnU-Net v2: counts, Dice and IoU by case, and their means.
+    """Write the summary.json of nnU-Net v2: counts, Dice and IoU by case, and their means.
 
-    A case that was not scored is not in it. Every label that any case has is in every case: where neither map has it,
+    Cases that were not scored are left out. Every case has every label that occurs in any case: if the label is absent,
     its Dice and IoU are null, and left out of the mean over cases. The mean over labels leaves out the background, and
-    is null where one of them has no mean. A region of numbers stands beside the labels, called by them: ``(1, 2)``.
+    is null if a label has no mean. A region made of numbers is listed with the labels, under its numbers: ``(1, 2)``.
 
     Parameters
     ----------
     results
-        With their voxel counts.
+        Results with their voxel counts.
 
     Yields
     ------
@@ -82,7 +83,7 @@ def to_nnunet(results: Results) -> Iterator[str]:
 
 
 def _counted_labels(results: Results) -> list[Key]:
-    """Labels by number, then regions as they were asked for."""
+    """Return the labels by number, then the regions in the order of the request."""
     found = {row.label for row in results.counts}
     regions = [label for label in results.settings.get("regions", {}) if label in found]
     others = sorted(label for label in found if isinstance(label, str) and label not in regions)
@@ -98,7 +99,7 @@ def _nnunet_keys(labels: Iterable[Key], regions: Mapping[str, str]) -> list[str]
 
 
 def _numbers(members: str) -> str | None:
-    """The labels of a region as a tuple, None where they are not told by numbers alone, or are too many to list."""
+    """Return the labels of a region as a tuple; None if it is not made of numbers alone, or of too many to list."""
     numbers: dict[int, None] = {}
     for part in members.split(","):
         first, dash, last = part.strip().partition("-")
@@ -114,7 +115,10 @@ def _numbers(members: str) -> str | None:
 def _evidence(
     results: Results, scored: Sequence[CaseRecord], labels: Sequence[Key]
 ) -> tuple[NDArray[np.int64], Values]:
-    """Counts and ratios by case and label, in the order of their names; shapes (cases, labels, 6) and (.., 2)."""
+    """Return counts and ratios by case and label, in the order of `_OF_COUNTS` and `_RATIOS`.
+
+    Their shapes are (cases, labels, 6) and (cases, labels, 2).
+    """
     counts = np.zeros((len(scored), len(labels), len(_OF_COUNTS)), np.int64)
     counts[:, :, 3] = np.array([record.voxels or 0 for record in scored], np.int64)[:, None]
     case_places = {record.case: place for place, record in enumerate(scored)}
@@ -131,7 +135,7 @@ def _evidence(
 
 
 def _mean(column: NDArray[np.int64] | Values) -> float:
-    """The mean of the defined ones; contiguous, because NumPy adds up a stride in another order."""
+    """Return the mean of the defined values; contiguous, because NumPy adds up a stride in another order."""
     values: Values = np.ascontiguousarray(column, np.float64)
     return math.nan if np.isnan(values).all() else float(np.nanmean(values))
 
@@ -146,11 +150,11 @@ def _finite(values: Mapping[str, float | None]) -> dict[str, float | None]:
 
 
 def to_grand_challenge(results: Results) -> Iterator[str]:
-    """The metrics.json of an evaluation method on grand-challenge.org.
+    """Write the metrics.json of an evaluation method on grand-challenge.org.
 
-    The platform finds a value by a path whose parts are separated by dots, so no key has a dot: it is ``_`` instead,
-    and of keys that become the same, the later ones have ``_2``, ``_3`` behind. A label is called by its name, or by
-    its number where several have that name. The paths are
+    The platform finds a value by a path whose parts are separated by dots, so dots in keys become ``_``; if that makes
+    keys the same, the later ones end in ``_2``, ``_3``. The key of a label is its name, or its number if several labels
+    have that name. The paths are
 
     - ``aggregates.METRIC.LABEL.STATISTIC``, where label is ``all`` for a metric over all labels
     - ``aggregates.METRIC.macro.STATISTIC`` and ``aggregates.METRIC.macro_pooled.STATISTIC``: means over labels
@@ -158,12 +162,12 @@ def to_grand_challenge(results: Results) -> Iterator[str]:
     - ``aggregates.cases.total``, ``.scored``, ``.failed``, ``.missing``, ``.skipped``
     - ``case.CASE.METRIC.LABEL``
 
-    Statistics are those of the summary: ``mean``, ``median``, ``sd``, ``n_missed`` and so on. Groups are not in it.
+    Statistics are those of the summary: ``mean``, ``median``, ``sd``, ``n_missed`` and so on. Groups are left out.
 
     Parameters
     ----------
     results
-        With their summary.
+        Results with their summary.
 
     Yields
     ------
@@ -214,7 +218,7 @@ def _value(value: float | None, metric: str) -> float | None:
 
 
 def _label_keys(results: Results) -> dict[Key, str]:
-    """Label -> key: its name where no other label is called so, else its number; a region's name."""
+    """Return label -> key: its name if no other label has it, else its number; for a region, its name."""
     names: dict[Key, str] = {}
     rows: Iterable[Summary | Score] = chain(results.summary, results.scores)
     for row in rows:
@@ -232,7 +236,7 @@ def _label_keys(results: Results) -> dict[Key, str]:
 
 
 def _dotless(texts: Iterable[str], taken: Collection[str] = ()) -> dict[str, str]:
-    """Text -> key without a dot, each its own; what needs no change has the first choice."""
+    """Return text -> key without a dot, all different; texts that need no change come first."""
     texts = list(dict.fromkeys(texts))
     used = set(taken)
     keys: dict[str, str] = {}

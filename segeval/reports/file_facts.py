@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def print_file_facts(files: Sequence[InspectedFile], printer: Printer) -> None:
-    """Print what is in label map files, each followed by an empty line.
+    """Print the facts about label map files, each followed by an empty line.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""What GitHub Actions shows of a run: a step's summary, and annotations.
+"""Output for GitHub Actions: the summary of a step, and annotations.
 
-Both have limits, and what goes beyond them is dropped without a word by GitHub; here, something says so. Texts from
-outside are escaped, so that no name can start a workflow command of its own.
+GitHub limits both and silently drops the rest; here a line says how much is left out. Texts from outside are escaped,
+so that no name can start a workflow command of its own.
 """
 
 import os
@@ -17,7 +17,7 @@ from segeval.results.results import Results
 SUMMARY_BYTES = 1024 * 1024 - 4096  # GitHub takes 1 MiB of each step
 MOST_ANNOTATIONS = 10  # of a kind, in a step
 ANNOTATION_CHARACTERS = 4096
-NOTE_BYTES = 256  # at most, of what is said in place of lines that are left out
+NOTE_BYTES = 256  # of the note about lines that are left out, at most
 
 
 def in_actions(environment: Mapping[str, str]) -> bool:
@@ -26,23 +26,23 @@ def in_actions(environment: Mapping[str, str]) -> bool:
 
 
 def append_step_summary(environment: Mapping[str, str], markdown: str) -> None:
-    """Add Markdown to the summary of the step, as much of it as GitHub takes.
+    """Append Markdown to the summary of the step, as much as GitHub takes.
 
     Parameters
     ----------
     environment
-        Has the file under ``GITHUB_STEP_SUMMARY``.
+        Environment variables; ``GITHUB_STEP_SUMMARY`` is the path of the file.
     markdown
         See `step_summary`.
 
     Raises
     ------
     UsageError
-        There is no such file, or it cannot be written.
+        The variable is not set, or the file cannot be written.
     """
     path = environment.get("GITHUB_STEP_SUMMARY", "")
     if not path:
-        raise UsageError("GITHUB_STEP_SUMMARY names no file", hint="GitHub Actions sets it for each step")
+        raise UsageError("GITHUB_STEP_SUMMARY is not set", hint="run it in a step of GitHub Actions, which sets it")
     try:
         already = Path(path).stat().st_size if Path(path).exists() else 0
         gap = "\n" if already else ""
@@ -50,25 +50,25 @@ def append_step_summary(environment: Mapping[str, str], markdown: str) -> None:
             file.write(step_summary(gap + markdown, already=already).encode("utf-8", "backslashreplace"))
     except (OSError, ValueError) as error:
         cause = (error.strerror or str(error)).lower() if isinstance(error, OSError) else shown(error)
-        raise UsageError(f"the step's summary cannot be written: {cause}", source=os.fspath(path)) from None
+        raise UsageError(f"cannot write the step summary: {cause}", source=os.fspath(path)) from None
 
 
 def step_summary(markdown: str, *, limit: int = SUMMARY_BYTES, already: int = 0) -> str:
-    """As many lines of Markdown as fit into the summary of a step, and how many do not.
+    """Return as many lines of Markdown as fit into the summary of a step, and a note on how many do not.
 
     Parameters
     ----------
     markdown
-        The whole.
+        The full text.
     limit
-        How many bytes of UTF-8 a step's summary may have.
+        How many bytes of UTF-8 the summary of a step may have.
     already
-        How many it has.
+        How many it already has.
 
     Returns
     -------
     str
-        The whole where it fits; nothing where there is no room for a word.
+        The full text if it fits; an empty one if there is not even room for the note.
     """
     room = limit - already
     if _size(markdown) <= room:
@@ -86,7 +86,7 @@ def step_summary(markdown: str, *, limit: int = SUMMARY_BYTES, already: int = 0)
     left_out = _size("".join(lines[kept:]))
     note = (
         f"\n{closing}\n**{len(lines) - kept:,} more lines ({left_out:,} bytes) are left out: GitHub takes 1 MiB of a "
-        "step. The result files of the run have the whole.**\n"
+        "step. The results files of the run have everything.**\n"
     )
     return "".join(lines[:kept]) + note
 
@@ -96,14 +96,14 @@ def _size(text: str) -> int:
 
 
 def annotations(results: Results) -> list[str]:
-    """Workflow commands that make annotations: an error for what was not met or not scored, a warning for the run's.
+    """Return workflow commands that make annotations: errors for requirements and cases, warnings for the run.
 
-    Of each kind there are at most ten; the tenth stands for all further ones.
+    Of each kind there are at most ten; the tenth counts all further ones.
 
     Parameters
     ----------
     results
-        Of any number of cases.
+        Results of any number of cases.
 
     Returns
     -------
@@ -145,7 +145,7 @@ def _command(kind: str, title: str, message: str) -> str:
 
 
 def _data(text: str) -> str:
-    # the older form of a command counts wherever it stands in a line
+    # the older form of a command is read anywhere in a line
     return shown(text).replace("##[", "# #[").replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

@@ -1,9 +1,9 @@
 """JSON and JSON lines: every number with all its digits, and back.
 
 The document is valid JSON always: an undefined value is null with a note that says why, an infinite one is null with
-the note ``infinite`` (and its own note, if it had one, under ``cause``). One record stands on one line, so that two
-documents can be compared line by line. The same results give the same bytes: paths as they were given, no clock.
-`FORMAT` counts the layouts of the document:
+the note ``infinite`` (and its own note, if it had one, under ``cause``). Each record is on a line of its own, so that
+two documents can be compared line by line. The same results give the same bytes: paths as they were given, no clock.
+`segeval.reports.results_schema` describes the document. `FORMAT` counts its layouts:
 
 1. the first
 """
@@ -50,33 +50,29 @@ if TYPE_CHECKING:
     from segeval.diagnostics.loss_table import LossRow, LossTable
 
 FORMAT = 1
-# lone bytes of a file name are no UTF-8, control characters drive a terminal, some readers end lines at the others
+# lone bytes of a file name are not UTF-8, control characters drive a terminal, some readers end lines at the others
 _TO_ESCAPE = re.compile("[\ud800-\udfff\x7f-\x9f\u2028\u2029]")
-_EXPECTED = "results are read from the .json that a run wrote"
+_EXPECTED = "give the .json file that batch, score or merge wrote with -o"
 _KINDS = {b"PAR1": "a Parquet file", b"PK\x03\x04": "an Excel workbook or ZIP file", b"\x1f\x8b": "compressed by gzip"}
 _TEXTS = {".csv": "a CSV table", ".tsv": "a TSV table", ".md": "Markdown", ".html": "an HTML page", ".xml": "XML"}
 _encoded = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode  # json.dumps would make one for each record
 
 
 def to_json(results: Results) -> Iterator[str]:
-    """The results as one JSON document, piece by piece.
+    """Write the results as one JSON document.
 
     Parameters
     ----------
     results
-        Of any number of cases.
+        Results of any number of cases.
 
     Yields
     ------
     str
-        Put together they end in a newline; `read_json` reads them back.
+        A piece of the document, which ends in a newline; `read_json` reads it back.
     """
     parts = [
-        [f'{{"format": {FORMAT}'],
-        [f'"tool": {_dumped({"name": "segeval", "version": results.version})}'],
-        [f'"signature": {_dumped(results.signature)}'],
-        [f'"footnote": {_dumped(results.footnote)}'],
-        [f'"settings": {_dumped(dict(results.settings))}'],
+        *([f"{_dumped(key)}: {_dumped(value)}"] for key, value in _preamble(results).items()),
         *([[f'"shard": {_dumped(asdict(results.shard))}']] if results.shard is not None else []),
         *([[f'"warnings": {_dumped(list(results.warnings))}']] if results.warnings else []),
         _list("cases", map(case_record, results.cases)),
@@ -86,13 +82,13 @@ def to_json(results: Results) -> Iterator[str]:
         _list("gate", map(_verdict, results.gate)),
     ]
     for place, part in enumerate(parts):
-        yield ",\n " if place else ""
+        yield ",\n " if place else "{"
         yield from part
     yield "}\n"
 
 
-def to_jsonl(results: Results) -> Iterator[str]:
-    """The scores as JSON lines: an object per score, with the keys that it has in the JSON document.
+def to_jsonl(results: Results, *, header: bool = False) -> Iterator[str]:
+    """Write the scores as JSON lines: an object per score, with the keys that it has in the JSON document.
 
     A case without any score, because it failed or has no label, is a line too: it has a ``status`` in place of a
     ``metric``, and the keys of the document's cases.
@@ -100,13 +96,17 @@ def to_jsonl(results: Results) -> Iterator[str]:
     Parameters
     ----------
     results
-        Of any number of cases.
+        Results of any number of cases.
+    header
+        Whether the first line has the document's ``format``, ``tool``, ``signature``, ``footnote`` and ``settings``.
 
     Yields
     ------
     str
-        A line; none where there is no case.
+        A line; none if there is no case and no header.
     """
+    if header:
+        yield f"{_dumped(_preamble(results))}\n"
     scores = groupby(results.scores, key=lambda score: score.case)
     scored, rows = next(scores, (None, iter(())))
     for record in results.cases:
@@ -118,8 +118,19 @@ def to_jsonl(results: Results) -> Iterator[str]:
         scored, rows = next(scores, (None, iter(())))
 
 
+def _preamble(results: Results) -> dict[str, Any]:
+    """Return what the document begins with."""
+    return {
+        "format": FORMAT,
+        "tool": {"name": "segeval", "version": results.version},
+        "signature": results.signature,
+        "footnote": results.footnote,
+        "settings": dict(results.settings),
+    }
+
+
 def summary_record(summary: Summary) -> dict[str, Any]:
-    """A row of the summary as data; an infinite number is null, and named under ``infinite``."""
+    """Return a row of the summary as data; an infinite number is null, and its key is listed under ``infinite``."""
     record = asdict(summary)
     infinite = [key for key, value in record.items() if isinstance(value, float) and math.isinf(value)]
     return record | dict.fromkeys(infinite) | ({"infinite": infinite} if infinite else {})
@@ -156,7 +167,7 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
 
 
 def explanation_json(explanation: Explanation) -> str:
-    """What tools say of a pair, as JSON; a number that is infinite is null with the note ``infinite``."""
+    """Write an explanation as JSON; an infinite number is null with the note ``infinite``."""
     record = asdict(explanation)
     for label, explained in zip(record["labels"], explanation.labels, strict=True):
         label["rows"] = [_without_infinities(row) for row in label["rows"]]
@@ -166,7 +177,7 @@ def explanation_json(explanation: Explanation) -> str:
 
 
 def losses_json(table: LossTable) -> str:
-    """The losses of a map, as JSON; a number that is infinite is null with the note ``infinite`` under ``all``."""
+    """Write the losses of a map as JSON; an infinite number is null with the note ``infinite`` under ``all``."""
     record = asdict(table) | {"rows": [_loss_row(row) for row in table.rows]}
     return f"{_dumped({'format': FORMAT, 'tool': {'name': 'segeval', 'version': __version__}} | record)}\n"
 
@@ -190,9 +201,9 @@ def _without_infinities(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def inspected_json(files: Iterable[InspectedFile]) -> str:
-    """What is in files, as JSON: ``{"format": 1, "tool": ..., "files": [...]}``, arrays in array order (z, y, x).
+    """Write what files contain as JSON: ``{"format": 1, "tool": ..., "files": [...]}``, axes in array order (z, y, x).
 
-    A file that cannot be used has a ``problem``, and nothing else but its path.
+    A file that cannot be used has its path and a ``problem`` only.
     """
     records = [asdict(file) if file.problem is None else {"path": file.path, "problem": file.problem} for file in files]
     tool = _dumped({"name": "segeval", "version": __version__})
@@ -207,7 +218,7 @@ def read_json(text: str, *, source: str = "results") -> Results:
     text
         The document.
     source
-        Where it is from, for messages.
+        Its name in messages.
 
     Returns
     -------
@@ -222,14 +233,14 @@ def read_json(text: str, *, source: str = "results") -> Results:
     try:
         document = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"this is not JSON ({error})", source=source, hint=_EXPECTED) from None
+        raise InputError(f"not JSON: {error}", source=source, hint=_EXPECTED) from None
     if not isinstance(document, dict) or "format" not in document or "scores" not in document:
-        raise InputError("this is JSON, but not results of segeval", source=source, hint=_EXPECTED)
+        raise InputError("JSON, but not results of segeval", source=source, hint=_EXPECTED)
     if document["format"] != FORMAT or isinstance(document["format"], bool):
         raise InputError(
             f"expected format {FORMAT}, found {shown(_dumped(document['format']))[:60]}",
             source=source,
-            hint="a newer segeval may read it",
+            hint="read it with a newer segeval",
         )
     try:
         return _results(document)
@@ -240,25 +251,25 @@ def read_json(text: str, *, source: str = "results") -> Results:
 
 
 def read_results(path: str) -> Results:
-    """Read the results in a file that `to_json` was written to; see `read_json`.
+    """Read the results from a file of `to_json`; see `read_json`.
 
     Raises
     ------
     InputError
-        The file cannot be read, or is not of that kind.
+        The file cannot be read, or is of another kind.
     """
     try:
         with opened(path) as file, io.BufferedReader(file) as buffered:
             data = buffered.read()
         text = data.decode()
     except UnicodeDecodeError:
-        found = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "no text")
-        raise InputError(f"this is not JSON, it is {found}", source=path, hint=_EXPECTED) from None
+        found = next((kind for start, kind in _KINDS.items() if data.startswith(start)), "a file that is not text")
+        raise InputError(f"expected JSON, found {found}", source=path, hint=_EXPECTED) from None
     except (OSError, MemoryError) as error:
         raise InputError(f"cannot be read: {shown(error)}", source=path) from None
     kind = _TEXTS.get(PurePath(path).suffix.lower())
     if kind is not None and not text.lstrip().startswith("{"):
-        raise InputError(f"this is not JSON, it is {kind}", source=path, hint=_EXPECTED)
+        raise InputError(f"expected JSON, found {kind}", source=path, hint=_EXPECTED)
     return read_json(text, source=path)
 
 
@@ -277,7 +288,7 @@ def _results(document: Mapping[str, Any]) -> Results:
     names = Counter(record.case for record in cases)
     twice = [name for name, often in names.items() if often > 1]
     if twice:
-        raise ValueError(f"the case {twice[0]} is there twice")
+        raise ValueError(f"the case {twice[0]} occurs twice")
     return Results(
         version=typed(tool, "version", str),
         signature=typed(document, "signature", str),

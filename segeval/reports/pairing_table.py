@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from segeval.errors import shown
 from segeval.pairing import Pairing
+from segeval.reports.csv_style import PLAIN, CsvStyle
 from segeval.reports.layout import Column
 from segeval.reports.terminal import Printer, fact_lines
 from segeval.scoring.case import Case
@@ -52,18 +53,18 @@ def _problem(case: Case) -> str | None:
     return "no prediction" + (f"; similar: {', '.join(map(shown, case.near))}" if case.near else "")
 
 
-def pairing_csv(pairing: Pairing) -> Iterator[str]:
+def pairing_csv(pairing: Pairing, *, style: CsvStyle = PLAIN) -> Iterator[str]:
     """Return the table as CSV for `--pairs`; paths are absolute, so that the file can be moved.
 
     A case with a problem has no prediction in it, because `--pairs` would not find every problem again.
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text, delimiter=style.delimiter, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in pair_rows(pairing):
         paths = ["" if row.problem else row.prediction, row.reference]
         writer.writerow([row.case, *(os.path.abspath(path) if path else "" for path in paths), row.problem])  # noqa: PTH100
-    yield text.getvalue()
+    yield style.start + text.getvalue()
 
 
 def pairing_json(pairing: Pairing) -> Iterator[str]:

@@ -1,11 +1,11 @@
-"""Parquet: every score as a row, for runs that no spreadsheet holds (home of pyarrow).
+"""Parquet: every score as a row, for runs that are too large for a spreadsheet (home of pyarrow).
 
 The columns are those of `Results.frame`, with the label as text, and the status of the case. A case without any score,
-because it failed or has no label, is a row too: without a metric, its reason as the note. An undefined score is null,
-an infinite one infinite. What the numbers rest on stands in the file's metadata: ``segeval.version``,
-``segeval.signature``, ``segeval.footnote``, ``segeval.settings`` (JSON), ``segeval.metrics`` (JSON), and, where there
-is such, ``segeval.shard`` and ``segeval.warnings`` (JSON). Row groups are written one by one, from the columns that
-results are kept in, so that memory does not grow with the rows. The same results give the same bytes.
+because it failed or has no label, is a row without a metric, with the reason as its note. An undefined score is null,
+an infinite one infinite. The metadata of the file has the conventions: ``segeval.version``, ``segeval.signature``,
+``segeval.footnote``, ``segeval.settings`` (JSON), ``segeval.metrics`` (JSON), and, if there are any, ``segeval.shard``
+and ``segeval.warnings`` (JSON). Row groups are written one by one, so that memory does not grow with the rows. The same
+results give the same bytes.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ GROUP_ROWS = 1 << 18
 
 
 def to_parquet(results: Results, *, group_rows: int = GROUP_ROWS) -> Iterator[bytes]:
-    """The scores as a Parquet file.
+    """Write the scores as a Parquet file.
 
     Parameters
     ----------
     results
-        Of any number of cases.
+        Results of any number of cases.
     group_rows
-        How many rows a row group has, or as many as a case has if those are more.
+        How many rows a row group has at most, unless one case has more.
 
     Yields
     ------
     bytes
-        Put together they are a ``.parquet`` file.
+        A part of the ``.parquet`` file.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
@@ -67,7 +67,7 @@ def to_parquet(results: Results, *, group_rows: int = GROUP_ROWS) -> Iterator[by
 
 
 class _Parts(io.RawIOBase):
-    """A file that is only written to, in parts that are taken away."""
+    """A file to write to, whose parts are taken away as they come."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,10 +86,10 @@ class _Parts(io.RawIOBase):
         return len(self._parts[-1])
 
     def close(self) -> None:
-        """Stay: the last part is still to be taken."""
+        """Do nothing: the last part is still to be taken."""
 
     def taken(self) -> bytes:
-        """What was written since the last time."""
+        """Return the bytes that were written since the last call."""
         taken, self._parts = b"".join(self._parts), []
         return taken
 
@@ -108,7 +108,7 @@ def _metadata(results: Results) -> dict[str, str]:
 
 
 def _groups(results: Results, group_rows: int) -> Iterator[tuple[Sequence[CaseRecord], int, NDArray[np.int64]]]:
-    """Cases that go into one row group, the place of their first score, and how many scores each of them has."""
+    """Return the cases of each row group, the place of their first score, and how many scores each case has."""
     scores = results.scores
     often = np.bincount(scores.case_codes, minlength=len(scores.cases.values))
     codes = (scores.cases.find(record.case) for record in results.cases)
@@ -125,7 +125,7 @@ def _groups(results: Results, group_rows: int) -> Iterator[tuple[Sequence[CaseRe
 def _columns(
     scores: Scores, cases: Sequence[CaseRecord], start: int, counts: NDArray[np.int64]
 ) -> Iterator[tuple[NDArray[np.int32], list[str | None]] | NDArray[np.float64]]:
-    """Each column of a row group: codes, -1 for null, with what they stand for; or numbers, NaN for null."""
+    """Return each column of a row group: codes, -1 for null, with their texts; or numbers, NaN for null."""
     owners = np.repeat(np.arange(len(cases), dtype=np.int32), np.maximum(counts, 1))
     scored = counts[owners] > 0
     block = slice(start, start + int(counts.sum()))
@@ -154,7 +154,7 @@ def _columns(
 
 
 def _coded(codes: NDArray[np.int32], values: Sequence[object]) -> tuple[NDArray[np.int32], list[str | None]]:
-    """Codes, -1 for None, and texts: both in the order in which they come, not in that in which cases were scored."""
+    """Return codes, -1 for None, and texts, in the order of the rows, not in that in which cases were scored."""
     if None in values:
         codes[codes == list(values).index(None)] = -1
     found, first, places = np.unique(codes, return_index=True, return_inverse=True)
@@ -169,5 +169,5 @@ def _texts(texts: Iterable[str]) -> list[str | None]:
 
 
 def _text(text: str) -> str:
-    """Lone bytes of a file name are no UTF-8, and are escaped."""
+    """Return the text with lone bytes of a file name, which are not UTF-8, escaped."""
     return text.encode("utf-8", "backslashreplace").decode()

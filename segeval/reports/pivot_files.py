@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import chain, groupby
 
 from segeval.analysis.pivot import Pivot
-from segeval.reports.csv_files import csv_lines, defused
+from segeval.reports.csv_files import csv_file, defused
+from segeval.reports.csv_style import PLAIN, CsvStyle
 from segeval.reports.markdown import bullets, escaped, pipe_table, table_cell
 from segeval.reports.notation import Alphabet
 from segeval.reports.pivot_cells import CellTemplate
@@ -19,6 +20,7 @@ from segeval.reports.pivot_tables import Board, best_note, board_of
 JOINT = " / "  # separator of the levels of a column
 
 _DECIMAL = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)
+_POINT = re.compile(r"(?<=\d)\.(?=\d)")
 
 
 def pivot_markdown(pivot: Pivot, template: CellTemplate, *, best: str = "row") -> Iterator[str]:
@@ -41,17 +43,24 @@ def _bold(text: str) -> str:
     return f"**{text.strip()}**"
 
 
-def pivot_csv(pivot: Pivot, template: CellTemplate, *, best: str = "row") -> Iterator[str]:
+def pivot_csv(pivot: Pivot, template: CellTemplate, *, best: str = "row", style: CsvStyle = PLAIN) -> Iterator[str]:
     """Write the table as CSV: a column for each row factor, then those of the table, without marks of best cells."""
     board = board_of(pivot, template, Alphabet(dash=""), best=best)
-    plain = [JOINT.join(levels) for levels in pivot.column_levels]
-    yield from csv_lines([list(map(defused, [*pivot.rows, *plain]))])
-    for levels, row in zip(pivot.row_levels, board.entries, strict=True):
-        yield from csv_lines([[*map(_number_or_text, levels), *(_number_or_text(entry.text) for entry in row)]])
+    heading = list(map(defused, [*pivot.rows, *(JOINT.join(levels) for levels in pivot.column_levels)]))
+    rows = (
+        [*(_level(level, style) for level in levels), *(_cell(entry.text, style) for entry in row)]
+        for levels, row in zip(pivot.row_levels, board.entries, strict=True)
+    )
+    yield from csv_file(chain([heading], rows), style)
 
 
-def _number_or_text(text: str) -> str:
-    return text if _DECIMAL.fullmatch(text) else defused(text)
+def _level(text: str, style: CsvStyle) -> str:
+    return text.replace(".", style.decimal) if _DECIMAL.fullmatch(text) else defused(text)
+
+
+def _cell(text: str, style: CsvStyle) -> str:
+    written = _POINT.sub(style.decimal, text)
+    return written if _DECIMAL.fullmatch(text) else defused(written)
 
 
 _LATEX = {

@@ -176,10 +176,10 @@ def notes_of(pivot: Pivot, alphabet: Alphabet) -> list[str]:
         notes.append(f"{alphabet.dash} {counted(empty, 'cell')} without a case")
     if any(cell.n == 0 for cell in cells):
         notes.append(f"{alphabet.dash} {counted(sum(cell.n == 0 for cell in cells), 'cell')} without a value")
-    return notes + _signatures(pivot)
+    return notes + signatures_of(pivot)
 
 
-def _signatures(pivot: Pivot) -> list[str]:
+def signatures_of(pivot: Pivot) -> list[str]:
     """Signature of the files; if they differ, one line for each."""
     by_text: dict[str, list[str]] = {}
     for name, signature in pivot.signatures.items():

@@ -210,7 +210,7 @@ class _NotebookView:
 
         bundle = {"text/plain": text, "text/html": markup}
         if self._handle is None:
-            self._handle = display(bundle, raw=True, display_id=True)
+            self._handle = display(bundle, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self._handle.update(bundle, raw=True)
 

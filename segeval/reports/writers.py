@@ -1,14 +1,14 @@
-"""Every format of a file, in one table for each kind of file; a new format is one module and one row.
+"""Formats of files, in one table for each kind of file; a new format is one module and one row.
 
-The choices of the command line, its help and its errors follow from these tables, and README's list of files is held
-against them. They are read for every ``--help``: nothing heavy is imported here, and the module that writes a format
+The choices of the command line, its help and its errors follow from these tables, and the documentation's list of files
+is tested against them. Every ``--help`` reads them: nothing heavy is imported here, and the module that writes a format
 only when it is used.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class Extra(NamedTuple):
-    """What must be installed besides.
+    """Optional packages that a format needs.
 
     Parameters
     ----------
     name
-        Of the extra.
+        Name of the extra.
     modules
-        What is imported from its packages.
+        Modules that are imported from its packages.
     what
         What needs them, in an error.
     """
@@ -41,33 +41,38 @@ class Extra(NamedTuple):
 
 
 class Writer(NamedTuple):
-    """A row of a table: what can be written.
+    """A format that can be written.
 
     Parameters
     ----------
     kind
-        What the command line calls it.
+        Its name on the command line.
     function
-        What writes it, as ``module.function`` of this package, in parts of a text or of bytes: from `Results`, and in
-        `PIVOT_WRITERS` from a `Pivot` and a `CellTemplate`.
+        The function that writes it, as ``module.function`` of this package, in parts of a text or of bytes: from
+        `Results`, and in `PIVOT_WRITERS` from a `Pivot` and a `CellTemplate`.
     suffix
-        What ``-o`` knows it by; empty for `EXPORTS`, which are named by their kind.
+        The suffix by which ``-o`` knows it; empty for `EXPORTS`, which are named by their kind.
     example
         The usual name of such a file.
     contents
-        What is in it, as in README's list.
+        Its contents, as in the documentation's list.
     called
-        What help calls it, where its suffix does not say.
+        Its name in help, where the suffix does not say enough.
     pairing
         The function that writes the pairs of ``--dry-run`` in this format; without it, the format is not for ``-f``.
     summary
         The function that writes the summary of many cases into a file of its own; without it, there is none.
     is_binary
         Whether the parts are bytes.
-    takes_images
-        Whether the function takes ``images``, the folder of scans.
+    takes
+        Keyword arguments of the function: ``images`` (the folder of scans), ``style`` (of CSV), ``header`` (whether the
+        file begins with the signature), ``times`` (whether it says how long cases took).
+    signature
+        Where the signature is: ``"inside"``, in a ``"file"`` of its own, ``"optional"``, which is inside with
+        ``header`` and in a file of its own without, or ``"none"``, because the system that reads the file has no place
+        for it.
     extra
-        What must be installed besides.
+        Optional packages that are needed.
     """
 
     kind: str
@@ -79,12 +84,21 @@ class Writer(NamedTuple):
     pairing: str = ""
     summary: str = ""
     is_binary: bool = False
-    takes_images: bool = False
+    takes: tuple[str, ...] = ()
+    signature: str = "inside"
     extra: Extra | None = None
 
     def parts(self, *arguments: object, **options: object) -> Any:
-        """What `function` makes of its arguments."""
-        return loaded(self.function)(*arguments, **options)
+        """Call `function`; of the options it is given those that it takes."""
+        return loaded(self.function)(*arguments, **self.taken(options))
+
+    def taken(self, options: Mapping[str, object]) -> dict[str, object]:
+        """Return those of the options that the function takes; see `takes`."""
+        return {name: value for name, value in options.items() if name in self.takes}
+
+    def has_signature_file(self, options: Mapping[str, object]) -> bool:
+        """Whether the signature goes into a file of its own."""
+        return self.signature == "file" or (self.signature == "optional" and not options.get("header"))
 
 
 WRITERS = {
@@ -96,9 +110,11 @@ WRITERS = {
             function="csv_files.to_csv",
             example="scores.csv",
             contents="a row for each case and label, and one for each case that could not be scored; "
-            "`scores.summary.csv` beside it",
+            "`scores.summary.csv` and `scores.csv.signature.txt` next to it",
             pairing="pairing_table.pairing_csv",
             summary="csv_files.summary_csv",
+            takes=("style",),
+            signature="file",
         ),
         Writer(
             kind="json",
@@ -113,8 +129,11 @@ WRITERS = {
             suffix=".jsonl",
             function="json_files.to_jsonl",
             example="scores.jsonl",
-            contents="a line for each score, and for each case without one",
+            contents="a line for each score, and for each case without one; the signature next to it, or in a first "
+            "line with `--jsonl-header`",
             pairing="pairing_table.pairing_jsonl",
+            takes=("header",),
+            signature="optional",
         ),
         Writer(
             kind="markdown",
@@ -139,7 +158,8 @@ WRITERS = {
             suffix=".xlsx",
             function="workbook.to_xlsx",
             example="scores.xlsx",
-            contents="a workbook: Cases, Summary, Failures, Settings; text is never a formula",
+            contents="a workbook: Cases, Summary, Failures, Settings, and for each metric a coloured sheet of cases by "
+            "labels",
             is_binary=True,
             extra=Extra(name="excel", modules=("xlsxwriter",), what="an .xlsx file"),
         ),
@@ -149,7 +169,7 @@ WRITERS = {
             function="page.to_html",
             example="report.html",
             contents="a page to look at, see [The page](page.md)",
-            takes_images=True,
+            takes=("images",),
             extra=Extra(name="report", modules=("jinja2", "matplotlib"), what="an .html file"),
         ),
         Writer(
@@ -157,8 +177,9 @@ WRITERS = {
             suffix=".xml",
             function="junit.to_junit",
             example="junit.xml",
-            contents="a test for each case and each requirement",
+            contents="a test for each case, with its scores as properties, and one for each requirement",
             called="JUnit",
+            takes=("times",),
         ),
     )
 }
@@ -171,12 +192,14 @@ EXPORTS = {
             example="summary.json",
             function="exports.to_nnunet",
             contents="what nnU-Net's scripts read",
+            signature="none",
         ),
         Writer(
             kind="grand-challenge",
             example="metrics.json",
             function="exports.to_grand_challenge",
             contents="what grand-challenge.org reads",
+            signature="none",
         ),
     )
 }
@@ -184,9 +207,9 @@ EXPORTS = {
 PIVOT_WRITERS = {
     row.kind: row
     for row in (
-        Writer(kind="csv", suffix=".csv", function="pivot_files.pivot_csv"),
-        Writer(kind="markdown", suffix=".md", function="pivot_files.pivot_markdown"),
-        Writer(kind="latex", suffix=".tex", function="pivot_files.pivot_latex"),
+        Writer(kind="csv", suffix=".csv", function="pivot_files.pivot_csv", takes=("best", "style"), signature="file"),
+        Writer(kind="markdown", suffix=".md", function="pivot_files.pivot_markdown", takes=("best",)),
+        Writer(kind="latex", suffix=".tex", function="pivot_files.pivot_latex", takes=("best",)),
     )
 }
 
@@ -194,52 +217,48 @@ FIGURE_SUFFIXES = (".svg", ".pdf", ".png")
 
 
 def loaded(function: str) -> Any:
-    """A function of this package by its name, ``module.function``."""
+    """Return a function of this package by its name, ``module.function``."""
     module, _, name = function.partition(".")
     return getattr(import_module(f"{__package__}.{module}"), name)
 
 
 def writer_of(path: StrPath) -> Writer:
-    """The format that a path names.
+    """Return the format of results that a path names.
 
     Raises
     ------
     UsageError
-        Its suffix is none of those.
+        Its suffix is unknown.
     """
     writers = {row.suffix: row for row in WRITERS.values()}
-    return writers[suffix_of(path, writers, what="report")]
+    return writers[suffix_of(path, writers)]
 
 
 def pivot_writer_of(path: StrPath) -> Writer:
-    """The same for the table of a paper."""
+    """Return the format of a paper's table that a path names; see `writer_of`."""
     writers = {row.suffix: row for row in PIVOT_WRITERS.values()}
-    return writers[suffix_of(path, writers, what="table")]
+    return writers[suffix_of(path, writers)]
 
 
-def suffix_of(path: StrPath, known: Iterable[str], *, what: str) -> str:
-    """The suffix of a path, one of those that are known.
+def suffix_of(path: StrPath, known: Iterable[str], *, what: str = "output") -> str:
+    """Return the suffix of a path, in small letters.
 
     Raises
     ------
     UsageError
-        It is none of them.
+        It is none of those that are known.
     """
     from pathlib import Path  # deferred: help needs no path
 
     suffix = Path(path).suffix.lower()
     if suffix not in known:
-        found = f"ends in {shown(suffix)}" if suffix else "has no suffix"
-        raise UsageError(
-            f"the kind of {what} is told by the suffix, and this {found}",
-            source=os.fspath(path),
-            hint=f"known are {', '.join(known)}",
-        )
+        problem = f"unknown {what} format {shown(suffix)!r}" if suffix else f"the {what} file has no suffix"
+        raise UsageError(problem, source=os.fspath(path), hint=f"use {alternatives(list(known))}")
     return suffix
 
 
 def alternatives(texts: Sequence[str]) -> str:
-    """Texts as a sentence has them.
+    """Join texts as alternatives.
 
     Examples
     --------

@@ -56,6 +56,8 @@ class Results:
         Contingency table of all cases, if it was requested and labels do not overlap.
     names
         Names by label, of scored and other labels.
+    seconds
+        Seconds that each case took, for the cases that this run scored.
     """
 
     version: str
@@ -71,6 +73,7 @@ class Results:
     footnote: str = ""
     confusion: ContingencyTable | None = field(default=None, compare=False)
     names: Mapping[int, str] = field(default_factory=dict, compare=False)
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @cached_property
     def summary(self) -> tuple[Summary, ...]:

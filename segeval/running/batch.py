@@ -1,7 +1,7 @@
-"""The front door for many cases: two folders or a table of pairs, here or on a cluster.
+"""Score many cases: two folders or a table of pairs, on this machine or on a cluster.
 
-It puts together what the floors below do for one run: cases are paired, scored by an executor, journalled, grouped and
-summed up. A pair is scored in less time than all this takes to load, so that it has a module of its own.
+Cases are paired, scored by an executor, written to the journal, grouped and summed up. All this takes longer to load
+than a pair takes to score, so that scoring a pair does not import it.
 """
 
 from __future__ import annotations
@@ -46,19 +46,19 @@ def executor_of(
     worker_timeout: float | None = None,
     on_warning: Callable[[str], None] = warnings.warn,
 ) -> AbstractContextManager[Executor]:
-    """What scores many cases, for as long as it is needed: processes of this machine, or the workers of a cluster.
+    """Return a context manager for what scores the cases: processes of this machine, or workers of a cluster.
 
     Parameters
     ----------
     jobs, dask, scheduler_file, worker_timeout
         See `batch`.
     on_warning
-        Called with what a user should know of the workers.
+        Called with a warning about the workers.
 
     Raises
     ------
     UsageError
-        Options of both; see `segeval.running.dask_connection.connected` for the rest.
+        Options for both; see `segeval.running.dask_connection.connected` for the rest.
     """
     if dask is None and scheduler_file is None:
         if worker_timeout is not None:
@@ -94,11 +94,11 @@ def pair(
             compile_pattern(each)
     if pairs is not None:
         if any(each is not None for each in (predictions, references, pattern, prediction_pattern, reference_pattern)):
-            raise UsageError("a table of pairs takes the place of the folders and of their patterns")
+            raise UsageError("a table of pairs cannot be combined with folders or patterns")
         with about("pairs"):
             return read_pairs(os.fspath(pairs))
     if predictions is None or references is None:
-        raise UsageError("two folders are needed, predictions and references, or a table of pairs")
+        raise UsageError("give two folders, predictions and references, or a table of pairs")
     return pair_folders(
         os.fspath(predictions),
         os.fspath(references),
@@ -117,19 +117,20 @@ def evaluate(
     journal: Journal | None = None,
     on_finished: Callable[[Outcome], None] | None = None,
 ) -> Results:
-    """Score cases and sum them up: what the command line and `batch` have in common.
+    """Score cases and sum them up, for the command line and for `segeval.batch`.
 
     Parameters
     ----------
     pairing
-        All cases, those of other parts of the run included.
+        All cases, including those of other parts of the run.
     plan, settings, executor, journal
         See `segeval.running.run.run`.
     on_finished
-        Called with what became of each case, as it is finished.
+        Called with the outcome of each case as it is finished.
     """
     cases = shard_of(pairing.cases, settings.shard)
     groups, remarks = _groups(settings.metadata, settings.by, [case.name for case in pairing.cases])
+    seconds: dict[str, float] = {}
 
     def outcomes() -> Iterator[Outcome]:
         with closing(run(cases, plan, settings, executor=executor, journal=journal)) as found:
@@ -137,15 +138,17 @@ def evaluate(
                 if on_finished is not None:
                     on_finished(outcome)
                 record = outcome.record
+                if outcome.seconds is not None:
+                    seconds[record.case] = outcome.seconds
                 yield replace(outcome, record=replace(record, groups=groups.get(record.case, {})))
 
     results = collect(outcomes(), plan, order=[case.name for case in cases], settings=settings.settings())
     notes = (*pairing.remarks, *stray_warnings(pairing), *remarks)
-    return replace(results, warnings=notes, shard=_part(settings.shard, pairing))
+    return replace(results, warnings=notes, shard=_part(settings.shard, pairing), seconds=seconds)
 
 
 def _part(shard: str | None, pairing: Pairing) -> Shard | None:
-    """Which part of the whole was scored, and of which whole."""
+    """Return which part was scored, and a digest of the whole run."""
     if shard is None:
         return None
     whole = [(case.name, case.prediction, case.reference) for case in pairing.cases]
@@ -154,7 +157,7 @@ def _part(shard: str | None, pairing: Pairing) -> Shard | None:
 
 
 def stray_warnings(pairing: Pairing) -> list[str]:
-    """What a reader should know of predictions that belong to no reference."""
+    """Return a warning about predictions without a reference."""
     if not pairing.strays:
         return []
     verb = "has" if len(pairing.strays) == 1 else "have"
@@ -163,21 +166,21 @@ def stray_warnings(pairing: Pairing) -> list[str]:
 
 
 def grouped(results: Results, *, metadata: str, by: Sequence[str]) -> Results:
-    """Results summed up by the columns of a table too, in place of those that they were summed up by.
+    """Return the results summed up by the columns of a table, instead of their own groups.
 
     Parameters
     ----------
     results
-        Of any number of cases.
+        Results of any number of cases.
     metadata, by
         See `batch`.
 
     Raises
     ------
     InputError
-        A table that cannot be read.
+        The table cannot be read.
     UsageError
-        There is no such column.
+        It has no such column.
     """
     groups, remarks = _groups(metadata, by, [record.case for record in results.cases])
     cases = tuple(replace(record, groups=groups.get(record.case, {})) for record in results.cases)
@@ -188,11 +191,11 @@ def grouped(results: Results, *, metadata: str, by: Sequence[str]) -> Results:
 def _groups(
     metadata: str | os.PathLike[str] | None, by: Sequence[str], cases: Sequence[str]
 ) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Case -> column -> value, of the columns that are grouped by, and what a reader should know of them."""
+    """Return case -> column -> value of the columns to group by, and remarks on the table."""
     if not by:
         return {}, []
     if metadata is None:
-        raise UsageError("there is nothing to group by without metadata")
+        raise UsageError("by needs metadata, the table with the columns to group by")
     source = os.fspath(metadata)
     with about("metadata"):
         table = read_metadata(source, columns=by)

@@ -1,13 +1,15 @@
-"""The journal of a run: each case as it is finished, so that an interrupted run can be taken up again.
+"""The journal of a run: each case as it is finished, so that an interrupted run can be resumed.
 
-A text file of JSON lines: first what the run rests on, then a line for each scored case, with the files it was scored
-from. Lines are only ever appended, so what is cut short is the last one; it is dropped when the journal is read. A line
-ends with a checksum, so that it need not be parsed to know that it is whole. A case is taken over if nothing about it
-has changed: its files by size and time, and by content where the times differ, and what was looked for beside them.
+A text file of JSON lines: first the settings of the run, then a line for each scored case, with the files it was scored
+from. Lines are only ever appended, so if one is cut short it is the last; it is dropped when the journal is read. A
+line ends with a checksum, so that it need not be parsed to know that it is whole. A case is taken over if nothing about
+it has changed: its files by size and time, and by content if the times differ, and which files are next to them. When a
+run has finished, its journal can be removed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -31,30 +33,30 @@ if sys.platform != "win32":
 FORMAT = 2
 KIND = "segeval journal"
 
-_AFTER_HEAD = b',"record":'  # no text in JSON holds it: quotes inside are escaped
+_AFTER_HEAD = b',"record":'  # in no text of JSON, where quotes are escaped
 _SUM = b',"crc":"'
 _END = b'"}\n'
 _TAIL = len(_SUM) + 8 + len(_END)
 
 
 class Journal:
-    """A journal that is read, and from `begin` on added to.
+    """A journal, which is read first and, from `begin` on, added to.
 
     Parameters
     ----------
     path
         The file.
     settings
-        What the run rests on: `segeval.running.settings.RunSettings.of_journal`.
+        The settings of the run: `segeval.running.settings.RunSettings.of_journal`.
     resume
-        Whether cases of the same run are taken over; what follows the last whole line is then dropped. Otherwise a
-        journal that holds cases is put aside, under the first of ``NAME.1``, ``NAME.2``, ... that is free.
+        Whether cases of the same run are taken over; anything after the last whole line is then dropped. Otherwise a
+        journal with cases is put aside, as the first of ``NAME.1``, ``NAME.2``, ... that is free.
 
     Raises
     ------
     UsageError
-        The file is none of ours, or is being written; or it is to be resumed and is of a run with other settings.
-        Nothing has been changed then.
+        The file is not a journal, or another run is writing it; or it is to be resumed and is of a run with other
+        settings. The file is unchanged then.
     """
 
     def __init__(self, path: Path, *, settings: Mapping[str, Any], resume: bool) -> None:
@@ -68,6 +70,7 @@ class Journal:
         self._read_as: tuple[int, int, int] | None = None
         self._verdicts: dict[Case, bool] = {}
         self._file: io.FileIO | None = None
+        self._closed_as: tuple[int, int, int] | None = None
         try:
             if path.exists() and not path.is_file():
                 self._refuse()
@@ -82,16 +85,16 @@ class Journal:
 
     @property
     def exists(self) -> bool:
-        """Whether there was a journal that is resumed."""
+        """Whether there is a journal that is resumed."""
         return self._resume and self._end > 0
 
     def begin(self) -> None:
-        """Open the file to be added to, alone; an earlier one is put aside or gone on with.
+        """Open the file for writing, and lock it; an earlier journal is put aside or continued.
 
         Raises
         ------
         UsageError
-            It cannot be written, or another run does so.
+            It cannot be written, or another run is writing it.
         """
         if self._file is not None:
             return
@@ -109,13 +112,26 @@ class Journal:
         self.is_begun = True
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file, and unlock it."""
         if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._closed_as = _state(self._file)
             self._file.close()
             self._file = None
 
+    def remove(self) -> None:
+        """Delete the file after it is closed, unless another run has begun to write it."""
+        with contextlib.suppress(OSError, UsageError):
+            with self.path.open("rb") as file:
+                self._lock(file, shared=False)
+                is_ours = self._closed_as is not None and _state(file) == self._closed_as
+                if is_ours and sys.platform != "win32":
+                    self.path.unlink()
+            if is_ours and sys.platform == "win32":  # it does not delete an open file
+                self.path.unlink()
+
     def unchanged(self, cases: Iterable[Case]) -> list[Case]:
-        """Those of the cases that are in the journal, with the same files, which have not changed since."""
+        """Return the cases that are in the journal with the same files, which have not changed since."""
         if not self._places:
             return []
         known: dict[Input, bool] = {}
@@ -132,7 +148,7 @@ class Journal:
         return found
 
     def taken_over(self, cases: Iterable[Case]) -> Iterator[Outcome]:
-        """What became of those of the cases that are in the journal and have not changed since."""
+        """Return the outcomes of the cases that are in the journal and have not changed since."""
         chosen = self.unchanged(cases)
         if not chosen:
             return
@@ -142,7 +158,7 @@ class Journal:
                 try:
                     outcome = _outcome(json.loads(file.readline()))
                 except (ValueError, KeyError, TypeError, RecursionError):
-                    continue  # not by our hand: it is scored again
+                    continue  # somebody changed the line: the case is scored again
                 record = replace(outcome.record, prediction=case.prediction, reference=case.reference)
                 yield replace(outcome, record=record, is_taken_over=True)
 
@@ -152,7 +168,7 @@ class Journal:
         Raises
         ------
         UsageError
-            There is no room for it, for instance; what was appended before is kept.
+            It cannot be written, on a full disk for instance; earlier lines are kept.
         """
         self.begin()
         record = outcome.record
@@ -179,7 +195,7 @@ class Journal:
             raise self._unwritable(error) from None
 
     def _write(self, text: str) -> None:
-        assert self._file is not None  # noqa: S101 - it has begun
+        assert self._file is not None  # noqa: S101 - `begin` opened it
         line = memoryview(f"{text}\n".encode())  # ASCII: names that are no UTF-8 survive as escapes
         while line:
             line = line[self._file.write(line) :]
@@ -196,15 +212,14 @@ class Journal:
         return UsageError(f"the journal cannot be written: {reason}", source=str(self.path))
 
     def _taken(self) -> NoReturn:
-        raise UsageError("another run is writing this journal", source=str(self.path), hint="take another -o") from None
+        hint = "use another name for -o"
+        raise UsageError("another run is writing this journal", source=str(self.path), hint=hint) from None
 
     def _refuse(self) -> NoReturn:
-        raise UsageError(
-            "this is no journal of segeval, and would be overwritten", source=str(self.path), hint="move it away"
-        )
+        raise UsageError("not a segeval journal; refusing to overwrite it", source=str(self.path), hint="move it away")
 
     def _opened(self, expected: tuple[int, int, int] | None) -> io.FileIO:
-        """The file, for appending, if it is the one that was read, or if there was none and is none."""
+        """Open the file for appending if it is the one that was read, or if there was none and still is none."""
         file = self.path.open("a+b", buffering=0)
         try:
             self._lock(file, shared=False)
@@ -218,7 +233,7 @@ class Journal:
         return file
 
     def _lock(self, file: io.BufferedReader | io.FileIO, *, shared: bool) -> None:
-        """Hold the file for this run, where the system can do that; it is let go of when it is closed."""
+        """Lock the file for this run, if the system can do that; closing it unlocks it."""
         if sys.platform == "win32":
             return
         try:
@@ -229,7 +244,7 @@ class Journal:
             pass  # a file system without locks
 
     def _put_aside(self, file: io.FileIO) -> None:
-        """Give the file another name, and never that of another one. It is held until then."""
+        """Rename the file to a name that is free. It is locked until then."""
         if sys.platform == "win32":
             file.close()  # Windows does not rename what is open
         number = 1
@@ -240,7 +255,7 @@ class Journal:
         self._end = 0
 
     def _read(self, file: io.BufferedReader) -> None:
-        """Find out what the run was, and find the cases and the end of the last whole line."""
+        """Read the settings of the run, and find the cases and the end of the last whole line."""
         head = file.readline()
         found = self._read_head(head)
         if not self._resume or not found:
@@ -251,7 +266,7 @@ class Journal:
             raise UsageError(
                 f"the journal is of a run with other settings ({', '.join(map(shown, changed))})",
                 source=str(self.path),
-                hint="leave --resume out to score all cases, or take another -o",
+                hint="leave out --resume to score all cases, or use another name for -o",
             )
         self._end = len(head)
         for line in file:
@@ -262,7 +277,7 @@ class Journal:
             self._end += len(line)
 
     def _read_head(self, line: bytes) -> dict[str, Any]:
-        """The first line, if it is one of ours; nothing if it was cut short, and says nothing of any case."""
+        """Return the first line as data; nothing if it was cut short, so that no case follows."""
         beginnings = [json.dumps({"kind": KIND}, separators=each)[:-1].encode() for each in ((",", ":"), (", ", ": "))]
         if not line.endswith(b"\n") and any(line[: len(each)] == each[: len(line)] for each in beginnings):
             return {}
@@ -275,7 +290,7 @@ class Journal:
         return self._refuse()
 
     def _changed(self, found: Mapping[str, Any]) -> list[str]:
-        """The settings that differ."""
+        """Return the settings that differ."""
         if found.get("format") != FORMAT:
             return ["the journal's format"]
         settings, before = json.loads(json.dumps(self._head["settings"])), found.get("settings")
@@ -289,12 +304,12 @@ def _state(file: io.BufferedReader | io.FileIO) -> tuple[int, int, int]:
 
 
 def _real(*paths: str | None) -> list[str | None]:
-    """One spelling for each file, however it was named."""
+    """Return one spelling for each file, however it was named."""
     return [None if path is None else os.path.realpath(path) for path in paths]
 
 
 def _read_head_of(line: bytes) -> dict[str, Any]:
-    """The beginning of a case's line: which case it is, and what it was scored from."""
+    """Return the beginning of a case's line: its name, and the files that it was scored from."""
     head, mark, _ = line.partition(_AFTER_HEAD)
     if not mark:
         raise ValueError("there is nothing after the head")
@@ -303,7 +318,7 @@ def _read_head_of(line: bytes) -> dict[str, Any]:
 
 
 def _name_in(line: bytes) -> str | None:
-    """The case of a line; None where it is not whole."""
+    """Return the case of a line; None if the line is not whole."""
     body = line[:-_TAIL]
     if line[-_TAIL:] != _SUM + f"{zlib.crc32(body):08x}".encode() + _END:
         return None
@@ -314,7 +329,7 @@ def _name_in(line: bytes) -> str | None:
 
 
 def _is_same(case: Case, line: bytes, known: dict[Input, bool]) -> bool:
-    """Whether a case has the files of the line, and they are as they were."""
+    """Whether a case has the files of the line, and they have not changed."""
     try:
         head = _read_head_of(line)
         names = [field.name for field in fields(Input)]
@@ -330,7 +345,7 @@ def _is_same(case: Case, line: bytes, known: dict[Input, bool]) -> bool:
 
 
 def _number(value: float | None) -> float | str | None:
-    """A score for JSON, which has no infinity."""
+    """Return a score as JSON has it; an infinite one is a text."""
     if value is None:
         return None
     number = float(value)

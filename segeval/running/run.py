@@ -8,6 +8,7 @@ than the timeout is given up. A scored case is written to the journal before it 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -138,6 +139,14 @@ def attempt(
     is_remote
         Whether this machine is not the caller's.
     """
+    started = time.perf_counter()
+    outcome = _attempted(case, plan, settings, folder, with_inputs=with_inputs, is_remote=is_remote)
+    return replace(outcome, seconds=time.perf_counter() - started)
+
+
+def _attempted(
+    case: Case, plan: Plan, settings: RunSettings, folder: str | None, *, with_inputs: bool, is_remote: bool
+) -> Outcome:
     try:
         if folder is not None and _relative(case):
             _enter(folder)

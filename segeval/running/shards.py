@@ -1,6 +1,6 @@
-"""One run in parts: which cases belong to a part, and parts put together, as if one machine had scored them all.
+"""Sharded runs: which cases belong to a part, and how parts are merged into the results of one run.
 
-Parts must rest on the same settings and share no case. Where they are shards of a run, all of them must be there.
+Parts must have the same settings and share no case. If they are shards of a run, all of them must be there.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from segeval.text import natural_order
 
 
 def shard_of(cases: Sequence[Case], shard: str | None) -> list[Case]:
-    """The cases of one part of a run in several: ``"2/3"`` is every third from the second; None is all of them.
+    """Return the cases of one part: ``"2/3"`` is every third from the second; None is all of them.
 
     Raises
     ------
     UsageError
-        It is no part.
+        The text is not a part.
 
     Examples
     --------
@@ -38,32 +38,32 @@ def parse_shard(shard: str) -> tuple[int, int]:
     """Read ``"2/3"``; see `shard_of`."""
     number, slash, count = shard.partition("/")
     if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise UsageError(f"a shard is I/N, from 1/N to N/N, found {shown(shard)!r}")
+        raise UsageError(f"the shard must be I/N with I from 1 to N, such as 2/3, not {shown(shard)!r}")
     return int(number), int(count)
 
 
 def merge(parts: Mapping[str, Results]) -> Results:
-    """Put the parts of one run together, without summary and gate.
+    """Merge the parts of one run, without summary and gate.
 
     Parameters
     ----------
     parts
-        Where each is from, for messages -> the part.
+        Name of each part in messages -> the part.
 
     Returns
     -------
     Results
-        The same as one run over all their cases gives.
+        The same results as those of one run over all cases.
 
     Raises
     ------
     UsageError
-        No part.
+        There is no part.
     InputError
-        Parts that rest on different settings, share a case, or are not all shards of one run.
+        Parts have different settings, share a case, or are not all shards of one run.
     """
     if not parts:
-        raise UsageError("there is no part to merge")
+        raise UsageError("no part to merge")
     _check_settings(parts)
     _check_shards(parts)
     _check_cases(parts)
@@ -92,17 +92,17 @@ def _check_settings(parts: Mapping[str, Results]) -> None:
     for source, part in others:
         if part.version != expected.version:
             raise InputError(
-                f"it was scored by segeval {shown(part.version)}, {shown(first)} by {shown(expected.version)}",
+                f"scored by segeval {shown(part.version)}, but {shown(first)} by {shown(expected.version)}",
                 source=source,
-                hint="score all parts by one version",
+                hint="score all parts with one version",
             )
         keys = {*part.settings, *expected.settings}
         different = sorted(key for key in keys if part.settings.get(key) != expected.settings.get(key))
         if different or part.metrics != expected.metrics:
             raise InputError(
-                f"its settings are not those of {shown(first)}: {', '.join(map(shown, different)) or 'metrics'} differ",
+                f"settings differ from {shown(first)}: {', '.join(map(shown, different)) or 'metrics'}",
                 source=source,
-                hint="parts of one run have the same options",
+                hint="score all parts with the same options",
             )
 
 
@@ -112,7 +112,7 @@ def _check_shards(parts: Mapping[str, Results]) -> None:
         return
     whole = [source for source in parts if source not in shards]
     if whole:
-        raise InputError("it is a run of its own, the others are parts of one", source=whole[0])
+        raise InputError("a complete run, while the others are parts of one", source=whole[0], hint="leave it out")
     seen: dict[int, str] = {}
     (first, expected), *_ = shards.items()
     _, count = _numbers(expected, first)
@@ -120,16 +120,16 @@ def _check_shards(parts: Mapping[str, Results]) -> None:
         number, of = _numbers(shard, source)
         other = seen.setdefault(number, source) if of == count else first
         if other != source:
-            raise InputError(f"it is part {shard.part}, and {shown(other)} is {shards[other].part}", source=source)
+            raise InputError(f"part {shard.part}, but {shown(other)} is part {shards[other].part}", source=source)
         if (shard.cases, shard.digest) != (expected.cases, expected.digest):
             raise InputError(
-                f"it is a part of other cases than {shown(first)} is: {shard.cases} and {expected.cases} in all",
+                f"a part of other cases than {shown(first)}: {shard.cases} and {expected.cases} in all",
                 source=source,
-                hint="the folders are others, or have changed in between; score all parts again",
+                hint="score all parts again: the folders differ or have changed",
             )
     lacking = [f"{number}/{count}" for number in range(1, count + 1) if number not in seen]
     if lacking:
-        raise InputError(f"{_parts(lacking)} missing", hint="give the results of every part")
+        raise InputError(f"{_parts(lacking)} missing", hint="give the results of all parts")
 
 
 def _numbers(shard: Shard, source: str) -> tuple[int, int]:
@@ -149,5 +149,5 @@ def _check_cases(parts: Mapping[str, Results]) -> None:
         for record in part.cases:
             if sources.setdefault(record.case, source) != source:
                 raise InputError(
-                    f"the case {shown(record.case)} is in {shown(sources[record.case])} too", source=source
+                    f"the case {shown(record.case)} is also in {shown(sources[record.case])}", source=source
                 )

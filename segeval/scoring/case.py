@@ -74,6 +74,8 @@ class Outcome:
         Name of the machine that tried the case, if it is not this one.
     is_taken_over
         Whether the case was scored by an earlier run.
+    seconds
+        Seconds that the case took, if this run tried it.
     """
 
     record: CaseRecord
@@ -87,3 +89,4 @@ class Outcome:
     unseen: tuple[str, ...] = ()
     host: str = ""
     is_taken_over: bool = False
+    seconds: float | None = field(default=None, compare=False)

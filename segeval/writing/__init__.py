@@ -1,8 +1,8 @@
-"""Files on disk, whole or not at all.
+"""Write files completely or not at all.
 
-A file is written beside its place and then renamed, so that a full disk or an interrupt leaves what was there before.
-A path that cannot be written is the user's to mend on the command line, whatever the reason, and so it is a usage
-error; input errors are about files that are scored.
+A file is written under another name and then renamed, so that a full disk or an interrupt leaves the earlier file. A
+path that cannot be written is a usage error, because the user can name another one; input errors are about files that
+are scored.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ PARTS_AT_ONCE = 4096
 
 
 def check_output_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
-    """Say what is wrong with the path of an output file.
+    """Check that an output file can be written.
 
     Parameters
     ----------
     path
-        Where it is to go. A file that is there is replaced, a link followed.
+        The path of the file. A file that is there is replaced, a link followed.
     inputs
         Files that must not be overwritten.
 
     Raises
     ------
     UsageError
-        A path that cannot be written, or one of the inputs.
+        The path cannot be written, or is one of the inputs.
     """
     source = os.fspath(path)
     try:
@@ -57,12 +57,12 @@ def check_output_path(path: StrPath, *, inputs: Iterable[StrPath] = ()) -> None:
 
 
 def write_text(path: StrPath, parts: Iterable[str], *, inputs: Iterable[StrPath] = ()) -> None:
-    """Put a text on disk as UTF-8, whole or not at all, from its parts; see `check_output_path`."""
+    """Write a text as UTF-8, completely or not at all, from its parts; see `check_output_path`."""
     write_bytes(path, (part.encode("utf-8", "backslashreplace") for part in batched(parts)), inputs=inputs)
 
 
 def batched(parts: Iterable[str]) -> Iterator[str]:
-    """The same text in fewer, larger parts."""
+    """Return the same text in fewer, larger parts."""
     gathered: list[str] = []
     for part in parts:
         gathered.append(part)
@@ -73,25 +73,25 @@ def batched(parts: Iterable[str]) -> Iterator[str]:
 
 
 def write_bytes(path: StrPath, parts: Iterable[bytes], *, inputs: Iterable[StrPath] = ()) -> None:
-    """Put bytes on disk, whole or not at all, from their parts; see `check_output_path`."""
+    """Write bytes, completely or not at all, from their parts; see `check_output_path`."""
     check_output_path(path, inputs=inputs)
     target = Path(path).resolve()
-    beside = target.parent / f".segeval-{os.urandom(8).hex()}.tmp"
+    temporary = target.parent / f".segeval-{os.urandom(8).hex()}.tmp"
     try:
-        with beside.open("xb") as file:
+        with temporary.open("xb") as file:
             file.writelines(parts)
         if target.exists():
-            beside.chmod(stat.S_IMODE(target.stat().st_mode))
-        beside.replace(target)
+            temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+        temporary.replace(target)
     except OSError as error:
         raise UsageError(f"cannot be written: {reason_of(error)}", source=os.fspath(path)) from None
     finally:
         with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 def _mode(target: Path) -> int | None:
-    """What kind of file is there, None for none; a loop of links or a name too long raises on every Python."""
+    """Return the mode of a file, None if there is none; a loop of links or a name too long raises on every Python."""
     try:
         return target.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -99,7 +99,7 @@ def _mode(target: Path) -> int | None:
 
 
 def _is_one_of(target: Path, inputs: Iterable[StrPath]) -> bool:
-    """Whether a file is one of the inputs, under whatever name."""
+    """Whether a file is one of the inputs, under any name."""
     place = target.stat()
     for path in inputs:
         try:
@@ -112,5 +112,5 @@ def _is_one_of(target: Path, inputs: Iterable[StrPath]) -> bool:
 
 
 def reason_of(error: Exception) -> str:
-    """What the system says, as it stands at the end of a message."""
+    """Return the cause of an error of the system, for the end of a message."""
     return (error.strerror or str(error)).lower() if isinstance(error, OSError) else shown(error)

@@ -1,10 +1,10 @@
-"""Where each label is right, false and missed, voxel by voxel, in files that viewers open.
+"""Error maps: the voxels where each label is right, false and missed, in files that viewers open.
 
-A voxel may be missed for one label and false for another, so every label and region has a file of its own. What is
-written is what was counted: 1 where both maps have it, 2 where only the prediction, 3 where only the reference, and 0
-elsewhere, ignored voxels included. A case has a folder of its own. Names of cases and labels come from outside: they
-choose no folder, and no two of them ever mean one file, not even where capitals do not count. The label table beside
-the maps is written last, and says what they are of: maps without it are not whole.
+A voxel may be missed for one label and false for another, so every label and region has a file of its own. Its voxels
+are those that were counted: 1 if both maps have the label, 2 if only the prediction, 3 if only the reference, and 0
+elsewhere, including ignored voxels. A case has a folder of its own. Names of cases and labels come from outside: they
+cannot choose another folder, and different names never lead to one file, not even where capitals do not count. The
+label table in the folder is written last, with the signature: maps without it are incomplete.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ MEANINGS = (
 TABLE = "itk-snap-labels.txt"
 SUFFIXES = (".nii.gz", ".png")
 DESCRIPTION = "segeval error map: 1 TP, 2 FP, 3 FN"
-LONGEST_NAME = 80  # bytes of UTF-8 that are taken over from a name
-DIGITS = 16  # of a hash behind a name that is not alone
+LONGEST_NAME = 80  # bytes of UTF-8 that a file takes from a name
+DIGITS = 16  # of the hash at the end of a name that is not unique
 
 _MARKED = re.compile(rf"-[0-9a-f]{{{DIGITS}}}$")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no file of Windows is called so
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # reserved by Windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorMaps:
-    """The folder that error maps go to.
+    """The folder for error maps.
 
     Parameters
     ----------
     folder
-        From the root of the file system.
+        Its absolute path.
     alike
-        Names of cases that would have one folder if nothing told them apart.
+        Names of cases that would share a folder without a hash.
     """
 
     folder: str
@@ -62,21 +62,21 @@ class ErrorMaps:
 
     @classmethod
     def at(cls, folder: str | os.PathLike[str], *, cases: Iterable[str], inputs: Iterable[str]) -> ErrorMaps:
-        """Make the folder ready, before anything is scored.
+        """Prepare the folder, before anything is scored.
 
         Parameters
         ----------
         folder
-            Where maps go; it is made if only it is missing.
+            The folder; it is made if its parent exists.
         cases
-            The names of all cases, those of other parts of the run included: which folder is whose depends on them.
+            The names of all cases, including those of other parts of the run: the names of folders depend on them.
         inputs
             Files and folders that must not be written to.
 
         Raises
         ------
         UsageError
-            It cannot be made or written to, or a case's maps would go where inputs are.
+            It cannot be made or written to, or the maps of a case would go to a folder with inputs.
         """
         source = os.fspath(folder)
         try:
@@ -97,7 +97,7 @@ class ErrorMaps:
         return maps
 
     def folder_of(self, case: str) -> str:
-        """What the folder of a case is called; see `file_name`."""
+        """Return the name of the folder of a case; see `file_name`."""
         return file_name(case, alike=self.alike)
 
     def write(
@@ -110,32 +110,32 @@ class ErrorMaps:
         signature: str,
         inputs: Collection[str],
     ) -> None:
-        """Write a map for each label and region of a case, and the table beside them.
+        """Write a map for each label and region of a case, and their table.
 
         Parameters
         ----------
         pair
-            The case.
+            The maps of the case.
         counts
-            Its voxel counts: each label and region among them has a map.
+            Its voxel counts: each label and region in them has a map.
         names
             Label -> name.
         case
             Its name.
         signature
-            How it was scored.
+            Its signature.
         inputs
             Its files.
 
         Raises
         ------
         UsageError
-            A file that cannot be written, or is an input; what is there then has no table.
+            A file cannot be written, or is an input; the folder has no table then.
         """
         folder = Path(self.folder, self.folder_of(case))
         try:
             if folder.is_symlink():
-                raise UsageError("this is a link, which error maps do not follow", source=str(folder))
+                raise UsageError("this is a link, which error maps do not follow", source=str(folder), hint="remove it")
             folder.mkdir(exist_ok=True)
             (folder / TABLE).unlink(missing_ok=True)
         except OSError as error:
@@ -149,7 +149,7 @@ class ErrorMaps:
         write_text(folder / TABLE, [text], inputs=inputs)
 
     def are_there(self, counts: Sequence[LabelCounts], names: Mapping[int, str], *, case: str, signature: str) -> bool:
-        """Whether the maps of a case are whole and those of such counts; see `write`."""
+        """Whether the maps of a case are complete and have these counts; see `write`."""
         folder = Path(self.folder, self.folder_of(case))
         for suffix in SUFFIXES:
             files = _files([row.label for row in counts], names, suffix)
@@ -168,10 +168,10 @@ def _holds_something(path: Path) -> bool:
 
 
 def file_name(name: str, *, alike: Collection[str] = ()) -> str:
-    """A name from outside as that of a file or folder, on any system.
+    """Return a name from outside as the name of a file or folder, for any system.
 
-    What might mean something to a system becomes an underscore. A name that is too long, or among those that are
-    `alike`, ends in a hash of it.
+    Characters that could have a meaning to a system become underscores. A name that is too long, or one of `alike`,
+    ends in its hash.
 
     Examples
     --------
@@ -196,7 +196,7 @@ def _cleaned(name: str) -> str:
 
 
 def _folded(name: str) -> str:
-    """What a system may take for the same."""
+    """Return the same text for names that a system may take for the same."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 
@@ -208,7 +208,7 @@ def _alike(names: Iterable[str]) -> frozenset[str]:
 
 
 def _check_inputs(folder: str, folders: Collection[str], inputs: Iterable[str], source: str) -> None:
-    """Refuse a folder in which a case's own is one that inputs are in."""
+    """Refuse a folder in which the folder of a case has inputs."""
     root = os.path.realpath(folder)
     for path in inputs:
         place = os.path.relpath(os.path.realpath(file_behind(path)), root)
@@ -220,7 +220,7 @@ def _check_inputs(folder: str, folders: Collection[str], inputs: Iterable[str], 
 
 
 def _files(keys: Sequence[Key], names: Mapping[int, str], suffix: str) -> dict[Key, str]:
-    """Label or region -> what its file is called: a label's begins with its number, a region's with that word."""
+    """Return label or region -> name of its file, which starts with the number, or with the word region."""
     regions = [key for key in keys if isinstance(key, str)]
     alike = _alike(regions)
     files: dict[Key, str] = {}
@@ -234,7 +234,7 @@ def _files(keys: Sequence[Key], names: Mapping[int, str], suffix: str) -> dict[K
 
 def _put(path: Path, parts: Iterable[bytes], inputs: Collection[str]) -> None:
     if path.is_symlink():
-        raise UsageError("this is a link, which error maps do not follow", source=str(path))
+        raise UsageError("this is a link, which error maps do not follow", source=str(path), hint="remove it")
     write_bytes(path, parts, inputs=inputs)
 
 
@@ -249,13 +249,13 @@ def _encoded(pair: Pair, key: Key, suffix: str, held: Sequence[Collection[int]])
 
 
 def _held(pair: Pair) -> list[set[int]]:
-    """The labels of either map in each slab: most labels are in few of them."""
+    """Return the labels of either map in each slab: most labels are in few of them."""
     layers = [layer.labels for each in (pair.prediction, pair.reference) for layer in (each, *each.overlays)]
     return [set().union(*(labels_in(layer[part]) for layer in layers)) for part in slabs(pair.grid.shape)]
 
 
 def _codes(pair: Pair, key: Key, held: Sequence[Collection[int]]) -> Iterator[NDArray[np.uint8]]:
-    """What each voxel is, slab by slab along the first axis."""
+    """Return the number of each voxel, slab by slab along the first axis."""
     members = pair.regions[key] if isinstance(key, str) else {key}
     for part, labels in zip(slabs(pair.grid.shape), held, strict=True):
         if 0 not in members and members.isdisjoint(labels):  # the ignored label may count as background
@@ -274,19 +274,19 @@ def _table(
     case: str,
     signature: str,
 ) -> str:
-    """The label table in ITK-SNAP's format, and in comments what each map is of."""
+    """Return the label table in ITK-SNAP's format, with case, signature and counts of each map in comments."""
     line = "#" * 48
     rows = [
         f'{number:5d} {red:5d} {green:4d} {blue:4d}        1  1  1    "{meaning}"'
         for number, ((red, green, blue), meaning) in enumerate(zip(COLORS, MEANINGS, strict=True), start=1)
     ]
     of_label = {row.label: row for row in counts}
-    said = [f"# case {shown(case)}", f"# {shown(signature)}"]
+    comments = [f"# case {shown(case)}", f"# {shown(signature)}"]
     for key, file in files.items():
         name = f" ({shown(names[key])})" if isinstance(key, int) and names.get(key) else ""
         what = f"label {key}{name}" if isinstance(key, int) else f"region {shown(key)}"
         row = of_label[key]
-        said.append(f"# {file}: {what}, TP {row.tp}, FP {row.fp}, FN {row.fn}")
+        comments.append(f"# {file}: {what}, TP {row.tp}, FP {row.fp}, FN {row.fn}")
     return "\n".join(
         [
             line,
@@ -296,7 +296,7 @@ def _table(
             line,
             '    0     0    0    0        0  0  0    "Clear Label"',
             *rows,
-            *said,
+            *comments,
             "",
         ]
     )

@@ -1,8 +1,8 @@
 """Label maps of small numbers as compressed NIfTI files.
 
-Bytes are the same each time: no clock and no name stands in the gzip header. The voxels come in parts and are
-compressed as they come, so that no more than a part of them is in memory. Where an axis is too long for NIfTI-1 it is
-NIfTI-2, which nibabel reads and ITK does not.
+Bytes are the same each time: the gzip header has no time and no name. The voxels come in parts and are compressed as
+they come, so that only one part is in memory. A volume with an axis too long for NIfTI-1 is written as NIfTI-2, which
+nibabel reads and ITK does not.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from segeval.maps.label_map import Grid
 
-LEVEL = 1  # of compression: long runs of one number become small at any
-GZIP = 31  # what zlib calls a window of 32 KiB within a gzip member
+LEVEL = 1  # of compression: long runs of one number become small at any level
+GZIP = 31  # zlib's number for a window of 32 KiB in a gzip member
 LONGEST = 32767  # voxels along an axis of NIfTI-1
 
 
@@ -29,16 +29,16 @@ def nifti_gz(grid: Grid, parts: Iterable[NDArray[np.uint8]], *, description: str
     Parameters
     ----------
     grid
-        Where they are: sform and, unless the axes are sheared, qform say so alike. A slice of a volume gets back the
-        axis that it lacks.
+        Their grid, which is written as sform and, unless the axes are sheared, as qform. A slice of a volume gets back
+        the axis that it lacks.
     parts
         The voxels in the order of an array with axes (z, y, x).
     description
-        What the file says that it is, up to 79 characters of ASCII.
+        Description in the header, up to 79 characters of ASCII.
     """
     grid = grid.with_all_axes()
     long = max(grid.shape) > LONGEST
-    kind: Any = Nifti2Header if long else Nifti1Header  # they have no types
+    kind: Any = Nifti2Header if long else Nifti1Header  # nibabel has no types
     header = kind(endianness="<")
     header.set_data_dtype(np.uint8)
     header.set_data_shape(grid.shape[::-1])

@@ -285,12 +285,13 @@ def test_fail_fast(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--shard", "4/3", "-o", "r.json"], "a shard is I/N"),
-        (["--resume"], "--resume takes -o FILE"),
+        (["--shard", "4/3", "-o", "r.json"], "the shard must be I/N"),
+        (["--resume"], "--resume needs -o FILE (the journal is stored next to it)"),
+        (["--keep-journal"], "--keep-journal needs -o FILE (the journal is stored next to it)"),
         (["-j", "0"], "0 is not in the range"),
         (["--timeout", "0"], "0.0 is not in the range"),
         (["--pattern", "x.nii.gz"], "{case}"),
-        (["-o", "r.docx"], "known are"),
+        (["-o", "r.docx"], "unknown output format"),
         (["--export", "kaggle:x"], "kinds are nnunet, grand-challenge"),
         (["-o", "x.csv", "--confusion", "x.csv"], "two outputs would go to this file"),
         (["--missing", "zero"], "'zero' is not one of"),
@@ -441,7 +442,7 @@ def test_from_python(folders: tuple[Path, Path], tmp_path: Path) -> None:
         segeval.batch(*folders, jobs=0)
     with pytest.raises(UsageError, match="missing must be 'error', 'empty' or 'skip'"):
         segeval.batch(*folders, missing="none")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="two folders are needed"):
+    with pytest.raises(UsageError, match="give two folders"):
         segeval.batch(folders[0])
     shutil.rmtree(folders[1])
     folders[1].mkdir()
@@ -450,7 +451,7 @@ def test_from_python(folders: tuple[Path, Path], tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["0/3", "1/0", "4/3", "a/b", "1", "1/2/3", "-1/3", "", "1/"])
 def test_what_is_no_shard(text: str) -> None:
-    with pytest.raises(UsageError, match="a shard is I/N"):
+    with pytest.raises(UsageError, match="the shard must be I/N"):
         parse_shard(text)
 
 

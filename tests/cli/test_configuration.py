@@ -53,6 +53,11 @@ WRITTEN: dict[str, tuple[str, list[str]]] = {
     "format": ('"csv"', ["csv"]),
     "output": ('["a.csv", "b.json"]', ["{folder}/a.csv", "{folder}/b.json"]),
     "export": ('"nnunet:summary.json"', ["nnunet:{folder}/summary.json"]),
+    "decimal": ('","', [","]),
+    "delimiter": ('"tab"', ["tab"]),
+    "bom": ("true", []),
+    "jsonl-header": ("true", []),
+    "junit-times": ("true", []),
     "images": ('"scans"', ["{folder}/scans"]),
     "quiet": ("true", []),
     "verbose": ("true", []),
@@ -199,7 +204,9 @@ def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.C
     for name, words in arguments.items():
         assert run([name, *words]) == 0, capsys.readouterr().err
     made = {path.name for path in folder.iterdir()} - {"segeval.toml", "scans"}
-    assert made == {"a.csv", "b.json", "confusion.csv", "summary.json", "report.html", "pictures", "maps"}
+    signatures = {"a.csv.signature.txt", "confusion.csv.signature.txt"}
+    files = {"a.csv", "b.json", "confusion.csv", "summary.json", "report.html", "pictures", "maps"}
+    assert made == files | signatures
 
 
 def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:

@@ -105,8 +105,7 @@ WRONG = [
     ),
     (
         ["-o", "scores.pdf"],
-        "scores.pdf: the kind of report is told by the suffix, and this ends in .pdf; "
-        "known are .csv, .json, .jsonl, .md, .parquet, .xlsx, .html, .xml",
+        "scores.pdf: unknown output format '.pdf'; use .csv, .json, .jsonl, .md, .parquet, .xlsx, .html or .xml",
     ),
 ]
 WRONG_TO_CLICK = [

@@ -122,23 +122,25 @@ def test_help_shows_all_that_is_built_and_nothing_else(capsys: pytest.CaptureFix
     maps = "labels match only region map map-prediction map-reference ignore-label background"
     grids = "tolerance spacing geometry geometry-tolerance"
     cases = "pairs pattern prediction-pattern reference-pattern missing dry-run metadata by"
-    running = "jobs dask scheduler-file worker-timeout timeout fail-fast resume shard"
+    running = "jobs dask scheduler-file worker-timeout timeout fail-fast resume keep-journal shard"
     table, figure = "rows columns metric label metadata", "x y metric label metadata facet"
     losses = "labels map map-prediction map-reference ignore-label absent-class weight normalise"
-    results, talk = "require format output export images", "quiet verbose no-color help"
+    csv = "decimal delimiter bom"
+    results, talk = f"require format output export {csv} jsonl-header images", "quiet verbose no-color help"
     assert options == {
         "": ["--version", "--help"],
-        "score": [f"--{name}" for name in f"{scoring} {results} confusion error-maps {talk}".split()],
+        "score": [f"--{name}" for name in f"{scoring} {results} junit-times confusion error-maps {talk}".split()],
         "batch": [
-            f"--{name}" for name in f"{cases} {scoring} {running} {results} confusion error-maps github {talk}".split()
+            f"--{name}"
+            for name in f"{cases} {scoring} {running} {results} junit-times confusion error-maps github {talk}".split()
         ],
         "explain": [f"--{name}" for name in f"{maps} {grids} format quiet no-color help".split()],
-        "losses": [f"--{name}" for name in f"{losses} format quiet no-color help".split()],
+        "losses": [f"--{name}" for name in f"{losses} format {csv} quiet no-color help".split()],
         "merge": [f"--{name}" for name in f"{results} github {talk}".split()],
         "report": [
             f"--{name}" for name in ["output", "metadata", "by", "images", "worst", "no-overlays", "title", "help"]
         ],
-        "table": [f"--{name}" for name in f"{table} cell best format output quiet no-color help".split()],
+        "table": [f"--{name}" for name in f"{table} cell best format output {csv} quiet no-color help".split()],
         "plot": ["--help"],
         **{
             f"plot {kind}": ["--metric", "--label", "--width", "--output", "--no-color", "--help"]

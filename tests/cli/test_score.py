@@ -201,7 +201,7 @@ def test_penalty(
 
 def test_an_infinite_penalty_is_warned_of(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["score", *pair, "--map-prediction", "1=0", "-m", "hd,hd@95,dice", "-f", "csv"]
-    warning = "warning: scores that are infinite: 2; a mean taken in a spreadsheet leaves them out\n"
+    warning = "warning: 2 scores are infinite: inf in CSV, which the mean of a spreadsheet leaves out, and #DIV/0! in "
     assert warning in call(capsys, *command, "--penalty", "inf").err
     assert warning not in call(capsys, *command).err
     assert call(capsys, *command, "--penalty", "inf", "-q").err == ""
@@ -359,7 +359,8 @@ def test_several_outputs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert answer.code == 0
     assert answer.out.startswith("case_04: ")
     assert answer.err == f"wrote {', '.join(map(str, paths))}\n"
-    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    signatures = [tmp_path / f"{path.name}.signature.txt" for path in paths if path.suffix in {".csv", ".jsonl"}]
+    assert sorted(tmp_path.iterdir()) == sorted([*paths, *signatures])
     assert all("gallbladder" in path.read_text(encoding="utf-8") for path in paths)
 
 

@@ -128,7 +128,7 @@ def test_metadata_of_files_that_cannot_be_used(
         (["-m", "dcie"], "segeval has no metric 'dcie'; did you mean dice?"),
         (["-m", "hd"], "results.json: no scores of hd; the file has dice"),
         (["--label", "liver"], "no scores of the label 'liver'; the labels are lesion"),
-        (["-o", "a.html"], "a.html: the kind of table is told by the suffix, and this ends in .html; known are"),
+        (["-o", "a.html"], "a.html: unknown output format '.html'; use .csv, .md or .tex"),
         (["-o", "cases.csv"], "cases.csv: this is an input of the run and must not be overwritten"),
         (["-o", "a.md", "-o", "./a.md"], "./a.md: two outputs would go to this file"),
     ],
@@ -187,7 +187,7 @@ def test_the_isolines_of_the_paper(folder: Path, capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("words", "cause"),
     [
-        (["-o", "a.jpg"], "a.jpg: the kind of figure is told by the suffix, and this ends in .jpg; known are .svg"),
+        (["-o", "a.jpg"], "a.jpg: unknown figure format '.jpg'; use .svg"),
         (["-o", "results.json.svg/a.svg"], "results.json.svg/a.svg: cannot be written: the folder"),
         (["-o", "a.svg", "--x", "network"], "--x needs a factor with numeric levels, but network has "),
         (["-o", "a.svg", "-m", "dice,hd"], "--metric takes one metric to draw"),

@@ -41,13 +41,14 @@ def test_suffix_names_the_format(tmp_path: Path, suffix: str, writer: Callable[[
     path.write_text("earlier")
     write_report(awkward(), path)
     assert path.read_bytes().decode("utf-8") == "".join(writer(awkward()))
-    assert names_in(tmp_path) == [path.name]
+    beside = [f"{path.name}.signature.txt"] if suffix.lower() in {".csv", ".jsonl"} else []
+    assert sorted(names_in(tmp_path)) == [path.name, *beside]
 
 
 @pytest.mark.parametrize("name", ["out.txt", "out", "out.csv.gz", ".csv"])
 def test_other_suffix_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(
-        UsageError, match=r"known are \.csv, \.json, \.jsonl, \.md, \.parquet, \.xlsx, \.html, \.xml"
+        UsageError, match=r"use \.csv, \.json, \.jsonl, \.md, \.parquet, \.xlsx, \.html or \.xml"
     ) as caught:
         write_report(awkward(), tmp_path / name)
     assert caught.value.exit_code == 2
@@ -91,10 +92,17 @@ def test_summary_goes_beside_the_csv(tmp_path: Path) -> None:
     write_report(hostile(), tmp_path / "out.csv", with_summary=True)
     assert (tmp_path / "out.csv").read_bytes().decode("utf-8") == "".join(to_csv(hostile()))
     assert (tmp_path / "out.summary.csv").read_bytes().decode("utf-8") == "".join(summary_csv(hostile()))
-    assert sorted(names_in(tmp_path)) == ["out.csv", "out.summary.csv"]
+    assert sorted(names_in(tmp_path)) == ["out.csv", "out.csv.signature.txt", "out.summary.csv"]
     write_report(hostile(), tmp_path / "other.json", with_summary=True)
     write_report(hostile(), tmp_path / "alone.csv")
-    assert sorted(names_in(tmp_path)) == ["alone.csv", "other.json", "out.csv", "out.summary.csv"]
+    assert sorted(names_in(tmp_path)) == [
+        "alone.csv",
+        "alone.csv.signature.txt",
+        "other.json",
+        "out.csv",
+        "out.csv.signature.txt",
+        "out.summary.csv",
+    ]
 
 
 def test_place_of_the_summary_is_checked_too(tmp_path: Path) -> None:
@@ -120,7 +128,7 @@ def test_exports_are_written_whatever_the_suffix(tmp_path: Path, kind: str) -> N
     (tmp_path / "ref").write_text("voxels")
     with pytest.raises(UsageError, match="input of the run"):
         write_export(hostile(), kind, tmp_path / "ref", inputs=[tmp_path / "ref"])
-    with pytest.raises(UsageError, match="no export is called 'x'; there are nnunet, grand-challenge"):
+    with pytest.raises(UsageError, match="unknown export 'x'; use nnunet or grand-challenge"):
         write_export(hostile(), "x", tmp_path / "out.txt")
 
 

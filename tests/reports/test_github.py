@@ -117,10 +117,10 @@ def test_summary_is_appended(tmp_path: Path) -> None:
 
 def test_summary_that_cannot_be_written(tmp_path: Path) -> None:
     for environment, said in (
-        ({}, "names no file"),
-        ({"GITHUB_STEP_SUMMARY": str(tmp_path)}, "cannot be written"),
-        ({"GITHUB_STEP_SUMMARY": str(tmp_path / "none" / "file")}, "cannot be written"),
-        ({"GITHUB_STEP_SUMMARY": "a\0b"}, "cannot be written"),
+        ({}, "GITHUB_STEP_SUMMARY is not set"),
+        ({"GITHUB_STEP_SUMMARY": str(tmp_path)}, "cannot write the step summary"),
+        ({"GITHUB_STEP_SUMMARY": str(tmp_path / "none" / "file")}, "cannot write the step summary"),
+        ({"GITHUB_STEP_SUMMARY": "a\0b"}, "cannot write the step summary"),
     ):
         with pytest.raises(UsageError, match=said):
             append_step_summary(environment, "x")

@@ -119,3 +119,11 @@ def test_cut_document_is_refused() -> None:
     for length in range(0, len(text) - 2, 97):
         with pytest.raises(InputError):
             read_json(text[:length])
+
+
+def test_json_lines_may_begin_with_what_the_document_begins_with() -> None:
+    results = awkward()
+    first, *rest = "".join(to_jsonl(results, header=True)).splitlines(keepends=True)
+    assert "".join(rest) == "".join(to_jsonl(results))
+    document = json.loads("".join(to_json(results)))
+    assert json.loads(first) == {key: document[key] for key in ("format", "tool", "signature", "footnote", "settings")}

@@ -62,7 +62,7 @@ def test_mean_stands_beside_its_n_and_what_it_is_over() -> None:
     ]
     assert [remark.line for remark in found.not_scored] == [
         "failed: d p/d.nii: it is cut short",
-        "no prediction: e no reason given",
+        "no prediction: e",
     ]
 
 
@@ -212,7 +212,7 @@ def test_failures_come_before_what_was_left_out_on_purpose() -> None:
     found = run_summary(collect(outcomes, plan), Alphabet())
     assert found.headline == "32 cases: 0 scored, 32 not scored"
     lines = [remark.line for remark in found.not_scored]
-    assert lines[:2] == ["failed: f cut short", "no prediction: m no reason given"]
+    assert lines[:2] == ["failed: f cut short", "no prediction: m"]
     assert lines[2:] == ["skipped: s0, s1, s2, s3, s4, s5 and 24 more"]
     assert found.failures is not None
     assert [row[0] for row in found.failures.rows[:3]] == ["f", "m", "s0"]

@@ -44,10 +44,11 @@ def named(name: str, results: Results | None = None) -> Results:
 
 def test_sheets() -> None:
     book = book_of(hostile())
-    assert book.sheetnames == ["Cases", "Summary", "Failures", "Settings", "Gate"]
-    assert book_of(run_of(tiny())).sheetnames == ["Cases", "Summary", "Failures", "Settings"]
+    metrics = list(METRIC_TOKENS)
+    assert book.sheetnames == ["Cases", "Summary", "Failures", "Settings", "Gate", *metrics]
+    assert book_of(run_of(tiny(), metrics="dice")).sheetnames == ["Cases", "Summary", "Failures", "Settings", "dice"]
     for sheet in book:
-        assert sheet.freeze_panes == "A2"
+        assert sheet.freeze_panes == ("C2" if sheet.title in metrics else "A2")
         assert all(cell.font.b for cell in sheet[1])
         assert sheet.auto_filter.ref == sheet.dimensions
 
@@ -59,13 +60,13 @@ def test_numbers_are_numbers_and_text_is_text() -> None:
     for sheet in book:
         for row in sheet.iter_rows():
             for cell in row:
-                assert cell.data_type == kinds[type(cell.value)]
+                assert cell.data_type == ("f" if cell.value == "=1/0" else kinds[type(cell.value)])
                 assert cell.hyperlink is None
     rows = rows_of(book, "Cases")
     assert rows[0] == HEADS
     written = {(row[0], row[1], head): value for row in rows[1:] for head, value in zip(HEADS, row, strict=True)}
     for score in results.scores:
-        value = "inf" if score.value == math.inf else score.value
+        value = "=1/0" if score.value == math.inf else score.value
         assert written[score.case, score.label, score.metric] == value
         assert type(written[score.case, score.label, score.metric]) in (
             {int} if score.metric == "tp" else {float, int, str, type(None)}
@@ -120,7 +121,7 @@ def test_pandas_takes_the_mean_of_the_summary() -> None:
     for row, read in zip(results.summary, summary.to_dict("records"), strict=True):
         for field in SUMMARY_COLUMNS:
             expected, found = getattr(row, field), read[field]
-            if expected is None:
+            if expected is None or expected == math.inf:
                 assert pd.isna(found)
             else:
                 assert (float(found) if isinstance(expected, float) else found) == expected
@@ -188,6 +189,105 @@ def test_text_is_kept_as_it_is(name: str) -> None:
     assert (cell.value, cell.data_type, cell.hyperlink) == (name, "s", None)
 
 
+def wide_sheet(book: Any, metric: str) -> dict[object, dict[object, object]]:
+    """Case -> heading -> cell."""
+    heads, *rows = rows_of(book, metric)
+    return {row[0]: dict(zip(heads, row, strict=True)) for row in rows}
+
+
+def test_a_wide_sheet_for_each_metric() -> None:
+    results = hostile()
+    book = book_of(results)
+    names = {row.label: row.name for row in results.summary if row.name}
+    for metric in results.scored_metrics:
+        rows = wide_sheet(book, metric)
+        assert [row["status"] for row in rows.values()] == [record.status for record in results.cases]
+        scores = {(score.case, score.label): score.value for score in results.scores if score.metric == metric}
+        found = {
+            (case, head): value
+            for case, row in rows.items()
+            for head, value in row.items()
+            if head not in ("case", "status") and value is not None
+        }
+        assert found == {
+            (case, f"{label} {names[label]}" if label in names else str(label)): "=1/0" if value == math.inf else value
+            for (case, label), value in scores.items()
+            if value is not None
+        }
+        assert all(set(list(rows[case].values())[2:]) == {None} for case in list(rows)[-3:])
+    assert book["dice"]["C2"].number_format == "0.0000"
+    assert rows_of(book, "dice")[0][:3] == ["case", "status", "1 =1+1"]
+
+
+def test_the_colours_of_a_wide_sheet_follow_the_direction() -> None:
+    metrics = "dice,hd,relative_volume_error,generalized_dice"
+    book = book_of(run_of(tiny(), metrics=metrics))
+    colours = {}
+    for metric in metrics.split(","):
+        ((block, (rule,)),) = [(each.sqref, each.rules) for each in book[metric].conditional_formatting]
+        assert str(block).startswith("C2")
+        colours[metric] = [colour.rgb for colour in rule.colorScale.color]
+    orange, white, blue = "FFE69F00", "FFFFFFFF", "FF56B4E9"
+    assert colours["dice"] == colours["generalized_dice"] == [orange, white, blue]
+    assert colours["hd"] == [blue, white, orange]
+    assert colours["relative_volume_error"] == ["FFCC79A7", white, "FF009E73"]
+
+
+def test_an_infinite_score_is_an_error_that_a_mean_shows() -> None:
+    """Excel colours nothing in a range with an error, so that the colours leave its cell out."""
+    results = hostile()
+    data = b"".join(to_xlsx(results))
+    book = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
+    errors = {}
+    for metric in ("hd@95", "dice"):
+        sheet = book[metric]
+        cells = [cell for row in sheet.iter_rows(min_row=2, min_col=3) for cell in row]
+        errors[metric] = {cell.coordinate for cell in cells if cell.value == "#DIV/0!"}
+        assert all(cell.data_type == "e" for cell in cells if cell.coordinate in errors[metric])
+        (block,) = [each.sqref for each in sheet.conditional_formatting]
+        covered = {
+            sheet.cell(row, column).coordinate
+            for each in block.ranges
+            for column in range(each.min_col, each.max_col + 1)
+            for row in range(each.min_row, each.max_row + 1)
+        }
+        assert covered == {cell.coordinate for cell in cells} - errors[metric]
+    assert errors["hd@95"]
+    assert not errors["dice"]
+    rows = [row for row in rows_of(book, "Cases") if "#DIV/0!" in row]
+    assert rows
+    assert all("infinite: hd@95" in str(row[5]) for row in rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("labels", "cases"), [(1, 3), (117, 1000)])
+def test_wide_sheets_of_few_and_many(labels: int, cases: int) -> None:
+    results = run_of(tiny(), metrics="dice")
+    first = results.scores[0]
+    records = tuple(replace(results.cases[0], case=f"case_{number}") for number in range(cases))
+    scores = Scores(
+        replace(first, case=record.case, label=label, name=f"organ_{label}", value=label / 200)
+        for record in records
+        for label in range(1, labels + 1)
+    )
+    many = replace(results, cases=records, scores=scores)
+    sheet = openpyxl.load_workbook(io.BytesIO(b"".join(to_xlsx(many))), read_only=True)["dice"]
+    rows = list(sheet.iter_rows(values_only=True))
+    assert rows[0] == ("case", "status", *(f"{label} organ_{label}" for label in range(1, labels + 1)))
+    assert rows[-1] == (f"case_{cases - 1}", "scored", *(label / 200 for label in range(1, labels + 1)))
+    assert len(rows) == cases + 1
+
+
+def test_more_labels_than_columns_go_on_at_further_sheets() -> None:
+    book = book_of(hostile(), sheet_columns=4)
+    whole = rows_of(book_of(hostile()), "dice")
+    parts = [rows_of(book, name) for name in book.sheetnames if name.partition(" ")[0] == "dice"]
+    assert [name for name in book.sheetnames if name.startswith("dice")][:2] == ["dice", "dice part 2"]
+    assert all(rows[0][:2] == ["case", "status"] and len(rows[0]) <= 4 for rows in parts)
+    for place, row in enumerate(whole):
+        assert [*row[:2], *(cell for rows in parts for cell in rows[place][2:])] == row
+
+
 def test_text_that_passes_for_markup_stays_text() -> None:
     name = "<r><t>x</t></r>"
     assert book_of(named(name))["Cases"]["C2"].value == name + " "
@@ -223,4 +323,6 @@ def test_same_results_give_the_same_bytes() -> None:
 
 def test_of_nothing() -> None:
     book = book_of(replace(run_of({}), settings={}))
-    assert [len(rows_of(book, name)) for name in book.sheetnames] == [1, 1, 1, 4]
+    tables = [len(rows_of(book, name)) for name in book.sheetnames]
+    assert tables[:4] == [1, 1, 1, 4]
+    assert set(tables[4:]) <= {1}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pytest
+from pyarrow.parquet import read_schema
 
 from segeval.cli.batch import batch
 from segeval.cli.table import table
 from segeval.errors import UsageError
-from segeval.reports.files import check_report_path, write_report
+from segeval.reports.files import check_report_path, report_paths, write_report
 from segeval.reports.writers import EXPORTS, PIVOT_WRITERS, WRITERS, Writer, loaded, pivot_writer_of, writer_of
 from tests.places import TOP
 from tests.reports.test_exports import hostile
@@ -44,8 +47,39 @@ def test_every_format_is_written(writer: Writer, tmp_path: Path) -> None:
     write_report(hostile(), tmp_path / writer.example, with_summary=True)
     names = {path.name for path in tmp_path.iterdir()}
     stem = Path(writer.example).stem
-    assert names == {writer.example} | ({f"{stem}.summary.csv"} if writer.summary else set())
+    signature = {f"{writer.example}.signature.txt"} if writer.has_signature_file({}) else set()
+    assert names == {writer.example} | signature | ({f"{stem}.summary.csv"} if writer.summary else set())
     assert (tmp_path / writer.example).stat().st_size > 0
+
+
+def texts_of(path: Path) -> str:
+    """All text of a file: of the parts of an archive, and the metadata of Parquet."""
+    if path.suffix == ".parquet":
+        return str(read_schema(path).metadata)
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return "".join(archive.read(name).decode() for name in archive.namelist())
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("header", [False, True])
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_every_file_has_its_signature_inside_or_next_to_it(writer: Writer, header: bool, tmp_path: Path) -> None:
+    results = replace(hostile(), signature="segeval 9.9.9 : 3-D, mm : hd@95 directed")
+    path = tmp_path / writer.example
+    write_report(results, path, with_summary=True, header=header)
+    is_inside = results.signature in texts_of(path)
+    assert is_inside == (not writer.has_signature_file({"header": header}))
+    separate = tmp_path / f"{path.name}.signature.txt"
+    assert separate.exists() == (not is_inside)
+    assert is_inside or separate.read_text(encoding="utf-8") == f"{results.signature}\n"
+    assert set(map(str, report_paths(path, with_summary=True, header=header))) == set(map(str, tmp_path.iterdir()))
+
+
+def test_files_for_other_systems_have_no_place_for_a_signature(tmp_path: Path) -> None:
+    for writer in EXPORTS.values():
+        assert writer.signature == "none"
+        assert "segeval" not in "".join(writer.parts(hostile()))
 
 
 def test_the_command_line_follows() -> None:
@@ -66,9 +100,9 @@ def test_an_unknown_suffix_is_met_with_those_that_there_are() -> None:
         (
             writer_of,
             "a.txt",
-            "a.txt: the kind of report is told by the suffix, and this ends in .txt; known are .csv, ",
+            "a.txt: unknown output format '.txt'; use .csv, .json, ",
         ),
-        (pivot_writer_of, "a", "a: the kind of table is told by the suffix, and this has no suffix; known are .csv, "),
+        (pivot_writer_of, "a", "a: the output file has no suffix; use .csv, .md or .tex"),
     ):
         with pytest.raises(UsageError) as caught:
             find(path)

@@ -189,10 +189,10 @@ def test_values_at_the_bounds_are_drawn(
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("x.csv", b"case,label\n", "it is a CSV table"),
-        ("x.parquet", b"PAR1\x15\xff\xfe", "it is a Parquet file"),
-        ("x.xlsx", b"PK\x03\x04\x14\x00\xff", "it is an Excel workbook or ZIP file"),
-        ("x.json", b"\xff\xfe", "it is no text"),
+        ("x.csv", b"case,label\n", "expected JSON, found a CSV table"),
+        ("x.parquet", b"PAR1\x15\xff\xfe", "expected JSON, found a Parquet file"),
+        ("x.xlsx", b"PK\x03\x04\x14\x00\xff", "expected JSON, found an Excel workbook or ZIP file"),
+        ("x.json", b"\xff\xfe", "expected JSON, found a file that is not text"),
     ],
 )
 def test_other_files_are_named(
@@ -202,7 +202,7 @@ def test_other_files_are_named(
     for command in (("report", tmp_path / name, "-o", tmp_path / "x.html"), ("merge", tmp_path / name)):
         answer = call(capsys, *command)
         assert answer.code == 3
-        assert answer.cause.endswith(f"{said}; results are read from the .json that a run wrote")
+        assert answer.cause.endswith(f"{said}; give the .json file that batch, score or merge wrote with -o")
 
 
 def test_a_score_that_is_not_there_names_the_file(

@@ -35,7 +35,8 @@ NAMED = [
     *(part for kind, name in EXPORTS.items() for part in ("--export", f"{kind}:{name}")),
     *("--confusion", "confusion.csv"),
 ]
-NAMES = (*REPORTS, *EXPORTS.values(), "r.summary.csv", "confusion.csv")  # every kind of file that there is
+SIGNATURES = [f"{name}.signature.txt" for name in ("r.csv", "r.jsonl", "confusion.csv")]
+NAMES = (*REPORTS, *EXPORTS.values(), "r.summary.csv", "confusion.csv", *SIGNATURES)  # every kind of file
 CASES = 24
 PATIENCE_SECONDS = 60
 
@@ -137,22 +138,42 @@ def test_shards_and_merge(folders: tuple[Path, Path], expected: dict[str, bytes]
     parts = ["part3.json", "part1.json", "part2.json"]
     answer = spawn("merge", *parts, *NAMED[:-2], "--require", "dice=0.5", "-q", folder=tmp_path)
     assert answer.code == 3, answer.err
-    mergeable = {name: content for name, content in expected.items() if name != "confusion.csv"}
+    mergeable = {name: content for name, content in expected.items() if not name.startswith("confusion.csv")}
     assert {name: (tmp_path / name).read_bytes() for name in mergeable} == mergeable
 
 
 def test_another_shard_does_not_take_up_the_journal(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    assert spawn(*command(folders, "--shard", "3/3"), folder=tmp_path).code == 4
+    assert spawn(*command(folders, "--shard", "3/3", "--keep-journal"), folder=tmp_path).code == 4
     before = (tmp_path / "r.journal").read_bytes()
     answer = spawn(*command(folders, "--shard", "2/3", "--resume"), folder=tmp_path)
     assert answer.code == 2
     assert answer.cause == (
         "error: r.journal: the journal is of a run with other settings (shard); "
-        "leave --resume out to score all cases, or take another -o"
+        "leave out --resume to score all cases, or use another name for -o"
     )
     assert (tmp_path / "r.journal").read_bytes() == before
     answer = spawn(*command(folders, "--shard", "3/3", "--resume"), folder=tmp_path)
     assert answer.code == 4, answer.err
+    assert not (tmp_path / "r.journal").exists()
+
+
+@pytest.mark.parametrize(
+    ("shard", "options", "code", "stays"),
+    [
+        ("3/3", [], 4, False),
+        ("3/3", ["--keep-journal"], 4, True),
+        ("3/3", ["--resume"], 4, False),
+        ("1/3", [], 3, True),
+        ("1/3", ["--missing", "skip"], 4, False),
+    ],
+)
+def test_the_journal_of_a_finished_run_goes(
+    folders: tuple[Path, Path], tmp_path: Path, shard: str, options: list[str], code: int, stays: bool
+) -> None:
+    """What would be scored again is kept: a run with a failed case can be resumed."""
+    answer = spawn(*command(folders, "--shard", shard, *options), folder=tmp_path)
+    assert answer.code == code, answer.err
+    assert (tmp_path / "r.journal").exists() == stays
 
 
 def test_a_worker_that_is_killed(folders: tuple[Path, Path], expected: dict[str, bytes], tmp_path: Path) -> None:
@@ -230,7 +251,7 @@ def test_two_runs_at_once(folders: tuple[Path, Path], expected: dict[str, bytes]
         for options in ([], ["--resume"]):
             answer = spawn(*command(folders, *options), folder=tmp_path)
             assert answer.code == 2
-            assert answer.cause == "error: r.journal: another run is writing this journal; take another -o"
+            assert answer.cause == "error: r.journal: another run is writing this journal; use another name for -o"
         os.kill(running.pid, signal.SIGCONT)
         assert finished(running).code == 3
     assert outputs(tmp_path) == expected
@@ -240,7 +261,7 @@ def test_two_runs_at_once(folders: tuple[Path, Path], expected: dict[str, bytes]
 
 def test_resuming_says_what_it_does(folders: tuple[Path, Path], tmp_path: Path) -> None:
     talkative = [each for each in command(folders, "--resume") if each != "-q"]
-    assert "there is no journal at r.journal; all cases are scored\n" in spawn(*talkative, folder=tmp_path).err
+    assert "no journal r.journal to resume: scoring all cases\n" in spawn(*talkative, folder=tmp_path).err
     scored = CASES - 2
     assert f"{scored} of {CASES} cases are taken over from r.journal\n" in spawn(*talkative, folder=tmp_path).err
     path = tmp_path / "r.journal"

@@ -89,7 +89,7 @@ def test_a_journal_without_cases_is_replaced(tmp_path: Path, cases: list[Case]) 
 def test_other_settings_are_refused_and_named(tmp_path: Path, cases: list[Case]) -> None:
     scored(cases, journal(tmp_path))
     before = (tmp_path / "results.journal").read_bytes()
-    with pytest.raises(UsageError, match=r"other settings \(metrics, penalty\); leave --resume out"):
+    with pytest.raises(UsageError, match=r"other settings \(metrics, penalty\); leave out --resume"):
         journal(tmp_path, settings={**SETTINGS, "metrics": ["iou"], "penalty": "nan"})
     with pytest.raises(UsageError, match=r"other settings \(shard\)"):
         journal(tmp_path, settings={**SETTINGS, "shard": "1/2"})
@@ -112,6 +112,26 @@ def test_a_journal_that_is_being_written_is_left_alone(tmp_path: Path, cases: li
     with pytest.raises(UsageError, match="another run is writing this journal"):
         late.begin()  # it has been written since it was read
     assert taken_over(scored(cases, journal(tmp_path))) == ["a", "b", "c"]
+
+
+def test_a_finished_journal_is_removed_unless_another_run_has_it(tmp_path: Path, cases: list[Case]) -> None:
+    path = tmp_path / "results.journal"
+    kept = journal(tmp_path)
+    kept.remove()  # it never began
+    scored(cases, kept)
+    next_one = journal(tmp_path)
+    next_one.begin()
+    kept.remove()
+    assert path.exists(), "another run is writing it"
+    scored(cases, next_one)
+    path.write_bytes(path.read_bytes() + b"more")
+    next_one.remove()
+    assert path.exists(), "it was written since"
+    last = journal(tmp_path)
+    assert taken_over(scored(cases, last)) == ["a", "b", "c"]
+    last.remove()
+    assert not path.exists()
+    last.remove()
 
 
 def test_a_journal_that_appears_after_it_was_looked_for(tmp_path: Path, cases: list[Case]) -> None:
@@ -317,7 +337,7 @@ def test_damage_in_the_middle_ends_it_there(tmp_path: Path, cases: list[Case]) -
 def test_a_file_of_another_kind_is_left_alone(tmp_path: Path, content: bytes, resume: bool) -> None:
     path = tmp_path / "results.journal"
     path.write_bytes(content)
-    with pytest.raises(UsageError, match=r"results\.journal: this is no journal of segeval"):
+    with pytest.raises(UsageError, match=r"results\.journal: not a segeval journal; refusing to overwrite it"):
         journal(tmp_path, resume=resume)
     assert path.read_bytes() == content
     assert [entry.name for entry in tmp_path.iterdir()] == ["results.journal"]
@@ -328,5 +348,5 @@ def test_a_journal_that_cannot_be_written_is_told(tmp_path: Path) -> None:
         Journal(tmp_path / "none" / "x.journal", settings=SETTINGS, resume=False).begin()
     os.mkfifo(tmp_path / "pipe.journal")
     for path in (tmp_path, tmp_path / "pipe.journal"):
-        with pytest.raises(UsageError, match="this is no journal of segeval"):
+        with pytest.raises(UsageError, match="not a segeval journal; refusing to overwrite it"):
             Journal(path, settings=SETTINGS, resume=True)

@@ -451,7 +451,17 @@ def test_a_full_disk_leaves_no_map_that_is_cut(tmp_path: Path) -> None:
 
 def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, *more: object) -> str:
     """What is said of cases that are taken over."""
-    words = ["batch", tmp_path / "predictions", tmp_path / "references", "-m", "dice", "-o", tmp_path / "r.json", *more]
+    words = [
+        "batch",
+        tmp_path / "predictions",
+        tmp_path / "references",
+        "-m",
+        "dice",
+        "-o",
+        tmp_path / "r.json",
+        "--keep-journal",
+        *more,
+    ]
     answer = call(capsys, *words)
     assert answer.code == 0, answer.err
     return next((line.partition(" cases")[0] for line in answer.err.splitlines() if "taken over" in line), "")
