@@ -98,6 +98,8 @@ class Pivot:
         Number of cases that are in several files which the factors do not distinguish.
     signatures
         Signature of each file, by title.
+    footnotes
+        The conventions that the scores of each file depend on, by title.
     """
 
     rows: tuple[str, ...]
@@ -115,6 +117,7 @@ class Pivot:
     unknown: tuple[str, ...]
     repeated: int
     signatures: Mapping[str, str]
+    footnotes: Mapping[str, str]
 
     @property
     def factors(self) -> tuple[str, ...]:
@@ -194,7 +197,9 @@ def pivot(
     if not found.expected:
         raise InputError(_nothing(files, found))
     signatures = {called[path]: results.signature for path, results in files.items()}
-    return _laid_out(found, rows, columns, _order_of(factors, sources, tokens), tokens, signatures)
+    footnotes = {called[path]: results.footnote or results.signature for path, results in files.items()}
+    laid_out = _laid_out(found, rows, columns, _order_of(factors, sources, tokens), tokens)
+    return replace(laid_out, signatures=signatures, footnotes=footnotes)
 
 
 def _laid_out(
@@ -203,7 +208,6 @@ def _laid_out(
     columns: Sequence[str],
     order: Sequence[Callable[[str], object]],
     tokens: Sequence[str],
-    signatures: Mapping[str, str],
 ) -> Pivot:
     """Arrange the values in rows and columns; `order` has a sort key of levels for each factor."""
     split = len(rows)
@@ -223,7 +227,8 @@ def _laid_out(
         unscored=found.unscored,
         unknown=tuple(found.unknown),
         repeated=len({case for (case, _), count in found.seen.items() if count > 1}),
-        signatures=signatures,
+        signatures={},
+        footnotes={},
     )
 
 

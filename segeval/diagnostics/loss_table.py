@@ -82,6 +82,8 @@ class LossTable:
         One row for each loss, in the order of the metrics.
     signature
         The conventions of the numbers.
+    footnote
+        Those of them that a number in the table depends on.
     warnings
         Warnings about the files.
     """
@@ -95,6 +97,7 @@ class LossTable:
     names: Mapping[int, str]
     rows: tuple[LossRow, ...]
     signature: str
+    footnote: str
     warnings: tuple[str, ...] = ()
 
 
@@ -171,6 +174,7 @@ def _table(case: Case, plan: Plan, soft: SoftMaps, maps: tuple[LabelMap, LabelMa
         names=names,
         rows=tuple(rows),
         signature=plan.signature([(pair.grid.ndim, pair.grid.unit)]),
+        footnote=plan.footnote([(pair.grid.ndim, pair.grid.unit)]),
         warnings=tuple(warnings),
     )
 

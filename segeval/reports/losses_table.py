@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from segeval.metrics import parse
 from segeval.reports.layout import Column, Line
 from segeval.reports.notation import Alphabet, grid_line
+from segeval.reports.signatures import short_signature
 from segeval.reports.terminal import Printer
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def print_losses(table: LossTable, printer: Printer) -> None:
     lines += printer.table(keys, _over_all(table, alphabet))
     if table.shares:
         lines += printer.table(_labels(table, alphabet), _by_label(table, alphabet))
-    lines += printer.notes(alphabet.text(note) for note in (*_notes(table), table.signature))
+    lines += printer.notes(alphabet.text(note) for note in (*_notes(table), short_signature(table.footnote)))
     printer.print(lines)
 
 

@@ -14,6 +14,7 @@ from segeval.errors import shown
 from segeval.reports.layout import Column
 from segeval.reports.notation import Alphabet
 from segeval.reports.pivot_cells import CellTemplate
+from segeval.reports.signatures import short_signature
 from segeval.reports.terminal import Printer
 from segeval.text import counted, enumerated
 
@@ -62,7 +63,9 @@ class Board:
         return any(entry.best for row in self.entries for entry in row)
 
 
-def board_of(pivot: Pivot, template: CellTemplate, alphabet: Alphabet, *, best: str = "row") -> Board:
+def board_of(
+    pivot: Pivot, template: CellTemplate, alphabet: Alphabet, *, best: str = "row", short: bool = False
+) -> Board:
     """Lay out a pivot table.
 
     Parameters
@@ -75,6 +78,8 @@ def board_of(pivot: Pivot, template: CellTemplate, alphabet: Alphabet, *, best: 
         Characters of the table.
     best
         One of `BEST`: where to mark the best cell of a metric.
+    short
+        Whether the notes have only those conventions of the signature that the scores depend on.
     """
     chosen = _best(pivot, template, best)
     entries = []
@@ -92,7 +97,7 @@ def board_of(pivot: Pivot, template: CellTemplate, alphabet: Alphabet, *, best: 
         heads=tuple(_levels(pivot, pivot.columns, each, alphabet) for each in pivot.column_levels),
         levels=tuple(_levels(pivot, pivot.rows, each, alphabet) for each in pivot.row_levels),
         entries=tuple(entries),
-        notes=tuple(alphabet.text(note) for note in notes_of(pivot, alphabet)),
+        notes=tuple(alphabet.text(note) for note in notes_of(pivot, alphabet, short=short)),
     )
 
 
@@ -137,7 +142,7 @@ def _best(pivot: Pivot, template: CellTemplate, best: str) -> set[tuple[tuple[st
     return chosen
 
 
-def notes_of(pivot: Pivot, alphabet: Alphabet) -> list[str]:
+def notes_of(pivot: Pivot, alphabet: Alphabet, *, short: bool = False) -> list[str]:
     """Notes about the number of values, missing values and conventions of a pivot table."""
     cells = list(pivot.cells.values())
     counts = [cell.n for cell in cells]
@@ -176,13 +181,14 @@ def notes_of(pivot: Pivot, alphabet: Alphabet) -> list[str]:
         notes.append(f"{alphabet.dash} {counted(empty, 'cell')} without a case")
     if any(cell.n == 0 for cell in cells):
         notes.append(f"{alphabet.dash} {counted(sum(cell.n == 0 for cell in cells), 'cell')} without a value")
-    return notes + signatures_of(pivot)
+    return notes + signatures_of(pivot, short=short)
 
 
-def signatures_of(pivot: Pivot) -> list[str]:
+def signatures_of(pivot: Pivot, *, short: bool = False) -> list[str]:
     """Signature of the files; if they differ, one line for each."""
     by_text: dict[str, list[str]] = {}
-    for name, signature in pivot.signatures.items():
+    texts = {name: short_signature(text) for name, text in pivot.footnotes.items()} if short else pivot.signatures
+    for name, signature in texts.items():
         by_text.setdefault(signature, []).append(name)
     if len(by_text) == 1:
         return list(by_text)
@@ -209,7 +215,7 @@ def print_pivot(pivot: Pivot, template: CellTemplate, printer: Printer, *, best:
     best
         Where to mark the best cells; see `board_of`.
     """
-    board = board_of(pivot, template, printer.alphabet, best=best)
+    board = board_of(pivot, template, printer.alphabet, best=best, short=True)
     above = ("",) * (len(board.columns) - 1)
     star, space = ("*", " ") if board.has_best else ("", "")
     keys = [

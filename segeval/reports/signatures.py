@@ -11,6 +11,11 @@ SEPARATOR = " | "
 IN_FULL = "... (whole signature: -v)"
 
 
+def short_signature(footnote: str) -> str:
+    """The footnote of results, with the separator of signatures."""
+    return footnote.replace("; ", SEPARATOR)
+
+
 def signature_lines(results: Results, printer: Printer, *, whole: bool = False) -> list[Line]:
     """The lines of the signature.
 
@@ -24,7 +29,7 @@ def signature_lines(results: Results, printer: Printer, *, whole: bool = False) 
         Whether to print the whole signature on as many lines as it takes.
     """
     short = results.footnote and not whole
-    statements = results.footnote.split("; ") if short else results.signature.split(SEPARATOR)
+    statements = (short_signature(results.footnote) if short else results.signature).split(SEPARATOR)
     lines = _packed([printer.alphabet.text(each) for each in statements], printer.prose_width)
     if not whole and len(lines) > MOST_LINES:
         lines = [lines[0], _shortened(lines[1], printer.prose_width)]

@@ -152,7 +152,7 @@ class Plan:
             "surface": surfaces,
             "percentile": any(request.name == "hd" and request.value is not None for request in self.metrics),
             "penalty": any(card.kind.of_surfaces and card.quantity is Quantity.LENGTH for card in cards),
-            "absent class": any(card.name == "generalized_dice" for card in cards),
+            "absent class": any(card.name in ("generalized_dice", "gdl") for card in cards),
             "tolerance": any(
                 card.parameter is not None and card.parameter.name == "tolerance" and request.value is None
                 for card, request in zip(cards, self.metrics, strict=True)
