@@ -214,7 +214,7 @@ def test_nuclei_look_like_instance_numbers() -> None:
     paths = NUCLEI / "pred_2d.png", NUCLEI / "ref_2d.png"
     results = segeval.score_files(*paths, metrics=METRICS, regions={"nuclei": "*"})
     (warning,) = results.cases[0].warnings
-    assert "instance numbers (121 in the prediction, 125 in the reference" in warning
+    assert "object numbers (121 in the prediction, 125 in the reference" in warning
     assert "--region objects=*" in warning
     prediction, reference = (np.asarray(Image.open(path)) for path in paths)
     assert assert_as_expected(results, prediction, reference, (1.0, 1.0)) > 50

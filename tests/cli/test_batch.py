@@ -344,7 +344,7 @@ def test_a_case_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     assert answer.code == 3
     assert "noise,,,,failed,it took longer than 1.5 s" in answer.out
     assert "small,1,,mm,scored" in answer.out
-    assert "1 of 2 cases could not be scored: noise (failed)" in answer.err
+    assert "1 of 2 cases was not scored: noise (failed)" in answer.err
 
 
 @posix
