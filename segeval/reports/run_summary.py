@@ -262,12 +262,14 @@ def print_run_summary(
         headline = f"{headline}; the {WORST_ROWS} worst by {means.headings[0].token}"
     lines: list[Line] = [*printer.notes([headline], "bold"), []]
     lines += means.lines(printer) if means is not None else []
-    lines += _all_remarks(found, printer, notes=verbose or means is None)
+    lines += _all_remarks(found, printer)
     for table in found.groups:
         lines += table_lines(table, printer)
     if verbose:
         for each in [found.overall, *fitting(found.spread, printer.width), *found.tables]:
             lines += table_lines(each, printer) if each is not None else []
+    if found.notes and (verbose or means is None):
+        lines += [*printer.notes(found.notes), []]
     if gate and results.gate:
         lines += [*gate_lines(results, printer), []]
     if shortened:
@@ -276,12 +278,11 @@ def print_run_summary(
     printer.print(lines)
 
 
-def _all_remarks(found: RunSummary, printer: Printer, *, notes: bool) -> list[Line]:
+def _all_remarks(found: RunSummary, printer: Printer) -> list[Line]:
     lines = printer.hanging(found.totals)
     titled = [*(remark for remark in found.remarks if remark.title), *found.not_scored]
     lines += printer.hanging((remark.title, remark.where, remark.text) for remark in titled)
     lines += [line for remark in found.remarks if not remark.title for line in printer.notes([remark.text], "")]
-    lines += printer.notes(found.notes) if notes else []
     return [*lines, []] if lines else []
 
 
