@@ -107,7 +107,9 @@ def _parts(name: str) -> list[str]:
 
 
 class Command(click.Command):
-    """A command whose options stand under headings, and whose examples come last."""
+    """A command with its options under headings and its examples last."""
+
+    last_heading: str | None = None  # of the options of help itself
 
     def __init__(self, *arguments: Any, examples: Iterable[str] = (), **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
@@ -126,14 +128,14 @@ class Command(click.Command):
         """Write the options under their headings, those of help itself last."""
         options = [each for each in self.get_params(context) if isinstance(each, click.Option) and not each.hidden]
         shows_all = len(options) <= FEW or context.meta.get(ALL, False)
-        shown = [each for each in options if shows_all or getattr(each, "is_common", True)]
+        shown = [each for each in options if shows_all or each.required or getattr(each, "is_common", True)]
         for heading in (*HEADINGS, None):
             rows = [
                 record
                 for each in shown
                 if getattr(each, "heading", None) == heading and (record := each.get_help_record(context))
             ]
-            _section(formatter, heading, rows)
+            _section(formatter, heading or self.last_heading, rows)
 
     def format_epilog(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, and what comes below them."""
@@ -160,17 +162,19 @@ class FormatsCommand(Command):
         if context.meta.get(ALL, False):
             from segeval.reading.formats import titles  # deferred: it is needed here only
 
-            polygons = "polygon JSON of Cityscapes, LabelMe or COCO, a folder with a file for each class"
+            folder = "or a folder with a file for each class"
             rows = [
-                ("Label maps", f"{titles('labels')}, {polygons}."),
-                ("Probability maps", f"{titles('probabilities')}, a folder with a file for each class."),
+                ("Label maps", f"{titles('labels')}; polygon JSON of Cityscapes, LabelMe or COCO; {folder}."),
+                ("Probability maps", f"{titles('probabilities')}; {folder}."),
             ]
             _section(formatter, "Formats", rows)
         super().format_options(context, formatter)
 
 
 class Group(Command, click.Group):
-    """A group of commands: the commands first, then the options."""
+    """A group whose help lists the commands before the options."""
+
+    last_heading = "Options"
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands and the options."""
@@ -198,7 +202,9 @@ def _all_help(context: click.Context) -> str:
     return context.get_help()
 
 
-def _printing_option(*flags: str, text_of: Callable[[click.Context], str], **attributes: Any) -> Any:
+def _printing_option(
+    *flags: str, text_of: Callable[[click.Context], str], **attributes: Any
+) -> Callable[[Function], Function]:
     callback = _printing(text_of)
     return option(
         *flags, heading=None, is_flag=True, is_eager=True, expose_value=False, callback=callback, **attributes

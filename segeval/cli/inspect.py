@@ -20,7 +20,7 @@ from segeval.errors import InputError, shown
 @format_option("table", "json")
 @look_options
 def inspect(files: tuple[str, ...], *, labels: str | None, kind: str, no_color: bool) -> int:
-    """Show the grid, data type and labels of each FILE, and why it cannot be scored.
+    """Show the grid, data type and labels of each FILE, and any problems.
 
     FILE can be a folder with a file for each class.
     """

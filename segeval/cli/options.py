@@ -55,11 +55,15 @@ def decorated(command: Command, decorators: list[Callable[[Command], Command]]) 
 
 def declared_options(command: str, kind: type) -> Callable[[Command], Command]:
     """Add the options of a `TypedDict` that a command has; see `segeval.scoring.declaration`."""
-    taken = [_clicked(each) for each in declared(kind).values() if command in each.commands]
+    taken = [
+        _clicked(each, is_common=command in each.common_in)
+        for each in declared(kind).values()
+        if command in each.commands
+    ]
     return lambda function: decorated(function, taken)
 
 
-def _clicked(declaration: Declaration) -> Callable[[Command], Command]:
+def _clicked(declaration: Declaration, *, is_common: bool) -> Callable[[Command], Command]:
     """Make the Click option of a declaration."""
     attributes: dict[str, Any] = {}
     if declaration.default is False:
@@ -81,7 +85,7 @@ def _clicked(declaration: Declaration) -> Callable[[Command], Command]:
         multiple=declaration.multiple,
         help=declaration.help,
         heading=declaration.heading,
-        is_common=declaration.is_common,
+        is_common=is_common,
         configurable=declaration.configurable,
         path=declaration.path,
         **attributes,
@@ -125,7 +129,7 @@ def format_option(*kinds: str) -> Callable[[Command], Command]:
         type=click.Choice(kinds),
         default=kinds[0],
         show_default=True,
-        help=f"Output format: {', '.join(kinds)}.",
+        help=f"Output format: {' '.join(kinds)}.",
     )
 
 
@@ -142,7 +146,7 @@ def talk_options(command: Command) -> Command:
         heading="Output",
         is_common=True,
         is_flag=True,
-        help="Print more: spread, worst cases, time, a footnote for a paper.",
+        help="Print more: spread, worst cases, time, footnote.",
     )
     return decorated(command, [verbose, quiet_option])
 

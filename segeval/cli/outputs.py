@@ -15,14 +15,10 @@ from click.core import ParameterSource
 from segeval.cli.options import plan_options, remark_labels, remark_left_out
 from segeval.cli.streams import complain, data_printer, remark, talk_printer, warn, write_document
 from segeval.errors import InputError, SegevalError, UsageError, shown
-from segeval.reports.writers import EXPORTS, WRITERS, alternatives
-from segeval.scoring.option_values import path_from
+from segeval.reports.writers import EXPORTS, WRITERS
 from segeval.text import counted, enumerated
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from segeval.reports.writers import Writer
     from segeval.results.gate import Requirement
     from segeval.results.results import Results
     from segeval.results.run_rows import Verdict

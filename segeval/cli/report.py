@@ -55,10 +55,11 @@ def report(results: str, *, output: str, images: str | None, **options: Any) -> 
     """Write an HTML page with RESULTS, a JSON file of score, batch or merge.
 
     The page shows the requirements, means with intervals, figures, the worst cases in their worst slices, the cases
-    that were not scored, and a table of all scores to sort and filter. It works offline, in one file. It needs pip
-    install 'segeval-cli[report]'.
+    that were not scored, and a table of all scores to sort and filter. It is one file that works offline.
 
     Worst cases are drawn from the files that were scored; relative paths start here, or in the folder of RESULTS.
+
+    Install the libraries first: pip install 'segeval-cli[report]'.
     """
     from segeval.diagnostics.slices import case_of
     from segeval.reports.files import check_report_path

@@ -33,7 +33,7 @@ def factor_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 is_common=True,
                 metavar="NAME",
                 multiple=True,
-                help="Only this label or region, by number or name; repeatable.",
+                help="Only this label or region; repeatable.",
             ),
             option(
                 "--metadata",
@@ -106,7 +106,7 @@ def factor_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=click.Choice(BEST),
     default="row",
     show_default=True,
-    help=f"Print the best cell bold: {', '.join(BEST)}.",
+    help=f"Bold the best cell of: {', '.join(BEST)}.",
 )
 @format_option("table", *PIVOT_WRITERS)
 @option(

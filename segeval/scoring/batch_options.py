@@ -33,8 +33,8 @@ class CaseOptions(TypedDict, total=False):
             doc="Table with the columns prediction, reference and optionally case, instead of the folders; its "
             "paths are relative to it.",
             heading="Files and labels",
-            is_common=True,
             commands=BATCH,
+            common_in=BATCH,
         ),
     ]
     pattern: Annotated[
@@ -46,8 +46,8 @@ class CaseOptions(TypedDict, total=False):
             doc='File names in both folders: ``"{case}_seg.nii.gz"``. ``*`` is any text without ``/``; a pattern '
             "that ends in ``/`` is a folder with a file for each class.",
             heading="Files and labels",
-            is_common=True,
             commands=BATCH,
+            common_in=BATCH,
         ),
     ]
     prediction_pattern: Annotated[
@@ -76,12 +76,12 @@ class CaseOptions(TypedDict, total=False):
             default="error",
             metavar="RULE",
             choices=get_args(Missing),
-            help="No prediction: error, empty (score as empty) or skip.",
+            help="If no prediction: error, empty (map) or skip.",
             doc='If a case has no prediction: ``"error"`` reports it after all other cases, ``"empty"`` scores it'
             ' as an empty prediction, ``"skip"`` leaves it out and counts it.',
             heading="Files and labels",
-            is_common=True,
             commands=BATCH,
+            common_in=BATCH,
             settings=(Setting("missing", kinds.TEXT, "missing"),),
             statement=Statement(statements.missing_counted, in_footnote=False),
         ),
@@ -99,8 +99,8 @@ class GroupOptions(TypedDict, total=False):
             help="CSV with a column case, for --by.",
             doc="Table with the column case and the columns that `by` names.",
             heading="Files and labels",
-            is_common=True,
             commands=GROUPED,
+            common_in=GROUPED,
         ),
     ]
     by: Annotated[
@@ -112,8 +112,8 @@ class GroupOptions(TypedDict, total=False):
             help="Also summarise by a column of --metadata; repeatable.",
             doc="Columns of `metadata`: also summarise each group of cases.",
             heading="Output",
-            is_common=True,
             commands=GROUPED,
+            common_in=GROUPED,
             settings=(Setting("by", kinds.TEXTS, "by"),),
         ),
     ]
@@ -133,8 +133,8 @@ class RunOptions(TypedDict, total=False):
             help="Cases at a time.",
             doc="Number of cases scored at a time, each in its own process; the number of processors if not given.",
             heading="Running",
-            is_common=True,
             commands=BATCH,
+            common_in=BATCH,
         ),
     ]
     dask: Annotated[
@@ -181,8 +181,8 @@ class RunOptions(TypedDict, total=False):
             help="Give up on a case after this time.",
             doc="Give up on a case after this many seconds.",
             heading="Running",
-            is_common=True,
             commands=BATCH,
+            common_in=BATCH,
         ),
     ]
 

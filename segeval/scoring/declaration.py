@@ -110,8 +110,8 @@ class Option(NamedTuple):
         Heading in help.
     commands
         Commands that have the option.
-    is_common
-        Whether ``--help`` shows it; ``--help-all`` shows every option.
+    common_in
+        Commands whose ``--help`` shows it; ``--help-all`` shows every option.
     default
         Default of the Python argument, and of the command line unless it is None; False makes the option a flag.
     flags
@@ -141,7 +141,7 @@ class Option(NamedTuple):
     doc: str
     heading: Heading
     commands: tuple[str, ...]
-    is_common: bool = False
+    common_in: tuple[str, ...] = ()
     default: Any = None
     flags: tuple[str, ...] = ()
     metavar: str | None = None

@@ -31,6 +31,7 @@ Match = Literal["ids", "names"]
 USUAL = Conventions()
 SCORING = ("score", "batch")
 PAIRS = (*SCORING, "explain")
+ONE_PAIR = ("score", "explain", "losses")
 LOSSES = (*SCORING, "losses")
 ALL = (*PAIRS, "losses")
 
@@ -62,8 +63,8 @@ class Options(TypedDict, total=False):
             doc='Names of metrics: ``["dice", "hd@95"]``, ``"dice,hd@95"`` or ``"all"``; the default metrics if '
             "not given.",
             heading="Metrics",
-            is_common=True,
             commands=SCORING,
+            common_in=SCORING,
             read=values.typed_list,
             settings=(Setting("metrics", kinds.METRICS, "metrics", place=1),),
         ),
@@ -79,8 +80,8 @@ class Options(TypedDict, total=False):
             " or a table with a header. The regions and the ignored label of a dataset.json apply unless "
             "`regions` and `ignore_label` are given.",
             heading="Files and labels",
-            is_common=True,
             commands=ALL,
+            common_in=ALL,
             read=values.typed_table,
             make=values.names_of,
             settings=(
@@ -98,8 +99,8 @@ class Options(TypedDict, total=False):
             help="Match labels by number or by name.",
             doc='Match labels by number (``"ids"``) or by name (``"names"``).',
             heading="Files and labels",
-            is_common=True,
             commands=PAIRS,
+            common_in=ONE_PAIR,
             settings=(Setting("match", kinds.TEXT, "match", place=15),),
             statement=Statement(statements.matched, place=1, in_footnote=False),
         ),
@@ -113,8 +114,8 @@ class Options(TypedDict, total=False):
             help="Score only this label, by number or name; repeatable.",
             doc="Labels to score, by number or name; all if not given.",
             heading="Files and labels",
-            is_common=True,
             commands=PAIRS,
+            common_in=ONE_PAIR,
             read=values.typed_labels,
             make=values.only_of,
             settings=(Setting("only", kinds.TEXTS, "only", place=13, check=values.check_texts),),
@@ -130,8 +131,8 @@ class Options(TypedDict, total=False):
             help="Also score a union of labels: numbers, names, 1-125 or * (all); repeatable.",
             doc='Unions of labels to score as well, by name: ``{"WT": "1,2,4"}`` or ``{"WT": [1, 2, 4]}``.',
             heading="Files and labels",
-            is_common=True,
             commands=PAIRS,
+            common_in=PAIRS,
             read=values.typed_regions,
             make=values.regions_of,
             settings=(Setting("regions", kinds.TEXTS_BY_NAME, "regions", place=14, check=values.check_regions),),
@@ -147,6 +148,7 @@ class Options(TypedDict, total=False):
             doc="New numbers of labels in both maps, ``{old: new}``, applied before anything else.",
             heading="Files and labels",
             commands=ALL,
+            common_in=ONE_PAIR,
             read=values.typed_relabelling,
         ),
     ]
@@ -196,8 +198,8 @@ class Options(TypedDict, total=False):
             help="Leave out voxels whose reference is N.",
             doc="Leave out voxels that have this label in the reference.",
             heading="Files and labels",
-            is_common=True,
             commands=ALL,
+            common_in=ONE_PAIR,
             make=values.label_of,
             settings=(
                 Setting(
@@ -223,12 +225,12 @@ class Options(TypedDict, total=False):
             metavar="TOOL",
             complete=values.presets_like,
             help="All conventions of one tool: monai, medpy, metricsreloaded, deepmind, panoptica, seg-metrics, "
-            "simpleitk or nnunet; none for those of segeval.",
+            "simpleitk or nnunet; none for segeval's own.",
             doc='Use all conventions of another tool: ``"monai"``. Default metrics that the tool does not have '
             "are left out.",
             heading="Conventions",
-            is_common=True,
             commands=SCORING,
+            common_in=SCORING,
             settings=(Setting("compat", kinds.TEXT_OR_NONE, "conventions.compat", place=2),),
         ),
     ]
@@ -242,8 +244,8 @@ class Options(TypedDict, total=False):
             doc='Surface model: ``"voxel"``, ``"surfel"`` (corners weighted by area) or ``"smooth"`` (3-D only, '
             "weighted by area).",
             heading="Conventions",
-            is_common=True,
             commands=SCORING,
+            common_in=SCORING,
             settings=(Setting("surface", kinds.TEXT, "conventions.surface", place=3),),
             by_preset=True,
         ),
@@ -272,8 +274,8 @@ class Options(TypedDict, total=False):
             doc='Distance to report when only one map contains the label: ``"diagonal"`` (of the image), '
             '``"inf"``, ``"nan"`` or a number.',
             heading="Conventions",
-            is_common=True,
             commands=SCORING,
+            common_in=("score",),
             read=values.typed_penalty,
             settings=(Setting("penalty", kinds.PENALTY, "conventions.penalty", place=5),),
             by_preset=True,
@@ -334,6 +336,7 @@ class Options(TypedDict, total=False):
             doc="Voxel size in mm, in the order of the array's axes, instead of the files'.",
             heading="Files and labels",
             commands=PAIRS,
+            common_in=ONE_PAIR,
             read=values.typed_spacing,
             make=values.spacing_of,
             settings=(Setting("spacing", kinds.NUMBERS_OR_NONE, "spacing", place=18, check=values.check_spacing),),
@@ -384,8 +387,8 @@ class Options(TypedDict, total=False):
             doc="The prediction is a probability map. The default metrics then include the soft scores; all other"
             " metrics score the most probable label of each voxel.",
             heading="Metrics",
-            is_common=True,
             commands=SCORING,
+            common_in=SCORING,
             settings=(Setting("probabilities", kinds.SWITCH, "probabilities", place=21, when=_is_soft),),
             statement=Statement(statements.probabilities_read, place=4),
         ),
@@ -413,6 +416,7 @@ class Options(TypedDict, total=False):
             doc="Clip probability maps to [0, 1] and rescale channels to sum to 1, instead of refusing the map.",
             heading="Metrics",
             commands=LOSSES,
+            common_in=("losses",),
             settings=(Setting("normalise", kinds.SWITCH, "normalise", place=23, when=_is_soft),),
         ),
     ]

@@ -15,7 +15,7 @@ from segeval.cli.plot.scores import bland_altman, box, cumulative, volume
 def plot() -> None:
     """Draw figures for a paper from results files (JSON of score, batch or merge).
 
-    It needs matplotlib: pip install 'segeval-cli[report]'.
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
 
 

@@ -34,8 +34,9 @@ def heatmap(results: tuple[str, ...], *, no_color: bool, **options: Any) -> None
     """Draw isolines of the median score in RESULTS over two factors, and print the numbers.
 
     RESULTS are JSON files of score, batch or merge. A factor is file, label, name, metric, or a column of --metadata
-    (see segeval table). An axis is logarithmic if its values span two decades or more. It needs matplotlib: pip install
-    'segeval-cli[report]'.
+    (see segeval table). An axis is logarithmic if its values span two decades or more.
+
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
     from segeval.reports import figures
     from segeval.writing import write_bytes

@@ -32,11 +32,11 @@ def figure_options(command: Callable[..., Any], *, width: str = "single") -> Cal
             option(
                 "--width",
                 heading="Output",
-                metavar="COLUMNS",
+                metavar="KIND",
                 type=click.Choice(["single", "double"]),
                 default=width,
                 show_default=True,
-                help="Width in columns of a journal: single (3.5 in) or double (7.2 in).",
+                help="single or double column (3.5 or 7.2 in).",
             ),
             option(
                 "-o",
@@ -46,7 +46,7 @@ def figure_options(command: Callable[..., Any], *, width: str = "single") -> Cal
                 required=True,
                 shell_complete=complete_file,
                 configurable=False,
-                help=f"File for the figure: {' '.join(FIGURE_SUFFIXES)} (300 dpi).",
+                help=f"Figure file: {' '.join(FIGURE_SUFFIXES)} (300 dpi).",
             ),
         ],
     )

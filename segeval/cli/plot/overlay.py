@@ -49,7 +49,9 @@ def overlay(results: tuple[str, ...], **options: Any) -> None:
 
     RESULTS are JSON files of score, batch or merge. The figure has a row for each file, with the slice of each plane
     that has the most wrong voxels in all files together. The scored files are read again; relative paths start here, or
-    in the folder of RESULTS. It needs matplotlib: pip install 'segeval-cli[report]'.
+    in the folder of RESULTS.
+
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
     from segeval.diagnostics.slices import compared
     from segeval.reading.images import find_image

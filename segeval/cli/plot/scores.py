@@ -28,7 +28,7 @@ label_option = option(
     heading="Files and labels",
     metavar="NAME",
     multiple=True,
-    help="Only this label or region, by number or name; repeatable.",
+    help="Only this label or region; repeatable.",
 )
 
 
@@ -48,7 +48,9 @@ def box(**options: Any) -> None:
 
     RESULTS are JSON files of score, batch or merge; several are drawn side by side. A box shows quartiles and median;
     whiskers reach the last values within 1.5 times its length. A cross is a missed label or a false alarm. Undefined
-    and missing scores are counted below. It needs matplotlib: pip install 'segeval-cli[report]'.
+    and missing scores are counted below.
+
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
     from segeval.reports import figures
 
@@ -65,8 +67,9 @@ def volume(**options: Any) -> None:
     """Draw a metric of RESULTS against the size of the label in the reference, and print the quartiles.
 
     RESULTS are JSON files of score, batch or merge; each has a panel. The size axis is logarithmic. Lines are running
-    medians. More than eight labels have the same colour. A cross is a missed label or a false alarm. It needs
-    matplotlib: pip install 'segeval-cli[report]'.
+    medians. More than eight labels have the same colour. A cross is a missed label or a false alarm.
+
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
     from segeval.reports import figures
 
@@ -83,7 +86,9 @@ def cumulative(**options: Any) -> None:
     """Draw the share of cases in RESULTS that reach each score or better, and print the quartiles.
 
     RESULTS are JSON files of score, batch or merge. A single file has a curve for each label; with several files, each
-    label has a panel with a curve for each file. It needs matplotlib: pip install 'segeval-cli[report]'.
+    label has a panel with a curve for each file.
+
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
     from segeval.reports import figures
 
@@ -104,7 +109,9 @@ def bland_altman(results: tuple[str, ...], *, no_color: bool, **options: Any) ->
 
     RESULTS are JSON files of score, batch or merge. Each label and file has a panel with the bias and the limits of
     agreement: bias +/- 1.96 standard deviations (Bland & Altman 1986). Size is volume, or area in pictures; it is 0 in
-    a map without the label. It needs matplotlib: pip install 'segeval-cli[report]'.
+    a map without the label.
+
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
     from segeval.analysis.pivot import names_of
     from segeval.analysis.series import sizes_of
