@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from segeval.cli.streams import data_stream
+from segeval.reports.colour import styled
 from segeval.scoring.declaration import HEADINGS
 from segeval.version import __version__
 
@@ -117,8 +118,6 @@ class Command(click.Command):
 
     def get_help(self, context: click.Context) -> str:
         """Return the help of a command."""
-        from segeval.reports.terminal import styled
-
         color = False if context.params.get("no_color") else None
         formatter = _Formatter(is_styled=styled(sys.stdout, color))
         self.format_help(context, formatter)

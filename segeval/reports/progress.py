@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from segeval.reports.notation import Alphabet
-from segeval.reports.terminal import styled
+from segeval.reports.colour import styled
 from segeval.results.rows import LOST
 
 if TYPE_CHECKING:

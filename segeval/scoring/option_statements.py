@@ -1,4 +1,4 @@
-"""Parts of the signature line that state options, made from the settings of a run; empty if there is nothing to state."""
+"""Parts of the signature line that state options, from the settings of a run; empty if there is nothing to state."""
 
 from __future__ import annotations
 

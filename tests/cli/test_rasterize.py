@@ -106,7 +106,7 @@ def test_what_cannot_be_used_does_not_stop_the_others(tmp_path: Path, capsys: py
     assert answer.err.splitlines()[1] == (
         f"error: {paths[2]}: one label name in it has no number: 'tree'; give each of them one with --labels"
     )
-    assert answer.cause == f"error: 2 of 4 files cannot be used: {paths[1]}, {paths[2]}"
+    assert answer.cause == f"error: cannot use 2 of 4 files: {paths[1]}, {paths[2]}"
     assert names_in(tmp_path / "out") == ["a.png", "d.png"]
 
 
