@@ -144,7 +144,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
         remark(f"{len(cases)} cases in {seconds:.2f} s, {1000 * seconds / len(cases):.1f} ms each")
     problems = []
     if stop is not None:
-        hint = "continue: run the same command with --resume" if options["outputs"] else None
+        hint = "run the same command with --resume" if options["outputs"] else None
         problems.append(InputError(stop.problem, hint=hint))
     return deliver(
         results,

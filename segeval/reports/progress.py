@@ -16,8 +16,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from segeval.reports.notation import Alphabet
 from segeval.reports.colour import styled
+from segeval.reports.notation import Alphabet
 from segeval.results.rows import LOST
 
 if TYPE_CHECKING:

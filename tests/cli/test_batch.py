@@ -286,7 +286,7 @@ def test_fail_fast(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.Ca
     ("options", "said"),
     [
         (["--shard", "4/3", "-o", "r.json"], "a shard is I/N"),
-        (["--resume"], "--resume takes -o FILE"),
+        (["--resume"], "--resume needs -o FILE"),
         (["-j", "0"], "0 is not in the range"),
         (["--timeout", "0"], "0.0 is not in the range"),
         (["--pattern", "x.nii.gz"], "{case}"),
@@ -439,7 +439,7 @@ def test_from_python(folders: tuple[Path, Path], tmp_path: Path) -> None:
         results.value("dice", label=1)
     with pytest.raises(UsageError, match="jobs are 1 or more"):
         segeval.batch(*folders, jobs=0)
-    with pytest.raises(UsageError, match="missing is one of"):
+    with pytest.raises(UsageError, match="missing must be error, empty or skip, not"):
         segeval.batch(*folders, missing="none")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="two folders are needed"):
         segeval.batch(folders[0])

@@ -141,20 +141,20 @@ def test_label_files_are_beside_the_file_that_names_them(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('penalti = "inf"\n', "no option is called 'penalti', did you mean penalty"),
-        ("background = 1\n", "background is true or false, found 1"),
-        ('penalty = ["inf"]\n', "penalty takes one value, found a list"),
+        ('penalti = "inf"\n', "no option is named 'penalti', did you mean penalty"),
+        ("background = 1\n", "background must be true or false, found 1"),
+        ('penalty = ["inf"]\n', "penalty must be a single value, found a list"),
         ("[metric]\na = 1\n", "metric takes texts or numbers"),
-        ("metric = \n", "it is not TOML"),
-        ('help = true\nversion = "1"\n', "no option is called 'help'; no option is called 'version'"),
-        ("force = true\n", "force stands on the command line only"),
+        ("metric = \n", "not a TOML file"),
+        ('help = true\nversion = "1"\n', "no option is named 'help'; no option is named 'version'"),
+        ("force = true\n", "force can only be given on the command line"),
         ('geometry-tolerance = "abc"\n', "geometry-tolerance: 'abc' is not a valid float"),
         ("ignore_label = 2.5\n", "ignore-label: '2.5' is not a valid integer"),
         ('match = "foo"\n', "match: 'foo' is not one of 'ids', 'names'"),
         ('format = "xlsx"\n', "format: 'xlsx' is not one of 'table', 'csv', 'json', 'jsonl', 'markdown'"),
         ('match = "foo"\ngeometry = "lax"\n', "'names'; geometry: 'lax' is not one of"),
-        ('labels = ""\n', "labels takes a text that is not blank, found ''"),
-        ('output = ["a.csv", " "]\n', "output takes a text that is not blank, found ' '"),
+        ('labels = ""\n', "labels must not be blank, found ''"),
+        ('output = ["a.csv", " "]\n', "output must not be blank, found ' '"),
     ],
 )
 def test_what_is_wrong_in_it_is_said(folder: Path, capsys: pytest.CaptureFixture[str], text: str, message: str) -> None:
@@ -231,7 +231,7 @@ def test_where_pictures_go_is_said_on_the_command_line(folder: Path, capsys: pyt
 def test_our_table_is_a_table(folder: Path, capsys: pytest.CaptureFixture[str], found: str) -> None:
     (folder / "pyproject.toml").write_text(f"[tool]\nsegeval = {found}\n")
     assert run(["score", *PAIR]) == 2
-    assert "pyproject.toml: tool.segeval is a table of options, found " in capsys.readouterr().err.splitlines()[-1]
+    assert "pyproject.toml: tool.segeval must be a table of options, found " in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_outputs_are_beside_the_file_that_names_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

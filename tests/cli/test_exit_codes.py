@@ -46,14 +46,14 @@ WRONG = [
     (["-m", "nsd@"], "nsd@ takes a tolerance of 0 or more, found nsd@"),
     (["-m", ","], "no metric was asked for; see `segeval metrics` for their names"),
     (["--only", "livr"], "no label is called 'livr', did you mean liver?"),
-    (["--only", "1,"], "--only takes a label, found ''"),
-    (["--region", "all=1"], "a region cannot be called 'all'; take a word of its own"),
-    (["--region", "macro=1"], "a region cannot be called 'macro'; take a word of its own"),
-    (["--region", "pooled=1"], "a region cannot be called 'pooled'; take a word of its own"),
-    (["--region", "12=1"], "a region cannot be called '12'; take a word of its own"),
+    (["--only", "1,"], "--only needs a label, found ''"),
+    (["--region", "all=1"], "a region cannot be named 'all'; choose another name"),
+    (["--region", "macro=1"], "a region cannot be named 'macro'; choose another name"),
+    (["--region", "pooled=1"], "a region cannot be named 'pooled'; choose another name"),
+    (["--region", "12=1"], "a region cannot be named '12'; choose another name"),
     (["--region", "Kidney left=1"], "the region 'Kidney left' is called like a label; take a word of its own"),
-    (["--region", "A"], "--region takes NAME=VALUE, found 'A'"),
-    (["--region", "A="], "--region takes NAME=VALUE, found 'A='"),
+    (["--region", "A"], "--region needs NAME=VALUE, found 'A'"),
+    (["--region", "A="], "--region needs NAME=VALUE, found 'A='"),
     (["--region", "A=1", "--region", "A=2"], "--region gives 'A' twice: 1 and 2"),
     (
         ["--region", "A=5-1"],
@@ -64,28 +64,28 @@ WRONG = [
         "the region 'A' holds the background or the ignored label; "
         "a --region of the same name without it wins over that of a table",
     ),
-    (["--map", "1"], "--map takes OLD=NEW, found '1'"),
-    (["--map", "1=x"], "--map takes the numbers of two labels, OLD=NEW, found '1=x'"),
-    (["--map-prediction", "1=-1"], "--map-prediction takes the numbers of two labels, OLD=NEW, found '1=-1'"),
-    (["--map", f"1={2**64}"], f"--map takes the numbers of two labels, OLD=NEW, found '1={2**64}'"),
-    (["--map", f"{2**64}=1"], f"--map takes the numbers of two labels, OLD=NEW, found '{2**64}=1'"),
+    (["--map", "1"], "--map needs OLD=NEW, found '1'"),
+    (["--map", "1=x"], "--map needs two label numbers, OLD=NEW, found '1=x'"),
+    (["--map-prediction", "1=-1"], "--map-prediction needs two label numbers, OLD=NEW, found '1=-1'"),
+    (["--map", f"1={2**64}"], f"--map needs two label numbers, OLD=NEW, found '1={2**64}'"),
+    (["--map", f"{2**64}=1"], f"--map needs two label numbers, OLD=NEW, found '{2**64}=1'"),
     (["--map-reference", "1=2,1=3"], "--map-reference gives label 1 two new numbers"),
     (["--ignore-label", "-1"], "labels are 0 or more, so none is -1"),
-    (["--penalty", "far"], "--penalty takes diagonal, inf, nan or a number, found 'far'"),
+    (["--penalty", "far"], "--penalty needs diagonal, inf, nan or a number, found 'far'"),
     (["--penalty", "-1"], "a penalty is a length of 0 or more, not -1.0; or diagonal, inf, nan"),
     (
         ["--penalty", "1e300"],
         "a penalty is a length of 0 or more, and at most 1e+100, not 1e+300; or diagonal, inf, nan",
     ),
-    (["--tolerance", "liver=x"], "--tolerance takes a number, found 'x'"),
+    (["--tolerance", "liver=x"], "--tolerance needs a number, found 'x'"),
     (["--tolerance", "-2"], "a tolerance is a length of 0 or more, not -2.0"),
     (["--tolerance", "liver=1,liver=2"], "--tolerance gives 'liver' twice: 1 and 2"),
     (["--spacing", "1,1"], f"spacing takes a number for each of the 3 axes of {PAIR[0]}, found 2"),
     (["--spacing", "1,1,1,1"], f"spacing takes a number for each of the 3 axes of {PAIR[0]}, found 4"),
-    (["--spacing", "1,1,0"], "--spacing takes positive numbers, found '1,1,0'"),
-    (["--spacing", "1,nan,1"], "--spacing takes positive numbers, found '1,nan,1'"),
-    (["--spacing", "1 1 1"], "--spacing takes numbers, X,Y or X,Y,Z, found '1 1 1'"),
-    (["--geometry-tolerance", "-1"], "a geometry tolerance is 0 or more, not -1.0"),
+    (["--spacing", "1,1,0"], "--spacing needs positive numbers, found '1,1,0'"),
+    (["--spacing", "1,nan,1"], "--spacing needs positive numbers, found '1,nan,1'"),
+    (["--spacing", "1 1 1"], "--spacing needs numbers, X,Y or X,Y,Z, found '1 1 1'"),
+    (["--geometry-tolerance", "-1"], "geometry_tolerance must be 0 or more, not -1.0"),
     (["--labels", "liver"], "liver: neither number=name nor an existing file; write it like 1=liver,2=tumour"),
     (["--labels", "1=a,1=b"], "--labels: label 1 is named twice; name each label once"),
     (["--require", "dyce=0.5"], "no metric is called dyce, did you mean dice?"),
@@ -133,7 +133,7 @@ def test_what_click_refuses(arguments: list[str], cause: str, capsys: pytest.Cap
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys)
-    refused(answer, 2, "no command was given")
+    refused(answer, 2, "no command given")
     assert "Commands:" in answer.err
 
 

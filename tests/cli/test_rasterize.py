@@ -90,7 +90,7 @@ def test_what_is_there_stays_unless_forced(tmp_path: Path, capsys: pytest.Captur
     target.write_bytes(b"mine")
     answer = call(capsys, "rasterize", path, "-o", tmp_path, "--labels", "1=car")
     assert (answer.code, answer.out) == (2, "")
-    assert answer.cause == f"error: {target}: is there already; --force overwrites it"
+    assert answer.cause == f"error: {target}: the file exists; overwrite it with --force"
     assert target.read_bytes() == b"mine"
     assert call(capsys, "rasterize", path, "-o", tmp_path, "--labels", "1=car", "--force").code == 0
     assert np.array_equal(pixels(target), square(1))
@@ -116,7 +116,7 @@ def test_two_files_of_one_name(tmp_path: Path, capsys: pytest.CaptureFixture[str
     paths = [drawing(tmp_path / folder / "a.json", "car") for folder in ("one", "two")]
     answer = call(capsys, "rasterize", *paths, "-o", tmp_path, "--labels", "1=car")
     assert answer.code == 2
-    assert f"two images would become this file: those of {paths[0]} and {paths[1]}" in answer.cause
+    assert f"two images would be written to this file: {paths[0]} and {paths[1]}" in answer.cause
 
 
 def test_each_image_of_a_coco_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +154,7 @@ def test_no_folder_to_write_to(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert call(capsys, "rasterize", path, "--labels", "1=car").cause == "error: Missing option '-o' / '--output'."
     answer = call(capsys, "rasterize", path, "--labels", "1=car", "-o", path)
     assert answer.code == 2
-    assert answer.cause == f"error: {path}: the folder cannot be made: file exists"
+    assert answer.cause == f"error: {path}: cannot create the folder: file exists"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")

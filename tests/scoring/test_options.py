@@ -11,6 +11,7 @@ import pytest
 
 import segeval
 from segeval.cli.configuration import defaults_of
+from segeval.cli.help import ALL, Command
 from segeval.cli.options import declared_options, plan_options
 from segeval.errors import UsageError
 from segeval.scoring import json_kinds as kinds
@@ -46,6 +47,7 @@ class ToyOptions(Options, total=False):
             type=int,
             help="Play with so many pairs of toys.",
             doc="How many toys to play with.",
+            heading="Metrics",
             commands=("score",),
             read=twice,
             make=abs,
@@ -55,11 +57,25 @@ class ToyOptions(Options, total=False):
     ]
     toy_box: Annotated[
         str | None,
-        Option(metavar="FILE", path=values.path_from, help="The box.", doc="Their box.", commands=("score",)),
+        Option(
+            metavar="FILE",
+            path=values.path_from,
+            help="The box.",
+            doc="Their box.",
+            heading="Output",
+            commands=("score",),
+        ),
     ]
     toy_owner: Annotated[
         str | None,
-        Option(metavar="NAME", configurable=False, help="The owner.", doc="Their owner.", commands=("score",)),
+        Option(
+            metavar="NAME",
+            configurable=False,
+            help="The owner.",
+            doc="Their owner.",
+            heading="Output",
+            commands=("score",),
+        ),
     ]
 
 
@@ -76,7 +92,7 @@ def _planted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "Plan", ToyPlan)
 
 
-@click.command
+@click.command(cls=Command)
 @declared_options("score", ToyOptions)
 def play(**_options: object) -> None:
     """Play."""
@@ -94,8 +110,8 @@ def played(first: int, **options: Unpack[ToyOptions]) -> Mapping[str, Any]:
     return {"first": first, **options}
 
 
-def asked(*words: str) -> dict[str, Any]:
-    """What Python is asked for by a command line."""
+def plan_options_of(*words: str) -> dict[str, Any]:
+    """Return the Python options of a command line."""
     with play.make_context("play", list(words)) as context:
         return plan_options(context.params)
 
@@ -105,8 +121,9 @@ toy_plan_of: Any = plan_of
 
 def test_the_command_line_has_it() -> None:
     with click.Context(play) as context:
+        context.meta[ALL] = True
         text = " ".join(play.get_help(context).split())
-    assert "-y, --toy PAIRS Play with so many pairs of toys. [default: 4]" in text
+    assert "-y, --toy PAIRS Play with so many pairs of toys. [4]" in text
     assert text.index("--normalise") < text.index("--toy ") < text.index("--toy-box FILE")
 
 
@@ -118,11 +135,11 @@ def test_only_its_commands_take_it() -> None:
 
 @pytest.mark.usefixtures("_planted")
 def test_what_is_typed_becomes_what_python_takes() -> None:
-    assert asked("-y", "3", "--toy-box", "a b")["toys"] == 6
-    assert asked("-y", "3", "--toy-box", "a b")["toy_box"] == "a b"
-    assert asked()["toy_box"] is None
+    assert plan_options_of("-y", "3", "--toy-box", "a b")["toys"] == 6
+    assert plan_options_of("-y", "3", "--toy-box", "a b")["toy_box"] == "a b"
+    assert plan_options_of()["toy_box"] is None
     with pytest.raises(UsageError, match=r"^--toy takes a number of pairs, found 0$"):
-        asked("--toy", "0")
+        plan_options_of("--toy", "0")
 
 
 def test_python_has_it() -> None:
@@ -132,7 +149,7 @@ def test_python_has_it() -> None:
     assert (parameters["toys"].default, parameters["toys"].annotation) == (4, int)
     assert parameters["labels"].annotation.endswith("| LabelTable | None")
     before, _, after = (inspect.getdoc(played) or "").partition("toys\n    How many toys to play with.\ntoy_box\n")
-    assert before.startswith("Play.\n\nOther Parameters\n----------------\nmetrics\n    ``")
+    assert before.startswith("Play.\n\nOther Parameters\n----------------\nmetrics\n    Names of")
     assert after.endswith("\n\nRaises\n------\nUsageError\n    There are too many toys.")
 
 
@@ -173,7 +190,7 @@ def test_a_file_configures_it() -> None:
     assert found == {"play": {"toys": 3, "toy_box": "/somewhere/a b"}}
     with pytest.raises(UsageError, match="toy: 'three' is not a valid integer"):
         defaults_of({"play": play}, {"toy": "three"}, source=FILE)
-    with pytest.raises(UsageError, match="toy-owner stands on the command line only"):
+    with pytest.raises(UsageError, match="toy-owner can only be given on the command line"):
         defaults_of({"play": play}, {"toy-owner": "me"}, source=FILE)
 
 

@@ -101,7 +101,7 @@ def test_a_star_leaves_out_the_background_and_what_is_ignored() -> None:
 
 @pytest.mark.parametrize("name", ["all", "macro", "pooled", "1", "-1", "12", "", "  "])
 def test_a_region_cannot_have_a_reserved_name(name: str) -> None:
-    with pytest.raises(UsageError, match="a region cannot be called"):
+    with pytest.raises(UsageError, match="a region cannot be named"):
         score(regions={name: "1,2"})
 
 
@@ -325,12 +325,12 @@ def test_a_plan_crosses_a_process_boundary() -> None:
         ({"penalty": "big"}, "penalty is diagonal, inf, nan or a length"),
         ({"penalty": -1}, "a penalty is a length of 0 or more"),
         ({"penalty": math.nan}, "a penalty is a length of 0 or more"),
-        ({"absent_class": "drop"}, "absent class is one of max, ignore, penalise"),
+        ({"absent_class": "drop"}, "absent_class must be max, ignore or penalise"),
         ({"tolerance": -1}, "a tolerance is a length of 0 or more"),
         ({"tolerance": math.inf}, "a tolerance is a length of 0 or more"),
         ({"tolerance": {"1": -2}}, "a tolerance is a length of 0 or more"),
         ({"ignore_label": -1}, "labels are 0 or more"),
-        ({"geometry_tolerance": -1}, "a geometry tolerance is 0 or more"),
+        ({"geometry_tolerance": -1}, "geometry_tolerance must be 0 or more"),
         ({"metrics": []}, "no metric was asked for"),
     ],
 )
