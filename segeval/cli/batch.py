@@ -40,7 +40,7 @@ class _Command(FormatsCommand):
 
     def parse_args(self, context: click.Context, words: list[str]) -> list[str]:
         """Give ``--dask`` an empty address if the next word is not an address."""
-        following = [*words[1:], ""]
+        following = [*words, ""][1:]
         completed = [
             "--dask=" if word == "--dask" and not _ADDRESS.match(then) else word
             for word, then in zip(words, following, strict=True)

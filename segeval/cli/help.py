@@ -119,7 +119,7 @@ class Command(click.Command):
     def get_help(self, context: click.Context) -> str:
         """Return the help of a command."""
         color = False if context.params.get("no_color") else None
-        formatter = _Formatter(is_styled=styled(sys.stdout, color))
+        formatter = _Formatter(is_styled=sys.stdout is not None and styled(sys.stdout, color))
         self.format_help(context, formatter)
         return formatter.getvalue().rstrip("\n")
 

@@ -46,7 +46,7 @@ WRONG = [
     (["-m", "nsd@"], "nsd@ takes a tolerance of 0 or more, found nsd@"),
     (["-m", ","], "no metric was asked for; see `segeval metrics` for their names"),
     (["--only", "livr"], "no label is called 'livr', did you mean liver?"),
-    (["--only", "1,"], "--only needs a label, found ''"),
+    (["--only", "1,"], "--only takes a label, found ''"),
     (["--region", "all=1"], "a region cannot be named 'all'; choose another name"),
     (["--region", "macro=1"], "a region cannot be named 'macro'; choose another name"),
     (["--region", "pooled=1"], "a region cannot be named 'pooled'; choose another name"),

@@ -58,8 +58,8 @@ def test_the_sample_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_example_in_its_help_runs(tmp_path: Path) -> None:
     help_text = spawn("rasterize", "--help").out
-    (example,) = re.findall(r"^ +(segeval rasterize sample_data.*(?:\n +.*)*)", help_text, re.MULTILINE)
-    arguments = [part if part != "street_png" else str(tmp_path) for part in shlex.split(example)]
+    (example,) = re.findall(r"^ +(segeval rasterize sample_data(?:.*\\\n)*.*)", help_text, re.MULTILINE)
+    arguments = [part if part != "street_png" else str(tmp_path) for part in shlex.split(example.replace("\\\n", ""))]
     assert spawn(*arguments[1:], folder=TOP).code == 0
     assert (tmp_path / "reference.png").is_file()
 

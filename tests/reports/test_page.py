@@ -73,7 +73,7 @@ def test_a_page_is_grouped_as_a_batch_would_be(
     assert b"(not in the metadata)" in Path("plain.html").read_bytes()
     for wrong, cause in (
         (["--by", "site"], "--by needs --metadata FILE: the table with that column"),
-        (["--metadata", "cases.csv"], "--metadata takes --by COLUMN"),
+        (["--metadata", "cases.csv"], "--metadata needs --by COLUMN"),
         (["--metadata", "cases.csv", "--by", "sight"], "no column is called 'sight', did you mean site?"),
     ):
         answer = call(capsys, "report", "plain.json", "-o", "other.html", *wrong)

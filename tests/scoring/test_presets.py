@@ -192,8 +192,8 @@ def test_settings_hold_a_plan_whole() -> None:
         ({"compat": "nnunet", "metrics": "all,hd"}, "nnU-Net 2.8 has no hd"),
         ({"compat": "nnunet", "metrics": [f"nsd@{number}" for number in range(1, 40)]}, "nnU-Net 2.8 has no nsd@1"),
         ({"compat": "monai", "surface": "surfel", "percentile": "pooled"}, "decides on surface, percentile"),
-        ({"surface": "region"}, "surface is one of voxel, surfel, smooth"),
-        ({"percentile": "both"}, "percentile is one of directed, pooled"),
+        ({"surface": "region"}, "surface must be voxel, surfel or smooth"),
+        ({"percentile": "both"}, "percentile must be directed or pooled"),
     ],
 )
 def test_what_does_not_go_together_is_refused(options: dict[str, Any], said: str) -> None:
