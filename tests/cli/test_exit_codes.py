@@ -1,4 +1,4 @@
-"""Every exit code that is due, with stdout empty on error, and the cause as the last line on stderr."""
+"""Exit codes; on an error stdout is empty, and the last line on stderr is the cause."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ unix = pytest.mark.skipif(sys.platform == "win32", reason="pipes with names and 
 
 
 def refused(answer: Answer, code: int, cause: str) -> None:
-    """The code, nothing on stdout, one last line that says why, and no traceback."""
+    """Check the exit code, an empty stdout, the cause in the last line, and that there is no traceback."""
     assert (answer.code, answer.out) == (code, "")
     assert answer.cause == f"error: {cause}"
     assert "Traceback" not in answer.err
@@ -124,7 +124,7 @@ WRONG_TO_CLICK = [
 
 
 @pytest.mark.parametrize(("arguments", "cause"), WRONG_TO_CLICK, ids=[" ".join(words) for words, _ in WRONG_TO_CLICK])
-def test_what_click_refuses(arguments: list[str], cause: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_of_click(arguments: list[str], cause: str, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, *arguments)
     assert (answer.code, answer.out) == (2, "")
     assert answer.cause.startswith("error: ")
@@ -185,7 +185,7 @@ def test_an_input_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFix
     assert path.read_bytes() == before
 
 
-def test_an_unknown_label_is_told_after_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_label_is_reported_after_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "score", *PAIR, "-m", "dice", "--require", "livr:dice=0.5", "-o", tmp_path / "a.csv")
     assert answer.code == 2
     assert answer.cause.startswith("error: no label or region is called 'livr'")
@@ -303,7 +303,7 @@ def test_requirements(capsys: pytest.CaptureFixture[str]) -> None:
     assert quiet.err.splitlines() == [quiet.cause]
 
 
-def test_what_is_undefined_fails(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_undefined_score_fails(capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "score", *case(5), "-m", "dice", "--require", "gallbladder:sensitivity=0")
     assert answer.code == 4
     assert answer.cause == "FAILED: requirement not met"
@@ -321,7 +321,7 @@ def test_usage_counts_more_than_a_requirement(capsys: pytest.CaptureFixture[str]
 
 @unix
 def test_an_interrupt(tmp_path: Path) -> None:
-    """The process says when it opens the first file, and waits there until it has been interrupted."""
+    """The process prints a line when it opens the first file, and waits there for the interrupt."""
     prediction, reference = (save(tmp_path / name, box((9, 9, 9))) for name in ("p.nii", "r.nii"))
     begin = (
         "import sys, segeval.cli\n"

@@ -1,4 +1,4 @@
-"""Help, version, completion and the other commands; and what is loaded for each, so that they answer at once."""
+"""Help, version, completion and small commands, and the modules that each loads."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def completed(*words: str, extra: dict[str, str] | None = None) -> list[str]:
-    """What bash is offered for the last word."""
+    """The completions in bash for the last word."""
     environment = {
         "_SEGEVAL_COMPLETE": "bash_complete",
         "COMP_WORDS": " ".join(words),
@@ -330,7 +330,7 @@ def test_inspect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert any(line[:3] == ["7", "1", "0.020"] for line in words)
 
 
-def test_inspect_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_inspect_reports_problems(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = case(1)[0]
     missing, cut = tmp_path / "missing.nii", tmp_path / "cut.nii.gz"
     cut.write_bytes(good.read_bytes()[:2000])

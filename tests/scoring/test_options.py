@@ -1,4 +1,4 @@
-"""An option is declared once: what follows from a declaration, tried with options that segeval does not have."""
+"""Declarations of options, tested with options that segeval does not have."""
 
 import inspect
 from collections.abc import Mapping
@@ -119,7 +119,7 @@ def plan_options_of(*words: str) -> dict[str, Any]:
 toy_plan_of: Any = plan_of
 
 
-def test_the_command_line_has_it() -> None:
+def test_the_command_line() -> None:
     with click.Context(play) as context:
         context.meta[ALL] = True
         text = " ".join(play.get_help(context).split())
@@ -127,14 +127,14 @@ def test_the_command_line_has_it() -> None:
     assert text.index("--normalise") < text.index("--toy ") < text.index("--toy-box FILE")
 
 
-def test_only_its_commands_take_it() -> None:
+def test_only_its_commands_have_it() -> None:
     names = {each.name for each in click.command(declared_options("explain", ToyOptions)(lambda: None)).params}
     assert "match" in names
     assert not {"toys", "toy_box", "metrics"} & names
 
 
 @pytest.mark.usefixtures("_planted")
-def test_what_is_typed_becomes_what_python_takes() -> None:
+def test_text_becomes_python_values() -> None:
     assert plan_options_of("-y", "3", "--toy-box", "a b")["toys"] == 6
     assert plan_options_of("-y", "3", "--toy-box", "a b")["toy_box"] == "a b"
     assert plan_options_of()["toy_box"] is None
@@ -142,7 +142,7 @@ def test_what_is_typed_becomes_what_python_takes() -> None:
         plan_options_of("--toy", "0")
 
 
-def test_python_has_it() -> None:
+def test_python() -> None:
     parameters = inspect.signature(played).parameters
     assert list(parameters) == ["first", *ToyOptions.__annotations__]
     assert parameters["toys"].kind is inspect.Parameter.KEYWORD_ONLY
@@ -154,7 +154,7 @@ def test_python_has_it() -> None:
 
 
 @pytest.mark.usefixtures("_planted")
-def test_a_plan_has_it() -> None:
+def test_a_plan() -> None:
     assert toy_plan_of().toys == 4
     assert toy_plan_of(toys=-5).toys == 5
     with pytest.raises(UsageError, match="toys are at most 9, not 10"):
@@ -164,7 +164,7 @@ def test_a_plan_has_it() -> None:
 
 
 @pytest.mark.usefixtures("_planted")
-def test_settings_hold_it() -> None:
+def test_settings() -> None:
     plan = toy_plan_of(toys=5)
     assert list(plan.settings())[-1] == "toys"
     assert plan.settings()["toys"] == 5
@@ -180,12 +180,12 @@ def test_settings_hold_it() -> None:
 
 
 @pytest.mark.usefixtures("_planted")
-def test_the_signature_says_it() -> None:
+def test_the_signature() -> None:
     assert toy_plan_of(toys=5).signature(GRIDS).endswith(" | geometry strict 0.05 | toys 5")
     assert toy_plan_of(toys=5).footnote(GRIDS).endswith("; toys 5")
 
 
-def test_a_file_configures_it() -> None:
+def test_a_configuration_file() -> None:
     found = defaults_of({"play": play}, {"toy": 3, "toy_box": "a b"}, source=FILE)
     assert found == {"play": {"toys": 3, "toy_box": "/somewhere/a b"}}
     with pytest.raises(UsageError, match="toy: 'three' is not a valid integer"):
@@ -250,7 +250,7 @@ def test_the_order_of_the_signature_stays() -> None:
     assert "labels by" not in footnote
 
 
-def test_every_declaration_is_whole() -> None:
+def test_every_declaration_is_complete() -> None:
     keys = [setting.key for option in BATCH_OPTIONS.values() for setting in option.settings]
     assert len(keys) == len(set(keys))
     flags = [flag for option in BATCH_OPTIONS.values() for flag in option.flags]
@@ -262,14 +262,14 @@ def test_every_declaration_is_whole() -> None:
         assert option.commands
 
 
-def test_none_is_refused_where_it_is_no_default() -> None:
+def test_none_is_refused_unless_it_is_the_default() -> None:
     score: Any = segeval.score
     for name in ("match", "geometry", "only", "tolerance"):
         with pytest.raises(UsageError, match=rf"^(a )?{name}.*None"):
             score(prediction=[[1]], reference=[[1]], **{name: None})
 
 
-def test_a_footnote_says_nothing_of_missing_predictions_and_the_signature_does() -> None:
+def test_missing_predictions_are_in_the_signature_and_not_in_the_footnote() -> None:
     plan = plan_of(metrics="dice")
     assert "missing prediction empty" in plan.signature({(3, "mm")}, {"missing": "empty"})
     statement = declared(CaseOptions)["missing"].statement
