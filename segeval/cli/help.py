@@ -164,7 +164,7 @@ class FormatsCommand(Command):
             folder = "or a folder with a file for each class"
             rows = [
                 ("Label maps", f"{titles('labels')}; polygon JSON of Cityscapes, LabelMe or COCO; {folder}."),
-                ("Probability maps", f"{titles('probabilities')}; {folder}: {titles('one class')}."),
+                ("Probability maps", f"{titles('probabilities')}; {folder} (also {titles('one class')})."),
             ]
             _section(formatter, "Formats", rows)
         super().format_options(context, formatter)

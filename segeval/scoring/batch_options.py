@@ -76,7 +76,7 @@ class CaseOptions(TypedDict, total=False):
             default="error",
             metavar="RULE",
             choices=get_args(Missing),
-            help="If no prediction: error, empty (map) or skip.",
+            help="No prediction: error, empty (score as empty) or skip.",
             doc='If a case has no prediction: ``"error"`` reports it after all other cases, ``"empty"`` scores it'
             ' as an empty prediction, ``"skip"`` leaves it out and counts it.',
             heading="Files and labels",

@@ -59,7 +59,7 @@ class Options(TypedDict, total=False):
             multiple=True,
             shown=", ".join(DEFAULT_METRICS),
             complete=values.metrics_like,
-            help="dice, hd@95, nsd@2, ... or all; repeatable or a comma list. List: segeval metrics.",
+            help="dice, hd@95, nsd@2, ... or all (see segeval metrics); repeatable or a comma list.",
             doc='Names of metrics: ``["dice", "hd@95"]``, ``"dice,hd@95"`` or ``"all"``; the default metrics if '
             "not given.",
             heading="Metrics",

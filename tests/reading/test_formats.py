@@ -28,7 +28,7 @@ def test_help_takes_its_formats_from_the_table(capsys: pytest.CaptureFixture[str
         text = call(capsys, command, "--help-all").out
         assert named(text, "Label maps ", "; polygon JSON") == titles_of("labels")
         assert named(text, "Probability maps ", "; or a folder") == titles_of("probabilities")
-        assert named(text, "a file for each class: ", ". Files and") == titles_of("one class")
+        assert named(text, "a file for each class (also ", ")") == titles_of("one class")
 
 
 def test_of_two_numbers_with_one_name_the_first_is_that_of_a_class_folder(tmp_path: Path) -> None:
