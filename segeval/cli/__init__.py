@@ -1,7 +1,7 @@
 """The command line: a thin layer over the library, and the only place where errors become messages and exit codes.
 
-Each command has a file; what several share is in `options`, `outputs` and `streams`. Nothing heavy is imported before a
-command runs, so that help and completion answer at once. stdout is data, stderr is talk.
+Each command has a file; `help`, `options`, `result_options`, `outputs` and `streams` are shared. Nothing heavy is
+imported before a command runs, so that help and completion are fast. Results go to stdout, messages to stderr.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ import click
 
 from segeval.cli.batch import batch
 from segeval.cli.explain import explain
+from segeval.cli.help import Group, help_options, version_option
 from segeval.cli.inspect import inspect
 from segeval.cli.losses import losses
 from segeval.cli.merge import merge
 from segeval.cli.metrics import metrics
-from segeval.cli.options import help_option, version_option
 from segeval.cli.plot import plot
 from segeval.cli.rasterize import rasterize
 from segeval.cli.report import report
@@ -34,17 +34,21 @@ AGAIN_SECONDS = 0.02
 
 
 @click.group(
-    context_settings={"max_content_width": 110},
-    epilog="\b\nCompletion, in ~/.bashrc (zsh_source and fish_source for the others):\n"
+    cls=Group,
+    examples=[
+        "segeval batch sample_data/predictions sample_data/references",
+        "segeval batch --help",
+    ],
+    epilog="\b\nCompletion, in ~/.bashrc (for other shells: zsh_source, fish_source):\n"
     '  eval "$(_SEGEVAL_COMPLETE=bash_source segeval)"',
 )
 @version_option
-@help_option
+@help_options
 @click.pass_context
 def segeval(context: click.Context) -> None:
     """Compare predicted segmentations with references, label by label.
 
-    Long options can stand in segeval.toml, or in pyproject.toml under [tool.segeval]: penalty = "inf".
+    Long options can be set in segeval.toml, or in pyproject.toml under [tool.segeval]: penalty = "inf".
     """
     from segeval.cli.configuration import configure
 
@@ -62,10 +66,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def interrupt_again(lost: sys.UnraisableHookArgs) -> None:
-    """Interrupt once more, if it was an interrupt that could not be raised.
+    """Repeat an interrupt that could not be raised.
 
-    Python drops what is raised where nobody waits for it, as in a callback when an object goes; Ctrl-C at such a moment
-    would be answered with a traceback, and the command would go on. It is repeated when that moment has passed.
+    Python drops exceptions that are raised in some callbacks, as when an object is deleted. After Ctrl-C at such a
+    moment Python would print a traceback and the command would go on. The interrupt is repeated a moment later.
     """
     if not issubclass(lost.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(lost)
@@ -78,14 +82,14 @@ def interrupt_again(lost: sys.UnraisableHookArgs) -> None:
 def _interrupt() -> None:
     if sys.platform == "win32":
         _thread.interrupt_main()
-    else:  # a real signal also wakes the main thread where it waits
+    else:  # a real signal also wakes a main thread that waits
         os.kill(os.getpid(), signal.SIGINT)
 
 
 def run(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
-    An unexpected exception is a defect in segeval: it passes through, with its traceback and exit code 1.
+    An unexpected exception is a defect of segeval: it is not caught, so Python prints it and exits with 1.
     """
     try:
         return segeval.main(arguments, prog_name="segeval", standalone_mode=False) or 0
@@ -94,7 +98,7 @@ def run(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
         remark(error.format_message())
-        complain("no command was given")
+        complain("no command given")
         return error.exit_code
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx is not None:

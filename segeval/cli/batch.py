@@ -1,4 +1,4 @@
-"""`segeval batch`: two folders."""
+"""`segeval batch`: scores of two folders."""
 
 from __future__ import annotations
 
@@ -11,24 +11,10 @@ import click
 
 from segeval.cli.endings import NOT_MET
 from segeval.cli.file_options import junit_times_option, style_of
-from segeval.cli.options import (
-    check_groups,
-    complete_file,
-    declared_options,
-    decorated,
-    look_options,
-    option,
-    talk_options,
-)
-from segeval.cli.outputs import (
-    check_outputs,
-    confusion_option,
-    deliver,
-    github_option,
-    remark_configuration,
-    requested,
-    result_options,
-)
+from segeval.cli.help import FormatsCommand, option
+from segeval.cli.options import check_groups, complete_file, declared_options, decorated, look_options, talk_options
+from segeval.cli.outputs import check_outputs, deliver, remark_configuration, requested
+from segeval.cli.result_options import confusion_option, github_option, result_options
 from segeval.cli.streams import complain, data_printer, remark, warn, write_document
 from segeval.errors import InputError, UsageError, shown
 from segeval.reports.writers import WRITERS, loaded
@@ -53,30 +39,32 @@ FINISHED = (0, NOT_MET)  # exit codes of runs that --resume would not change
 _ADDRESS = re.compile(r"\w+://|[^/\\]+:\d+$")
 
 
-class _Command(click.Command):
-    """A command whose --dask takes the next word for an address only if it looks like one, and no folder for one."""
+class _Command(FormatsCommand):
+    """A command whose ``--dask`` takes the next word as its value only if that looks like an address."""
 
     def parse_args(self, context: click.Context, words: list[str]) -> list[str]:
-        """Say that there is no address where there is none."""
-        following = [*words[1:], ""]
-        said = [
+        """Give ``--dask`` an empty address if the next word is not an address."""
+        following = [*words, ""][1:]
+        completed = [
             "--dask=" if word == "--dask" and not _ADDRESS.match(then) else word
             for word, then in zip(words, following, strict=True)
         ]
-        return super().parse_args(context, said)
+        return super().parse_args(context, completed)
 
 
 def _case_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Which cases there are."""
+    """Add the options that choose cases and groups."""
     return decorated(
         command,
         [
             declared_options("batch", CaseOptions),
             option(
                 "--dry-run",
+                heading="Files and labels",
+                is_common=True,
                 is_flag=True,
                 configurable=False,
-                help="Show which files belong together, and score nothing.",
+                help="Show the pairs and stop.",
             ),
             declared_options("batch", GroupOptions),
         ],
@@ -84,33 +72,38 @@ def _case_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How they are run."""
+    """Add the options that say how cases are scored."""
     return decorated(
         command,
         [
             declared_options("batch", RunOptions),
-            click.option(
+            option(
                 "--fail-fast",
+                heading="Running",
                 is_flag=True,
-                help="Stop at the first case that cannot be scored; a missing prediction is found before any other.",
+                help="Stop at the first case that cannot be scored.",
             ),
             option(
                 "--resume",
+                heading="Running",
+                is_common=True,
                 is_flag=True,
                 configurable=False,
-                help="Skip cases that an interrupted run has scored.",
+                help="Continue an interrupted run.",
             ),
             option(
                 "--keep-journal",
+                heading="Running",
                 is_flag=True,
                 configurable=False,
                 help="Keep the journal when the run is finished.",
             ),
             option(
                 "--shard",
+                heading="Running",
                 metavar="I/N",
                 configurable=False,
-                help="Score one of N parts; `segeval merge` puts their results together.",
+                help="Score part I of N; segeval merge merges the parts.",
             ),
         ],
     )
@@ -118,9 +111,11 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command(
     cls=_Command,
-    epilog="\b\nExample:\n"
-    "  segeval batch sample_data/predictions sample_data/references -m dice,hd@95 --require macro:dice=0.7\n"
-    "  segeval batch sample_data/predictions sample_data/references -o scores.csv -o scores.xlsx -o junit.xml",
+    examples=[
+        "segeval batch sample_data/predictions sample_data/references -o results.json",
+        "segeval batch sample_data/predictions sample_data/references \\\n"
+        "  -m dice,hd@95 --require 'macro:dice>=0.7' -o report.html -o junit.xml",
+    ],
 )
 @click.argument("predictions", required=False, shell_complete=complete_file)
 @click.argument("references", required=False, shell_complete=complete_file)
@@ -135,11 +130,9 @@ def _run_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @talk_options
 @look_options
 def batch(predictions: str | None, references: str | None, **options: Any) -> int:
-    """Score a folder of PREDICTIONS against REFERENCES.
+    """Score a folder of predictions against a folder of references.
 
-    A case is a reference, called by its path in the folder without the suffix; its prediction is called the same. What
-    is missing, damaged or on another grid is in the results with its reason, and the exit code is then 3, after all
-    other cases were scored.
+    Every reference is a case. Its prediction has the same name.
     """
     from segeval.running.shards import shard_of
 
@@ -163,7 +156,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
         remark(f"{counted(len(cases), 'case')} in {seconds:.2f} s, {1000 * seconds / len(cases):.1f} ms each")
     problems = []
     if stop is not None:
-        hint = "the same command with --resume goes on from there" if options["outputs"] else None
+        hint = "run the same command with --resume" if options["outputs"] else None
         problems.append(InputError(stop.problem, hint=hint))
     code = deliver(
         results,
@@ -181,7 +174,7 @@ def batch(predictions: str | None, references: str | None, **options: Any) -> in
 
 
 def _check_together(options: dict[str, Any]) -> None:
-    """Refuse options that ask for another one."""
+    """Refuse options that need another option."""
     check_groups(options["metadata"], options["by"])
     for name in ("resume", "keep_journal"):
         if options[name] and not options["outputs"]:
@@ -189,7 +182,7 @@ def _check_together(options: dict[str, Any]) -> None:
 
 
 def _pairing(predictions: str | None, references: str | None, plan: Plan, options: dict[str, Any]) -> Pairing:
-    """Find the cases, and say what was noticed."""
+    """Find the cases, and print remarks."""
     from segeval.running.batch import pair
 
     pairing = pair(
@@ -207,7 +200,7 @@ def _pairing(predictions: str | None, references: str | None, plan: Plan, option
 
 
 def _settings(pairing: Pairing, options: dict[str, Any], *, inputs: list[str]) -> RunSettings:
-    """The settings of the run; the folder for error maps is made."""
+    """Make the settings of the run, and the folder for error maps."""
     from segeval.running.batch import error_maps_of
     from segeval.running.settings import RunSettings
 
@@ -227,7 +220,7 @@ def _evaluated(
     watch: _Watch,
     options: dict[str, Any],
 ) -> tuple[Results, InputError | None]:
-    """Score the cases: the results, and why the run could not go on to the end, if so."""
+    """Score the cases; return the results, and the problem if the run could not be finished."""
     from segeval.running.batch import evaluate
 
     try:
@@ -236,29 +229,29 @@ def _evaluated(
             results = evaluate(pairing, plan, settings, executor=executor, journal=journal, on_finished=on_finished)
     except KeyboardInterrupt:
         if journal is not None and journal.is_begun:
-            kept = f"{watch.scored} of {watch.total} cases are kept in {shown(journal.path)}"
-            remark(f"{kept}; the same command with --resume goes on from there")
+            kept = f"{watch.scored} of {watch.total} cases are in {shown(journal.path)}"
+            remark(f"{kept}; to continue, run the same command with --resume")
         raise
     return results, executor.problem
 
 
 def _executor(options: dict[str, Any]) -> AbstractContextManager[Executor]:
-    """What scores the cases: where the command line says where, a configured place does not count."""
+    """Return the executor; a place on the command line overrides one in a configuration file."""
     from segeval.running.batch import executor_of
 
     context = click.get_current_context()
     places = ("jobs", "dask", "scheduler_file")
     chosen = {name: options[name] for name in (*places, "worker_timeout")}
-    said = {name for name in chosen if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
-    if said.intersection(places):
-        chosen |= dict.fromkeys(set(places) - said)
-    if chosen["dask"] is None and chosen["scheduler_file"] is None and "worker_timeout" not in said:
+    typed = {name for name in chosen if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE}
+    if typed.intersection(places):
+        chosen |= dict.fromkeys(set(places) - typed)
+    if chosen["dask"] is None and chosen["scheduler_file"] is None and "worker_timeout" not in typed:
         chosen["worker_timeout"] = None
     return executor_of(**chosen, on_warning=lambda text: remark(f"warning: {shown(text)}", quiet=options["quiet"]))
 
 
 class _Watch:
-    """What is seen and remembered of a run while it goes on."""
+    """Progress of a run, and the defects found."""
 
     def __init__(self, total: int, options: dict[str, Any]) -> None:
         import sys
@@ -271,7 +264,7 @@ class _Watch:
         self.defects: list[str] = []
 
     def note(self, outcome: Outcome) -> None:
-        """Take note of a case."""
+        """Count a finished case."""
         record = outcome.record
         self.scored += record.status == "scored"
         if outcome.defect is not None:
@@ -283,14 +276,14 @@ class _Watch:
 
 
 def _inputs(cases: list[Case], options: dict[str, Any]) -> list[str]:
-    """Every file that must not be overwritten."""
+    """Return all files that must not be overwritten."""
     tables = [options[name] for name in ("labels", "pairs", "metadata")]
     files = [path for case in cases for path in case.files]
     return [*(path for path in tables if path is not None), *files]
 
 
 def _journal(plan: Plan, settings: RunSettings, options: dict[str, Any], cases: list[Case]) -> Journal | None:
-    """The journal next to the first output, if there is one; say what --resume takes over from it."""
+    """Return the journal next to the first output, if there is one; print how many cases --resume skips."""
     from pathlib import Path
 
     from segeval.running.journal import Journal
@@ -304,14 +297,14 @@ def _journal(plan: Plan, settings: RunSettings, options: dict[str, Any], cases: 
         known = journal.unchanged(scorable(cases, settings))
         maps = settings.error_maps
         count = len(known) if maps is None else sum(1 for _ in taken_over(journal, known, plan, settings))
-        remark(f"{count} of {len(cases)} cases are taken over from {shown(path)}", quiet=options["quiet"])
+        remark(f"{count} of {len(cases)} cases were scored before, according to {shown(path)}", quiet=options["quiet"])
     elif options["resume"]:
         remark(f"no journal {shown(path)} to resume: scoring all cases", quiet=options["quiet"])
     return journal
 
 
 def _show_pairing(pairing: Pairing, options: dict[str, Any]) -> int:
-    """Print which files belong together; the exit code says whether a reference is without a prediction."""
+    """Print the pairs; return the exit code, which is 3 if a prediction is missing."""
     from segeval.running.batch import stray_warnings
 
     if not pairing.cases:
@@ -330,6 +323,6 @@ def _show_pairing(pairing: Pairing, options: dict[str, Any]) -> int:
     refused = options["missing"] == "error"
     lost = [each for each in pairing.cases if each.problem is not None or (each.prediction is None and refused)]
     if lost:
-        complain(f"{len(lost)} of {len(pairing.cases)} references are without a prediction of their own")
+        complain(f"{len(lost)} of {len(pairing.cases)} references have no prediction of their own")
         return InputError.exit_code
     return 0

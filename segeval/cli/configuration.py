@@ -1,9 +1,9 @@
 """Options from a file: `segeval.toml`, or `[tool.segeval]` in `pyproject.toml`.
 
-The nearest one counts, from the current folder upwards. Keys are the command line's long names without the dashes;
-what the command line says wins. A key that no command knows, or a value that none takes, is an error, because a
-misspelt option that is dropped in silence changes scores in silence. Where commands have options of one name that take
-different values, a value is for those that take it.
+The nearest file is used, from the current folder upwards. Keys are long option names without the dashes; the command
+line overrides them. An unknown key or a value that no command accepts is an error: if segeval ignored a misspelt
+option, scores would change without notice. If options of several commands have the same name but different values, a
+value is used by the commands that accept it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from segeval.cli.options import Option
+from segeval.cli.help import Option
 from segeval.errors import UsageError, shown
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def find_configuration(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, Any]] | None:
-    """The nearest configuration at or above a folder: the file, and its keys.
+    """Find the nearest configuration file at or above a folder, and read its keys.
 
     Raises
     ------
     UsageError
-        A file that is not TOML, or whose `tool.segeval` is no table.
+        The file is not TOML, or its `tool.segeval` is not a table.
     """
     for path, is_own in _candidates(os.fspath(folder)):
         keys = _read(path)
@@ -43,7 +43,7 @@ def find_configuration(folder: str | os.PathLike[str]) -> tuple[Path, dict[str, 
 
 
 def _candidates(folder: str) -> Iterator[tuple[str, bool]]:
-    """Files that may be the configuration, the nearest first, and whether they are of segeval alone."""
+    """Yield existing files that may be the configuration, nearest first, and whether only segeval uses them."""
     while True:
         for name in ("segeval.toml", "pyproject.toml"):
             path = os.path.join(folder, name)  # noqa: PTH118 - pathlib takes as long to load as all of this
@@ -57,7 +57,7 @@ def _candidates(folder: str) -> Iterator[tuple[str, bool]]:
 
 def _table(value: object, *, source: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise UsageError(f"tool.segeval is a table of options, found {shown(repr(value))}", source=source)
+        raise UsageError(f"tool.segeval must be a table of options, found {shown(repr(value))}", source=source)
     return value
 
 
@@ -68,34 +68,35 @@ def _read(path: str) -> dict[str, Any]:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123
             return tomllib.loads(file.read())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UsageError(f"it is not TOML: {shown(error)}", source=path) from None
+        raise UsageError(f"not a TOML file: {shown(error)}", source=path) from None
     except OSError as error:
-        raise UsageError(f"it cannot be read: {(error.strerror or str(error)).lower()}", source=path) from None
+        raise UsageError(f"cannot read the file: {(error.strerror or str(error)).lower()}", source=path) from None
 
 
 def defaults_of(
     commands: Mapping[str, click.Command], keys: Mapping[str, Any], *, source: Path
 ) -> dict[str, dict[str, Any]]:
-    """The default values that configured keys give to the parameters of each command.
+    """Return default values for the parameters of each command.
 
     Parameters
     ----------
     commands
-        Name -> command; a command of a group by both names, ``"plot heatmap"``.
+        Commands by name; a command of a group by both names, ``"plot heatmap"``.
     keys
-        As they stand in the file.
+        Keys and values in the file.
     source
         The file.
 
     Returns
     -------
     dict
-        Command -> parameter -> value.
+        Values by command and parameter.
 
     Raises
     ------
     UsageError
-        A key that no command has, with near ones, or a value that no command takes; all of them at once.
+        No command has such an option (the message suggests similar ones), or none accepts its value. The message
+        lists all such keys.
     """
     wrong: list[str] = []
     options = {name: _options(command) for name, command in commands.items()}
@@ -122,7 +123,7 @@ def defaults_of(
 
 
 def _options(command: click.Command) -> dict[str, click.Option]:
-    """Long name without its dashes -> option, of those that are passed to the command."""
+    """Return the options that are passed to the command, by long name without dashes."""
     return {
         key: option
         for option in command.params
@@ -136,20 +137,20 @@ def _is_configurable(option: click.Option) -> bool:
 
 
 def _unknown(written: str, known: Collection[str], never: Collection[str]) -> str:
-    """What is wrong with a key that no command takes from a file."""
+    """Return the message for a key that cannot be set in a file."""
     import difflib
 
     key = written.replace("_", "-")
     if key in never:
-        return f"{key} stands on the command line only"
+        return f"{key} can only be given on the command line"
     near = difflib.get_close_matches(key, sorted(known), n=3, cutoff=0.55)
-    return f"no option is called {shown(written)!r}" + (f", did you mean {' or '.join(near)}?" if near else "")
+    return f"no option is named {shown(written)!r}" + (f", did you mean {' or '.join(near)}?" if near else "")
 
 
 def _accepted(
     options: Mapping[str, click.Option], key: str, value: object, *, folder: Path
 ) -> dict[str, dict[str, Any]]:
-    """Command -> parameter -> value, for the commands that take the value; if none does, what the first one says."""
+    """Return the value by command and parameter, for commands that accept it; raise the first error if none does."""
     accepted: dict[str, dict[str, Any]] = {}
     refusals: list[UsageError] = []
     for name, option in options.items():
@@ -165,20 +166,20 @@ def _accepted(
 def _value(option: click.Option, key: str, value: object, *, folder: Path) -> Any:
     if option.is_flag:
         if not isinstance(value, bool):
-            raise UsageError(f"{key} is true or false, found {shown(repr(value))}")
+            raise UsageError(f"{key} must be true or false, found {shown(repr(value))}")
         return value
     if not option.multiple and isinstance(value, list):
-        raise UsageError(f"{key} takes one value, found a list")
+        raise UsageError(f"{key} must be a single value, found a list")
     entries = value if isinstance(value, list) else [value]
     values = [_converted(option, key, _text(key, entry), folder=folder) for entry in entries]
     return values if option.multiple else values[0]
 
 
 def _converted(option: click.Option, key: str, text: str, *, folder: Path) -> Any:
-    """The value that the option makes of a text; a path is relative to the folder."""
+    """Convert a text to the value of an option; paths are relative to the folder."""
     if isinstance(option, Option) and option.path is not None:
         if not text.strip():
-            raise UsageError(f"{key} takes a text that is not blank, found {shown(repr(text))}")
+            raise UsageError(f"{key} must not be blank, found {shown(repr(text))}")
         text = option.path(text, folder)
     try:
         return option.type.convert(text, option, None)
@@ -188,12 +189,12 @@ def _converted(option: click.Option, key: str, text: str, *, folder: Path) -> An
 
 def _text(key: str, entry: object) -> str:
     if isinstance(entry, bool) or not isinstance(entry, (str, int, float)):
-        raise UsageError(f"{key} takes texts or numbers, found {shown(repr(entry))}")
+        raise UsageError(f"{key} must be a string or a number, found {shown(repr(entry))}")
     return str(entry)
 
 
 def configure(context: click.Context, commands: Iterable[click.Command]) -> Path | None:
-    """Give the commands of a group their configured defaults; returns the file, if there is one."""
+    """Set the defaults of commands from the configuration file, and return the file, if there is one."""
     found = find_configuration(os.getcwd())  # noqa: PTH109
     if found is None:
         return None
@@ -203,7 +204,7 @@ def configure(context: click.Context, commands: Iterable[click.Command]) -> Path
 
 
 def by_name(commands: Iterable[click.Command], group: str = "") -> dict[str, click.Command]:
-    """Commands by name, and those of groups by both names."""
+    """Return commands by name, and commands of groups by both names."""
     found: dict[str, click.Command] = {}
     for command in commands:
         name = f"{group} {command.name}".strip()
@@ -212,7 +213,7 @@ def by_name(commands: Iterable[click.Command], group: str = "") -> dict[str, cli
 
 
 def _nested(defaults: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The same as `click.Context.default_map` takes it: those of a group's commands within the group's."""
+    """Return defaults in the form of `click.Context.default_map`: nested by group."""
     nested: dict[str, dict[str, Any]] = {}
     for name, values in defaults.items():
         place = nested

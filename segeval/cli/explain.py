@@ -1,4 +1,4 @@
-"""`segeval explain`: what each known tool would report for a pair, and why they differ."""
+"""`segeval explain`: the scores of other tools for a pair, and why they differ."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Any
 
 import click
 
+from segeval.cli.help import Command
 from segeval.cli.options import (
     complete_file,
     declared_options,
+    format_option,
     look_options,
     plan_options,
+    quiet_option,
     remark_labels,
 )
 from segeval.cli.outputs import remark_configuration
@@ -19,37 +22,32 @@ from segeval.scoring.options import Options
 
 
 @click.command(
-    epilog="\b\nExample:\n  segeval explain sample_data/predictions/case_10.nii.gz "
-    "sample_data/references/case_10.nii.gz --only spleen"
+    cls=Command,
+    examples=[
+        "segeval explain sample_data/predictions/case_10.nii.gz \\\n"
+        "  sample_data/references/case_10.nii.gz --only spleen",
+    ],
 )
 @click.argument("prediction", shell_complete=complete_file)
 @click.argument("reference", shell_complete=complete_file)
 @declared_options("explain", Options)
-@click.option(
-    "-f",
-    "--format",
-    "kind",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="What stdout carries.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
+@format_option("table", "json")
+@quiet_option
 @look_options
 def explain(prediction: str, reference: str, **options: Any) -> None:
-    """Show what each known tool reports for a pair.
+    """Show what other tools report for a pair, and why.
 
-    For each label a row per tool with its Hausdorff distance, HD95, mean surface distance, NSD and Dice, each under
-    the conventions that `--compat` gives; below it which convention, changed alone, moves which number.
+    For each label: the Hausdorff distance, HD95, mean surface distance, NSD and Dice of each tool, and the conventions
+    that change them.
     """
     from segeval.diagnostics.tools import explain as explained
     from segeval.scoring.cases import case_of_files, threads_for_one
     from segeval.scoring.plan import plan_of
 
     remark_configuration(quiet=options["quiet"])
-    asked = plan_options(options)
-    remark_labels(asked["labels"], quiet=options["quiet"])
-    explanation = explained(case_of_files(prediction, reference), plan_of(**asked), threads=threads_for_one())
+    chosen = plan_options(options)
+    remark_labels(chosen["labels"], quiet=options["quiet"])
+    explanation = explained(case_of_files(prediction, reference), plan_of(**chosen), threads=threads_for_one())
     if options["kind"] == "json":
         from segeval.reports.json_files import explanation_json
 

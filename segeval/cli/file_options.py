@@ -8,7 +8,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from segeval.cli.options import decorated, option
+from segeval.cli.help import option
+from segeval.cli.options import decorated
 from segeval.errors import UsageError
 from segeval.reports.csv_style import DECIMALS, CsvStyle, csv_style
 
@@ -24,29 +25,34 @@ def csv_options(command: Command) -> Command:
         [
             option(
                 "--decimal",
+                heading="Output",
+                metavar="MARK",
                 type=click.Choice(DECIMALS),
                 default=".",
                 show_default=True,
-                help="Decimal mark in CSV.",
+                help="Decimal mark in CSV: . or , (comma).",
             ),
             option(
                 "--delimiter",
+                heading="Output",
                 metavar="CHARACTER",
-                help="Delimiter in CSV, or tab.  [default: , or ; with a decimal comma]",
+                help="Delimiter in CSV, or tab; , if not given (; with a decimal comma).",
             ),
-            option("--bom", is_flag=True, help="Start CSV with a byte-order mark, for Excel."),
+            option("--bom", heading="Output", is_flag=True, help="Start CSV with a byte-order mark, for Excel."),
         ],
     )
 
 
 jsonl_header_option = option(
     "--jsonl-header",
+    heading="Output",
     is_flag=True,
     help="Begin JSON lines with the signature.",
 )
 
 junit_times_option = option(
     "--junit-times",
+    heading="Output",
     is_flag=True,
     help="Write how long cases took into JUnit files.",
 )

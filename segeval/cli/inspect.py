@@ -1,34 +1,28 @@
-"""`segeval inspect`: what a file holds, and whether it can be scored."""
+"""`segeval inspect`: the contents of a file, and whether it can be scored."""
 
 from __future__ import annotations
 
 import click
 
-from segeval.cli.options import complete_file, labels_option, look_options, names_of
+from segeval.cli.help import Command
+from segeval.cli.options import complete_file, format_option, labels_option, look_options, names_of
 from segeval.cli.streams import complain, data_printer, write_document
 from segeval.errors import InputError, shown
 
 
 @click.command(
+    cls=Command,
     short_help="Show what is in a file, and whether it can be scored.",
-    epilog="\b\nExample:\n  segeval inspect sample_data/references/case_01.nii.gz",
+    examples=["segeval inspect sample_data/references/case_01.nii.gz"],
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=complete_file)
 @labels_option
-@click.option(
-    "-f",
-    "--format",
-    "kind",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="What stdout carries.",
-)
+@format_option("table", "json")
 @look_options
 def inspect(files: tuple[str, ...], *, labels: str | None, kind: str, no_color: bool) -> int:
-    """Show the grid, the data type and the labels of each FILE, and what is wrong with it.
+    """Show the grid, data type and labels of each FILE, and any problems.
 
-    A FILE may be a folder with a file for each class.
+    FILE can be a folder with a file for each class.
     """
     from segeval.diagnostics.inspection import inspect_file
     from segeval.reports.file_facts import print_file_facts
@@ -51,5 +45,5 @@ def inspect(files: tuple[str, ...], *, labels: str | None, kind: str, no_color: 
         complain(problems[0])
     elif problems:
         unusable = ", ".join(shown(problem.source) for problem in problems)
-        complain(f"{len(problems)} of {len(files)} files cannot be used: {unusable}")
+        complain(f"cannot use {len(problems)} of {len(files)} files: {unusable}")
     return InputError.exit_code if problems else 0

@@ -1,4 +1,4 @@
-"""`segeval losses`: the losses of a probability map and their gradients."""
+"""`segeval losses`: losses of a probability map and their gradients."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import Any
 import click
 
 from segeval.cli.file_options import check_file_options, csv_options, style_of
+from segeval.cli.help import Command
 from segeval.cli.options import (
     complete_file,
     declared_options,
+    format_option,
     look_options,
     plan_options,
+    quiet_option,
     remark_labels,
 )
 from segeval.cli.outputs import remark_configuration
@@ -20,30 +23,24 @@ from segeval.scoring.options import Options
 
 
 @click.command(
-    short_help="Show the losses of a probability map, and their gradients.",
-    epilog="\b\nExample:\n"
-    "  segeval losses sample_data/street/probabilities sample_data/street/reference.png --ignore-label 255",
+    cls=Command,
+    short_help="Show the losses of a probability map and their gradients.",
+    examples=[
+        "segeval losses sample_data/street/probabilities \\\n  sample_data/street/reference.png --ignore-label 255",
+    ],
 )
 @click.argument("probability", shell_complete=complete_file)
 @click.argument("reference", shell_complete=complete_file)
 @declared_options("losses", Options)
-@click.option(
-    "-f",
-    "--format",
-    "kind",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-    help="What stdout carries.",
-)
+@format_option("table", "csv", "json")
 @csv_options
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
+@quiet_option
 @look_options
 def losses(probability: str, reference: str, **options: Any) -> None:
-    """Show every loss and soft score of a PROBABILITY map, over all classes and for each.
+    """Show the losses and soft scores of a PROBABILITY map, for all classes together and for each class.
 
-    With each goes the largest magnitude in its gradient with respect to the probabilities, and how much of all the
-    gradient falls on the foreground, to be held against how much of the image that is.
+    For each loss: the largest gradient with respect to the probabilities, and the foreground's share of the total
+    gradient.
     """
     from segeval.diagnostics.loss_table import losses_of
     from segeval.scoring.cases import case_of_files, threads_for_one
@@ -51,10 +48,10 @@ def losses(probability: str, reference: str, **options: Any) -> None:
 
     check_file_options(options, shown=options["kind"], outputs=(), others=())
     remark_configuration(quiet=options["quiet"])
-    asked = plan_options(options)
-    remark_labels(asked["labels"], quiet=options["quiet"])
+    chosen = plan_options(options)
+    remark_labels(chosen["labels"], quiet=options["quiet"])
     case = case_of_files(probability, reference)
-    found = losses_of(case, plan_of(**asked, probabilities=True), threads=threads_for_one())
+    found = losses_of(case, plan_of(**chosen, probabilities=True), threads=threads_for_one())
     if options["kind"] == "json":
         from segeval.reports.json_files import losses_json
 

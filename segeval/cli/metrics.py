@@ -1,27 +1,20 @@
-"""`segeval metrics`: what each number is."""
+"""`segeval metrics`: descriptions of the metrics."""
 
 from __future__ import annotations
 
 import click
 
-from segeval.cli.options import complete_metric, look_options
+from segeval.cli.help import Command
+from segeval.cli.options import complete_metric, format_option, look_options
 from segeval.cli.streams import data_printer, write_document
 
 
-@click.command(short_help="List the metrics, or explain one in full.", epilog="\b\nExample:\n  segeval metrics hd")
+@click.command(cls=Command, short_help="List the metrics, or explain one.", examples=["segeval metrics hd"])
 @click.argument("name", required=False, shell_complete=complete_metric)
-@click.option(
-    "-f",
-    "--format",
-    "kind",
-    type=click.Choice(["table", "markdown"]),
-    default="table",
-    show_default=True,
-    help="What stdout carries.",
-)
+@format_option("table", "markdown")
 @look_options
 def metrics(name: str | None, kind: str, *, no_color: bool) -> None:
-    """List the metrics, or explain NAME in full: formula, unit, empty rule, source."""
+    """List the metrics, or explain NAME: formula, unit, empty masks, source."""
     from segeval.metrics import METRICS, parse
     from segeval.reports.markdown import metrics_table
     from segeval.reports.metric_cards import print_card, print_metrics_table

@@ -13,105 +13,17 @@ import click
 from click.core import ParameterSource
 
 from segeval.cli.endings import ended
-from segeval.cli.file_options import check_file_options, choices_of, csv_options, jsonl_header_option, style_of
-from segeval.cli.options import complete_file, decorated, option, plan_options, remark_labels, remark_left_out
+from segeval.cli.file_options import check_file_options, choices_of, style_of
+from segeval.cli.options import plan_options, remark_labels, remark_left_out
 from segeval.cli.streams import data_printer, remark, talk_printer, warn, write_document
 from segeval.errors import SegevalError, UsageError, shown
-from segeval.reports.writers import EXPORTS, WRITERS, alternatives
-from segeval.scoring.option_values import path_from
+from segeval.reports.writers import EXPORTS, WRITERS
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from segeval.reports.writers import Writer
     from segeval.results.gate import Requirement
     from segeval.results.results import Results
     from segeval.results.run_rows import Verdict
     from segeval.scoring.plan import Plan
-
-
-Command = Callable[..., Any]
-
-
-def _export_from(text: str, folder: Path) -> str:
-    """The path behind the kind, from the folder of a configuration file."""
-    kind, colon, file = text.partition(":")
-    return f"{kind}:{folder / file}" if colon else text
-
-
-images_option = option(
-    "--images",
-    metavar="FOLDER",
-    shell_complete=complete_file,
-    path=path_from,
-    help="Where the scans are that an .html page draws its worst cases on; called like the cases.",
-)
-
-
-def _named(writer: Writer) -> str:
-    return f"{writer.suffix} ({writer.called})" if writer.called else writer.suffix
-
-
-def result_options(command: Command) -> Command:
-    """What is required of results, and where they go."""
-    return decorated(
-        command,
-        [
-            click.option(
-                "--require",
-                "requirements",
-                metavar="[LABEL:]METRIC[.STATISTIC]=VALUE",
-                multiple=True,
-                help="Exit with 4 unless the score is at least (or, where lower is better, at most) this; repeatable.",
-            ),
-            click.option(
-                "-f",
-                "--format",
-                "kind",
-                type=click.Choice(["table", *(row.kind for row in WRITERS.values() if row.pairing)]),
-                default="table",
-                show_default=True,
-                help="What stdout carries.",
-            ),
-            option(
-                "-o",
-                "--output",
-                "outputs",
-                metavar="FILE",
-                multiple=True,
-                shell_complete=complete_file,
-                path=path_from,
-                help=f"Also write {alternatives(list(map(_named, WRITERS.values())))}; repeatable.",
-            ),
-            option(
-                "--export",
-                "exports",
-                metavar="KIND:FILE",
-                multiple=True,
-                path=_export_from,
-                help="Also write what another system reads: "
-                f"{', '.join(f'{row.kind}:{row.example}' for row in EXPORTS.values())}.",
-            ),
-            csv_options,
-            jsonl_header_option,
-            images_option,
-        ],
-    )
-
-
-confusion_option = option(
-    "--confusion",
-    metavar="FILE",
-    shell_complete=complete_file,
-    path=path_from,
-    help="Write the label-by-label confusion matrix as CSV.",
-)
-
-github_option = click.option(
-    "--github",
-    is_flag=True,
-    help="In GitHub Actions, add a step summary, and annotations for what failed.",
-)
 
 
 def remark_configuration(*, quiet: bool) -> None:

@@ -1,4 +1,4 @@
-"""`segeval report`: one offline page from a results file."""
+"""`segeval report`: an HTML page from a results file."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 
-from segeval.cli.options import check_groups, complete_file, declared_options, help_option, option
-from segeval.cli.outputs import check_images, images_option
+from segeval.cli.help import Command, help_options, option
+from segeval.cli.options import check_groups, complete_file, declared_options
+from segeval.cli.outputs import check_images
+from segeval.cli.result_options import images_option
 from segeval.cli.streams import data_stream
 from segeval.errors import UsageError, shown
 from segeval.reports.writers import WRITERS
@@ -17,42 +19,47 @@ WORST = 3
 
 
 @click.command(
-    short_help="Put results on one offline page (HTML).",
-    epilog="\b\nExample:\n"
-    "  segeval batch sample_data/predictions sample_data/references -m dice,hd@95 -o results.json\n"
-    "  segeval report results.json -o report.html",
+    cls=Command,
+    short_help="Write an HTML page with results.",
+    examples=[
+        "segeval batch sample_data/predictions sample_data/references -o results.json",
+        "segeval report results.json -o report.html",
+    ],
 )
 @click.argument("results", shell_complete=complete_file)
 @option(
     "-o",
     "--output",
+    heading="Output",
     metavar="FILE",
     required=True,
     shell_complete=complete_file,
     configurable=False,
-    help="Where the page goes: .html.",
+    help="File for the page: .html.",
 )
 @declared_options("report", GroupOptions)
 @images_option
-@click.option(
+@option(
     "--worst",
+    heading="Output",
     metavar="N",
     type=click.IntRange(min=0),
     default=WORST,
     show_default=True,
-    help="How many of the worst cases to show for each metric.",
+    help="Number of worst cases to show for each metric.",
 )
-@click.option("--no-overlays", is_flag=True, help="Do not draw the worst cases; their files are not read again.")
-@option("--title", metavar="TEXT", configurable=False, help="What the page is headed by.")
-@help_option
+@option("--no-overlays", heading="Output", is_flag=True, help="Do not draw the worst cases or read their files.")
+@option("--title", heading="Output", metavar="TEXT", configurable=False, help="Title of the page.")
+@help_options
 def report(results: str, *, output: str, images: str | None, **options: Any) -> None:
-    """Put RESULTS, which score, batch or merge wrote, on one page to look at.
+    """Write an HTML page with RESULTS, a JSON file of score, batch or merge.
 
-    The page holds the requirements, means with their intervals, figures, the worst cases drawn in the slices with most
-    error, what was not scored and why, and every score in a table that sorts and filters. It needs no network and no
-    other file. The worst cases are drawn from the files that the results name: a relative path is tried
-    from here, then from the folder of RESULTS. Where they are gone, the page says so. It takes pip install
-    'segeval-cli[report]'. stdout has the path of the page.
+    The page shows the requirements, means with intervals, figures, the worst cases in their worst slices, the cases
+    that were not scored, and a table of all scores to sort and filter. It is one file that works offline.
+
+    Worst cases are drawn from the files that were scored; relative paths start here, or in the folder of RESULTS.
+
+    Install the libraries first: pip install 'segeval-cli[report]'.
     """
     from segeval.diagnostics.slices import case_of
     from segeval.reports.files import check_report_path
@@ -61,7 +68,7 @@ def report(results: str, *, output: str, images: str | None, **options: Any) -> 
     from segeval.writing import write_text
 
     if not output.lower().endswith(WRITERS["page"].suffix):
-        raise UsageError("the page ends in .html", source=output, hint="such as report.html")
+        raise UsageError("the file of a page must end in .html", source=output, hint="name it report.html, for example")
     metadata = options["metadata"]
     check_groups(metadata, options["by"])
     inputs = [results, *([] if metadata is None else [metadata])]

@@ -1,4 +1,4 @@
-"""`segeval score`: one pair of files."""
+"""`segeval score`: scores of one pair of files."""
 
 from __future__ import annotations
 
@@ -9,21 +9,10 @@ from typing import Any
 import click
 
 from segeval.cli.file_options import junit_times_option
-from segeval.cli.options import (
-    FormatsCommand,
-    complete_file,
-    declared_options,
-    look_options,
-    talk_options,
-)
-from segeval.cli.outputs import (
-    check_outputs,
-    confusion_option,
-    deliver,
-    remark_configuration,
-    requested,
-    result_options,
-)
+from segeval.cli.help import FormatsCommand
+from segeval.cli.options import complete_file, declared_options, look_options, talk_options
+from segeval.cli.outputs import check_outputs, deliver, remark_configuration, requested
+from segeval.cli.result_options import confusion_option, result_options
 from segeval.cli.streams import remark
 from segeval.scoring.batch_options import ErrorMapOptions
 from segeval.scoring.options import Options
@@ -31,8 +20,11 @@ from segeval.scoring.options import Options
 
 @click.command(
     cls=FormatsCommand,
-    epilog="\b\nExample:\n  segeval score sample_data/predictions/case_01.nii.gz sample_data/references/case_01.nii.gz "
-    "-m dice,hd@95 --require dice=0.8",
+    examples=[
+        "segeval score sample_data/predictions/case_01.nii.gz \\\n  sample_data/references/case_01.nii.gz",
+        "segeval score sample_data/predictions/case_01.nii.gz \\\n"
+        "  sample_data/references/case_01.nii.gz -m dice,nsd@2 -o page.html",
+    ],
 )
 @click.argument("prediction", shell_complete=complete_file)
 @click.argument("reference", shell_complete=complete_file)
@@ -44,12 +36,7 @@ from segeval.scoring.options import Options
 @talk_options
 @look_options
 def score(prediction: str, reference: str, **options: Any) -> int:
-    """Score PREDICTION against REFERENCE: a row for each label.
-
-    Both are label maps: {formats}, polygon JSON of Cityscapes, LabelMe or COCO, or a folder with a file for each
-    class. A label that only one of them has is scored, and the note says which lacks it. With --probabilities the
-    prediction is a probability map.
-    """
+    """Score one prediction against its reference."""
     from segeval.scoring.cases import case_name, results_of_files
 
     started = time.perf_counter()

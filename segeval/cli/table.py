@@ -1,4 +1,4 @@
-"""`segeval table`: the table of a paper, from results files."""
+"""`segeval table`: tables for a paper, from results files."""
 
 from __future__ import annotations
 
@@ -8,110 +8,128 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from segeval.cli.file_options import check_file_options, csv_options, style_of
-from segeval.cli.options import complete_file, complete_metric, decorated, look_options, option
+from segeval.cli.help import Command, option
+from segeval.cli.options import complete_file, complete_metric, decorated, format_option, look_options, quiet_option
 from segeval.cli.outputs import check_distinct
 from segeval.cli.streams import data_printer, remark, write_document
 from segeval.errors import UsageError, shown
 from segeval.reports.pivot_cells import BEST, DEFAULT_CELL, FIELDS, read_template
-from segeval.reports.writers import PIVOT_WRITERS, alternatives
+from segeval.reports.writers import PIVOT_WRITERS
 from segeval.scoring.option_values import path_from
 
 if TYPE_CHECKING:
     from segeval.analysis.pivot import Pivot
     from segeval.results.results import Results
 
-Command = Callable[..., Any]
 
-
-def factor_options(command: Command) -> Command:
-    """Which scores of which results, and what is known of their cases."""
+def factor_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that select labels and add factors."""
     return decorated(
         command,
         [
-            click.option(
+            option(
                 "--label",
                 "labels",
+                heading="Files and labels",
+                is_common=True,
                 metavar="NAME",
                 multiple=True,
-                help="Only this label or region, by number or name; repeatable. All labels by default, and regions "
-                "where label or name is a factor.",
+                help="Only this label or region; repeatable.",
             ),
             option(
                 "--metadata",
+                heading="Files and labels",
+                is_common=True,
                 metavar="FILE",
                 multiple=True,
                 shell_complete=complete_file,
                 path=path_from,
-                help="A table with the column case, or with the column file (a results file); its other columns are "
-                "factors. One of each may be given.",
+                help="CSV with a column case or file (a results file); its other columns are factors. One of each.",
             ),
         ],
     )
 
 
 @click.command(
-    short_help="Tabulate scores by factors, for a paper.",
-    epilog="\b\nExample:\n"
-    "  segeval batch sample_data/predictions sample_data/references -m dice,hd@95 -o results.json\n"
-    "  segeval table results.json --rows name --columns metric\n"
-    '  segeval table results.json --rows name --cell "{mean:.3f} (n = {n})" -o table.tex',
+    cls=Command,
+    short_help="Make a table of scores for a paper.",
+    examples=[
+        "segeval batch sample_data/predictions sample_data/references -o results.json",
+        "segeval table results.json --rows name --metric dice,hd@95",
+        'segeval table results.json --rows name --cell "{mean:.3f} (n = {n})" -o t.tex',
+    ],
 )
 @click.argument("results", metavar="RESULTS...", nargs=-1, required=True, shell_complete=complete_file)
-@click.option("--rows", metavar="FACTOR,...", required=True, help="What tells rows apart.")
-@click.option("--columns", metavar="FACTOR,...", default="metric", show_default=True, help="What tells columns apart.")
+@option(
+    "--rows",
+    heading="Output",
+    is_common=True,
+    metavar="FACTOR,...",
+    required=True,
+    help="Factors of the rows: name, label, metric, file, ...",
+)
+@option(
+    "--columns",
+    heading="Output",
+    is_common=True,
+    metavar="FACTOR,...",
+    default="metric",
+    show_default=True,
+    help="Factors of the columns.",
+)
 @option(
     "-m",
     "--metric",
     "metrics",
-    metavar="NAME[@NUMBER]",
+    heading="Metrics",
+    is_common=True,
+    metavar="NAME",
     multiple=True,
     shell_complete=complete_metric,
     configurable=False,
-    help="Metric, repeatable or a comma list; several where metric is a factor. All by default.",
+    help="Metric of the results; repeatable or a comma list.",
+    show_default="all",
 )
 @factor_options
-@click.option(
+@option(
     "--cell",
+    heading="Output",
+    is_common=True,
     metavar="TEXT",
     default=DEFAULT_CELL,
     show_default=True,
-    help=f"What a cell says. Fields: {', '.join(FIELDS)}.",
+    help=f"Text of a cell, with the fields {', '.join(FIELDS)}.",
 )
-@click.option(
+@option(
     "--best",
+    heading="Output",
+    metavar="RULE",
     type=click.Choice(BEST),
     default="row",
     show_default=True,
-    help="What the bold cell is the best of, by its first field as printed.",
+    help=f"Bold the best cell of: {', '.join(BEST)}.",
 )
-@click.option(
-    "-f",
-    "--format",
-    "kind",
-    type=click.Choice(["table", *PIVOT_WRITERS]),
-    default="table",
-    show_default=True,
-    help="What stdout carries.",
-)
+@format_option("table", *PIVOT_WRITERS)
 @option(
     "-o",
     "--output",
     "outputs",
+    heading="Output",
+    is_common=True,
     metavar="FILE",
     multiple=True,
     shell_complete=complete_file,
     configurable=False,
-    help=f"Also write {alternatives([row.suffix for row in PIVOT_WRITERS.values()])}; repeatable.",
+    help=f"Also write {' '.join(row.suffix for row in PIVOT_WRITERS.values())}; repeatable.",
 )
 @csv_options
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
+@quiet_option
 @look_options
 def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: Any) -> None:
-    """Put the scores of RESULTS, which batch or merge wrote, in a table of factors.
+    """Make a table of the scores in RESULTS, JSON files of score, batch or merge.
 
-    A factor is a column of --metadata, or one of these: file (the results file, by its name), label (its number), name
-    (that of the label) and metric. A cell holds the values of all cases and labels that it is about; what is missing is
-    counted below.
+    A factor is file (the results file), label (its number), name (of the label), metric, or a column of --metadata. A
+    cell summarises the scores of all its cases and labels; missing scores are counted below the table.
     """
     template = read_template(options["cell"])
     rows, columns = factors_in("--rows", options["rows"]), factors_in("--columns", options["columns"])
@@ -143,19 +161,19 @@ def table(results: tuple[str, ...], *, quiet: bool, no_color: bool, **options: A
             remark(shown(note), quiet=quiet)
 
 
-def factors_in(option: str, text: str) -> list[str]:
-    """The factors of a comma list; a name with a comma in it stands in double quotes.
+def factors_in(name: str, text: str) -> list[str]:
+    """Return the factors of a comma list; a name with a comma must be in double quotes.
 
     Raises
     ------
     UsageError
-        There is none.
+        There is no factor.
     """
     import csv
 
     factors = [factor.strip() for factor in next(csv.reader([text], skipinitialspace=True), [])]
     if not factors or not all(factors):
-        raise UsageError(f"{option} takes factors, found {shown(text)!r}", hint="such as network,loss")
+        raise UsageError(f"{name} needs factors, found {shown(text)!r}", hint="write a comma list, such as name,metric")
     return factors
 
 
@@ -168,7 +186,7 @@ def pivot_of(
     labels: Sequence[str],
     metadata: Sequence[str],
 ) -> Pivot:
-    """Read results files and what is known of their cases, and put their scores in a table."""
+    """Read results files and tables with factors, and make a table of the scores."""
     from segeval.analysis.pivot import OWN, pivot
     from segeval.metrics import parse_all
     from segeval.reading.metadata import read_factors
@@ -181,12 +199,12 @@ def pivot_of(
 
 
 def read_runs(paths: Sequence[str]) -> dict[str, Results]:
-    """Read results files, each of which is given once."""
+    """Read results files, each given once."""
     from segeval.reports.json_files import read_results
 
     twice = [path for path in paths if paths.count(path) > 1]
     if twice:
-        raise UsageError("it is given twice", source=twice[0])
+        raise UsageError("the file is given twice", source=twice[0])
     return {path: read_results(path) for path in paths}
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TextIO
 
-from segeval.reports.terminal import styled
+from segeval.reports.colour import styled
 from segeval.results.rows import LOST
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
+from segeval.reports.colour import styled
 from segeval.reports.layout import Column, Layout, Line
 from segeval.reports.notation import Alphabet
 
@@ -129,17 +130,6 @@ def chopped(text: str, width: int) -> list[str]:
     from rich.cells import chop_cells
 
     return chop_cells(text, width)
-
-
-def styled(stream: TextIO, color: bool | None) -> bool:
-    """Whether text for a stream has colours; without an answer in `color`, the environment and the stream decide."""
-    if color is not None:
-        return color
-    if os.environ.get("NO_COLOR"):
-        return False
-    if os.environ.get("FORCE_COLOR"):
-        return True
-    return stream.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown")
 
 
 def _columns() -> int | None:

@@ -1,6 +1,6 @@
-"""The options of scoring files and folders, each declared once; see `segeval.scoring.declaration`.
+"""Declarations of the options for scoring files and folders; see `segeval.scoring.declaration`.
 
-There are no postponed annotations here: what stands behind the types is read when the module is.
+No postponed annotations here: the declarations in the types are read when the module is imported.
 """
 
 import os
@@ -22,35 +22,41 @@ GROUPED = (*BATCH, "report")
 
 
 class CaseOptions(TypedDict, total=False):
-    """Which cases there are."""
+    """Options that choose the cases."""
 
     pairs: Annotated[
         str | os.PathLike[str] | None,
         Option(
             metavar="FILE",
             path=values.path_from,
-            help="A table with the columns prediction, reference and, if you like, case, in place of two folders; "
+            help="CSV with columns prediction, reference, [case].",
+            doc="Table with the columns prediction, reference and optionally case, instead of the folders; its "
             "paths are relative to it.",
-            doc="A table with the columns prediction, reference and, if you like, case, in place of the folders.",
+            heading="Files and labels",
             commands=BATCH,
+            common_in=BATCH,
         ),
     ]
     pattern: Annotated[
         str | None,
         Option(
             metavar="PATTERN",
-            help='How files are called in both folders: {case}_seg.nii.gz; * stands for anything but "/", and a '
-            "pattern that ends in / for folders with a file for each class.",
-            doc='How files are called in both folders: ``"{case}_seg.nii.gz"``.',
+            help="File names in both folders: '{case}_seg.nii.gz'. * is any text without /; a final / is a folder "
+            "of classes.",
+            doc='File names in both folders: ``"{case}_seg.nii.gz"``. ``*`` is any text without ``/``; a pattern '
+            "that ends in ``/`` is a folder with a file for each class.",
+            heading="Files and labels",
             commands=BATCH,
+            common_in=BATCH,
         ),
     ]
     prediction_pattern: Annotated[
         str | None,
         Option(
             metavar="PATTERN",
-            help="How predictions are called.",
-            doc="How predictions are called.",
+            help="File names of predictions, instead of --pattern.",
+            doc="File names of predictions, instead of `pattern`.",
+            heading="Files and labels",
             commands=BATCH,
         ),
     ]
@@ -58,8 +64,9 @@ class CaseOptions(TypedDict, total=False):
         str | None,
         Option(
             metavar="PATTERN",
-            help="How references are called.",
-            doc="How references are called.",
+            help="File names of references, instead of --pattern.",
+            doc="File names of references, instead of `pattern`.",
+            heading="Files and labels",
             commands=BATCH,
         ),
     ]
@@ -67,12 +74,14 @@ class CaseOptions(TypedDict, total=False):
         Missing,
         Option(
             default="error",
+            metavar="RULE",
             choices=get_args(Missing),
-            help="A reference without a prediction: an error after all others were scored, an empty prediction, or "
-            "left out and counted.",
-            doc='A reference without a prediction is an ``"error"``, counts as an ``"empty"`` prediction, or is left '
-            'out and counted (``"skip"``).',
+            help="No prediction: error, empty (score as empty) or skip.",
+            doc='If a case has no prediction: ``"error"`` reports it after all other cases, ``"empty"`` scores it'
+            ' as an empty prediction, ``"skip"`` leaves it out and counts it.',
+            heading="Files and labels",
             commands=BATCH,
+            common_in=BATCH,
             settings=(Setting("missing", kinds.TEXT, "missing"),),
             statement=Statement(statements.missing_counted, in_footnote=False),
         ),
@@ -80,16 +89,18 @@ class CaseOptions(TypedDict, total=False):
 
 
 class GroupOptions(TypedDict, total=False):
-    """By what scores are summed up besides."""
+    """Options that summarise groups of cases."""
 
     metadata: Annotated[
         str | os.PathLike[str] | None,
         Option(
             metavar="FILE",
             path=values.path_from,
-            help="A table with the column case, and others to group by.",
-            doc="A table with the column case, and others to group by.",
+            help="CSV with a column case, for --by.",
+            doc="Table with the column case and the columns that `by` names.",
+            heading="Files and labels",
             commands=GROUPED,
+            common_in=GROUPED,
         ),
     ]
     by: Annotated[
@@ -98,16 +109,18 @@ class GroupOptions(TypedDict, total=False):
             default=(),
             metavar="COLUMN",
             multiple=True,
-            help="Sum up by this column of --metadata too; repeatable.",
-            doc="The columns of `metadata` by which the summary is grouped too.",
+            help="Also summarise by a column of --metadata; repeatable.",
+            doc="Columns of `metadata`: also summarise each group of cases.",
+            heading="Output",
             commands=GROUPED,
+            common_in=GROUPED,
             settings=(Setting("by", kinds.TEXTS, "by"),),
         ),
     ]
 
 
 class RunOptions(TypedDict, total=False):
-    """How cases are run."""
+    """Options that say how and where cases are scored."""
 
     jobs: Annotated[
         int | None,
@@ -115,20 +128,23 @@ class RunOptions(TypedDict, total=False):
             flags=("-j", "--jobs"),
             metavar="N",
             type=int,
+            shown="number of processors",
             at_least=1,
-            help="How many cases are scored at once; all processors by default.",
-            doc="How many cases are scored at once, each in a process of its own; all processors by default.",
+            help="Cases at a time.",
+            doc="Number of cases scored at a time, each in its own process; the number of processors if not given.",
+            heading="Running",
             commands=BATCH,
+            common_in=BATCH,
         ),
     ]
     dask: Annotated[
         str | None,
         Option(
             metavar="[ADDRESS]",
-            help="Score on the workers of a Dask cluster, by the address of its scheduler (tcp://HOST:8786); "
-            "without one, that of DASK_SCHEDULER_ADDRESS.",
-            doc='The address of a Dask scheduler, ``"tcp://host:8786"``: cases are scored on its workers, which see '
-            "the same files. An empty address is that of Dask's configuration.",
+            help="Score on a Dask cluster: tcp://HOST:8786. Without an address: DASK_SCHEDULER_ADDRESS.",
+            doc='Address of a Dask scheduler, ``"tcp://host:8786"``: score the cases on its workers, which must'
+            " see the same files. An empty address means the one in Dask's configuration.",
+            heading="Running",
             commands=BATCH,
         ),
     ]
@@ -137,8 +153,9 @@ class RunOptions(TypedDict, total=False):
         Option(
             metavar="FILE",
             path=values.path_from,
-            help="The same, by the file that the scheduler has written.",
-            doc="The same, by the file that the scheduler has written.",
+            help="Score on the Dask cluster of this scheduler file.",
+            doc="Scheduler file of a Dask cluster, instead of its address.",
+            heading="Running",
             commands=BATCH,
         ),
     ]
@@ -147,9 +164,11 @@ class RunOptions(TypedDict, total=False):
         Option(
             metavar="SECONDS",
             type=float,
+            shown=f"{WORKER_TIMEOUT:g}",
             above=0,
-            help=f"Give up when the cluster has had no worker for so long.  [default: {WORKER_TIMEOUT:g}]",
-            doc=f"Seconds without any worker after which what is left is given up; {WORKER_TIMEOUT:g} by default.",
+            help="Give up after this many seconds without any worker.",
+            doc=f"Give up after this many seconds without any worker; {WORKER_TIMEOUT:g} if not given.",
+            heading="Running",
             commands=BATCH,
         ),
     ]
@@ -159,36 +178,39 @@ class RunOptions(TypedDict, total=False):
             metavar="SECONDS",
             type=float,
             above=0,
-            help="Give a case up that takes longer.",
-            doc="Seconds after which a case is given up.",
+            help="Give up on a case after this time.",
+            doc="Give up on a case after this many seconds.",
+            heading="Running",
             commands=BATCH,
+            common_in=BATCH,
         ),
     ]
 
 
 class ErrorMapOptions(TypedDict, total=False):
-    """Where error maps go."""
+    """The option that writes error maps."""
 
     error_maps: Annotated[
         str | os.PathLike[str] | None,
         Option(
             metavar="FOLDER",
             path=values.path_from,
-            help="Write where each label is right (1), false (2) and missed (3), as NIfTI or PNG with a label table "
-            "for ITK-SNAP, into a folder for each case.",
-            doc="A folder for maps of what is right (1), false (2) and missed (3), one for each label, in a folder for "
-            "each case.",
+            help="Write maps of right (1), false (2) and missed (3) voxels for each label, and a label table for "
+            "ITK-SNAP.",
+            doc="Folder for maps of right (1), false (2) and missed (3) voxels of each label; each case has its "
+            "own folder there.",
+            heading="Output",
             commands=SCORING,
         ),
     ]
 
 
 class FileOptions(ErrorMapOptions, Options, total=False):
-    """What `segeval.score_files` can be asked for."""
+    """Options of `segeval.score_files`."""
 
 
 class BatchOptions(CaseOptions, GroupOptions, RunOptions, ErrorMapOptions, Options, total=False):
-    """What `segeval.batch` can be asked for."""
+    """Options of `segeval.batch`."""
 
 
 BATCH_OPTIONS = declared(BatchOptions)
@@ -196,11 +218,11 @@ OPTIONS_OF_RUNS = {name: option for name, option in BATCH_OPTIONS.items() if nam
 
 
 def with_defaults(options: BatchOptions) -> BatchOptions:
-    """Options with the defaults of those that were not given."""
+    """Return options together with the defaults of those that were not given."""
     return cast(BatchOptions, {name: option.default for name, option in BATCH_OPTIONS.items()} | {**options})
 
 
 def scoring_of(options: FileOptions | BatchOptions, kind: type) -> Options:
-    """Those that say how maps are scored, and those that the kind of options does not have."""
+    """Return the options for scoring, and any that this kind of options does not have."""
     others = kind.__annotations__.keys() - OPTIONS.keys()
     return cast(Options, {name: value for name, value in options.items() if name not in others})

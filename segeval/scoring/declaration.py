@@ -1,12 +1,12 @@
-"""How an option is declared: once, with all that the command line, Python, files and signatures need to know of it.
+"""Declarations of options: one for the command line, Python, results files and the signature line.
 
-The options of a front door are the fields of a `TypedDict`, each `Annotated` with an `Option`. Type checkers read the
-types from it; the Click options, the Python signature and docstring, the settings in results files, the configuration
-file and the signature line are made from what `declared` finds there. To add an option is to add one such field, the
-field of `Plan` that holds it, and the code that acts on it.
+The options of a function are the fields of a `TypedDict`, each `Annotated` with an `Option`. Type checkers read the
+types from it. The Click options and their help, the Python signature and docstring, the settings in results files, the
+configuration file and the signature line are made from what `declared` finds there. To add an option, add one such
+field, the field of `Plan` that stores it, and the code that uses it.
 
-Nothing heavy is imported here, nor where options are declared: ``--help`` reads all of it. For the same reason they are
-named tuples, which are made in a fifth of the time of data classes.
+Import nothing heavy here or where options are declared: ``--help`` loads all of it. Declarations are named tuples
+because those load five times as fast as data classes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from segeval.errors import ArgumentError, UsageError, shown
 from segeval.scoring.json_kinds import Kind
@@ -23,41 +23,44 @@ from segeval.scoring.json_kinds import Kind
 if TYPE_CHECKING:
     from pathlib import Path
 
+Heading = Literal["Files and labels", "Metrics", "Conventions", "Output", "Running"]
+
+HEADINGS: tuple[Heading, ...] = get_args(Heading)  # in the order of help
 DOC_WIDTH = 100
-LAST = 1000  # the place of what has no place of its own
-CONVENTION = "conventions."  # the fields of a plan that are those of its conventions
+LAST = 1000  # the place of settings and statements that give none
+CONVENTION = "conventions."  # how the fields of a plan begin that are fields of its conventions
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def as_it_is(value: Any) -> Any:
-    """The value itself."""
+    """Return the value itself."""
     return value
 
 
 def as_typed(_option: str, value: Any) -> Any:
-    """The value itself, as Click has converted it."""
+    """Return the value itself, as Click has converted it."""
     return value
 
 
 class Setting(NamedTuple):
-    """A value in the settings of a results file, and the field of a plan that it is.
+    """A setting in results files, and the field of a plan that it comes from.
 
     Parameters
     ----------
     key
-        Its name in the file.
+        Name in the file.
     kind
-        How it stands in JSON.
+        Kind of its value in JSON.
     field
-        The field of `Plan`, ``"conventions.penalty"`` for one of its conventions; for an option of a run, that of
-        `RunSettings`.
+        Field of `Plan`, ``"conventions.penalty"`` for one of its conventions; of `RunSettings` for an option of a run.
     place
-        Its place in the file; those without one come last.
+        Place in the file; settings without a place come last.
     when
-        Whether a plan has it in its file; without it reading the file leaves the field as it is. None: always.
+        Whether the file of a plan contains the setting (None: always). Reading a file without it leaves the field
+        unchanged.
     check
-        Refuses a value that the plan cannot hold, by a `UsageError`. Conventions check their own values.
+        Raises a `UsageError` for a value that the plan cannot have. Conventions check their own values.
     """
 
     key: str
@@ -69,26 +72,26 @@ class Setting(NamedTuple):
 
     @property
     def is_convention(self) -> bool:
-        """Whether it is one of the conventions of a plan."""
+        """Whether the setting is one of the conventions of a plan."""
         return self.field.startswith(CONVENTION)
 
     def value_in(self, plan: object) -> Any:
-        """The value of the field."""
+        """Return the value of the field."""
         return operator.attrgetter(self.field)(plan)
 
 
 class Statement(NamedTuple):
-    """What the signature line says of an option.
+    """The part of the signature line that states an option.
 
     Parameters
     ----------
     text
-        From the settings to a text; an empty one is left out.
+        Makes the text from the settings; an empty text is left out.
     place
-        Its place in the line, after what the conventions say; those without one come last.
+        Place in the line, after the conventions; statements without a place come last.
     in_footnote
-        Whether it is in the footnote of a paper, and below a table, too; if not, only where the option does not have
-        its default value.
+        Whether the footnote of a paper and the lines below a table always have it. If False, they have it only when
+        the option differs from its default.
     """
 
     text: Callable[[Mapping[str, Any]], str]
@@ -97,41 +100,48 @@ class Statement(NamedTuple):
 
 
 class Option(NamedTuple):
-    """An option: how it is spelled, what it takes, and what becomes of it.
+    """An option of the command line and of Python.
 
     Parameters
     ----------
     help, doc
-        What the command line's help says of it, and what docstrings say.
+        Its texts in the help of the command line and in docstrings.
+    heading
+        Heading in help.
     commands
-        The commands that take it.
+        Commands that have the option.
+    common_in
+        Commands whose ``--help`` shows it; ``--help-all`` shows every option.
     default
-        Of the Python argument, and of the command line where it is not None; False makes it a switch.
+        Default of the Python argument, and of the command line unless it is None; False makes the option a flag.
     flags
-        How it is spelled on the command line; ``--name-with-dashes`` if not given.
+        Names on the command line; ``--name-with-dashes`` if not given.
     metavar, type, choices, multiple, at_least, above
-        What it takes on the command line.
+        Values on the command line.
     shown
-        The default that the help shows where there is none, because a preset may decide.
+        Default that help shows if `default` is None, because a preset may decide.
     complete
-        What the shell is offered for the beginning of a word; files where `path` is given.
+        Returns the completions that the shell offers for the beginning of a word; options with a `path` complete file
+        names.
     configurable, path
-        Whether it may stand in a configuration file, and, for a path, what it is relative to the folder of that file.
+        Whether a configuration file may set it, and, for a path, how to read it relative to the folder of that file.
     read
-        From how it is spelled and what was typed to what Python takes.
+        Makes the Python value from the name of the option and the text typed.
     make
-        From what Python takes to what the fields of its settings hold; several values for several settings.
+        Makes the value of its setting from the Python value; several values for several settings.
     settings, statement
-        What results files keep of it, and what the signature line says.
+        Its settings in results files, and its part of the signature line.
     by_preset
-        Whether a preset decides on it.
+        Whether a preset decides its value.
     name, annotation
-        Of its field; `declared` fills them in.
+        Name and type of its field; `declared` sets them.
     """
 
     help: str
     doc: str
+    heading: Heading
     commands: tuple[str, ...]
+    common_in: tuple[str, ...] = ()
     default: Any = None
     flags: tuple[str, ...] = ()
     metavar: str | None = None
@@ -153,16 +163,16 @@ class Option(NamedTuple):
     annotation: object = None
 
     def value_of(self, typed: Any) -> Any:
-        """What Python takes for what was typed on the command line."""
+        """Return the Python value of a text from the command line."""
         return None if typed is None else self.read(self.flags[-1], typed)
 
     def fields_of(self, value: Any) -> dict[str, Any]:
-        """The fields of a plan for what Python was given; a None by default leaves them as they are.
+        """Return the fields of a plan for a Python value; none if the value is None by default.
 
         Raises
         ------
         UsageError
-            It cannot be that.
+            The option cannot have this value.
         """
         if not self.settings or (value is None and self.default is None):
             return {}
@@ -172,16 +182,16 @@ class Option(NamedTuple):
         return {setting.field: each for setting, each in zip(self.settings, values, strict=True)}
 
     def is_changed(self, settings: Mapping[str, Any]) -> bool:
-        """Whether results with these settings have another value than the default."""
+        """Whether results with these settings have a value other than the default."""
         return any(settings.get(setting.key, self.default) != self.default for setting in self.settings)
 
     def check_choice(self, value: object) -> None:
-        """Refuse what is none of the choices.
+        """Refuse a value that is not one of the choices.
 
         Raises
         ------
         UsageError
-            It is another value.
+            The value is not one of the choices.
         """
         if self.choices and value not in self.choices:
             raise UsageError(f"{self.name} must be one of {', '.join(self.choices)}, found {shown(repr(value))}")
@@ -189,27 +199,27 @@ class Option(NamedTuple):
 
 @functools.cache
 def declared(kind: type) -> dict[str, Option]:
-    """The options that a `TypedDict` declares, in its order, by name."""
+    """Return the options that a `TypedDict` declares, by name, in their order."""
     return {name: _completed(name, annotation) for name, annotation in kind.__annotations__.items()}
 
 
 def _completed(name: str, annotation: Any) -> Option:
     option: Option
     (option,) = annotation.__metadata__
-    written = annotation.__origin__  # a text in quotes has become a ForwardRef
+    written = annotation.__origin__  # a type in quotes is a ForwardRef
     flags = option.flags or (f"--{name.replace('_', '-')}",)
     return option._replace(name=name, flags=flags, annotation=getattr(written, "__forward_arg__", written))
 
 
 def settings_of(options: Mapping[str, Option]) -> list[Setting]:
-    """What results files keep of options, in the order of the files."""
+    """Return the settings of options, in the order of results files."""
     return sorted((each for option in options.values() for each in option.settings), key=lambda each: each.place)
 
 
 def statements_of(
     options: Mapping[str, Option], settings: Mapping[str, Any], *, in_footnote: bool = False
 ) -> list[str]:
-    """What the signature line, or a footnote, says of options with these settings."""
+    """Return the parts of the signature line, or of a footnote, that state options with these settings."""
     chosen = [
         option.statement
         for option in options.values()
@@ -221,7 +231,7 @@ def statements_of(
 
 
 def taking(kind: type) -> Callable[[Function], Function]:
-    """Complete the signature and the docstring of a function whose ``**options`` are those of a `TypedDict`.
+    """Complete the signature and the docstring of a function whose ``**options`` are the fields of a `TypedDict`.
 
     The options become keyword-only parameters, with their types and defaults, and a section of the docstring. The
     function is called with options that exist and have the declared types; others are an `ArgumentError`.
@@ -279,7 +289,7 @@ def _type_text(kind: Any) -> str:
 
 
 def _documented(doc: str, options: Mapping[str, Option]) -> str:
-    """A docstring with a section for options, before what is raised."""
+    """Add a section for options to a docstring, before its "Raises"."""
     import textwrap
 
     wrap = functools.partial(textwrap.fill, width=DOC_WIDTH, initial_indent="    ", subsequent_indent="    ")

@@ -1,6 +1,6 @@
-"""The kinds of values that settings in results files may have: what they are in JSON, and how they get there and back.
+"""Kinds of settings in results files: how to check, write and read their JSON values.
 
-A results file may be damaged, or of another program; what is not of its kind is refused before it is used.
+A results file may be damaged or come from another program, so values are checked before use.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Kind(NamedTuple):
     Parameters
     ----------
     holds
-        Whether a value from a file is of it.
+        Whether a value from a file is of this kind.
     dump, load
-        From a plan's value to the file's, and back.
+        Convert a plan's value to the file's, and back.
     schema
         The same as JSON Schema.
     """
@@ -87,7 +87,7 @@ def _objects(values: Mapping[str, Any], keys: Mapping[str, Any] | None = None) -
 
 
 def or_none(kind: Kind) -> Kind:
-    """A kind of values, or null."""
+    """Return a kind that also allows null."""
     return Kind(
         lambda value: value is None or kind.holds(value),
         lambda value: None if value is None else kind.dump(value),

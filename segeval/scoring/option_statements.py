@@ -1,4 +1,4 @@
-"""What the signature line says of options, from the settings of a run; nothing where there is nothing to say."""
+"""Parts of the signature line that state options, from the settings of a run; empty if there is nothing to state."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ def _pairs(heading: str, mapping: Mapping[Any, Any]) -> str:
 
 
 def matched(settings: Settings) -> str:
-    """What makes a label the same in both maps."""
+    """State whether labels match by number or by name."""
     return f"labels by {'number' if settings['match'] == 'ids' else 'name'}"
 
 
 def prediction_relabelled(settings: Settings) -> str:
-    """Which labels of the prediction became others."""
+    """State the new label numbers of the prediction."""
     return _pairs("map prediction", settings["map_prediction"])
 
 
 def reference_relabelled(settings: Settings) -> str:
-    """Which labels of the reference became others."""
+    """State the new label numbers of the reference."""
     return _pairs("map reference", settings["map_reference"])
 
 
 def probabilities_read(settings: Settings) -> str:
-    """How labels came from probabilities."""
+    """State how labels were made from probabilities."""
     if not settings.get("probabilities"):
         return ""
     normalised = ", normalised" if settings["normalise"] else ""
@@ -43,31 +43,31 @@ def probabilities_read(settings: Settings) -> str:
 
 
 def spacing_given(settings: Settings) -> str:
-    """The spacing that replaced that of the files, in the header's order."""
+    """State the spacing used instead of the files', in the header's order of axes."""
     return _listed("spacing given", (f"{step:g}" for step in (settings["spacing"] or ())[::-1]), " x ")
 
 
 def polygons_skipped(settings: Settings) -> str:
-    """Which polygons were not drawn."""
+    """State which polygons were skipped."""
     return _listed("polygons skipped", map(shown, settings.get("skipped", ())))
 
 
 def scored_only(settings: Settings) -> str:
-    """Which labels were scored."""
+    """State which labels were scored."""
     return _listed("only", map(shown, settings["only"]))
 
 
 def regions_scored(settings: Settings) -> str:
-    """Which unions of labels were scored."""
+    """State which regions were scored."""
     return _listed("regions", (f"{shown(name)}={labels}" for name, labels in settings["regions"].items()), " ")
 
 
 def grids_compared(settings: Settings) -> str:
-    """What was done where grids differed, and from where on they do."""
+    """State how different grids were handled, and the tolerance."""
     return f"geometry {settings['geometry']} {settings['geometry_tolerance']:g}"
 
 
 def missing_counted(settings: Settings) -> str:
-    """What stood for a prediction that was not there, where that was no error."""
+    """State how cases without prediction were handled, unless that was an error."""
     missing = settings.get("missing", "error")
     return "" if missing == "error" else f"missing prediction {missing}"

@@ -1,7 +1,7 @@
-"""The options by which maps are scored, each declared once; see `segeval.scoring.declaration`.
+"""Declarations of the options for scoring; see `segeval.scoring.declaration`.
 
-The order is that of the command line's help. There are no postponed annotations here: what stands behind the types is
-read when the module is.
+Within a heading, help lists them in this order. No postponed annotations here: the declarations in the types are read
+when the module is imported.
 """
 
 import os
@@ -31,6 +31,7 @@ Match = Literal["ids", "names"]
 USUAL = Conventions()
 SCORING = ("score", "batch")
 PAIRS = (*SCORING, "explain")
+ONE_PAIR = ("score", "explain", "losses")
 LOSSES = (*SCORING, "losses")
 ALL = (*PAIRS, "losses")
 
@@ -48,19 +49,22 @@ def _skips_polygons(plan: Any) -> bool:
 
 
 class Options(TypedDict, total=False):
-    """What `segeval.score` can be asked for."""
+    """Options of `segeval.score`."""
 
     metrics: Annotated[
         str | Iterable[str] | None,
         Option(
             flags=("-m", "--metric"),
-            metavar="NAME[@NUMBER]",
+            metavar="NAME",
             multiple=True,
             shown=", ".join(DEFAULT_METRICS),
             complete=values.metrics_like,
-            help="Metric, repeatable or a comma list; all for every one. See `segeval metrics`.",
-            doc='``["dice", "hd@95"]`` or ``"dice,hd@95"`` or ``"all"``; the usual ones if not given.',
+            help="dice, hd@95, nsd@2, ... or all (see segeval metrics); repeatable or a comma list.",
+            doc='Names of metrics: ``["dice", "hd@95"]``, ``"dice,hd@95"`` or ``"all"``; the default metrics if '
+            "not given.",
+            heading="Metrics",
             commands=SCORING,
+            common_in=SCORING,
             read=values.typed_list,
             settings=(Setting("metrics", kinds.METRICS, "metrics", place=1),),
         ),
@@ -70,13 +74,14 @@ class Options(TypedDict, total=False):
         Option(
             metavar="SPEC",
             path=values.labels_from,
-            help="Label names: 1=liver,2=tumour or a file: nnU-Net or Decathlon dataset.json (with its regions and "
-            "ignored label), JSON object, BIDS dseg.tsv, ITK-SNAP, 3D Slicer or FreeSurfer table, CSV or TSV with "
-            "a header. Every label named here has a row.",
-            doc='Label -> name, or ``"1=liver,2=tumour"``, or a file: nnU-Net or Decathlon dataset.json, a JSON '
-            "object, BIDS dseg.tsv, a colour table of ITK-SNAP, 3D Slicer or FreeSurfer, or a table with a header. The "
-            "regions and the ignored label of a dataset.json hold unless `regions` and `ignore_label` say otherwise.",
+            help="Label names: 1=liver,2=tumour or a file (dataset.json, CSV, ITK-SNAP, Slicer, FreeSurfer, BIDS).",
+            doc='Names of the labels: ``{1: "liver"}``, ``"1=liver,2=tumour"`` or a file: nnU-Net or Decathlon '
+            "dataset.json, a JSON object, BIDS dseg.tsv, a colour table of ITK-SNAP, 3D Slicer or FreeSurfer,"
+            " or a table with a header. The regions and the ignored label of a dataset.json apply unless "
+            "`regions` and `ignore_label` are given.",
+            heading="Files and labels",
             commands=ALL,
+            common_in=ALL,
             read=values.typed_table,
             make=values.names_of,
             settings=(
@@ -91,9 +96,11 @@ class Options(TypedDict, total=False):
         Option(
             default="ids",
             choices=get_args(Match),
-            help="What makes a label the same in both maps.",
-            doc='``"ids"`` or ``"names"``: what makes a label the same in both maps.',
+            help="Match labels by number or by name.",
+            doc='Match labels by number (``"ids"``) or by name (``"names"``).',
+            heading="Files and labels",
             commands=PAIRS,
+            common_in=ONE_PAIR,
             settings=(Setting("match", kinds.TEXT, "match", place=15),),
             statement=Statement(statements.matched, place=1, in_footnote=False),
         ),
@@ -105,8 +112,10 @@ class Options(TypedDict, total=False):
             metavar="LABEL",
             multiple=True,
             help="Score only this label, by number or name; repeatable.",
-            doc="The labels that are scored, by number or name.",
+            doc="Labels to score, by number or name; all if not given.",
+            heading="Files and labels",
             commands=PAIRS,
+            common_in=ONE_PAIR,
             read=values.typed_labels,
             make=values.only_of,
             settings=(Setting("only", kinds.TEXTS, "only", place=13, check=values.check_texts),),
@@ -119,9 +128,11 @@ class Options(TypedDict, total=False):
             flags=("--region",),
             metavar="NAME=1,2,4",
             multiple=True,
-            help="Score a union of labels too, by number or name; ranges such as 1-125, and * for all; repeatable.",
-            doc='Name -> labels: ``{"WT": "1,2,4"}`` or ``{"WT": [1, 2, 4]}``.',
+            help="Also score a union of labels: numbers, names, 1-125 or * (all); repeatable.",
+            doc='Unions of labels to score as well, by name: ``{"WT": "1,2,4"}`` or ``{"WT": [1, 2, 4]}``.',
+            heading="Files and labels",
             commands=PAIRS,
+            common_in=PAIRS,
             read=values.typed_regions,
             make=values.regions_of,
             settings=(Setting("regions", kinds.TEXTS_BY_NAME, "regions", place=14, check=values.check_regions),),
@@ -133,9 +144,11 @@ class Options(TypedDict, total=False):
         Option(
             metavar="OLD=NEW",
             multiple=True,
-            help="Relabel both maps first; repeatable.",
-            doc="Old label -> new label in both maps, first of all.",
+            help="Renumber a label in both files first; repeatable.",
+            doc="New numbers of labels in both maps, ``{old: new}``, applied before anything else.",
+            heading="Files and labels",
             commands=ALL,
+            common_in=ONE_PAIR,
             read=values.typed_relabelling,
         ),
     ]
@@ -144,8 +157,9 @@ class Options(TypedDict, total=False):
         Option(
             metavar="OLD=NEW",
             multiple=True,
-            help="Relabel the prediction first.",
-            doc="The same in the prediction alone; it wins over `map`.",
+            help="Renumber a label in the prediction first; repeatable.",
+            doc="New numbers of labels in the prediction only; overrides `map`.",
+            heading="Files and labels",
             commands=ALL,
             read=values.typed_relabelling,
             make=values.relabelling_of,
@@ -162,8 +176,9 @@ class Options(TypedDict, total=False):
         Option(
             metavar="OLD=NEW",
             multiple=True,
-            help="Relabel the reference first.",
-            doc="The same in the reference alone; it wins over `map`.",
+            help="Renumber a label in the reference first; repeatable.",
+            doc="New numbers of labels in the reference only; overrides `map`.",
+            heading="Files and labels",
             commands=ALL,
             read=values.typed_relabelling,
             make=values.relabelling_of,
@@ -180,9 +195,11 @@ class Options(TypedDict, total=False):
         Option(
             metavar="N",
             type=int,
-            help="Leave out the voxels whose reference is this label.",
-            doc="Voxels whose reference is this label count nowhere.",
+            help="Leave out voxels whose reference is N.",
+            doc="Leave out voxels that have this label in the reference.",
+            heading="Files and labels",
             commands=ALL,
+            common_in=ONE_PAIR,
             make=values.label_of,
             settings=(
                 Setting(
@@ -195,8 +212,9 @@ class Options(TypedDict, total=False):
         bool,
         Option(
             default=USUAL.background,
-            help="Score label 0 too.",
-            doc="Score label 0 too.",
+            help="Also score label 0.",
+            doc="Also score label 0.",
+            heading="Files and labels",
             commands=PAIRS,
             settings=(Setting("background", kinds.SWITCH, "conventions.background", place=9),),
         ),
@@ -206,22 +224,28 @@ class Options(TypedDict, total=False):
         Option(
             metavar="TOOL",
             complete=values.presets_like,
-            help="All conventions of another tool at once: monai, medpy, metricsreloaded, deepmind, panoptica, "
-            "seg-metrics, simpleitk or nnunet; none where a file says otherwise. See `segeval explain`.",
-            doc='All conventions of another tool at once, by the name of a preset: ``"monai"``. Of the default metrics '
-            "those that it lacks are left out.",
+            help="All conventions of one tool: monai, medpy, metricsreloaded, deepmind, panoptica, seg-metrics, "
+            "simpleitk or nnunet; none for segeval's own.",
+            doc='Use all conventions of another tool: ``"monai"``. Default metrics that the tool does not have '
+            "are left out.",
+            heading="Conventions",
             commands=SCORING,
+            common_in=SCORING,
             settings=(Setting("compat", kinds.TEXT_OR_NONE, "conventions.compat", place=2),),
         ),
     ]
     surface: Annotated[
         Surface | None,
         Option(
+            metavar="KIND",
             choices=SURFACES,
             shown=USUAL.surface,
-            help="What a surface is: border voxels, corners weighted by area, or a smooth one weighted by area.",
-            doc='What a surface is: ``"voxel"``, ``"surfel"`` (corners weighted by area) or ``"smooth"`` (3-D).',
+            help="Surface model: voxel, surfel or smooth.",
+            doc='Surface model: ``"voxel"``, ``"surfel"`` (corners weighted by area) or ``"smooth"`` (3-D only, '
+            "weighted by area).",
+            heading="Conventions",
             commands=SCORING,
+            common_in=SCORING,
             settings=(Setting("surface", kinds.TEXT, "conventions.surface", place=3),),
             by_preset=True,
         ),
@@ -229,10 +253,13 @@ class Options(TypedDict, total=False):
     percentile: Annotated[
         Percentile | None,
         Option(
+            metavar="KIND",
             choices=get_args(Percentile),
             shown=USUAL.percentile,
-            help="How hd@95 takes its percentile: the larger of both directions, or that of both together.",
-            doc='``"directed"``: the larger of the two directed percentiles; ``"pooled"``: that of both directions.',
+            help="Percentile of hd@95: directed (the larger of the two directions) or pooled (over both directions).",
+            doc='Percentile of `hd@95` and others: ``"directed"`` (the larger of the two directions) or '
+            '``"pooled"`` (over both directions).',
+            heading="Conventions",
             commands=SCORING,
             settings=(Setting("percentile", kinds.TEXT, "conventions.percentile", place=4),),
             by_preset=True,
@@ -241,12 +268,14 @@ class Options(TypedDict, total=False):
     penalty: Annotated[
         Penalty | None,
         Option(
-            metavar="diagonal|inf|nan|NUMBER",
+            metavar="VALUE",
             shown=str(USUAL.penalty),
-            help="A distance where exactly one of the two maps has the label.",
-            doc='The distance that stands for a surface against none: ``"diagonal"``, ``"inf"``, ``"nan"`` or a '
-            "length.",
+            help="Distance to report when only one map contains the label: diagonal, inf, nan or a number.",
+            doc='Distance to report when only one map contains the label: ``"diagonal"`` (of the image), '
+            '``"inf"``, ``"nan"`` or a number.',
+            heading="Conventions",
             commands=SCORING,
+            common_in=("score",),
             read=values.typed_penalty,
             settings=(Setting("penalty", kinds.PENALTY, "conventions.penalty", place=5),),
             by_preset=True,
@@ -255,11 +284,14 @@ class Options(TypedDict, total=False):
     absent_class: Annotated[
         AbsentClass | None,
         Option(
+            metavar="RULE",
             choices=get_args(AbsentClass),
             shown=USUAL.absent_class,
-            help="Weight in generalized_dice and gdl of a class that the reference lacks.",
-            doc='Weight of a class absent from the reference in generalized Dice: ``"max"``, ``"ignore"`` or '
-            '``"penalise"``.',
+            help="Weight of a class that is not in the reference, for generalized_dice and gdl: max, ignore or "
+            "penalise.",
+            doc='Weight of a class that is not in the reference, for generalized Dice: ``"max"``, ``"ignore"`` or'
+            ' ``"penalise"``.',
+            heading="Conventions",
             commands=LOSSES,
             settings=(Setting("absent_class", kinds.TEXT, "conventions.absent_class", place=6),),
             by_preset=True,
@@ -268,10 +300,10 @@ class Options(TypedDict, total=False):
     weight: Annotated[
         Mapping[str, float] | Mapping[int, float] | None,
         Option(
-            metavar="LABEL=NUMBER,...",
-            help="What labels weigh in means over labels (mean_dice, mean_iou, macro rows, soft scores); 1 for the "
-            "others.",
-            doc="Label -> what it weighs in means over labels; the others weigh 1.",
+            metavar="LABEL=NUMBER",
+            help="Weights of labels in means over labels, as a comma list; other labels weigh 1.",
+            doc="Weights of labels in means over labels, ``{label: weight}``; other labels weigh 1.",
+            heading="Conventions",
             commands=LOSSES,
             read=values.typed_weights,
             make=values.weights_of,
@@ -282,9 +314,11 @@ class Options(TypedDict, total=False):
         float | Mapping[str, float] | Mapping[int, float],
         Option(
             default=USUAL.tolerance,
-            metavar="NUMBER|LABEL=NUMBER,...",
-            help="Of nsd and its two sides where they have no number, in the unit of the spacing.",
-            doc="For `nsd` and its two sides without a number, or label -> tolerance.",
+            metavar="NUMBER",
+            help="Tolerance of nsd in the unit of the spacing, for all labels or for each: liver=2,spleen=1.",
+            doc="Tolerance of `nsd` and its two sides if the metric has no number: one, or one for each label, "
+            "``{label: tolerance}``.",
+            heading="Conventions",
             commands=PAIRS,
             read=values.typed_tolerance,
             make=values.tolerances_of,
@@ -298,9 +332,11 @@ class Options(TypedDict, total=False):
         Iterable[float] | None,
         Option(
             metavar="X,Y[,Z]",
-            help="Voxel spacing in mm, in the header's axis order; replaces the files'.",
-            doc="Distance between voxel centres in mm, in the order of the array's axes; replaces that of the files.",
+            help="Voxel size in mm, instead of the files'.",
+            doc="Voxel size in mm, in the order of the array's axes, instead of the files'.",
+            heading="Files and labels",
             commands=PAIRS,
+            common_in=ONE_PAIR,
             read=values.typed_spacing,
             make=values.spacing_of,
             settings=(Setting("spacing", kinds.NUMBERS_OR_NONE, "spacing", place=18, check=values.check_spacing),),
@@ -311,9 +347,12 @@ class Options(TypedDict, total=False):
         Policy,
         Option(
             default="strict",
+            metavar="RULE",
             choices=get_args(Policy),
-            help="Where the grids differ: stop, go on, or resample the prediction (nearest voxel).",
-            doc='What to do where grids differ: ``"strict"`` stop, ``"warn"`` go on, or ``"resample"`` the prediction.',
+            help="If the grids differ: strict (stop), warn (go on) or resample (the prediction, to the nearest voxel).",
+            doc='If the grids differ: ``"strict"`` stops, ``"warn"`` goes on, ``"resample"`` resamples the '
+            "prediction to the nearest voxel.",
+            heading="Files and labels",
             commands=PAIRS,
             settings=(Setting("geometry", kinds.TEXT, "geometry", place=19),),
             statement=Statement(statements.grids_compared, place=9, in_footnote=False),
@@ -325,8 +364,9 @@ class Options(TypedDict, total=False):
             default=0.05,
             metavar="NUMBER",
             type=float,
-            help="How far a corner voxel may move between the two grids, in smallest spacings.",
-            doc="From how far on grids differ: how far a corner voxel may move, in smallest spacings.",
+            help="Grids differ if a corner voxel is further off than this, in units of the smallest spacing.",
+            doc="Grids differ if a corner voxel is further off than this, in units of the smallest spacing.",
+            heading="Files and labels",
             commands=PAIRS,
             settings=(
                 Setting(
@@ -343,12 +383,12 @@ class Options(TypedDict, total=False):
         bool,
         Option(
             default=False,
-            help="The prediction is a probability map (NIfTI with a volume for each class or one channel, .npz, "
-            ".npy, a folder with a file for each class, 16-bit PNG): adds the soft scores, and scores its most "
-            "probable labels.",
-            doc="Predictions are probability maps: the metrics of those are scored too where none are asked for by "
-            "name, and all others on the most probable labels.",
+            help="The prediction is a probability map.",
+            doc="The prediction is a probability map. The default metrics then include the soft scores; all other"
+            " metrics score the most probable label of each voxel.",
+            heading="Metrics",
             commands=SCORING,
+            common_in=SCORING,
             settings=(Setting("probabilities", kinds.SWITCH, "probabilities", place=21, when=_is_soft),),
             statement=Statement(statements.probabilities_read, place=4),
         ),
@@ -359,8 +399,9 @@ class Options(TypedDict, total=False):
             default=0.5,
             metavar="P",
             type=float,
-            help="A probability map with one channel says foreground from there on.",
-            doc="A probability map with one channel says foreground from there on.",
+            help="Foreground threshold for single-channel maps.",
+            doc="Foreground threshold for single-channel probability maps.",
+            heading="Metrics",
             commands=SCORING,
             settings=(
                 Setting("threshold", kinds.NUMBER, "threshold", place=22, when=_is_soft, check=values.check_threshold),
@@ -371,9 +412,11 @@ class Options(TypedDict, total=False):
         bool,
         Option(
             default=False,
-            help="Clip and renormalise a probability map that is none.",
-            doc="Clip and renormalise probability maps that are none.",
+            help="Clip to [0, 1] and rescale channels to sum to 1, instead of refusing the map.",
+            doc="Clip probability maps to [0, 1] and rescale channels to sum to 1, instead of refusing the map.",
+            heading="Metrics",
             commands=LOSSES,
+            common_in=("losses",),
             settings=(Setting("normalise", kinds.SWITCH, "normalise", place=23, when=_is_soft),),
         ),
     ]

@@ -1,4 +1,4 @@
-"""`segeval batch` as its users run it: what comes out, and which exit code, when all is well and when it is not."""
+"""Output and exit codes of `segeval batch`, with and without problems."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_the_gate(
     code: int,
     found: list[tuple[str, bool]] | None,
 ) -> None:
-    """Two cases: 64 of 64 voxels right, and 0 of 64, a cube beside it; their mean is 0.5 exactly."""
+    """Two cases with 64 and 0 of 64 voxels right, so that the mean is exactly 0.5."""
     for side in ("p", "r"):
         (tmp_path / side).mkdir()
     save(tmp_path / "r" / "a.nii", box((8, 12, 12)))
@@ -219,9 +219,7 @@ def test_the_gate(
         assert "no label or region is called 'liver'" in answer.cause
 
 
-def test_what_cannot_be_scored_comes_before_the_gate(
-    folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_failed_cases_come_before_the_gate(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "batch", *folders, "-m", "dice", "--require", "dice=0.99")
     assert answer.code == 3
     assert answer.cause == "FAILED: requirement not met; 3 of 5 cases were not scored"
@@ -230,7 +228,7 @@ def test_what_cannot_be_scored_comes_before_the_gate(
     assert "3 of 5 cases" in answer.err.splitlines()[-2]
 
 
-def test_an_unknown_label_of_only_costs_an_option(
+def test_an_unknown_label_of_only_is_a_usage_error(
     folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     answer = call(capsys, "batch", *folders, "--only", "spleen")
@@ -319,7 +317,7 @@ def test_an_input_is_never_overwritten(
     assert call(capsys, "batch", *folders, "--labels", labels, "-o", labels).code == 2
 
 
-def test_a_defect_costs_its_own_case(tmp_path: Path) -> None:
+def test_a_defect_fails_its_own_case_only(tmp_path: Path) -> None:
     path = str(save(tmp_path / "a.nii", box((6, 6, 6))))
     case, nothing = Case(name="a", prediction=path, reference=path), cast("Plan", None)
     found = attempt(case, plan=nothing, settings=RunSettings(), folder=None, with_inputs=False, is_remote=False)
@@ -333,7 +331,7 @@ def test_a_defect_costs_its_own_case(tmp_path: Path) -> None:
 @pytest.mark.slow
 @posix
 def test_a_case_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
-    """Noise against a single voxel is far to search: seconds for so many voxels."""
+    """Distances from noise to a single voxel take seconds for so many voxels."""
     random = np.random.default_rng(0)
     for side in ("p", "r"):
         (tmp_path / side).mkdir()
@@ -349,7 +347,7 @@ def test_a_case_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
 
 @posix
 def test_a_case_too_large_for_the_memory_is_reported(tmp_path: Path) -> None:
-    """Three gigabytes of zeros, which take no room on the disk, in a process that may have one and a half."""
+    """Three gigabytes of zeros, stored in a sparse file, in a process limited to one and a half."""
     for side in ("p", "r"):
         (tmp_path / side).mkdir()
         save(tmp_path / side / "small.nii", box((8, 8, 8)))

@@ -22,7 +22,7 @@ PICTURES = [str(STREET / f"{side}.png") for side in ("prediction", "reference")]
 SOFT_PICTURES = [str(STREET / "probabilities"), str(STREET / "reference.png")]
 POLYGONS = str(STREET / "reference.json")
 
-# Option of score -> what stands in the file, and what stands on the command line for the same.
+# Options of score: the value in the file, and the same on the command line.
 WRITTEN: dict[str, tuple[str, list[str]]] = {
     "metric": ('["dice", "nsd@2"]', ["dice", "nsd@2"]),
     "labels": ('"1=road,2=car"', ["1=road,2=car"]),
@@ -65,7 +65,7 @@ WRITTEN: dict[str, tuple[str, list[str]]] = {
 }
 
 
-# One decides on others, and pictures of labels are no probability maps.
+# A preset decides other options, and pictures of labels are not probability maps.
 NOT_TOGETHER = {"compat", "probabilities", "threshold", "normalise"}
 
 
@@ -133,7 +133,7 @@ def test_a_pyproject_without_our_table_is_passed_over(folder: Path, capsys: pyte
     assert settings(capsys)["penalty"] == "diagonal"
 
 
-def test_label_files_are_beside_the_file_that_names_them(
+def test_label_files_are_relative_to_the_file(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "names.json").write_text('{"1": "Leber"}')
@@ -146,23 +146,23 @@ def test_label_files_are_beside_the_file_that_names_them(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('penalti = "inf"\n', "no option is called 'penalti', did you mean penalty"),
-        ("background = 1\n", "background is true or false, found 1"),
-        ('penalty = ["inf"]\n', "penalty takes one value, found a list"),
-        ("[metric]\na = 1\n", "metric takes texts or numbers"),
-        ("metric = \n", "it is not TOML"),
-        ('help = true\nversion = "1"\n', "no option is called 'help'; no option is called 'version'"),
-        ("force = true\n", "force stands on the command line only"),
+        ('penalti = "inf"\n', "no option is named 'penalti', did you mean penalty"),
+        ("background = 1\n", "background must be true or false, found 1"),
+        ('penalty = ["inf"]\n', "penalty must be a single value, found a list"),
+        ("[metric]\na = 1\n", "metric must be a string or a number"),
+        ("metric = \n", "not a TOML file"),
+        ('help = true\nversion = "1"\n', "no option is named 'help'; no option is named 'version'"),
+        ("force = true\n", "force can only be given on the command line"),
         ('geometry-tolerance = "abc"\n', "geometry-tolerance: 'abc' is not a valid float"),
         ("ignore_label = 2.5\n", "ignore-label: '2.5' is not a valid integer"),
         ('match = "foo"\n', "match: 'foo' is not one of 'ids', 'names'"),
         ('format = "xlsx"\n', "format: 'xlsx' is not one of 'table', 'csv', 'json', 'jsonl', 'markdown'"),
         ('match = "foo"\ngeometry = "lax"\n', "'names'; geometry: 'lax' is not one of"),
-        ('labels = ""\n', "labels takes a text that is not blank, found ''"),
-        ('output = ["a.csv", " "]\n', "output takes a text that is not blank, found ' '"),
+        ('labels = ""\n', "labels must not be blank, found ''"),
+        ('output = ["a.csv", " "]\n', "output must not be blank, found ' '"),
     ],
 )
-def test_what_is_wrong_in_it_is_said(folder: Path, capsys: pytest.CaptureFixture[str], text: str, message: str) -> None:
+def test_errors_in_the_file(folder: Path, capsys: pytest.CaptureFixture[str], text: str, message: str) -> None:
     (folder / "segeval.toml").write_text(text)
     assert run(["score", *PAIR]) == 2
     captured = capsys.readouterr()
@@ -172,7 +172,7 @@ def test_what_is_wrong_in_it_is_said(folder: Path, capsys: pytest.CaptureFixture
 
 
 def test_every_option_of_score_can_stand_in_the_file() -> None:
-    assert set(WRITTEN) == long_names(score) - {"help"}
+    assert set(WRITTEN) == long_names(score) - {"help", "help-all"}
 
 
 @pytest.mark.parametrize("key", WRITTEN)
@@ -185,7 +185,9 @@ def test_an_option_in_the_file_is_the_one_on_the_command_line(folder: Path, key:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["table", "csv", "json", "jsonl", "markdown"])
-def test_what_score_takes_breaks_no_other_command(folder: Path, capsys: pytest.CaptureFixture[str], kind: str) -> None:
+def test_options_of_score_do_not_break_other_commands(
+    folder: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
     keys = {key: text for key, (text, _) in WRITTEN.items() if key not in NOT_TOGETHER}
     keys |= {"format": f'"{kind}"', "labels": f"'{STREET / 'labels.json'}'"}
     (folder / "segeval.toml").write_text("".join(f"{key} = {text}\n" for key, text in keys.items()))
@@ -227,7 +229,7 @@ def test_a_value_is_for_the_commands_that_take_it(folder: Path) -> None:
     }
 
 
-def test_where_pictures_go_is_said_on_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_folder_of_pictures_is_for_the_command_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "segeval.toml").write_text('output = "res.json"\n')
     assert run(["rasterize", POLYGONS]) == 2
     assert "--output" in capsys.readouterr().err.splitlines()[-1]
@@ -235,13 +237,13 @@ def test_where_pictures_go_is_said_on_the_command_line(folder: Path, capsys: pyt
 
 
 @pytest.mark.parametrize("found", ["3", '"inf"', "[]", "[{ penalty = 1 }]"])
-def test_our_table_is_a_table(folder: Path, capsys: pytest.CaptureFixture[str], found: str) -> None:
+def test_the_table_of_segeval_must_be_a_table(folder: Path, capsys: pytest.CaptureFixture[str], found: str) -> None:
     (folder / "pyproject.toml").write_text(f"[tool]\nsegeval = {found}\n")
     assert run(["score", *PAIR]) == 2
-    assert "pyproject.toml: tool.segeval is a table of options, found " in capsys.readouterr().err.splitlines()[-1]
+    assert "pyproject.toml: tool.segeval must be a table of options, found " in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_outputs_are_beside_the_file_that_names_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outputs_are_relative_to_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "segeval.toml").write_text('output = "run=1.csv"\nconfusion = "run=1.confusion.csv"\n')
     (folder / "below").mkdir()
     monkeypatch.chdir(folder / "below")
@@ -250,7 +252,7 @@ def test_outputs_are_beside_the_file_that_names_them(folder: Path, monkeypatch: 
     assert not list((folder / "below").iterdir())
 
 
-def test_labels_are_a_file_where_it_is_there(
+def test_labels_are_a_file_if_it_exists(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "a=b.json").write_text('{"1": "Leber"}')
@@ -283,7 +285,7 @@ def test_help_needs_no_configuration(folder: Path, capsys: pytest.CaptureFixture
         ('surface = "surfel"', ["--penalty", "nan"], (None, "surfel", "nan")),
     ],
 )
-def test_what_is_typed_wins_over_what_does_not_go_with_it(
+def test_the_command_line_overrides_conflicting_options(
     folder: Path, capsys: pytest.CaptureFixture[str], file: str, typed: list[str], expected: tuple[str | None, str, str]
 ) -> None:
     (folder / "segeval.toml").write_text(f"{file}\n")
@@ -291,7 +293,7 @@ def test_what_is_typed_wins_over_what_does_not_go_with_it(
     assert (found["compat"], found["surface"], found["penalty"]) == expected
 
 
-def test_what_a_file_contradicts_itself_in_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_with_conflicting_options_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "segeval.toml").write_text('compat = "monai"\nsurface = "surfel"\n')
     assert run(["score", *PAIR]) == 2
     assert "compat monai already sets surface" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Every exit code that is due, with stdout empty on error, and the cause as the last line on stderr."""
+"""Exit codes; on an error stdout is empty, and the last line on stderr is the cause."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ unix = pytest.mark.skipif(sys.platform == "win32", reason="pipes with names and 
 
 
 def refused(answer: Answer, code: int, cause: str) -> None:
-    """The code, nothing on stdout, one last line that says why, and no traceback."""
+    """Check the exit code, an empty stdout, the cause in the last line, and that there is no traceback."""
     assert (answer.code, answer.out) == (code, "")
     assert answer.cause == f"error: {cause}"
     assert "Traceback" not in answer.err
@@ -47,13 +47,13 @@ WRONG = [
     (["-m", ","], "no metric is selected; name one, such as dice (segeval metrics lists all)"),
     (["--only", "livr"], "no label is called 'livr'; did you mean liver?"),
     (["--only", "1,"], "--only needs the number or name of a label, found ''"),
-    (["--region", "all=1"], "a region cannot be called 'all'; take a word of its own"),
-    (["--region", "macro=1"], "a region cannot be called 'macro'; take a word of its own"),
-    (["--region", "pooled=1"], "a region cannot be called 'pooled'; take a word of its own"),
-    (["--region", "12=1"], "a region cannot be called '12'; take a word of its own"),
+    (["--region", "all=1"], "a region cannot be named 'all'; choose another name"),
+    (["--region", "macro=1"], "a region cannot be named 'macro'; choose another name"),
+    (["--region", "pooled=1"], "a region cannot be named 'pooled'; choose another name"),
+    (["--region", "12=1"], "a region cannot be named '12'; choose another name"),
     (["--region", "Kidney left=1"], "the region 'Kidney left' has the name of a label; choose another name"),
-    (["--region", "A"], "--region takes NAME=VALUE, found 'A'"),
-    (["--region", "A="], "--region takes NAME=VALUE, found 'A='"),
+    (["--region", "A"], "--region needs NAME=VALUE, found 'A'"),
+    (["--region", "A="], "--region needs NAME=VALUE, found 'A='"),
     (["--region", "A=1", "--region", "A=2"], "--region gives 'A' twice: 1 and 2"),
     (
         ["--region", "A=5-1"],
@@ -64,20 +64,20 @@ WRONG = [
         "the region 'A' contains the background or the ignored label; "
         "leave that label out; a --region replaces a region of the same name in a label table",
     ),
-    (["--map", "1"], "--map takes OLD=NEW, found '1'"),
-    (["--map", "1=x"], "--map takes the numbers of two labels, OLD=NEW, found '1=x'"),
-    (["--map-prediction", "1=-1"], "--map-prediction takes the numbers of two labels, OLD=NEW, found '1=-1'"),
-    (["--map", f"1={2**64}"], f"--map takes the numbers of two labels, OLD=NEW, found '1={2**64}'"),
-    (["--map", f"{2**64}=1"], f"--map takes the numbers of two labels, OLD=NEW, found '{2**64}=1'"),
+    (["--map", "1"], "--map needs OLD=NEW, found '1'"),
+    (["--map", "1=x"], "--map needs two label numbers, OLD=NEW, found '1=x'"),
+    (["--map-prediction", "1=-1"], "--map-prediction needs two label numbers, OLD=NEW, found '1=-1'"),
+    (["--map", f"1={2**64}"], f"--map needs two label numbers, OLD=NEW, found '1={2**64}'"),
+    (["--map", f"{2**64}=1"], f"--map needs two label numbers, OLD=NEW, found '{2**64}=1'"),
     (["--map-reference", "1=2,1=3"], "--map-reference gives label 1 two new numbers"),
     (["--ignore-label", "-1"], "labels are whole numbers from 0 to 2**64 - 1, so none is -1"),
-    (["--penalty", "far"], "--penalty takes diagonal, inf, nan or a number, found 'far'"),
+    (["--penalty", "far"], "--penalty needs diagonal, inf, nan or a number, found 'far'"),
     (["--penalty", "-1"], "the penalty must be a length of at least 0, not -1.0; or diagonal, inf, nan"),
     (
         ["--penalty", "1e300"],
         "the penalty must be a length of at least 0, and at most 1e+100, not 1e+300; or diagonal, inf, nan",
     ),
-    (["--tolerance", "liver=x"], "--tolerance takes a number, found 'x'"),
+    (["--tolerance", "liver=x"], "--tolerance needs a number, found 'x'"),
     (["--tolerance", "-2"], "a tolerance must be a length of at least 0, not -2.0"),
     (["--tolerance", "liver=1,liver=2"], "--tolerance gives 'liver' twice: 1 and 2"),
     (["--spacing", "1,1"], f"spacing needs 3 numbers, one for each axis of {PAIR[0]}, found 2"),
@@ -85,10 +85,10 @@ WRONG = [
         ["--spacing", "1,1,1,1"],
         f"spacing needs 3 numbers, one for each axis of {PAIR[0]}, found 4",
     ),
-    (["--spacing", "1,1,0"], "--spacing takes positive numbers, found '1,1,0'"),
-    (["--spacing", "1,nan,1"], "--spacing takes positive numbers, found '1,nan,1'"),
-    (["--spacing", "1 1 1"], "--spacing takes numbers, X,Y or X,Y,Z, found '1 1 1'"),
-    (["--geometry-tolerance", "-1"], "a geometry tolerance is 0 or more, not -1.0"),
+    (["--spacing", "1,1,0"], "--spacing needs positive numbers, found '1,1,0'"),
+    (["--spacing", "1,nan,1"], "--spacing needs positive numbers, found '1,nan,1'"),
+    (["--spacing", "1 1 1"], "--spacing needs numbers, X,Y or X,Y,Z, found '1 1 1'"),
+    (["--geometry-tolerance", "-1"], "geometry_tolerance must be 0 or more, not -1.0"),
     (["--labels", "liver"], "liver: neither number=name nor an existing file; write it like 1=liver,2=tumour"),
     (["--labels", "1=a,1=b"], "--labels: label 1 is named twice; name each label once"),
     (["--require", "dyce=0.5"], "segeval has no metric 'dyce'; did you mean dice? (segeval metrics lists all)"),
@@ -127,7 +127,7 @@ WRONG_TO_CLICK = [
 
 
 @pytest.mark.parametrize(("arguments", "cause"), WRONG_TO_CLICK, ids=[" ".join(words) for words, _ in WRONG_TO_CLICK])
-def test_what_click_refuses(arguments: list[str], cause: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_of_click(arguments: list[str], cause: str, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, *arguments)
     assert (answer.code, answer.out) == (2, "")
     assert answer.cause.startswith("error: ")
@@ -136,7 +136,7 @@ def test_what_click_refuses(arguments: list[str], cause: str, capsys: pytest.Cap
 
 def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys)
-    refused(answer, 2, "no command was given")
+    refused(answer, 2, "no command given")
     assert "Commands:" in answer.err
 
 
@@ -190,7 +190,7 @@ def test_an_input_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFix
     assert path.read_bytes() == before
 
 
-def test_an_unknown_label_is_told_after_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_label_is_reported_after_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "score", *PAIR, "-m", "dice", "--require", "livr:dice=0.5", "-o", tmp_path / "a.csv")
     assert answer.code == 2
     assert answer.cause.startswith("error: no label or region is called 'livr'")
@@ -310,7 +310,7 @@ def test_requirements(capsys: pytest.CaptureFixture[str]) -> None:
     assert quiet.err.splitlines() == [quiet.cause]
 
 
-def test_what_is_undefined_fails(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_undefined_score_fails(capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "score", *case(5), "-m", "dice", "--require", "gallbladder:sensitivity=0")
     assert answer.code == 4
     assert answer.cause == "FAILED: requirement not met"
@@ -328,7 +328,7 @@ def test_usage_counts_more_than_a_requirement(capsys: pytest.CaptureFixture[str]
 
 @unix
 def test_an_interrupt(tmp_path: Path) -> None:
-    """The process says when it opens the first file, and waits there until it has been interrupted."""
+    """The process prints a line when it opens the first file, and waits there for the interrupt."""
     prediction, reference = (save(tmp_path / name, box((9, 9, 9))) for name in ("p.nii", "r.nii"))
     begin = (
         "import sys, segeval.cli\n"

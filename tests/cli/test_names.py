@@ -1,4 +1,4 @@
-"""Names of files and labels that a careless tool would render, run, cut or choke on."""
+"""Names of files and labels with markup, formulas, control characters and line breaks."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_leading_dash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
 @pytest.mark.slow
 @unix
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS refuses to make such a file")
-def test_bytes_that_are_no_utf_8(tmp_path: Path) -> None:
+def test_bytes_that_are_not_utf_8(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/c\xff\xe9.nii"
     save(tmp_path / "good.nii", LABELS).rename(os.fsdecode(path))
     for command in ([b"score", path, path], [b"inspect", path]):

@@ -1,4 +1,4 @@
-"""`segeval rasterize`: label pictures from polygons, whole or not at all, and nothing overwritten unasked."""
+"""`segeval rasterize`: label pictures from polygons, never incomplete, and never overwritten without --force."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def test_the_sample_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_example_in_its_help_runs(tmp_path: Path) -> None:
     help_text = spawn("rasterize", "--help").out
-    (example,) = re.findall(r"^ +(segeval rasterize sample_data.*(?:\n +.*)*)", help_text, re.MULTILINE)
-    arguments = [part if part != "street_png" else str(tmp_path) for part in shlex.split(example)]
+    (example,) = re.findall(r"^ +(segeval rasterize sample_data(?:.*\\\n)*.*)", help_text, re.MULTILINE)
+    arguments = [part if part != "street_png" else str(tmp_path) for part in shlex.split(example.replace("\\\n", ""))]
     assert spawn(*arguments[1:], folder=TOP).code == 0
     assert (tmp_path / "reference.png").is_file()
 
 
 @pytest.mark.parametrize(("label", "mode"), [(1, "L"), (255, "L"), (256, "I;16"), (65535, "I;16")])
-def test_as_many_bits_as_the_labels_take(
+def test_the_depth_follows_the_labels(
     label: int, mode: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = drawing(tmp_path / "a.json", "car")
@@ -77,7 +77,7 @@ def test_as_many_bits_as_the_labels_take(
     assert [row["value"] for row in json.loads(answer.out)["scores"]] == [1.0]
 
 
-def test_labels_that_fit_no_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_labels_too_large_for_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = drawing(tmp_path / "a.json", "car")
     answer = call(capsys, "rasterize", path, "-o", tmp_path / "out", "--labels", "65536=car")
     assert (answer.code, answer.out) == (3, "")
@@ -85,18 +85,18 @@ def test_labels_that_fit_no_picture(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert names_in(tmp_path / "out") == []
 
 
-def test_what_is_there_stays_unless_forced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_existing_pictures_stay_without_force(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, target = drawing(tmp_path / "a.json", "car"), tmp_path / "a.png"
     target.write_bytes(b"mine")
     answer = call(capsys, "rasterize", path, "-o", tmp_path, "--labels", "1=car")
     assert (answer.code, answer.out) == (2, "")
-    assert answer.cause == f"error: {target}: is there already; --force overwrites it"
+    assert answer.cause == f"error: {target}: the file exists; overwrite it with --force"
     assert target.read_bytes() == b"mine"
     assert call(capsys, "rasterize", path, "-o", tmp_path, "--labels", "1=car", "--force").code == 0
     assert np.array_equal(pixels(target), square(1))
 
 
-def test_what_cannot_be_used_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unusable_file_does_not_stop_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [drawing(tmp_path / "a.json", "car"), tmp_path / "b.json", drawing(tmp_path / "c.json", "tree", "car")]
     paths[1].write_text("{")
     paths.append(drawing(tmp_path / "d.json", "car", "car"))
@@ -106,17 +106,17 @@ def test_what_cannot_be_used_does_not_stop_the_others(tmp_path: Path, capsys: py
     assert answer.err.splitlines()[1] == (
         f"error: {paths[2]}: one label name in it has no number: 'tree'; give each of them one with --labels"
     )
-    assert answer.cause == f"error: 2 of 4 files cannot be used: {paths[1]}, {paths[2]}"
+    assert answer.cause == f"error: cannot use 2 of 4 files: {paths[1]}, {paths[2]}"
     assert names_in(tmp_path / "out") == ["a.png", "d.png"]
 
 
-def test_two_files_of_one_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_files_with_the_same_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
     paths = [drawing(tmp_path / folder / "a.json", "car") for folder in ("one", "two")]
     answer = call(capsys, "rasterize", *paths, "-o", tmp_path, "--labels", "1=car")
     assert answer.code == 2
-    assert f"two images would become this file: those of {paths[0]} and {paths[1]}" in answer.cause
+    assert f"two images would be written to this file: {paths[0]} and {paths[1]}" in answer.cause
 
 
 def test_each_image_of_a_coco_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +154,7 @@ def test_no_folder_to_write_to(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert call(capsys, "rasterize", path, "--labels", "1=car").cause == "error: Missing option '-o' / '--output'."
     answer = call(capsys, "rasterize", path, "--labels", "1=car", "-o", path)
     assert answer.code == 2
-    assert answer.cause == f"error: {path}: the folder cannot be made: file exists"
+    assert answer.cause == f"error: {path}: cannot create the folder: file exists"
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /dev/full")
@@ -175,12 +175,12 @@ def test_inspect_knows_polygons(capsys: pytest.CaptureFixture[str]) -> None:
     assert "9 label names in it have no number: 'building', 'car'" in unnamed.cause
 
 
-def test_it_says_what_it_takes() -> None:
+def test_help_names_the_formats() -> None:
     assert [parameter.name for parameter in rasterize.params][:4] == ["polygons", "folder", "labels", "force"]
 
 
 def test_names_with_a_number_below_0_are_not_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As Cityscapes has its licence plates: the car beneath shows."""
+    """Licence plates in Cityscapes have such a number; the car under them shows."""
     square = [[1, 1], [5, 1], [5, 5], [1, 5]]
     objects = [{"label": "car", "polygon": square}, {"label": "license plate", "polygon": [[2, 2], [3, 2], [3, 3]]}]
     (tmp_path / "a.json").write_text(json.dumps({"imgHeight": 6, "imgWidth": 8, "objects": objects}))

@@ -1,4 +1,4 @@
-"""Every option of `segeval score` does what its help says; the numbers are worked out beside each."""
+"""Options of `segeval score`, with expected numbers worked out by hand."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_regions(capsys: pytest.CaptureFixture[str]) -> None:
     labels = [label for label, metric in values if metric == "tp"]
     assert labels == [1, 2, 3, 4, 5, "kidneys", "also kidneys", "all organs"]
     assert values["kidneys", "tp"] == values["also kidneys", "tp"] == values[3, "tp"] + values[4, "tp"]
-    # voxels that one kidney has in the one map and the other in the other would be right for both together
+    # a voxel of one kidney in one map and of the other kidney in the other map is right for their union
     assert values["kidneys", "fn"] <= values[3, "fn"] + values[4, "fn"]
     assert values["all organs", "tp"] + values["all organs", "fn"] == sum(
         values[label, metric] for label in range(1, 6) for metric in ("tp", "fn")
@@ -199,7 +199,7 @@ def test_penalty(
     assert (hd["value"], hd["note"]) == (value, note)
 
 
-def test_an_infinite_penalty_is_warned_of(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_warning_of_infinite_scores(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["score", *pair, "--map-prediction", "1=0", "-m", "hd,hd@95,dice", "-f", "csv"]
     warning = "warning: 2 scores are infinite: inf in CSV, which the mean of a spreadsheet leaves out, and #DIV/0! in "
     assert warning in call(capsys, *command, "--penalty", "inf").err
@@ -303,7 +303,7 @@ def test_geometry_tolerance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert call(capsys, *command, "--geometry-tolerance", "0.125").code == 0
 
 
-def test_a_requirement_brings_its_metric(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_requirement_adds_its_metric(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "score", *pair, "-m", "dice", "--require", "hd@95=1", "--require", "1:iou=0.6", "-f", "json")
     found = document(answer)
     assert [row["metric"] for row in found["scores"]] == ["dice", "hd@95", "iou"]
@@ -328,7 +328,7 @@ FORMATS = {"csv": ".csv", "json": ".json", "jsonl": ".jsonl", "markdown": ".md"}
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_formats(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What stdout carries is what the file holds, and stderr says the signature."""
+    """stdout and the file are the same, and stderr has the signature."""
     path = tmp_path / f"scores{FORMATS[kind]}"
     answer = call(capsys, "score", *PAIR, "-f", kind, "-o", path)
     assert answer.code == 0

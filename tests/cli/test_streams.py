@@ -1,4 +1,4 @@
-"""stdout is data and stderr is talk, as real processes have them: pipes that close, full disks, other encodings."""
+"""stdout and stderr of real processes: closed pipes, full disks, other encodings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ unix = pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices as 
 
 
 def ended_early(*arguments: object, errors_too: bool = False) -> Answer:
-    """Run with an stdout that nobody reads, and perhaps stderr too."""
+    """Run with a closed stdout, and stderr too if wanted."""
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(  # noqa: S603  (our own command)
@@ -119,7 +119,7 @@ def test_no_stdout_and_no_stderr() -> None:
 
 @pytest.fixture
 def named(tmp_path: Path) -> Path:
-    """One file with long names and such as need more than ASCII."""
+    """A file with long and non-ASCII names."""
     labels = box((8, 8, 8)) + box((8, 8, 8), at=6, size=2, label=2)
     return save(tmp_path / "n.nii", labels, names={1: LONG, 2: "肝臓"})
 
@@ -144,7 +144,7 @@ def test_a_width_is_kept_but_for_names_and_nothing_is_cut(named: Path) -> None:
 @pytest.mark.parametrize(
     "arguments", [["score", *PAIR, "--require", "liver:dice=0"], ["metrics"], ["metrics", "hd"], ["inspect", PAIR[0]]]
 )
-def test_colours_are_asked_for(
+def test_colours_on_request(
     arguments: list[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plain = call(capsys, *arguments)
@@ -168,7 +168,7 @@ ASCII = {
 
 
 @pytest.mark.parametrize("environment", ASCII.values(), ids=ASCII)
-def test_ascii_and_what_is_more(named: Path, environment: dict[str, str]) -> None:
+def test_encodings(named: Path, environment: dict[str, str]) -> None:
     table = spawn("score", named, named, environment=environment)
     assert (table.code, table.err) == (0, "")
     assert "\\u809d\\u81d3" in table.out
@@ -193,14 +193,14 @@ def test_documents_are_utf_8_whatever_the_locale(kind: str, named: Path, capsys:
     assert found.out == call(capsys, "score", named, named, "-f", kind).out
 
 
-def test_what_is_parsed_can_be(named: Path) -> None:
+def test_documents_can_be_parsed(named: Path) -> None:
     assert json.loads(spawn("score", named, named, "-f", "json").out)["scores"]
     rows = list(csv.DictReader(io.StringIO(spawn("score", named, named, "-f", "csv").out)))
     assert [row["name"] for row in rows[:2]] == [LONG, "肝臓"]
 
 
 def test_an_interrupt_in_a_callback_is_not_lost() -> None:
-    """Python drops what is raised while an object goes; the main thread is woken although it waits."""
+    """Python drops exceptions raised while an object is deleted; the waiting main thread must still wake up."""
     script = (
         "import signal, sys, threading\n"
         "from segeval.cli import interrupt_again\n"

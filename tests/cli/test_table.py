@@ -123,7 +123,7 @@ def test_metadata_of_files_that_cannot_be_used(
     [
         (["--cell", "{med}"], "--cell has no field 'med'; the fields are median, iqr"),
         (["--rows", "netwrk"], "cases.csv: no column is called 'netwrk', did you mean network?; its columns are case,"),
-        (["--rows", "patch,,"], "--rows takes factors, found 'patch,,'; such as network,loss"),
+        (["--rows", "patch,,"], "--rows needs factors, found 'patch,,'; write a comma list, such as name,metric"),
         (["--rows", "patch,patch"], "the factor patch is given twice"),
         (["-m", "dcie"], "segeval has no metric 'dcie'; did you mean dice?"),
         (["-m", "hd"], "results.json: no scores of hd; the file has dice"),
@@ -158,7 +158,7 @@ def test_a_case_without_metadata_is_named(folder: Path, capsys: pytest.CaptureFi
 
 def test_names_with_commas() -> None:
     assert factors_in("--rows", 'a, "b, c" ,d') == ["a", "b, c", "d"]
-    with pytest.raises(UsageError, match="--rows takes factors, found ''"):
+    with pytest.raises(UsageError, match="--rows needs factors, found ''"):
         factors_in("--rows", "")
 
 
@@ -190,7 +190,7 @@ def test_the_isolines_of_the_paper(folder: Path, capsys: pytest.CaptureFixture[s
         (["-o", "a.jpg"], "a.jpg: unknown figure format '.jpg'; use .svg"),
         (["-o", "results.json.svg/a.svg"], "results.json.svg/a.svg: cannot be written: the folder"),
         (["-o", "a.svg", "--x", "network"], "--x needs a factor with numeric levels, but network has "),
-        (["-o", "a.svg", "-m", "dice,hd"], "--metric takes one metric to draw"),
+        (["-o", "a.svg", "-m", "dice,hd"], "--metric needs a single metric to draw"),
         (["-o", "a.svg", "--facet", "patch"], "the factor patch is given twice"),
     ],
 )

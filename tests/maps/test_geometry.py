@@ -233,5 +233,5 @@ def test_a_spacing_has_a_number_for_each_axis(spacing: tuple[float, ...]) -> Non
 
 @pytest.mark.parametrize("step", [0, -1, math.nan, math.inf])
 def test_a_spacing_is_positive(step: float) -> None:
-    with pytest.raises(UsageError, match="spacing takes positive lengths"):
+    with pytest.raises(UsageError, match="spacing must be positive"):
         segeval.score(prediction=np.ones((2, 2), int), reference=np.ones((2, 2), int), spacing=(1, step))

@@ -10,7 +10,6 @@ import pytest
 
 from segeval.reading.folders import read_class_folder
 from segeval.reading.formats import FORMATS, Kind
-from segeval.scoring.options import OPTIONS
 from tests.command import box, call, save
 
 
@@ -24,16 +23,12 @@ def titles_of(kind: Kind) -> set[str]:
     return {each.title for each in FORMATS if kind in each.gives}
 
 
-def test_the_option_for_probabilities_names_every_format() -> None:
-    for each in FORMATS:
-        if {"probabilities", "one class"} & {*each.gives}:
-            shown = OPTIONS["probabilities"].help
-            assert each.title in shown or all(suffix in shown for suffix in each.suffixes)
-
-
 def test_help_takes_its_formats_from_the_table(capsys: pytest.CaptureFixture[str]) -> None:
-    text = call(capsys, "score", "--help").out
-    assert named(text, "Both are label maps: ", ", polygon JSON") == titles_of("labels")
+    for command in ("score", "batch"):
+        text = call(capsys, command, "--help-all").out
+        assert named(text, "Label maps ", "; polygon JSON") == titles_of("labels")
+        assert named(text, "Probability maps ", "; or a folder") == titles_of("probabilities")
+        assert named(text, "a file for each class (also ", ")") == titles_of("one class")
 
 
 def test_of_two_numbers_with_one_name_the_first_is_that_of_a_class_folder(tmp_path: Path) -> None:

@@ -315,7 +315,7 @@ def test_arguments_that_plot_overlay_refuses(tmp_path: Path, capsys: pytest.Capt
         assert not figure.exists()
         return answer.cause
 
-    assert "no case is called 'q'" in cause(path, "--case", "q", "--label", 1, code=2)
+    assert "no case is named 'q'" in cause(path, "--case", "q", "--label", 1, code=2)
     assert "no label or region is called '7'; there are 1" in cause(path, "--label", 7, code=2)
     padded = json.loads(path.read_text())
     for number, name in enumerate(["case_01", *(f"case_{place}" for place in range(10, 15))]):
@@ -325,7 +325,7 @@ def test_arguments_that_plot_overlay_refuses(tmp_path: Path, capsys: pytest.Capt
     assert cause(other, "--case", "case_1", "--label", 1, code=2).endswith("'case_1'; did you mean case_01?")
     assert "no such folder" in cause(path, "--label", 1, "--images", tmp_path / "none", code=3)
     (tmp_path / "images").mkdir()
-    assert "there is no image of r" in cause(path, "--label", 1, "--images", tmp_path / "images", code=3)
+    assert "no scan of r" in cause(path, "--label", 1, "--images", tmp_path / "images", code=3)
     assert "given twice" in cause(path, path, "--label", 1, code=2)
     damaged = tmp_path / "damaged.json"
     for name, value in (("surface", 3), ("labels", []), ("regions", {"a": 1}), ("only", 5), ("geometry", "x")):

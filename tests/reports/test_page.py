@@ -72,8 +72,8 @@ def test_a_page_is_grouped_as_a_batch_would_be(
     assert Path("plain.html").read_bytes() == Path("grouped.html").read_bytes()
     assert b"(not in the metadata)" in Path("plain.html").read_bytes()
     for wrong, cause in (
-        (["--by", "site"], "--by takes the table that --metadata names"),
-        (["--metadata", "cases.csv"], "--metadata takes --by COLUMN"),
+        (["--by", "site"], "--by needs --metadata FILE: the table with that column"),
+        (["--metadata", "cases.csv"], "--metadata needs --by COLUMN"),
         (["--metadata", "cases.csv", "--by", "sight"], "no column is called 'sight', did you mean site?"),
     ):
         answer = call(capsys, "report", "plain.json", "-o", "other.html", *wrong)
@@ -336,7 +336,7 @@ def test_a_page_notes_what_it_leaves_out() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["-o", "report.pdf"], "report.pdf: the page ends in .html; such as report.html"),
+        (["-o", "report.pdf"], "report.pdf: the file of a page must end in .html; name it report.html, for example"),
         (["-o", "none/report.html"], "none/report.html: cannot be written: the folder "),
         (["-o", "report.html", "--images", "none"], "none: there is no such folder of scans"),
         (["-o", "report.html", "--images", "r.json"], "r.json: there is no such folder of scans"),

@@ -465,7 +465,7 @@ def test_several_files_stand_side_by_side(capsys: pytest.CaptureFixture[str], tm
     assert [row[:3] for row in rows[1:]] == [["organ", "2", "net1"], ["organ", "2", "net2"]]
     assert {"net1", "net2", "organ 2"} <= set(Picture((tmp_path / "b.svg").read_bytes()).texts())
     twice = call(capsys, "plot", "box", one, one, "-m", "dice", "-o", tmp_path / "c.svg")
-    assert (twice.code, twice.cause) == (2, f"error: {one}: it is given twice")
+    assert (twice.code, twice.cause) == (2, f"error: {one}: the file is given twice")
     both = call(capsys, "plot", "box", one, "-m", "dice,hd", "-o", tmp_path / "c.svg")
-    assert (both.code, both.cause) == (2, "error: --metric takes one metric to draw")
+    assert (both.code, both.cause) == (2, "error: --metric needs a single metric to draw")
     assert not (tmp_path / "c.svg").exists()

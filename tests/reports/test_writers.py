@@ -86,13 +86,11 @@ def test_the_command_line_follows() -> None:
     assert choices(batch) == ["table", "csv", "json", "jsonl", "markdown"]
     assert choices(batch)[1:] == [row.kind for row in WRITERS.values() if row.pairing]
     assert choices(table) == ["table", *PIVOT_WRITERS]
-    assert option(batch, "--output").help == (
-        "Also write .csv, .json, .jsonl, .md, .parquet, .xlsx, .html or .xml (JUnit); repeatable."
-    )
+    assert option(batch, "--output").help == ("Also write .csv .json .jsonl .md .parquet .xlsx .html .xml; repeatable.")
     assert option(batch, "--export").help == (
-        "Also write what another system reads: nnunet:summary.json, grand-challenge:metrics.json."
+        "Also write for another system: nnunet:summary.json, grand-challenge:metrics.json."
     )
-    assert option(table, "--output").help == "Also write .csv, .md or .tex; repeatable."
+    assert option(table, "--output").help == "Also write .csv .md .tex; repeatable."
 
 
 def test_an_unknown_suffix_is_met_with_those_that_there_are() -> None:

@@ -210,7 +210,7 @@ def test_an_interrupt(folders: tuple[Path, Path], expected: dict[str, bytes], tm
         answer = finished(running)
     assert answer.code == 130
     assert answer.cause == "error: interrupted"
-    assert "cases are kept in r.journal" in answer.err
+    assert "cases are in r.journal" in answer.err
     assert "Traceback" not in answer.err
     assert all(is_zombie(pid) for pid in workers)
     assert not (tmp_path / "r.json").exists()
@@ -263,10 +263,13 @@ def test_resuming_says_what_it_does(folders: tuple[Path, Path], tmp_path: Path) 
     talkative = [each for each in command(folders, "--resume") if each != "-q"]
     assert "no journal r.journal to resume: scoring all cases\n" in spawn(*talkative, folder=tmp_path).err
     scored = CASES - 2
-    assert f"{scored} of {CASES} cases are taken over from r.journal\n" in spawn(*talkative, folder=tmp_path).err
+    assert (
+        f"{scored} of {CASES} cases were scored before, according to r.journal\n"
+        in spawn(*talkative, folder=tmp_path).err
+    )
     path = tmp_path / "r.journal"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:6]))
-    assert f"5 of {CASES} cases are taken over from r.journal\n" in spawn(*talkative, folder=tmp_path).err
+    assert f"5 of {CASES} cases were scored before, according to r.journal\n" in spawn(*talkative, folder=tmp_path).err
     assert "journal" not in spawn(*talkative, "-q", folder=tmp_path).err
 
 

@@ -224,7 +224,7 @@ def test_resumed_on_a_cluster(
     talkative = [each for each in command(folders, "--resume") if each != "-q"]
     answer = spawn(*talkative, "--scheduler-file", cluster.file, folder=tmp_path)
     assert answer.code == 3
-    assert f"5 of {CASES} cases are taken over from r.journal\n" in answer.err
+    assert f"5 of {CASES} cases were scored before, according to r.journal\n" in answer.err
     assert outputs(tmp_path) == expected
 
 
@@ -236,7 +236,7 @@ def test_an_interrupt(
         answer = finished(running)
     assert answer.code == 130
     assert answer.cause == "error: interrupted"
-    assert "cases are kept in r.journal" in answer.err
+    assert "cases are in r.journal" in answer.err
     clean(answer)
     until(lambda: not any(map(scoring, cluster.workers)))
     assert spawn(*command(folders, "--resume"), folder=tmp_path).code == 3
@@ -338,7 +338,7 @@ def test_no_worker_any_more(
         answer = finished(running)
     assert answer.code == 3
     problem = f"no worker at {made.address} for 1.5 s"
-    assert f"error: {problem}; the same command with --resume goes on from there\n" in answer.err
+    assert f"error: {problem}; run the same command with --resume\n" in answer.err
     clean(answer)
     assert f'"message": "{problem}"'.encode() in outputs(tmp_path)["r.json"]
     with started(folders, tmp_path, "--dask", made.address, "--resume") as running:
@@ -358,7 +358,7 @@ def test_the_scheduler_stops(
         answer = finished(running)
     assert answer.code == 3
     problem = f"the connection to the scheduler at {made.address} is lost"
-    assert f"error: {problem}; the same command with --resume goes on from there\n" in answer.err
+    assert f"error: {problem}; run the same command with --resume\n" in answer.err
     clean(answer)
     assert f'"message": "{problem}"'.encode() in outputs(tmp_path)["r.json"]
     assert spawn(*command(folders, "--resume"), folder=tmp_path).code == 3

@@ -1,4 +1,4 @@
-"""An option is declared once: what follows from a declaration, tried with options that segeval does not have."""
+"""Declarations of options, tested with options that segeval does not have."""
 
 import inspect
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ import pytest
 
 import segeval
 from segeval.cli.configuration import defaults_of
+from segeval.cli.help import ALL, Command
 from segeval.cli.options import declared_options, plan_options
 from segeval.errors import UsageError
 from segeval.scoring import json_kinds as kinds
@@ -46,6 +47,7 @@ class ToyOptions(Options, total=False):
             type=int,
             help="Play with so many pairs of toys.",
             doc="How many toys to play with.",
+            heading="Metrics",
             commands=("score",),
             read=twice,
             make=abs,
@@ -55,11 +57,25 @@ class ToyOptions(Options, total=False):
     ]
     toy_box: Annotated[
         str | None,
-        Option(metavar="FILE", path=values.path_from, help="The box.", doc="Their box.", commands=("score",)),
+        Option(
+            metavar="FILE",
+            path=values.path_from,
+            help="The box.",
+            doc="Their box.",
+            heading="Output",
+            commands=("score",),
+        ),
     ]
     toy_owner: Annotated[
         str | None,
-        Option(metavar="NAME", configurable=False, help="The owner.", doc="Their owner.", commands=("score",)),
+        Option(
+            metavar="NAME",
+            configurable=False,
+            help="The owner.",
+            doc="Their owner.",
+            heading="Output",
+            commands=("score",),
+        ),
     ]
 
 
@@ -76,7 +92,7 @@ def _planted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planning, "Plan", ToyPlan)
 
 
-@click.command
+@click.command(cls=Command)
 @declared_options("score", ToyOptions)
 def play(**_options: object) -> None:
     """Play."""
@@ -94,8 +110,8 @@ def played(first: int, **options: Unpack[ToyOptions]) -> Mapping[str, Any]:
     return {"first": first, **options}
 
 
-def asked(*words: str) -> dict[str, Any]:
-    """What Python is asked for by a command line."""
+def plan_options_of(*words: str) -> dict[str, Any]:
+    """Return the Python options of a command line."""
     with play.make_context("play", list(words)) as context:
         return plan_options(context.params)
 
@@ -103,29 +119,30 @@ def asked(*words: str) -> dict[str, Any]:
 toy_plan_of: Any = plan_of
 
 
-def test_the_command_line_has_it() -> None:
+def test_the_command_line() -> None:
     with click.Context(play) as context:
+        context.meta[ALL] = True
         text = " ".join(play.get_help(context).split())
-    assert "-y, --toy PAIRS Play with so many pairs of toys. [default: 4]" in text
+    assert "-y, --toy PAIRS Play with so many pairs of toys. [4]" in text
     assert text.index("--normalise") < text.index("--toy ") < text.index("--toy-box FILE")
 
 
-def test_only_its_commands_take_it() -> None:
+def test_only_its_commands_have_it() -> None:
     names = {each.name for each in click.command(declared_options("explain", ToyOptions)(lambda: None)).params}
     assert "match" in names
     assert not {"toys", "toy_box", "metrics"} & names
 
 
 @pytest.mark.usefixtures("_planted")
-def test_what_is_typed_becomes_what_python_takes() -> None:
-    assert asked("-y", "3", "--toy-box", "a b")["toys"] == 6
-    assert asked("-y", "3", "--toy-box", "a b")["toy_box"] == "a b"
-    assert asked()["toy_box"] is None
+def test_text_becomes_python_values() -> None:
+    assert plan_options_of("-y", "3", "--toy-box", "a b")["toys"] == 6
+    assert plan_options_of("-y", "3", "--toy-box", "a b")["toy_box"] == "a b"
+    assert plan_options_of()["toy_box"] is None
     with pytest.raises(UsageError, match=r"^--toy takes a number of pairs, found 0$"):
-        asked("--toy", "0")
+        plan_options_of("--toy", "0")
 
 
-def test_python_has_it() -> None:
+def test_python() -> None:
     parameters = inspect.signature(played).parameters
     assert list(parameters) == ["first", *ToyOptions.__annotations__]
     assert parameters["toys"].kind is inspect.Parameter.KEYWORD_ONLY
@@ -141,7 +158,7 @@ def test_python_has_it() -> None:
 
 
 @pytest.mark.usefixtures("_planted")
-def test_a_plan_has_it() -> None:
+def test_a_plan() -> None:
     assert toy_plan_of().toys == 4
     assert toy_plan_of(toys=-5).toys == 5
     with pytest.raises(UsageError, match="toys are at most 9, not 10"):
@@ -151,7 +168,7 @@ def test_a_plan_has_it() -> None:
 
 
 @pytest.mark.usefixtures("_planted")
-def test_settings_hold_it() -> None:
+def test_settings() -> None:
     plan = toy_plan_of(toys=5)
     assert list(plan.settings())[-1] == "toys"
     assert plan.settings()["toys"] == 5
@@ -167,17 +184,17 @@ def test_settings_hold_it() -> None:
 
 
 @pytest.mark.usefixtures("_planted")
-def test_the_signature_says_it() -> None:
+def test_the_signature() -> None:
     assert toy_plan_of(toys=5).signature(GRIDS).endswith(" | geometry strict 0.05 | toys 5")
     assert toy_plan_of(toys=5).footnote(GRIDS).endswith("; toys 5")
 
 
-def test_a_file_configures_it() -> None:
+def test_a_configuration_file() -> None:
     found = defaults_of({"play": play}, {"toy": 3, "toy_box": "a b"}, source=FILE)
     assert found == {"play": {"toys": 3, "toy_box": "/somewhere/a b"}}
     with pytest.raises(UsageError, match="toy: 'three' is not a valid integer"):
         defaults_of({"play": play}, {"toy": "three"}, source=FILE)
-    with pytest.raises(UsageError, match="toy-owner stands on the command line only"):
+    with pytest.raises(UsageError, match="toy-owner can only be given on the command line"):
         defaults_of({"play": play}, {"toy-owner": "me"}, source=FILE)
 
 
@@ -241,7 +258,7 @@ def test_the_order_of_the_signature_stays() -> None:
     )
 
 
-def test_every_declaration_is_whole() -> None:
+def test_every_declaration_is_complete() -> None:
     keys = [setting.key for option in BATCH_OPTIONS.values() for setting in option.settings]
     assert len(keys) == len(set(keys))
     flags = [flag for option in BATCH_OPTIONS.values() for flag in option.flags]
@@ -253,14 +270,14 @@ def test_every_declaration_is_whole() -> None:
         assert option.commands
 
 
-def test_none_is_refused_where_it_is_no_default() -> None:
+def test_none_is_refused_unless_it_is_the_default() -> None:
     score: Any = segeval.score
     for name in ("match", "geometry", "only", "tolerance"):
         with pytest.raises(UsageError, match=rf"^(a )?{name}.*None"):
             score(prediction=[[1]], reference=[[1]], **{name: None})
 
 
-def test_a_footnote_says_nothing_of_missing_predictions_and_the_signature_does() -> None:
+def test_missing_predictions_are_in_the_signature_and_not_in_the_footnote() -> None:
     plan = plan_of(metrics="dice")
     assert "missing prediction empty" in plan.signature({(3, "mm")}, {"missing": "empty"})
     statement = declared(CaseOptions)["missing"].statement

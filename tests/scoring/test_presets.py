@@ -275,5 +275,5 @@ def test_ours_is_no_preset() -> None:
 
 
 def test_help_names_every_preset() -> None:
-    named = OPTIONS["compat"].help.partition("at once: ")[2].partition(";")[0]
+    named = OPTIONS["compat"].help.partition("one tool: ")[2].partition(";")[0]
     assert set(re.split(", | or ", named)) == set(PRESETS)

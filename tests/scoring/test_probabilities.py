@@ -460,7 +460,7 @@ def test_soft_scores_are_for_probability_maps() -> None:
         with pytest.raises(UsageError, match="is only for probability maps; add --probabilities"):
             plan_of(**options)
     for threshold in (-0.1, 1.1, math.nan):
-        with pytest.raises(UsageError, match="a threshold is a probability from 0 to 1"):
+        with pytest.raises(UsageError, match="threshold must be between 0 and 1"):
             plan_of(probabilities=True, threshold=threshold)
     with pytest.raises(UsageError, match="have no names; match labels by number"):
         plan_of(probabilities=True, match="names")

@@ -101,7 +101,7 @@ def test_a_star_leaves_out_the_background_and_what_is_ignored() -> None:
 
 @pytest.mark.parametrize("name", ["all", "macro", "pooled", "1", "-1", "12", "", "  "])
 def test_a_region_cannot_have_a_reserved_name(name: str) -> None:
-    with pytest.raises(UsageError, match="a region cannot be called"):
+    with pytest.raises(UsageError, match="a region cannot be named"):
         score(regions={name: "1,2"})
 
 
@@ -330,7 +330,7 @@ def test_a_plan_crosses_a_process_boundary() -> None:
         ({"tolerance": math.inf}, "a tolerance must be a length of at least 0"),
         ({"tolerance": {"1": -2}}, "a tolerance must be a length of at least 0"),
         ({"ignore_label": -1}, "so none is -1"),
-        ({"geometry_tolerance": -1}, "a geometry tolerance is 0 or more"),
+        ({"geometry_tolerance": -1}, "geometry_tolerance must be 0 or more"),
         ({"metrics": []}, "no metric is selected"),
     ],
 )

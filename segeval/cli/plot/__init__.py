@@ -1,21 +1,21 @@
-"""`segeval plot`: figures from results files, a command for each kind."""
+"""`segeval plot`: figures from results files, with a command for each kind."""
 
 from __future__ import annotations
 
 import click
 
-from segeval.cli.options import help_option
+from segeval.cli.help import Group, help_options
 from segeval.cli.plot.heatmap import heatmap
 from segeval.cli.plot.overlay import overlay
 from segeval.cli.plot.scores import bland_altman, box, cumulative, volume
 
 
-@click.group(short_help="Draw scores, for a paper.")
-@help_option
+@click.group(cls=Group, short_help="Draw figures for a paper.", examples=["segeval plot box --help"])
+@help_options
 def plot() -> None:
-    """Draw what results files that score, batch or merge wrote are about, for a paper.
+    """Draw figures for a paper from results files (JSON of score, batch or merge).
 
-    It takes matplotlib: pip install 'segeval-cli[report]'.
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
 
 

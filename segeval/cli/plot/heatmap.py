@@ -1,4 +1,4 @@
-"""`segeval plot heatmap`: isolines over two factors."""
+"""`segeval plot heatmap`: isolines of a metric over two factors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from segeval.cli.help import Command, option
 from segeval.cli.options import complete_file, look_options
 from segeval.cli.plot.outputs import check_figure, check_metric, figure_options, metric_option
 from segeval.cli.streams import data_printer
@@ -13,26 +14,29 @@ from segeval.cli.table import factor_options, pivot_of
 
 
 @click.command(
-    short_help="The median over two factors, as isolines.",
-    epilog="\b\nExample:\n"
-    "  segeval batch sample_data/predictions sample_data/references -m nsd --tolerance 1 -o 1.json\n"
-    "  segeval batch sample_data/predictions sample_data/references -m nsd --tolerance 5 -o 5.json\n"
-    "  segeval plot heatmap 1.json 5.json --x label --y file --metric nsd -o figure.svg",
+    cls=Command,
+    short_help="Isolines of the median over two factors.",
+    examples=[
+        "segeval batch sample_data/predictions sample_data/references \\\n  -m nsd --tolerance 1 -o 1.json",
+        "segeval batch sample_data/predictions sample_data/references \\\n  -m nsd --tolerance 5 -o 5.json",
+        "segeval plot heatmap 1.json 5.json --x label --y file -m nsd -o figure.svg",
+    ],
 )
 @click.argument("results", metavar="RESULTS...", nargs=-1, required=True, shell_complete=complete_file)
-@click.option("--x", metavar="FACTOR", required=True, help="What runs to the right; its levels are numbers.")
-@click.option("--y", metavar="FACTOR", required=True, help="What runs upwards; its levels are numbers.")
+@option("--x", heading="Output", metavar="FACTOR", required=True, help="Factor on the x axis (numeric).")
+@option("--y", heading="Output", metavar="FACTOR", required=True, help="Factor on the y axis (numeric).")
 @metric_option
 @factor_options
-@click.option("--facet", metavar="FACTOR", help="A panel for each level of this.")
+@option("--facet", heading="Output", metavar="FACTOR", help="Draw a panel for each value of this factor.")
 @figure_options
 @look_options
 def heatmap(results: tuple[str, ...], *, no_color: bool, **options: Any) -> None:
-    """Draw the median score of RESULTS, which batch or merge wrote, as isolines over two factors.
+    """Draw isolines of the median score in RESULTS over two factors, and print the numbers.
 
-    A factor is a column of --metadata, or file, label, name or metric; see `segeval table`. An axis is logarithmic
-    where its levels span two decades or more. stdout has the numbers that are drawn. It takes matplotlib: pip install
-    'segeval-cli[report]'.
+    RESULTS are JSON files of score, batch or merge. A factor is file, label, name, metric, or a column of --metadata
+    (see segeval table). An axis is logarithmic if its values span two decades or more.
+
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
     from segeval.reports import figures
     from segeval.writing import write_bytes

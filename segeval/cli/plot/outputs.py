@@ -1,4 +1,4 @@
-"""Where a figure goes, how wide it is, and of which metric: what kinds of figure share."""
+"""Options of all kinds of figure: metric, width and file."""
 
 from __future__ import annotations
 
@@ -7,65 +7,70 @@ from typing import Any
 
 import click
 
-from segeval.cli.options import complete_file, complete_metric, decorated, option
+from segeval.cli.help import option
+from segeval.cli.options import complete_file, complete_metric, decorated
 from segeval.errors import UsageError
-from segeval.reports.writers import FIGURE_SUFFIXES, alternatives, suffix_of
+from segeval.reports.writers import FIGURE_SUFFIXES, suffix_of
 
 metric_option = option(
     "-m",
     "--metric",
-    metavar="NAME[@NUMBER]",
+    heading="Metrics",
+    metavar="NAME",
     required=True,
     shell_complete=complete_metric,
     configurable=False,
-    help="The metric that is drawn.",
+    help="Metric to draw.",
 )
 
 
 def figure_options(command: Callable[..., Any], *, width: str = "single") -> Callable[..., Any]:
-    """The width of a figure, as it is by default, and its file."""
+    """Add the options for the width of a figure and for its file."""
     return decorated(
         command,
         [
-            click.option(
+            option(
                 "--width",
+                heading="Output",
+                metavar="KIND",
                 type=click.Choice(["single", "double"]),
                 default=width,
                 show_default=True,
-                help="Of a column of a journal, 3.5 in, or of two, 7.2 in.",
+                help="single or double column (3.5 or 7.2 in).",
             ),
             option(
                 "-o",
                 "--output",
+                heading="Output",
                 metavar="FILE",
                 required=True,
                 shell_complete=complete_file,
                 configurable=False,
-                help=f"Where the figure goes: {alternatives(FIGURE_SUFFIXES)} (300 dpi).",
+                help=f"Figure file: {' '.join(FIGURE_SUFFIXES)} (300 dpi).",
             ),
         ],
     )
 
 
 def check_metric(metric: str) -> None:
-    """See that it is one.
+    """Refuse several metrics.
 
     Raises
     ------
     UsageError
-        They are several.
+        There are several metrics.
     """
     if "," in metric:
-        raise UsageError("--metric takes one metric to draw")
+        raise UsageError("--metric needs a single metric to draw")
 
 
 def check_figure(options: dict[str, Any], *, inputs: Iterable[str]) -> str:
-    """The suffix of the figure's file, before anything is read.
+    """Check the file of the figure before anything is read, and return its suffix.
 
     Raises
     ------
     UsageError
-        matplotlib is not installed, the suffix is none of a figure, or the file cannot be written.
+        matplotlib is not installed, the suffix is unknown, or the file cannot be written.
     """
     from segeval.reports.figures import check_installed
     from segeval.writing import check_output_path

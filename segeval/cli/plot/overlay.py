@@ -1,4 +1,4 @@
-"""`segeval plot overlay`: where a prediction is right, false and missed."""
+"""`segeval plot overlay`: the right, false and missed voxels of a case in its worst slices."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from segeval.cli.options import complete_file, help_option, option
+from segeval.cli.help import Command, help_options, option
+from segeval.cli.options import complete_file
 from segeval.cli.plot.outputs import check_figure, figure_options
 from segeval.cli.streams import data_stream
 from segeval.errors import InputError, UsageError, shown
@@ -21,30 +22,36 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    short_help="Slices of a case: what is right, false and missed.",
-    epilog="\b\nExample:\n"
-    "  segeval batch sample_data/predictions sample_data/references -m dice -o method.json\n"
-    "  segeval plot overlay method.json --case case_01 --label 1 -o figure.svg",
+    cls=Command,
+    short_help="Right, false and missed voxels in the worst slices.",
+    examples=[
+        "segeval batch sample_data/predictions sample_data/references -o results.json",
+        "segeval plot overlay results.json --case case_01 --label 1 -o figure.svg",
+    ],
 )
 @click.argument("results", metavar="RESULTS...", nargs=-1, required=True, shell_complete=complete_file)
-@click.option("--case", "name", metavar="NAME", help="The case; not needed where there is one.")
-@click.option("--label", metavar="LABEL", required=True, help="A label or region, by number or name.")
+@option("--case", "name", heading="Files and labels", metavar="NAME", help="Case to draw, if there are several.")
+@option(
+    "--label", heading="Files and labels", metavar="LABEL", required=True, help="Label or region, by number or name."
+)
 @option(
     "--images",
+    heading="Files and labels",
     metavar="FOLDER",
     shell_complete=complete_file,
     path=path_from,
-    help="Where scans or photographs are, called like the case, or CASE_0000 as nnU-Net has them; drawn beneath.",
+    help="Folder of scans to draw over, named like the cases (or CASE_0000, as in nnU-Net).",
 )
 @partial(figure_options, width="double")
-@help_option
+@help_options
 def overlay(results: tuple[str, ...], **options: Any) -> None:
-    """Draw the slices of a case in which RESULTS are most in error about a label.
+    """Draw the slices of a case with the most errors in a label, and print the numbers of voxels.
 
-    One slice of each plane, with a row for each results file: all have the same slices, those with the most false
-    voxels in all files together. The files that were scored are read again, so they must still be where they were; a
-    relative path is tried from here, then from the folder of RESULTS. stdout says how many voxels of each slice are
-    right, false and missed. It takes matplotlib: pip install 'segeval-cli[report]'.
+    RESULTS are JSON files of score, batch or merge. The figure has a row for each file, with the slice of each plane
+    that has the most wrong voxels in all files together. The scored files are read again; relative paths start here, or
+    in the folder of RESULTS.
+
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
     from segeval.diagnostics.slices import compared
     from segeval.reading.images import find_image
@@ -56,21 +63,19 @@ def overlay(results: tuple[str, ...], **options: Any) -> None:
     suffix = check_figure(options, inputs=results)
     twice = [path for path in results if results.count(path) > 1]
     if twice:
-        raise UsageError("it is given twice", source=twice[0])
+        raise UsageError("the file is given twice", source=twice[0])
     files = {path: read_results(path) for path in results}
     records = {path: _record(path, each, options["name"]) for path, each in files.items()}
     cases = {path: _case(record, path) for path, record in records.items()}
     names = {case.name for case in cases.values()}
     if len(names) > 1:
         raise UsageError(
-            f"the files have different cases: {', '.join(map(shown, sorted(names)))}", hint="name it: --case"
+            f"the files have different cases: {', '.join(map(shown, sorted(names)))}", hint="choose one with --case"
         )
     (name,) = names
     image = None if options["images"] is None else find_image(options["images"], name)
     if options["images"] is not None and image is None:
-        raise InputError(
-            f"there is no image of {shown(name)}", source=options["images"], hint="it is called like the case"
-        )
+        raise InputError(f"no scan of {shown(name)}", source=options["images"], hint="name it like the case")
     read = [path for case in cases.values() for path in (case.prediction, case.reference, image) if path is not None]
     inputs = [*results, *read]
     check_output_path(options["output"], inputs=inputs)
@@ -97,9 +102,9 @@ def overlay(results: tuple[str, ...], **options: Any) -> None:
 
 
 def _record(path: str, results: Results, name: str | None) -> CaseRecord:
-    """The case that is drawn."""
+    """Return the case to draw."""
     if name is None and len(results.cases) != 1:
-        raise UsageError(f"there are {len(results.cases)} cases", source=path, hint="name one: --case")
+        raise UsageError(f"the file has {len(results.cases)} cases", source=path, hint="choose one with --case")
     for record in results.cases:
         if name in (None, record.case):
             return record
@@ -107,7 +112,7 @@ def _record(path: str, results: Results, name: str | None) -> CaseRecord:
 
     near = Pool((record.case, record.case) for record in results.cases).near(name or "")
     hint = f"did you mean {' or '.join(map(shown, near))}?" if near else None
-    raise UsageError(f"no case is called {shown(name)!r}", source=path, hint=hint)
+    raise UsageError(f"no case is named {shown(name)!r}", source=path, hint=hint)
 
 
 def _case(record: CaseRecord, path: str) -> Case:
@@ -115,7 +120,7 @@ def _case(record: CaseRecord, path: str) -> Case:
 
     if record.status != "scored":
         why = "" if record.message is None else f": {shown(record.message)}"
-        raise InputError(f"the case {shown(record.case)} was not scored{why}", source=path)
+        raise InputError(f"case {shown(record.case)} was not scored{why}", source=path)
     case = case_of(record, results_path=path)
     if lost := not_here(case):
         raise InputError("no such file", source=lost, hint=ELSEWHERE)
@@ -123,7 +128,7 @@ def _case(record: CaseRecord, path: str) -> Case:
 
 
 def _row_names(paths: tuple[str, ...]) -> list[str]:
-    """What rows are called: the files' names without the suffix where those are different; nothing for one row."""
+    """Return the names of the rows: file names without suffix if they differ, else paths; empty for a single row."""
     from pathlib import PurePath
 
     if len(paths) == 1:
@@ -133,7 +138,7 @@ def _row_names(paths: tuple[str, ...]) -> list[str]:
 
 
 def _label_name(results: Results, label: str) -> str:
-    """The label with its name, if it has one."""
+    """Return the label with its name, if it has a name."""
     named: Mapping[str, str | None] = {str(row.label): row.name for row in results.scores}
     found = named.get(label)
     return f"label {label} ({found})" if found else f"label {label}" if label.isdecimal() else label

@@ -1,4 +1,4 @@
-"""`segeval plot box`, `volume`, `bland-altman` and `cumulative`: scores and sizes, several runs side by side."""
+"""`segeval plot box`, `volume`, `bland-altman` and `cumulative`: scores and sizes of one or several runs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from segeval.cli.help import Command, option
 from segeval.cli.options import complete_file, decorated, look_options
 from segeval.cli.plot.outputs import check_figure, check_metric, figure_options, metric_option
 from segeval.cli.streams import data_printer
@@ -16,37 +17,40 @@ if TYPE_CHECKING:
 
     from segeval.reports.table import Table
 
-BATCH = "\b\nExample:\n  segeval batch sample_data/predictions sample_data/references -m dice,hd@95 -o results.json\n"
+BATCH = "segeval batch sample_data/predictions sample_data/references -o results.json"
 
 results_argument = click.argument(
     "results", metavar="RESULTS...", nargs=-1, required=True, shell_complete=complete_file
 )
-label_option = click.option(
+label_option = option(
     "--label",
     "labels",
+    heading="Files and labels",
     metavar="NAME",
     multiple=True,
-    help="Only this label or region, by number or name; repeatable. All by default.",
+    help="Only this label or region; repeatable.",
 )
 
 
 def score_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What is drawn of which results, and where to."""
+    """Add the argument and the options of a figure of scores."""
     return decorated(command, [results_argument, metric_option, label_option, figure_options, look_options])
 
 
 @click.command(
-    short_help="A box and a point for each case, by label.",
-    epilog=f"{BATCH}  segeval plot box results.json --metric dice -o box.svg",
+    cls=Command,
+    short_help="A box for each label and a point for each case.",
+    examples=[BATCH, "segeval plot box results.json --metric dice -o box.svg"],
 )
 @score_options
 def box(**options: Any) -> None:
-    """Draw how a metric is distributed over the cases of RESULTS: for each label a box, and a point for each case.
+    """Draw a box for each label and a point for each case of RESULTS, and print the numbers.
 
-    RESULTS are files that score, batch or merge wrote; several stand side by side. A box runs from quartile to quartile
-    with a line at the median; whiskers reach the last values within 1.5 times its length. Crosses stand for labels that
-    one map lacks. What is undefined or was not scored is counted below. stdout has the numbers that are drawn. It takes
-    matplotlib: pip install 'segeval-cli[report]'.
+    RESULTS are JSON files of score, batch or merge; several are drawn side by side. A box shows quartiles and median;
+    whiskers reach the last values within 1.5 times its length. A cross is a missed label or a false alarm. Undefined
+    and missing scores are counted below.
+
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
     from segeval.reports import figures
 
@@ -54,16 +58,18 @@ def box(**options: Any) -> None:
 
 
 @click.command(
-    short_help="A metric against the size of the reference's object.",
-    epilog=f"{BATCH}  segeval plot volume results.json --metric dice --label gallbladder -o volume.svg",
+    cls=Command,
+    short_help="A metric against the size of the label in the reference.",
+    examples=[BATCH, "segeval plot volume results.json -m dice --label gallbladder -o volume.svg"],
 )
 @score_options
 def volume(**options: Any) -> None:
-    """Draw a metric of RESULTS against the size that the reference gives the label, on a logarithmic axis.
+    """Draw a metric of RESULTS against the size of the label in the reference, and print the quartiles.
 
-    RESULTS are files that score, batch or merge wrote; each has a panel. Lines are running medians. Beyond eight
-    labels, all are drawn alike. Crosses stand for labels that one map lacks. stdout has the quartiles of what is drawn.
-    It takes matplotlib: pip install 'segeval-cli[report]'.
+    RESULTS are JSON files of score, batch or merge; each has a panel. The size axis is logarithmic. Lines are running
+    medians. More than eight labels have the same colour. A cross is a missed label or a false alarm.
+
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
     from segeval.reports import figures
 
@@ -71,16 +77,18 @@ def volume(**options: Any) -> None:
 
 
 @click.command(
-    short_help="The share of cases that are at least so good.",
-    epilog=f"{BATCH}  segeval plot cumulative results.json --metric hd@95 -o cumulative.svg",
+    cls=Command,
+    short_help="The share of cases that reach each score or better.",
+    examples=[BATCH, "segeval plot cumulative results.json --metric hd@95 -o cumulative.svg"],
 )
 @score_options
 def cumulative(**options: Any) -> None:
-    """Draw the share of the cases of RESULTS that are at least so good, by the metric's own direction.
+    """Draw the share of cases in RESULTS that reach each score or better, and print the quartiles.
 
-    RESULTS are files that score, batch or merge wrote. One has a curve for each label; of several, each label has a
-    panel, and each of them a curve in it. stdout has the quartiles of what is drawn. It takes matplotlib: pip install
-    'segeval-cli[report]'.
+    RESULTS are JSON files of score, batch or merge. A single file has a curve for each label; with several files, each
+    label has a panel with a curve for each file.
+
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
     from segeval.reports import figures
 
@@ -88,19 +96,22 @@ def cumulative(**options: Any) -> None:
 
 
 @click.command(
+    cls=Command,
     short_help="Predicted minus reference size, with limits of agreement.",
-    epilog=f"{BATCH}  segeval plot bland-altman results.json --label liver -o agreement.svg",
+    examples=[BATCH, "segeval plot bland-altman results.json --label liver -o agreement.svg"],
 )
 @results_argument
 @label_option
 @figure_options
 @look_options
 def bland_altman(results: tuple[str, ...], *, no_color: bool, **options: Any) -> None:
-    """Draw predicted minus reference volume (of pictures, area) over the mean of both, for the cases of RESULTS.
+    """Draw predicted minus reference size against the mean of both, for each case of RESULTS, and print the limits.
 
-    RESULTS are files that score, batch or merge wrote. Each label and file has a panel, with the bias and the limits of
-    agreement, 1.96 standard deviations on either side of it (Bland & Altman 1986). A label that one map lacks has size
-    0 there. stdout has these numbers. It takes matplotlib: pip install 'segeval-cli[report]'.
+    RESULTS are JSON files of score, batch or merge. Each label and file has a panel with the bias and the limits of
+    agreement: bias +/- 1.96 standard deviations (Bland & Altman 1986). Size is volume, or area in pictures; it is 0 in
+    a map without the label.
+
+    Install matplotlib first: pip install 'segeval-cli[report]'.
     """
     from segeval.analysis.pivot import names_of
     from segeval.analysis.series import sizes_of
@@ -117,7 +128,7 @@ def bland_altman(results: tuple[str, ...], *, no_color: bool, **options: Any) ->
 
 
 def _draw_scores(draw: Callable[..., bytes], options: dict[str, Any]) -> None:
-    """Draw a figure of a metric, and print what it is of."""
+    """Draw a figure of a metric, and print its numbers."""
     from segeval.analysis.pivot import names_of
     from segeval.analysis.results_files import check_metrics
     from segeval.analysis.series import series_of
