@@ -204,7 +204,7 @@ def test_missing_and_damaged(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     refused(
         call(capsys, "score", cut, reference),
         3,
-        f"{cut}: cut short: the gzip data stops before its end; copy or export it again",
+        f"{cut}: the file is cut short: the gzip data stops before its end; copy or export it again",
     )
     empty = tmp_path / "empty.nii.gz"
     empty.touch()

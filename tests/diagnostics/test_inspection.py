@@ -55,7 +55,7 @@ def test_large_labels_take_no_more_memory(tmp_path: Path) -> None:
 def test_orientations_that_disagree_are_remarked(tmp_path: Path, shift: float | None, remarks: int) -> None:
     found, _ = inspect_file(str(save(tmp_path / "a.nii.gz", two_balls(), qform_shift=shift)))
     assert len(found.remarks) == remarks
-    assert all("disagree by up to 3 mm; the sform counts" in remark for remark in found.remarks)
+    assert all("sform and qform differ by up to 3 mm; segeval uses the sform" in remark for remark in found.remarks)
 
 
 def test_the_axes_are_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
