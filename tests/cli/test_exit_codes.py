@@ -232,7 +232,7 @@ def test_not_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save(four, np.zeros((2, 8, 8, 8), np.uint8))
     answer = call(capsys, "score", four, four)
     assert (answer.code, answer.out) == (3, "")
-    assert "2 volumes" in answer.cause
+    assert "expected a label map with one volume, found 2" in answer.cause
 
 
 @unix

@@ -115,7 +115,7 @@ def test_a_folder_against_a_file_and_a_folder_without_files(tmp_path: Path) -> N
     with pytest.raises(segeval.InputError, match="one of the two is a folder"):
         segeval.score_files(prediction, reference / "liver.nii.gz")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(segeval.InputError, match="expected a label map file for each class"):
+    with pytest.raises(segeval.InputError, match="the folder has no label maps: expected one file for each class"):
         segeval.score_files(tmp_path / "empty", reference)
 
 

@@ -769,7 +769,7 @@ def test_pictures_of_another_kind_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"1\.png: cut short"):
         soft_rows(folder, tmp_path / "r.png")
     Image.fromarray(np.zeros((11, 14), np.uint16)).save(folder / "1.png")
-    with pytest.raises(InputError, match=r"1\.png: expected the shape of .*0\.png, 11 x 13, found 11 x 14"):
+    with pytest.raises(InputError, match=r"1\.png: the shapes differ: 11 x 14, but 11 x 13 in .*0\.png"):
         soft_rows(folder, tmp_path / "r.png")
 
 
