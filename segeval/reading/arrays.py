@@ -216,7 +216,7 @@ class _Bounded(io.RawIOBase):
         left = max(0, os.fstat(self._file.fileno()).st_size - self.tell())
         most = left if size < 0 else min(size, left)
         if most > MAX_DIRECTORY_BYTES:
-            raise zipfile.BadZipFile("the directory is too large")
+            raise zipfile.BadZipFile("the zip directory is too large")
         return self._file.read(most) or b""
 
 

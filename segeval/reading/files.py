@@ -151,11 +151,11 @@ def open_data_file(header: io.FileIO, data_file: str, *, source: str) -> io.File
     InputError
         The data file is in another folder, or cannot be read.
     """
-    called = repr(data_file) if len(data_file) <= MAX_NAME else f"{data_file[:MAX_NAME]!r}..."
+    quoted = repr(data_file) if len(data_file) <= MAX_NAME else f"{data_file[:MAX_NAME]!r}..."
     elsewhere = data_file in {".", ".."} or any(character in data_file for character in "/\\\0")
     if elsewhere or os.path.splitdrive(data_file)[0]:
         raise InputError(
-            f"the data file is not in the folder of the header: {shown(called)}",
+            f"the data file is not in the folder of the header: {shown(quoted)}",
             source=source,
             hint="copy both into one folder and write the plain file name into the header",
         )
@@ -164,14 +164,14 @@ def open_data_file(header: io.FileIO, data_file: str, *, source: str) -> io.File
     home = os.path.dirname(os.path.realpath(path))  # noqa: PTH120
     if home not in {os.path.realpath(folder), os.path.dirname(os.path.realpath(source))}:  # noqa: PTH120
         raise InputError(
-            f"the data file {shown(called)} is a symbolic link to another folder",
+            f"the data file {shown(quoted)} is a symbolic link to another folder",
             source=source,
             hint="copy the data file next to its header",
         )
     try:
         file = opened(path)
     except InputError as error:
-        raise InputError(f"the data file {shown(called)}: {error.problem}", source=source) from error
+        raise InputError(f"the data file {shown(quoted)}: {error.problem}", source=source) from error
     if os.path.samestat(os.fstat(file.fileno()), os.fstat(header.fileno())):
         file.close()
         raise InputError("the header names itself as the data file", source=source, hint="export it again")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAX_HEADER_BYTES = 1 << 21
 MAX_SHOWN = 60
 LABELS_ONLY = "save label numbers instead of colours or probabilities"  # hints that several formats give
+INTEGERS = "save the labels as integers, such as uint8"
 ONE_VOLUME = "save a single label map"
 UNSCALED = "save the labels without scaling"
 

@@ -15,6 +15,7 @@ import numpy as np
 from segeval.errors import InputError
 from segeval.reading.contents import HEAD_BYTES, unexpected
 from segeval.reading.headers import (
+    INTEGERS,
     LABELS_ONLY,
     ONE_VOLUME,
     UNSCALED,
@@ -63,6 +64,7 @@ _TYPES = {
 _SYNONYMS = (("Offset", "Position", "Origin"), ("TransformMatrix", "Rotation", "Orientation"))
 _MM_PER_UNIT = {"um": 0.001, "cm": 10.0}  # by DistanceUnits; any other unit is read as mm
 _CONVERT = "convert it to .nii.gz or .mha"
+_EXPORT = "export the labels as an image"
 
 
 def read(file: io.FileIO, *, source: str) -> LabelMap:
@@ -146,7 +148,7 @@ def _check_kind(fields: Fields) -> None:
     """Refuse other objects than images, and images whose stored values are not labels."""
     kind = fields.values.get("ObjectType", "Image")
     if kind != "Image":
-        raise InputError(f"expected an image, found a MetaIO {quoted(kind)}", source=fields.source)
+        raise InputError(f"expected an image, found a MetaIO {quoted(kind)}", source=fields.source, hint=_EXPORT)
     if not _flag(fields, "BinaryData", default=True):
         raise InputError("voxels stored as text are not supported", source=fields.source, hint=_CONVERT)
     if "ElementNumberOfChannels" in fields and (channels := fields.sizes("ElementNumberOfChannels", 1)[0]) > 1:
@@ -179,7 +181,9 @@ def _shape(fields: Fields) -> tuple[int, ...]:
 def _data_type(fields: Fields) -> np.dtype[np.number]:
     name = fields.text("ElementType")
     if name not in _TYPES:
-        raise InputError(f"expected integer labels, found values of type {quoted(name)}", source=fields.source)
+        raise InputError(
+            f"expected integer labels, found values of type {quoted(name)}", source=fields.source, hint=INTEGERS
+        )
     orders = [key for key in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB") if key in fields]
     big = {_flag(fields, key) for key in orders}
     if len(big) > 1:

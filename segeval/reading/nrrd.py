@@ -17,6 +17,7 @@ import numpy as np
 from segeval.errors import InputError
 from segeval.reading.contents import HEAD_BYTES, unexpected
 from segeval.reading.headers import (
+    INTEGERS,
     LABELS_ONLY,
     ONE_VOLUME,
     Fields,
@@ -257,7 +258,9 @@ def _vectors(fields: Fields, name: str, count: int, *, space: int) -> list[tuple
 def _data_type(fields: Fields) -> np.dtype[np.number]:
     name = " ".join(fields.text("type").lower().split())
     if name not in _DTYPES:
-        raise InputError(f"expected integer labels, found values of type {quoted(name)}", source=fields.source)
+        raise InputError(
+            f"expected integer labels, found values of type {quoted(name)}", source=fields.source, hint=INTEGERS
+        )
     dtype = np.dtype(_DTYPES[name])
     if dtype.itemsize == 1:
         return dtype

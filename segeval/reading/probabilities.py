@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BACKGROUND = "background"
-MOST_DIGITS = 10  # of the number of a label
+MOST_DIGITS = 10  # the number of a label has fewer digits
 
 
 def read_probabilities(path: str | os.PathLike[str]) -> RawProbabilities:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Bytes = NDArray[np.uint8]
 Compression = Literal["gzip", "zlib", "deflate"]
 
-CHUNK_BYTES = 1 << 18  # decompressed at once: fits the cache of a processor, and large enough that calls cost nothing
+CHUNK_BYTES = 1 << 18  # decompressed at once: fits the cache of a processor, and needs few calls
 DEFLATE_RATIO = 1032  # largest number of bytes that one byte of deflate data can expand to
 
 _FLAGS = {

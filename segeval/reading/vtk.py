@@ -15,7 +15,17 @@ import numpy as np
 
 from segeval.errors import InputError
 from segeval.reading.contents import HEAD_BYTES, unexpected
-from segeval.reading.headers import LABELS_ONLY, Fields, Geometry, VolumeHeader, damaged, quoted, read_head, words
+from segeval.reading.headers import (
+    INTEGERS,
+    LABELS_ONLY,
+    Fields,
+    Geometry,
+    VolumeHeader,
+    damaged,
+    quoted,
+    read_head,
+    words,
+)
 from segeval.reading.volume import read_labels, read_numbers
 
 if TYPE_CHECKING:
@@ -138,7 +148,9 @@ def _data_type(fields: Fields) -> np.dtype[np.number]:
             hint=LABELS_ONLY,
         )
     if found[1].lower() not in _TYPES:
-        raise InputError(f"expected integer labels, found values of type {quoted(found[1])}", source=fields.source)
+        raise InputError(
+            f"expected integer labels, found values of type {quoted(found[1])}", source=fields.source, hint=INTEGERS
+        )
     return np.dtype(f">{_TYPES[found[1].lower()]}")
 
 
