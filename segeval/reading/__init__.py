@@ -1,9 +1,9 @@
-"""Read a label map from a file, trusting nothing.
+"""Read a label map from a file, and check everything in it.
 
-The suffix chooses the reader, by the table in `formats`. The file is checked to be a regular one before it is opened,
-and opened once: what was checked is what is read. Each reader is imported when first needed, so that pictures never
-load the NIfTI library, nor NIfTI files Pillow. A file that is damaged, cut short or not what its name says is an
-`InputError` that says so, never a label map.
+The suffix decides which reader is used; see the table in `formats`. The file must be a regular file and is opened only
+once, so that the file that is read is the one that was checked. Each reader is imported when it is first needed:
+pictures never load the NIfTI library, and NIfTI files never load Pillow. A file that is damaged or cut short, or whose
+contents are not of that format, raises `InputError`.
 """
 
 from __future__ import annotations
@@ -31,32 +31,31 @@ _IMAGE_IN_FILE = re.compile(rf"(.*?(?:{_POLYGON_SUFFIXES}))::(.*)", re.IGNORECAS
 def read_label_map(
     path: str | os.PathLike[str], *, names: Mapping[int, str] | None = None, by_bids: bool = True
 ) -> LabelMap:
-    """Read the labels in a file, with the grid they lie on and their names as far as they are known.
+    """Read the labels in a file, with their grid and their names if the file has any.
 
     Parameters
     ----------
     path
-        A file with labels or polygons, of a format in `formats`, or a symbolic link to one. Of several images in a COCO
-        file one is called ``instances.json::NAME``.
+        A file with labels or polygons in one of the known `formats`, or a symbolic link to one. To read one of several
+        images in a COCO file: ``instances.json::NAME``.
     names
-        Label number -> name: what the names of polygons become. Other files have numbers, and do not need it.
+        Names of the labels, by number; they give polygons their numbers. Files of other formats ignore them.
     by_bids
-        Whether the names are completed by the table that a BIDS dataset has for a ``_dseg`` file; never where `names`
-        are given.
+        Add the names from the BIDS table of a ``_dseg`` file. Ignored if `names` are given.
 
     Returns
     -------
     LabelMap
-        Labels with axes (z, y, x), or (y, x) for a picture, read-only. Lengths are in mm; pictures and NumPy files have
-        none and are in px.
+        Read-only labels with axes (z, y, x), or (y, x) for a picture. Lengths are in mm. Pictures and NumPy files have
+        no spacing, so their lengths are in px.
 
     Raises
     ------
     InputError
-        The file is missing, not a regular file, of an unknown kind, damaged, or does not hold labels; or its BIDS table
-        is damaged, or contradicts the names in it.
+        The file is missing, not a regular file, of an unknown format, damaged, or has no labels; or its BIDS table is
+        damaged or contradicts the names in the file.
     UsageError
-        It takes a package that is not installed.
+        A package that the reader needs is not installed.
 
     Examples
     --------
@@ -70,7 +69,7 @@ def read_label_map(
     file_name, image = _split(name)
     reader = reader_of(file_name, *LABEL_MAPS)
     if reader is None:
-        raise _refusal(file_name)
+        raise _not_readable(file_name)
     with reading(file_name, name) as file:
         if suffix_of(file_name, "polygons"):
             found: LabelMap = reader.read(file, source=name, names=names or {}, image=image)
@@ -84,7 +83,7 @@ def read_label_map(
 
 
 def read_polygons(path: str | os.PathLike[str], *, names: Mapping[int, str] | None = None) -> Iterator[LabelMap]:
-    """Read each image that a file of polygons describes, one after the other; see `read_label_map`."""
+    """Read all images of a polygon file, one after the other; see `read_label_map`."""
     from segeval.reading import polygons
 
     name = os.fspath(path)
@@ -92,13 +91,13 @@ def read_polygons(path: str | os.PathLike[str], *, names: Mapping[int, str] | No
     file_name, image = _split(name)
     if not suffix_of(file_name, "polygons"):
         check_regular(name)
-        raise InputError("expected polygons, in a .json file", source=name)
+        raise InputError("expected a .json file with polygons", source=name)
     with reading(file_name, name) as file:
         yield from polygons.read_all(file, source=name, names=names or {}, image=image)
 
 
 def file_behind(path: str | os.PathLike[str]) -> str:
-    """The file that is read for a path, which may name an image in it.
+    """Return the file of a path that may name an image in the file.
 
     Examples
     --------
@@ -109,40 +108,40 @@ def file_behind(path: str | os.PathLike[str]) -> str:
 
 
 def _split(name: str) -> tuple[str, str | None]:
-    """The file and the image in it that a path names."""
+    """Split a path into the file and the name of the image in the file, if any."""
     found = _IMAGE_IN_FILE.fullmatch(name) if "::" in name else None
     return (found[1], found[2]) if found else (name, None)
 
 
 def _check_text(name: str) -> None:
-    """Refuse a file name that is no text."""
+    """Refuse a file name that is not valid UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:
         raise InputError(
-            "the file name is not valid UTF-8, which result files cannot hold", source=name, hint="rename the file"
+            "the file name is not valid UTF-8, so it cannot be written to results", source=name, hint="rename the file"
         ) from None
 
 
 @contextmanager
 def reading(file_name: str, source: str) -> Iterator[io.FileIO]:
-    """An open file, and errors that say so where the system lets down whoever reads it."""
+    """Open a file, and turn errors of the system while it is read into `InputError`."""
     with opened(file_name) as file:
         try:
             yield file
         except MemoryError:
-            raise OutOfMemoryError("needs more memory than there is", source=source) from None
+            raise OutOfMemoryError("not enough memory to read the file", source=source) from None
         except OSError as error:
-            raise InputError(f"cannot be read: {error.strerror or error}", source=source) from error
+            raise InputError(f"the file cannot be read: {error.strerror or error}", source=source) from error
 
 
 def reader_of(name: str, *kinds: Kind) -> Any:
-    """Import the module that reads files of this name, if they give one of some kinds; see `formats`.
+    """Import the module that reads a file, if its format offers one of these kinds of data; see `formats`.
 
     Returns
     -------
     module or None
-        None where no such files are known.
+        None if the format is unknown or offers none of these kinds.
     """
     known = format_of(name)
     if known is None or not suffix_of(name, *kinds):
@@ -150,12 +149,12 @@ def reader_of(name: str, *kinds: Kind) -> Any:
     return import_module(f"{__name__}.{known[1].module}")
 
 
-def _refusal(name: str) -> InputError:
-    """Why no label map is read from a file of this name."""
+def _not_readable(name: str) -> InputError:
+    """Return the error for a file name from which no label map can be read."""
     known = format_of(name)
     if known:
-        return InputError(f"cannot read {known[0]} files", source=name, hint=known[1].hint)
+        return InputError(f"label maps are not read from {known[0]} files", source=name, hint=known[1].hint)
     check_regular(name)
     base = os.path.basename(name).lower()  # noqa: PTH119 - a Path would drop the trailing slash of a folder
-    kind = f"{shown(os.path.splitext(base)[1])} files" if "." in base else "files without a suffix"  # noqa: PTH122
-    return InputError(f"cannot read {kind}", source=name, hint=f"known are {', '.join(suffixes())}")
+    suffix = repr(shown(os.path.splitext(base)[1])) if "." in base else "(no suffix)"  # noqa: PTH122
+    return InputError(f"unknown file format {suffix}", source=name, hint=f"use {', '.join(suffixes())}")

@@ -1,10 +1,10 @@
-"""The names that a BIDS dataset gives to the labels of one of its discrete segmentations.
+"""Read the label names of a discrete segmentation in a BIDS dataset.
 
-Beside ``sub-01_space-T1w_dseg.nii.gz``, or above it up to the dataset's root, a table such as
-``sub-01_space-T1w_dseg.tsv`` or ``dseg.tsv`` says what the numbers mean. By the inheritance principle (BIDS
-specification, common principles) a table applies whose name has no entity that the segmentation's lacks; the lowest
-folder that has one decides, and tables are never merged. The root is the folder of ``dataset_description.json``; where
-there is none, only the file's own folder is searched.
+A table such as ``sub-01_space-T1w_dseg.tsv`` or ``dseg.tsv`` names the labels of ``sub-01_space-T1w_dseg.nii.gz``. The
+table is in the same folder, or in a folder above it up to the root of the dataset. By the inheritance principle of
+BIDS, a table applies if every entity in its name is also in the name of the segmentation. The nearest folder with such
+a table decides; tables are never merged. The root is the folder with ``dataset_description.json``. Without a root, only
+the folder of the file is searched.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ TABLE = "dseg.tsv"
 
 
 def with_table(label_map: LabelMap) -> LabelMap:
-    """Add the names of the BIDS table to those in the file, where there is a table.
+    """Add the names from the BIDS table to those in the file, if there is a table.
 
     Raises
     ------
     InputError
-        A table that is damaged or contradicts the names in the file, or two that apply equally well.
+        The table is damaged or contradicts the names in the file, or two tables apply equally well.
     """
     table = table_of(label_map.source)
     return label_map if table is None else _named(label_map, table)
 
 
 def table_of(path: str) -> str | None:
-    """The table that names the labels of a segmentation, by the BIDS inheritance principle.
+    """Find the table that names the labels of a segmentation, by the BIDS inheritance principle.
 
     Parameters
     ----------
     path
-        The segmentation. There is a table only for one whose name ends in ``_dseg``.
+        Path of the segmentation. Only names that end in ``_dseg`` have a table.
 
     Returns
     -------
     str or None
-        The table's path.
+        Path of the table, if there is one.
 
     Raises
     ------
     InputError
-        Two tables in one folder that apply equally well.
+        Two tables in one folder apply equally well.
     """
     folder, name = os.path.split(os.path.abspath(path))  # noqa: PTH100 - links stay as they are: annexed files are links
     stem = stem_of(name, "labels")
@@ -64,7 +64,7 @@ def table_of(path: str) -> str | None:
 
 
 def _levels(folder: str) -> list[str]:
-    """The folder and those above it, up to the dataset's root; the folder alone where there is none."""
+    """List a folder and those above it up to the root of the dataset; only the folder if there is no root."""
     levels = [folder]
     while not is_there(os.path.join(levels[-1], ROOT)):  # noqa: PTH118
         above = os.path.dirname(levels[-1])  # noqa: PTH120
@@ -75,7 +75,7 @@ def _levels(folder: str) -> list[str]:
 
 
 def _applicable(folder: str, stem: str) -> str | None:
-    """The table in a folder that applies; of several, the one with most entities."""
+    """Find the table in a folder that applies; if several do, the one with the most entities."""
     entities = set(stem.split("_")[:-1])
     found: dict[int, list[str]] = {}
     for name in names_in(folder, TABLE):
@@ -89,7 +89,7 @@ def _applicable(folder: str, stem: str) -> str | None:
         raise InputError(
             f"{shown(first)} and {shown(others[0])} both apply to {shown(stem)}",
             source=folder,
-            hint="BIDS allows one table for a file in each folder",
+            hint="remove or rename one: BIDS allows one table per file and folder",
         )
     return first
 
@@ -100,16 +100,16 @@ def _named(label_map: LabelMap, path: str) -> LabelMap:
     try:
         names = read_label_table(path).names
     except InputError as error:
-        because = f"it names the labels of {shown(label_map.source)}, as BIDS has it"
+        because = f"it is the BIDS table with the label names of {shown(label_map.source)}"
         hint = f"{error.hint} ({because})" if error.hint else because
         raise InputError(error.problem, source=error.source, hint=hint) from None
     for label, name in names.items():
         own = label_map.names.get(label, name)
         if plain_name(own) != plain_name(name):
             raise InputError(
-                f"label {label} is {shown(own)!r} in the file's own header, but {shown(name)!r} in {shown(path)}",
+                f"label {label} has two names: {shown(own)!r} in the file, {shown(name)!r} in {shown(path)}",
                 source=label_map.source,
-                hint="mend the table, or move it away",
+                hint="correct the table or remove it",
             )
     stored = f"{label_map.stored}, names from {shown(os.path.basename(path))}"  # noqa: PTH119
     return replace(label_map, names={**label_map.names, **names}, stored=stored)

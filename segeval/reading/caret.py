@@ -1,7 +1,7 @@
-"""Label tables in the XML that Caret and Connectome Workbench write into NIfTI header extensions.
+"""Read label tables from the XML that Caret and Connectome Workbench write into NIfTI header extensions.
 
-The text comes from outside: it is bounded, and one that defines a document type, and could so define entities, is not
-read. Names are a help and not the data, so that what cannot be read gives none.
+The XML is not trusted: its size is limited, and a document type definition is refused because it can define entities.
+Names are optional, so XML that cannot be read gives no names and no error.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MAX_NAMES_BYTES = 1 << 24
 
 
 def names_in(content: bytes) -> dict[int, str]:
-    """Label -> name, from what a header extension holds; none from anything but such a table, or from a damaged one."""
+    """Return label -> name from a header extension; empty if it has no such table or the table is damaged."""
     if b"<LabelTable" not in content or len(content) > MAX_NAMES_BYTES:
         return {}
     table = _LabelTable()
@@ -25,11 +25,11 @@ def names_in(content: bytes) -> dict[int, str]:
 
 
 class _DoctypeError(Exception):
-    """A document type definition, which can define entities."""
+    """The XML has a document type definition, which can define entities."""
 
 
 class _LabelTable:
-    """Collects ``<LabelTable><Label Key="1">spleen</Label>``."""
+    """A parser that collects ``<LabelTable><Label Key="1">spleen</Label>``."""
 
     def __init__(self) -> None:
         self.names: dict[int, str] = {}

@@ -1,6 +1,6 @@
-"""Open regular files, and nothing else: no folder, pipe, socket or device, and no file that a header points away to.
+"""Open regular files, and nothing else: no folder, pipe, socket or device, and no file elsewhere that a header names.
 
-What stands beside a header is found by its plain name alone, so that a header cannot make anything else be read. This
+The data file of a header must be in the folder of the header, so that a header cannot make us read any other file. This
 module knows nothing of formats.
 """
 
@@ -20,21 +20,21 @@ from segeval.reading.contents import AGAIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-MAX_NAME = 100  # characters of a data file's name that a message shows
+MAX_NAME = 100  # characters of the name of a data file that a message shows
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was looked at.
+    """Files and folders that were read or searched.
 
     Parameters
     ----------
     opened
-        Each file, and its status when it was first opened.
+        Status of each file when it was first opened, by path.
     listed
-        Each folder, with the ending that was looked for, and the names there that have it.
+        Names found in each folder, by the folder and the ending that was searched for.
     sought
-        Each path that was only asked for, and whether there was anything.
+        Whether each path exists whose existence was checked.
     """
 
     opened: dict[str, os.stat_result] = field(default_factory=dict)
@@ -46,14 +46,14 @@ _watching: ContextVar[Seen | None] = ContextVar("watching", default=None)
 
 
 def opened(name: str) -> io.FileIO:
-    """Open a regular file for reading, unbuffered; anything else is refused without being opened.
+    """Open a regular file for reading, unbuffered; refuse anything else without opening it.
 
-    What was opened is checked again: between the two look-ups another program may have put a pipe in its place.
+    The open file is checked again, because another program may have replaced it between the two checks.
 
     Raises
     ------
     InputError
-        The file is missing, empty, not a regular file, or may not be read.
+        The file is missing, empty, not a regular file, or not readable.
     """
     check_regular(name)
     try:
@@ -73,7 +73,7 @@ def opened(name: str) -> io.FileIO:
 
 
 def names_in(folder: str, ending: str) -> list[str]:
-    """What lies in a folder under a name with this ending, in order; nothing in a folder that cannot be read."""
+    """Return the sorted names in a folder that have this ending; none if the folder cannot be read."""
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(ending))  # noqa: PTH208
     except OSError:
@@ -85,7 +85,7 @@ def names_in(folder: str, ending: str) -> list[str]:
 
 
 def is_there(path: str) -> bool:
-    """Whether there is anything under a path."""
+    """Whether a path exists."""
     found = os.path.exists(path)  # noqa: PTH110 - the name goes to the system as it was given
     seen = _watching.get()
     if seen is not None:
@@ -95,7 +95,7 @@ def is_there(path: str) -> bool:
 
 @contextmanager
 def watched() -> Iterator[Seen]:
-    """What is looked at meanwhile in this thread, whether it is there or not."""
+    """Record which files and folders this thread reads or searches, whether they exist or not."""
     seen = Seen()
     token = _watching.set(seen)
     try:
@@ -105,17 +105,17 @@ def watched() -> Iterator[Seen]:
 
 
 def _open_at_once(name: str, flags: int) -> int:
-    """Open without waiting: a named pipe would wait for someone to write into it. Windows has neither."""
+    """Open without waiting for a writer, if the file is a named pipe. Windows has no such flag."""
     return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def check_regular(name: str) -> None:
-    """Refuse what is missing, empty or not a regular file.
+    """Refuse a path that is not a regular file with contents.
 
     Raises
     ------
     InputError
-        It is.
+        The file is missing, empty or not a regular file.
     """
     try:
         status = os.stat(name)  # noqa: PTH116 - the name goes to the system as it was given
@@ -131,50 +131,50 @@ def _check_status(status: os.stat_result, name: str) -> None:
         raise InputError("the file is empty", source=name, hint=AGAIN)
 
 
-def opened_beside(header: io.FileIO, data_file: str, *, source: str) -> io.FileIO:
+def open_data_file(header: io.FileIO, data_file: str, *, source: str) -> io.FileIO:
     """Open the data file that a header names; it must be another regular file in the same folder.
 
-    A header comes from outside, and could name any file of this machine. A symbolic link to another folder is therefore
-    refused too, unless header and data were linked from the same one.
+    A header is not trusted, because it could name any file of this machine. A symbolic link to another folder is
+    therefore refused too, unless the header is a link to that folder as well.
 
     Parameters
     ----------
     header
         The open header.
     data_file
-        What it calls its data file.
+        Name of the data file in the header.
     source
-        The header's path.
+        Path of the header.
 
     Raises
     ------
     InputError
-        The name leads elsewhere, or to nothing that can be read.
+        The data file is in another folder, or cannot be read.
     """
-    called = repr(data_file) if len(data_file) <= MAX_NAME else f"{data_file[:MAX_NAME]!r}..."
+    quoted = repr(data_file) if len(data_file) <= MAX_NAME else f"{data_file[:MAX_NAME]!r}..."
     elsewhere = data_file in {".", ".."} or any(character in data_file for character in "/\\\0")
     if elsewhere or os.path.splitdrive(data_file)[0]:
         raise InputError(
-            f"its data file must lie beside it, found {shown(called)}",
+            f"the data file is not in the folder of the header: {shown(quoted)}",
             source=source,
-            hint="copy both into one folder and put the plain file name into the header",
+            hint="copy both into one folder and write the plain file name into the header",
         )
     folder = os.path.dirname(source)  # noqa: PTH120
     path = os.path.join(folder, data_file)  # noqa: PTH118
     home = os.path.dirname(os.path.realpath(path))  # noqa: PTH120
     if home not in {os.path.realpath(folder), os.path.dirname(os.path.realpath(source))}:  # noqa: PTH120
         raise InputError(
-            f"its data file {shown(called)} is a symbolic link to another folder",
+            f"the data file {shown(quoted)} is a symbolic link to another folder",
             source=source,
-            hint="copy the data file beside its header",
+            hint="copy the data file next to its header",
         )
     try:
         file = opened(path)
     except InputError as error:
-        raise InputError(f"its data file {shown(called)}: {error.problem}", source=source) from error
+        raise InputError(f"the data file {shown(quoted)}: {error.problem}", source=source) from error
     if os.path.samestat(os.fstat(file.fileno()), os.fstat(header.fileno())):
         file.close()
-        raise InputError("names itself as its data file", source=source, hint="export it again")
+        raise InputError("the header names itself as the data file", source=source, hint="export it again")
     return file
 
 
@@ -189,14 +189,14 @@ def _kind(mode: int) -> str:
 
 
 def _unreadable(name: str, error: OSError | ValueError) -> InputError:
-    """Why the system would not let us at the file."""
+    """Return the error for a file that the system does not let us open."""
     if isinstance(error, FileNotFoundError):
         if os.path.islink(name):  # noqa: PTH114 - see above
             target = os.readlink(name)  # noqa: PTH115
             hint = "run git annex get" if ".git/annex" in target else None
-            return InputError(f"a symbolic link to a missing file, {shown(target)}", source=name, hint=hint)
+            return InputError(f"the file is a symbolic link to a missing file, {shown(target)}", source=name, hint=hint)
         return InputError("no such file", source=name)
     if isinstance(error, PermissionError):
         return InputError("permission denied", source=name, hint="make the file readable")
     reason = error.strerror if isinstance(error, OSError) else error
-    return InputError(f"cannot be opened: {reason}", source=name)
+    return InputError(f"the file cannot be opened: {reason}", source=name)

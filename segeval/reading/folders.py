@@ -1,8 +1,8 @@
-"""A case as a folder with a binary file per class, as TotalSegmentator writes it.
+"""Read a case from a folder with one binary mask per class, as TotalSegmentator writes it.
 
-The file's name is the class's name. Both sides are read together, because classes are numbered over the union of their
-names. Classes that overlap become layers. A class that the reference has and the prediction lacks is an error: a file
-that was not written is not an empty prediction.
+The file name is the name of the class. Prediction and reference are read together, because classes are numbered over
+the names of both. Overlapping classes become layers. A class of the reference without a file in the prediction is an
+error: a missing file is not an empty prediction.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ from segeval.reading import read_label_map
 from segeval.reading.formats import stem_of, suffix_of, suffixes
 from segeval.text import enumerated, natural_order
 
-GRID_TOLERANCE = 1e-3  # of the smallest spacing: files of one case come from one writer
+GRID_TOLERANCE = 1e-3  # share of the smallest spacing: all files of a case come from one writer
 
 
 def read_class_folders(
     prediction: str, reference: str, *, names: Mapping[int, str] | None = None
 ) -> tuple[LabelMap, LabelMap]:
-    """Read two folders of binary files, a file per class.
+    """Read two folders with a binary mask for each class.
 
     Parameters
     ----------
     prediction, reference
         The folders.
     names
-        Number -> name: a class that is named here has that number.
+        Names of the labels, by number; a class with one of these names gets its number.
 
     Returns
     -------
     tuple of LabelMap
-        Prediction and reference. Classes without a number of their own are numbered in the natural order of their
-        names, after those that have one; the number then says nothing.
+        Prediction and reference. Classes without a number in `names` are numbered after the others, in the natural
+        order of their names; these numbers have no meaning.
 
     Raises
     ------
     InputError
-        A folder without such files, two files of one class, a class that the prediction lacks, or a file that is
-        damaged, not binary, or on another grid than its siblings.
+        A folder has no masks or two files for one class, the prediction has no file for a class of the reference, or a
+        file is damaged, not binary, or on another grid than the other files of its folder.
     """
     of_prediction, of_reference = class_files(prediction), class_files(reference)
     missing = [name for name in of_reference if name not in of_prediction]
     if missing:
         raise InputError(
-            f"{len(missing)} of {len(of_reference)} classes have no file here: {enumerated(missing, shown, last=', ')}",
+            f"no file for {len(missing)} of {len(of_reference)} classes: {enumerated(missing, shown, last=', ')}",
             source=prediction,
             hint="write an empty mask for a class that was not found",
         )
@@ -62,13 +62,13 @@ def read_class_folders(
 
 
 def read_class_folder(folder: str, *, names: Mapping[int, str] | None = None) -> LabelMap:
-    """Read one folder of binary files alone; see `read_class_folders`."""
+    """Read a single folder with a binary mask for each class; see `read_class_folders`."""
     files = class_files(folder)
     return _read_folder(folder, files, _numbered(set(files), names or {}))
 
 
 def _numbered(classes: Collection[str], names: Mapping[int, str]) -> dict[str, int]:
-    """The number of each class: that of a table where it has one, else one that is free."""
+    """Return the number of each class: from `names` if it is there, otherwise the next free one."""
     given = {plain_name(name): number for number, name in sorted(names.items(), reverse=True) if number > 0}
     numbers = {name: given[plain_name(name)] for name in classes if plain_name(name) in given}
     free = count(max(names, default=0) + 1)
@@ -76,12 +76,12 @@ def _numbered(classes: Collection[str], names: Mapping[int, str]) -> dict[str, i
 
 
 def class_files(folder: str) -> dict[str, str]:
-    """Class name -> file, of every label map that lies directly in a folder; hidden files are passed over.
+    """Return class name -> file for the label maps directly in a folder, except hidden files.
 
     Raises
     ------
     InputError
-        No such file, or two for one class.
+        The folder has no label map, or two for one class.
     """
     found: dict[str, str] = {}
     try:
@@ -96,15 +96,15 @@ def class_files(folder: str) -> dict[str, str]:
         name = stem_of(entry, "labels")
         if name in found:
             raise InputError(
-                f"two files for the class {shown(name)}: {shown(Path(found[name]).name)} and {shown(entry)}",
+                f"class {shown(name)} has two files: {shown(Path(found[name]).name)} and {shown(entry)}",
                 source=folder,
             )
         found[name] = str(Path(folder, entry))
     if not found:
         raise InputError(
-            "expected a label map file for each class in the folder, found none",
+            "the folder has no label maps: expected one file for each class",
             source=folder,
-            hint=f"files that end in {', '.join(suffixes('labels'))} count",
+            hint=f"use files that end in {', '.join(suffixes('labels'))}",
         )
     return found
 
@@ -119,7 +119,7 @@ def _read_folder(folder: str, files: Mapping[str, str], numbers: Mapping[str, in
             grid, stored = mask.grid, mask.stored
         if mask.overlays:
             layers_found = len(mask.overlays) + 1
-            raise InputError(f"expected a mask of one class, found {layers_found} layers of them", source=mask.source)
+            raise InputError(f"expected a mask of one class, found {layers_found} layers", source=mask.source)
         _check_binary(mask)
         _check_grid(mask, grid)
         _paint(mask.labels, numbers[name], layers, dtype)
@@ -145,24 +145,24 @@ def _check_binary(mask: LabelMap) -> None:
             raise InputError(
                 f"expected a mask of one class, found the labels {', '.join(map(str, sorted(values - {0})))}",
                 source=mask.source,
-                hint="a folder is a case with a binary file for each class",
+                hint="write one binary mask for each class into the folder",
             )
 
 
 def _check_grid(mask: LabelMap, grid: Grid) -> None:
     if not same_place(mask.grid, grid):
-        raise InputError("it lies on another grid than the first file of its folder", source=mask.source)
+        raise InputError("the grid differs from that of the first file in the folder", source=mask.source)
 
 
 def same_place(grid: Grid, other: Grid) -> bool:
-    """Whether two files of one case lie on the same grid."""
+    """Whether two files of a case have the same grid."""
     same = grid.shape == other.shape and grid.unit == other.unit
     shift = float(np.abs(grid.corners() - other.corners()).max()) if same else math.inf
     return shift <= GRID_TOLERANCE * min(other.spacing)
 
 
 def _paint(mask: Labels, number: int, layers: list[Labels], dtype: np.dtype[np.unsignedinteger]) -> None:
-    """Write a class into the first layer that is empty where it lies."""
+    """Write a class into the first layer that is empty at all its voxels."""
     inside = mask != 0
     for layer in layers:
         if not (layer[inside] != 0).any():

@@ -1,16 +1,16 @@
-"""The one table of file formats: by which suffixes they are known, which module reads them, and what they give.
+"""The table of all file formats: their suffixes, the module that reads them, and the kinds of data in them.
 
-A new reader is a module of this package and a row here. What the module has to offer follows from what its row gives:
+A new reader is a module of this package and a row here. Each kind of data needs a function in the module:
 
 - labels: ``read(file, *, source)``, which returns a `LabelMap`;
 - polygons: ``read(file, *, source, names, image)``, which returns a `LabelMap`, and ``read_all`` for all images of a
   file;
 - probabilities: ``read_probabilities(file, *, source)``, which returns `RawProbabilities`;
-- one class: the same, from a format that can hold the probabilities of one class only;
-- scans: ``read_scan(file, *, source)``, which returns numbers with axes (z, y, x), (y, x) or for colours (y, x, 3), and
+- one class: the same, for a format that stores the probabilities of one class only;
+- scans: ``read_scan(file, *, source)``, which returns numbers with axes (z, y, x), (y, x) or (y, x, 3) for colours, and
   their `Grid`.
 
-Nothing here opens a file, and nothing slow is imported: help texts are made from the table.
+This module opens no file and imports nothing slow, because help texts are made from the table.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["labels", "polygons", "probabilities", "one class", "scans"]
 
-LABEL_MAPS: tuple[Kind, ...] = ("labels", "polygons")  # what label maps are made of
+LABEL_MAPS: tuple[Kind, ...] = ("labels", "polygons")  # kinds from which label maps are made
 PROBABILITIES: tuple[Kind, ...] = ("probabilities", "one class")
 
 
@@ -39,15 +39,15 @@ class Format:
     Parameters
     ----------
     title
-        What it is called in prose; empty for files that are never read.
+        Name of the format in messages; empty for files that are never read.
     suffixes
-        In small letters, the usual one first.
+        Suffixes in lower case, the usual one first.
     module
-        The module of this package that reads it; empty where there is none.
+        Module of this package that reads the format; empty if there is none.
     gives
-        What can be read from it.
+        Kinds of data in such files.
     hint
-        What to do with a file that gives no labels.
+        What to do with a file that has no labels.
     """
 
     title: str
@@ -57,7 +57,7 @@ class Format:
     hint: str | None = None
 
 
-_HEADER_BESIDE = "it says nothing of its size: give the {} header beside it"
+_USE_HEADER = "use the {} header next to it, which states the size"
 FORMATS = (
     Format("NIfTI", (".nii.gz", ".nii", ".hdr", ".hdr.gz"), "nifti", ("labels", "probabilities", "scans")),
     Format("PNG", (".png",), "picture", ("labels", "one class", "scans")),
@@ -68,34 +68,34 @@ FORMATS = (
     Format("GIPL", (".gipl", ".gipl.gz"), "gipl", ("labels", "scans")),
     Format("VTK", (".vtk",), "vtk", ("labels", "scans")),
     Format("NumPy", (".npz", ".npy"), "arrays", ("labels", "probabilities", "scans")),
-    Format("polygon JSON", (".json",), "polygons", ("polygons",)),  # under its suffix go many other things
-    Format("JPEG", (".jpg", ".jpeg"), "picture", ("scans",), "JPEG compression changes labels: export as PNG"),
-    Format("", (".img", ".img.gz"), "", (), "give the .hdr header beside it"),
-    Format("", (".raw",), "", (), _HEADER_BESIDE.format(".mhd or .nhdr")),
-    Format("", (".zraw",), "", (), _HEADER_BESIDE.format(".mhd")),
-    Format("", (".raw.gz",), "", (), _HEADER_BESIDE.format(".nhdr")),
-    Format("", (".dcm",), "", (), "convert DICOM to .nii.gz"),
+    Format("polygon JSON", (".json",), "polygons", ("polygons",)),  # many other files have this suffix too
+    Format("JPEG", (".jpg", ".jpeg"), "picture", ("scans",), "save it as PNG: JPEG changes label values"),
+    Format("", (".img", ".img.gz"), "", (), "use the .hdr header next to it"),
+    Format("", (".raw",), "", (), _USE_HEADER.format(".mhd or .nhdr")),
+    Format("", (".zraw",), "", (), _USE_HEADER.format(".mhd")),
+    Format("", (".raw.gz",), "", (), _USE_HEADER.format(".nhdr")),
+    Format("", (".dcm",), "", (), "convert it to .nii.gz"),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RawProbabilities:
-    """The numbers of a file, or of a folder of files, that is read as a probability map.
+    """The values of a probability map, as they are in a file or in a folder of files.
 
     Parameters
     ----------
     values
-        Numbers of any type, axes as the file has them, those of NIfTI in reverse.
+        Numbers of any type, with axes as in the file, or reversed for NIfTI.
     grid
-        Where the voxels are if the last three axes are those of space; None where the file does not say.
+        Grid of the last three axes; None if the file does not state one.
     names
-        Label -> name.
+        Names of the labels, by number.
     source
-        The file.
+        Path of the file or folder.
     stored
-        How the file holds them, in words.
+        Format and data type of the file, for people.
     classes
-        What the channels are called, which then come first; empty where a file does not call them anything.
+        Names of the channels, if the file has them; the first axis is then that of the channels.
     """
 
     values: NDArray[Any]
@@ -107,7 +107,7 @@ class RawProbabilities:
 
 
 def format_of(name: str) -> tuple[str, Format] | None:
-    """The suffix of a file and its format, whether it can be read or not; None for an unknown suffix.
+    """Return the suffix of a file and its format, even if it cannot be read; None for an unknown suffix.
 
     Examples
     --------
@@ -120,14 +120,14 @@ def format_of(name: str) -> tuple[str, Format] | None:
 
 
 def suffix_of(name: str, *kinds: Kind) -> str:
-    """The suffix by which a file is read, in small letters; empty where there is none.
+    """Return the suffix of a file that can be read, in lower case; empty if it cannot be read.
 
     Parameters
     ----------
     name
-        The file's name, or any path.
+        File name or path.
     *kinds
-        What the suffix has to be of; label maps, where nothing is given.
+        Kinds of data, one of which the format must offer; by default those of label maps.
 
     Examples
     --------
@@ -141,7 +141,7 @@ def suffix_of(name: str, *kinds: Kind) -> str:
 
 
 def stem_of(name: str, *kinds: Kind) -> str:
-    """The name or path without the suffix that `suffix_of` finds.
+    """Return the name or path without the suffix that `suffix_of` finds.
 
     Examples
     --------
@@ -152,12 +152,12 @@ def stem_of(name: str, *kinds: Kind) -> str:
 
 
 def suffixes(*kinds: Kind) -> tuple[str, ...]:
-    """Every suffix of label maps, or of formats that give one of some other kinds, in the order of the table."""
+    """Return all suffixes of label maps, or of formats with one of these kinds of data, in the order of the table."""
     return tuple(suffix for each in _giving(kinds or LABEL_MAPS) for suffix in each.suffixes)
 
 
 def titles(*kinds: Kind) -> str:
-    """What the formats are called that give one of some kinds, as a list in prose.
+    """Return the names of the formats with one of these kinds of data, as a list in prose.
 
     Examples
     --------
@@ -174,6 +174,6 @@ def _giving(kinds: tuple[Kind, ...]) -> list[Format]:
 
 @cache
 def _longest_first(kinds: tuple[Kind, ...]) -> list[tuple[str, Format]]:
-    """Suffixes and their formats, of some kinds or all, in an order in which the first that fits is the right one."""
+    """Return suffixes and their formats, longest suffix first, so that the first that fits is the right one."""
     found = [(suffix, each) for each in _giving(kinds) for suffix in each.suffixes]
     return sorted(found, key=lambda pair: len(pair[0]), reverse=True)

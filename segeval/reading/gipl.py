@@ -1,7 +1,7 @@
-"""Label maps from GIPL files (.gipl, .gipl.gz): a header of 256 bytes, big-endian, with the voxels right behind it.
+"""Read label maps and scans from GIPL files (.gipl, .gipl.gz): a header of 256 bytes and the voxels, big-endian.
 
-What the fields mean is what ITK makes of them: axes are those of LPS, whatever stands in the field for a matrix, and
-there are no other types of numbers than ITK reads. In a .gipl.gz the header is compressed too.
+The fields are read as ITK reads them: the axes are those of LPS whatever the matrix field says, and only the data types
+that ITK knows are supported. In a .gipl.gz file the header is compressed too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from segeval.errors import InputError
 from segeval.reading.contents import GIPL_MAGICS, unexpected
-from segeval.reading.headers import Geometry, VolumeHeader, damaged
+from segeval.reading.headers import ONE_VOLUME, UNSCALED, Geometry, VolumeHeader, damaged
 from segeval.reading.streams import Inflated, Plain, Stream
 from segeval.reading.volume import read_labels, read_numbers
 
@@ -39,18 +39,18 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     file
         The open file, at its first byte.
     source
-        Its path.
+        Path of the file.
 
     Raises
     ------
     InputError
-        It is no GIPL file, is damaged, or does not hold a label map.
+        The file is not a GIPL file, is damaged, or has no label map.
     """
     return read_labels(file, _parse(file, source), source=source)
 
 
 def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
-    """Read the numbers in a GIPL file, axes (z, y, x), and where they are."""
+    """Read the values and the grid of a GIPL file, axes (z, y, x)."""
     return read_numbers(file, _parse(file, source), source=source)
 
 
@@ -69,17 +69,17 @@ def _parse(file: io.FileIO, source: str) -> VolumeHeader:
         raise damaged(f"expected sizes of at least 1, found {' x '.join(map(str, sizes))}", source=source)
     if volumes > 1:
         raise InputError(
-            f"has {volumes:,} volumes ({' x '.join(map(str, fields[:4]))}); a label map has one",
+            f"expected a label map with one volume, found {volumes:,} ({' x '.join(map(str, fields[:4]))})",
             source=source,
-            hint="probability maps are not label maps",
+            hint=ONE_VOLUME,
         )
     if code not in _TYPES:
-        raise InputError(f"values of type {code} are not supported", source=source, hint="save it as uint8 or int16")
+        raise InputError(f"data type {code} is not supported", source=source, hint="save it as uint8 or int16")
     geometry, scaling = fields[5:11], fields[11:]
     if not all(map(math.isfinite, geometry)):
-        raise damaged("its geometry is not finite", source=source)
+        raise damaged("spacing or origin is not finite", source=source)
     if scaling not in {(0, 0), (0, 1)}:
-        raise InputError("scaled voxels are not supported", source=source, hint="save the labels unscaled")
+        raise InputError("scaled voxels are not supported", source=source, hint=UNSCALED)
     return VolumeHeader(
         kind="GIPL",
         shape=sizes[::-1],

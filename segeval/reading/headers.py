@@ -1,6 +1,6 @@
-"""What the text header of a volume says, and the strict way in which it is read.
+"""Read the text header of a volume strictly.
 
-A number that is no number, a field that stands twice or a size of zero is damage here, not something to guess at.
+A value that is not a number, a field that occurs twice or a size of zero is an error. Nothing is guessed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 MAX_HEADER_BYTES = 1 << 21
 MAX_SHOWN = 60
+LABELS_ONLY = "save label numbers instead of colours or probabilities"  # hints that several formats give
+INTEGERS = "save the labels as integers, such as uint8"
+ONE_VOLUME = "save a single label map"
+UNSCALED = "save the labels without scaling"
 
 _FIRST_BYTES = 1 << 16
 _WHOLE = re.compile(r"[0-9]{1,18}")
@@ -30,16 +34,16 @@ _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,4})?
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A segment of a file whose layers may overlap.
+    """A segment of a file with layers, which may overlap.
 
     Parameters
     ----------
     name
-        What it is called; empty where it has no name.
+        Name of the segment; empty if it has none.
     layer
-        Where its voxels are.
+        Index of its layer.
     value
-        The number that they have there.
+        Value of its voxels in that layer.
     """
 
     name: str
@@ -49,16 +53,16 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
-    """Where the voxels of a volume are, along (x, y, z) or (x, y). World coordinates are LPS, as ITK has them.
+    """Spacing, origin and directions of a volume, along (x, y, z) or (x, y). World coordinates are LPS, as in ITK.
 
     Parameters
     ----------
     spacing
-        From one voxel to the next, along each axis.
+        Distance from one voxel to the next, along each axis.
     origin
-        The centre of the first voxel.
+        Centre of the first voxel.
     axes
-        The direction of each axis, a unit vector; None where the axes are those of LPS.
+        Direction of each axis, as a unit vector; None if the axes are those of LPS.
     """
 
     spacing: tuple[float, ...]
@@ -68,34 +72,34 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeHeader:
-    """Where the voxels are and what they mean.
+    """The header of a volume.
 
     Parameters
     ----------
     kind
-        The format, in words.
+        Name of the format.
     shape
-        Voxels along (z, y, x) or (y, x).
+        Number of voxels along (z, y, x) or (y, x).
     layers
-        Numbers per voxel, which vary fastest.
+        Number of values per voxel, which vary fastest.
     dtype
-        Of one number, with its byte order.
+        Data type of one value, with its byte order.
     compression
-        Of the voxels, if any.
+        Compression of the voxels, if any.
     data_file
-        Name of the file that holds them, None where it is the same.
+        Name of the file with the voxels; None if it is the same file.
     data_start
-        Their first byte in that file, or that of the compressed data.
+        Position of the first byte of the voxels in that file, compressed or not.
     data_size
-        How many bytes they take up there, where the header says so.
+        Number of bytes of the voxels in that file, if the header states it.
     skipped
-        Bytes before them that are compressed with them.
+        Number of bytes before the voxels that are compressed together with them.
     geometry
-        Where they are.
+        Spacing, origin and directions.
     mm_per_unit
-        What spacing and origin are to be multiplied by.
+        Factor from the unit of spacing and origin to mm.
     segments
-        Names of labels, and the layers they are in.
+        Names and layers of the labels.
     """
 
     kind: str
@@ -113,43 +117,43 @@ class VolumeHeader:
 
     @property
     def data_bytes(self) -> int:
-        """Bytes of the voxels, decompressed."""
+        """Number of bytes of the decompressed voxels."""
         return math.prod(self.shape) * self.layers * self.dtype.itemsize
 
 
 def check_data_file(name: str, *, source: str, hint: str) -> None:
-    """Refuse a detached data file that is none, or a list of files with one for each slice."""
+    """Refuse a missing name of the data file, or a data file for each slice."""
     if name.split(maxsplit=1)[:1] == ["LIST"] or "%" in name:
-        raise InputError("a data file for each slice is not supported", source=source, hint=hint)
+        raise InputError("headers with a data file for each slice are not supported", source=source, hint=hint)
     if not name:
-        raise damaged("it names no data file", source=source)
+        raise damaged("the name of the data file is missing", source=source)
 
 
-def damaged(problem: str, *, source: str) -> InputError:
-    """Word the error for a header that says what cannot be."""
-    return InputError(f"damaged header: {problem}", source=source, hint=AGAIN)
+def damaged(problem: str, *, source: str, hint: str = AGAIN) -> InputError:
+    """Return the error for a damaged header."""
+    return InputError(f"the header is damaged: {problem}", source=source, hint=hint)
 
 
 def quoted(text: str) -> str:
-    """Text from a header as it may stand in a message."""
+    """Quote text from a header for a message."""
     return shown(repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."))
 
 
 def words(text: str) -> list[str]:
-    """Split text at blanks, of which Unicode has many more than a header."""
+    """Split text at spaces and tabs, but not at other white space of Unicode."""
     return re.findall(r"[^ \t]+", text)
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """The fields of a header, by name; every value is checked when it is asked for.
+    """The fields of a header by name; every value is checked when it is read.
 
     Parameters
     ----------
     values
-        What the header says.
+        Text of each field.
     source
-        The file, for messages.
+        Path of the file, for messages.
     """
 
     values: Mapping[str, str]
@@ -159,13 +163,13 @@ class Fields:
         return name in self.values
 
     def text(self, name: str) -> str:
-        """Return a field that must be there."""
+        """Return the text of a required field."""
         if name not in self.values:
-            raise damaged(f"it has no field {name!r}", source=self.source)
+            raise damaged(f"the field {name!r} is missing", source=self.source)
         return self.values[name]
 
     def sizes(self, name: str, count: int) -> list[int]:
-        """Return whole numbers from 1 up."""
+        """Return a field of whole numbers of at least 1."""
         found = words(self.text(name))
         if len(found) != count or not all(_WHOLE.fullmatch(word) for word in found):
             raise self.wrong(name, counted(count, "whole number"))
@@ -175,11 +179,11 @@ class Fields:
         return sizes
 
     def numbers(self, name: str, count: int) -> tuple[float, ...]:
-        """Return a field's numbers."""
+        """Return a field of numbers."""
         return self.checked_numbers(name, words(self.text(name)), count)
 
     def checked_numbers(self, name: str, found: list[str], count: int) -> tuple[float, ...]:
-        """Convert words of a field, which must be so many finite numbers."""
+        """Convert the words of a field, which must be finite numbers, `count` of them."""
         if len(found) != count or not all(
             len(word) <= MAX_SHOWN and _NUMBER.fullmatch(word) and math.isfinite(float(word)) for word in found
         ):
@@ -187,26 +191,26 @@ class Fields:
         return tuple(map(float, found))
 
     def wrong(self, name: str, expected: str) -> InputError:
-        """Word the error for a field that does not say what it should."""
+        """Return the error for a field with an unexpected value."""
         return damaged(f"expected {expected} in {name!r}, found {quoted(self.values[name])}", source=self.source)
 
 
 def read_head(file: io.FileIO, end: re.Pattern[bytes]) -> tuple[bytes, re.Match[bytes] | None]:
-    """Read from the start of a file until a pattern ends the header.
+    """Read from the start of a file until the end of the header.
 
     Parameters
     ----------
     file
         The open file.
     end
-        What the header ends with.
+        Pattern at the end of the header.
 
     Returns
     -------
     bytes
-        The beginning of the file, `MAX_HEADER_BYTES` at most.
+        Beginning of the file, at most `MAX_HEADER_BYTES`.
     re.Match or None
-        Where the header ends; None where it does not.
+        End of the header; None if it was not found.
     """
     file.seek(0)
     head = b""

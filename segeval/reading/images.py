@@ -1,8 +1,8 @@
-"""The images behind label maps, to be looked at: scans of any number type, and photographs in colour.
+"""Find and read the images that were segmented: scans of any data type, and photographs in colour.
 
-They are checked as strictly as label maps. Only what is seen counts: of several volumes or channels in a file the first
-one is taken, and transparency is left out. An image is found in a folder by the name of its case, as it is or with the
-ending that nnU-Net gives to a first channel.
+They are checked as strictly as label maps, but only used for display: of several volumes or channels in a file, the
+first one is read, and transparency is ignored. The file of a case is found in a folder by the name of the case, with or
+without the ending that nnU-Net gives to the first channel.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ FIRST_CHANNEL = "_0000"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Image:
-    """What is seen.
+    """A scan or photograph.
 
     Parameters
     ----------
     values
-        Numbers of any type, axes (z, y, x) or (y, x); for colours (y, x, 3) of uint8, red, green and blue.
+        Numbers of any type, axes (z, y, x) or (y, x); or red, green and blue in uint8, axes (y, x, 3).
     grid
-        Where the voxels are.
+        Grid of the voxels.
     source
-        The file.
+        Path of the file.
     """
 
     values: NDArray[Any]
@@ -43,20 +43,20 @@ class Image:
 
 
 def find_image(folder: str, case: str) -> str | None:
-    """The image of a case in a folder, or None where there is none.
+    """Find the image of a case in a folder; None if there is none.
 
     Parameters
     ----------
     folder
-        Where images are.
+        Folder of the images.
     case
-        The case, which may name folders in it; its last part alone is looked for too. Nothing outside of the folder
-        is ever looked at, whatever the case is called.
+        Name of the case. If it has folders in it, the image may be in these folders or directly in `folder`. Whatever
+        the name is, nothing outside `folder` is searched.
 
     Raises
     ------
     InputError
-        There is no such folder.
+        The folder does not exist.
     """
     if not os.path.isdir(folder):  # noqa: PTH112 - the name goes to the system as it was given
         raise InputError("no such folder", source=folder)
@@ -79,12 +79,12 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     Parameters
     ----------
     path
-        A file of any kind that label maps are read from but polygons, or a JPEG picture.
+        A JPEG picture, or a file in any format of label maps except polygons.
 
     Raises
     ------
     InputError
-        The file is missing, of another kind, or damaged.
+        The file is missing, of another format, or damaged.
 
     Examples
     --------
@@ -97,8 +97,8 @@ def read_image(path: str | os.PathLike[str]) -> Image:
     reader = reader_of(name, "scans")
     if reader is None:
         check_regular(name)
-        hint = f"known are {', '.join(suffixes('scans'))}"
-        raise InputError("this is no image of a known kind", source=name, hint=hint)
+        hint = f"use {', '.join(suffixes('scans'))}"
+        raise InputError("unknown image format", source=name, hint=hint)
     with reading(name, name) as file:
         values, grid = reader.read_scan(file, source=name)
     if values.dtype.kind not in "biuf":

@@ -1,7 +1,7 @@
-"""Label maps from MetaImage files: .mha with the voxels behind it, .mhd with a data file beside it.
+"""Read label maps and scans from MetaImage files: .mha with the voxels in it, .mhd with a separate data file.
 
-Lines of ``Key = value`` end with ``ElementDataFile``. Number types are those of MetaIO, where a LONG has 4 bytes
-whatever the machine.
+The header has lines ``Key = value``, the last of which is ``ElementDataFile``. Data types are those of MetaIO, where a
+LONG has 4 bytes on every machine.
 """
 
 from __future__ import annotations
@@ -14,7 +14,19 @@ import numpy as np
 
 from segeval.errors import InputError
 from segeval.reading.contents import HEAD_BYTES, unexpected
-from segeval.reading.headers import Fields, Geometry, VolumeHeader, check_data_file, damaged, quoted, read_head
+from segeval.reading.headers import (
+    INTEGERS,
+    LABELS_ONLY,
+    ONE_VOLUME,
+    UNSCALED,
+    Fields,
+    Geometry,
+    VolumeHeader,
+    check_data_file,
+    damaged,
+    quoted,
+    read_head,
+)
 from segeval.reading.volume import read_labels, read_numbers
 
 if TYPE_CHECKING:
@@ -50,8 +62,9 @@ _TYPES = {
     "MET_DOUBLE": "f8",
 }
 _SYNONYMS = (("Offset", "Position", "Origin"), ("TransformMatrix", "Rotation", "Orientation"))
-_MM_PER_UNIT = {"um": 0.001, "cm": 10.0}  # of DistanceUnits; everything else is taken as mm
-_CONVERT = "convert it to .nii.gz or to an .mha of its own"
+_MM_PER_UNIT = {"um": 0.001, "cm": 10.0}  # by DistanceUnits; any other unit is read as mm
+_CONVERT = "convert it to .nii.gz or .mha"
+_EXPORT = "export the labels as an image"
 
 
 def read(file: io.FileIO, *, source: str) -> LabelMap:
@@ -62,18 +75,18 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     file
         The open file, at its first byte.
     source
-        Its path.
+        Path of the file.
 
     Raises
     ------
     InputError
-        It is no MetaImage, is damaged, or does not hold a label map.
+        The file is not a MetaImage, is damaged, or has no label map.
     """
     return read_labels(file, _parse(file, source), source=source)
 
 
 def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
-    """Read the numbers in a MetaImage, axes (z, y, x), and where they are."""
+    """Read the values and the grid of a MetaImage, axes (z, y, x)."""
     return read_numbers(file, _parse(file, source), source=source)
 
 
@@ -83,7 +96,7 @@ def _parse(file: io.FileIO, source: str) -> VolumeHeader:
     if not _START.match(head):
         raise unexpected(head[:HEAD_BYTES], expected="a MetaImage", source=source)
     if end is None:
-        raise damaged("it does not say where the voxels are (ElementDataFile)", source=source)
+        raise damaged("the field 'ElementDataFile' is missing", source=source)
     fields = _fields(head[: end.end()], source)
     _check_kind(fields)
     shape = _shape(fields)
@@ -107,16 +120,16 @@ def _parse(file: io.FileIO, source: str) -> VolumeHeader:
 
 
 def _fields(header: bytes, source: str) -> Fields:
-    """The fields that matter here; ITK writes all that it knows of an image beside them, on any number of lines."""
+    """Return the fields that are used; ITK also writes other metadata of the image, on any number of lines."""
     if _CONTROL.search(header):
-        raise damaged("it is text, with control characters in it", source=source)
+        raise damaged("control characters in the text", source=source)
     values: dict[str, str] = {}
     for line in header.decode("utf-8", "surrogateescape").split("\n"):
         found = _LINE.fullmatch(line.strip())
         if not found or found[1] not in _FIELDS:
             continue
         if found[1] in values:
-            raise damaged(f"the field {found[1]!r} stands in it twice", source=source)
+            raise damaged(f"the field {found[1]!r} occurs twice", source=source)
         values[found[1]] = found[2]
     return Fields(values, source)
 
@@ -132,23 +145,23 @@ def _flag(fields: Fields, name: str, *, default: bool = False) -> bool:
 
 
 def _check_kind(fields: Fields) -> None:
-    """Refuse other objects, and images whose stored numbers are not the labels."""
+    """Refuse other objects than images, and images whose stored values are not labels."""
     kind = fields.values.get("ObjectType", "Image")
     if kind != "Image":
-        raise InputError(f"expected an image, found a MetaIO {quoted(kind)}", source=fields.source)
+        raise InputError(f"expected an image, found a MetaIO {quoted(kind)}", source=fields.source, hint=_EXPORT)
     if not _flag(fields, "BinaryData", default=True):
-        raise InputError("voxels written as text are not supported", source=fields.source, hint=_CONVERT)
+        raise InputError("voxels stored as text are not supported", source=fields.source, hint=_CONVERT)
     if "ElementNumberOfChannels" in fields and (channels := fields.sizes("ElementNumberOfChannels", 1)[0]) > 1:
         raise InputError(
             f"expected one label number per voxel, found {channels:,} channels",
             source=fields.source,
-            hint="export label numbers instead of colours or probabilities",
+            hint=LABELS_ONLY,
         )
     for name, neutral in (("ElementToIntensityFunctionSlope", 1.0), ("ElementToIntensityFunctionOffset", 0.0)):
         if name in fields and fields.numbers(name, 1) != (neutral,):
-            raise InputError("scaled voxels are not supported", source=fields.source, hint="save the labels unscaled")
+            raise InputError("scaled voxels are not supported", source=fields.source, hint=UNSCALED)
     if "HeaderSize" in fields and fields.values["HeaderSize"] not in ("0", "-1"):
-        raise InputError("data files with a header of their own are not supported", source=fields.source, hint=_CONVERT)
+        raise InputError("data files with their own header are not supported", source=fields.source, hint=_CONVERT)
 
 
 def _shape(fields: Fields) -> tuple[int, ...]:
@@ -158,9 +171,9 @@ def _shape(fields: Fields) -> tuple[int, ...]:
     sizes = fields.sizes("DimSize", rank)
     if math.prod(sizes[3:]) > 1:
         raise InputError(
-            f"has {sizes[3]:,} volumes ({' x '.join(map(str, sizes))}); a label map has one",
+            f"expected a label map with one volume, found {sizes[3]:,} ({' x '.join(map(str, sizes))})",
             source=fields.source,
-            hint="probability maps are not label maps",
+            hint=ONE_VOLUME,
         )
     return tuple(sizes[2::-1])
 
@@ -168,17 +181,19 @@ def _shape(fields: Fields) -> tuple[int, ...]:
 def _data_type(fields: Fields) -> np.dtype[np.number]:
     name = fields.text("ElementType")
     if name not in _TYPES:
-        raise InputError(f"expected integer labels, found elements of type {quoted(name)}", source=fields.source)
+        raise InputError(
+            f"expected integer labels, found values of type {quoted(name)}", source=fields.source, hint=INTEGERS
+        )
     orders = [key for key in ("BinaryDataByteOrderMSB", "ElementByteOrderMSB") if key in fields]
     big = {_flag(fields, key) for key in orders}
     if len(big) > 1:
-        raise damaged("it states two byte orders", source=fields.source)
+        raise damaged("two different byte orders", source=fields.source)
     order: Literal[">", "<"] = ">" if True in big else "<"
     return np.dtype(order + _TYPES[name])
 
 
 def _geometry(fields: Fields, rank: int) -> Geometry:
-    """Where the voxels are, by the axes that count; each row of the matrix is the direction of an axis."""
+    """Return the geometry along the first `rank` axes; each row of the matrix is the direction of an axis."""
     stored = int(fields.text("NDims"))
     positions, matrices = (_field_of(fields, names) for names in _SYNONYMS)
     origin = fields.numbers(positions, stored) if positions else (0.0,) * stored
@@ -193,8 +208,8 @@ def _geometry(fields: Fields, rank: int) -> Geometry:
 
 
 def _field_of(fields: Fields, synonyms: tuple[str, ...]) -> str | None:
-    """The field that is there under one of these names; under several it must say the same."""
+    """Return the name of the field that is present; if several are, they must have the same value."""
     given = [name for name in synonyms if name in fields]
     if len({fields.values[name] for name in given}) > 1:
-        raise damaged(f"its fields {given[0]!r} and {given[1]!r} contradict each other", source=fields.source)
+        raise damaged(f"the fields {given[0]!r} and {given[1]!r} contradict each other", source=fields.source)
     return given[0] if given else None

@@ -1,9 +1,10 @@
-"""Label maps from NIfTI-1 and NIfTI-2 files and pairs, plain or gzipped, of either byte order (home of nibabel).
+"""Read label maps, probability maps and scans from NIfTI-1 and NIfTI-2 files, single or in pairs (uses nibabel).
 
-A NIfTI file can be damaged in ways that still decode: cut short, a flipped bit, a header that does not fit the data.
-Here the compressed stream must end where it says with the right checksum, and the file must hold exactly the bytes
-that its header needs; nothing is allocated that the file could not fill. NIfTI stores x fastest and names axes
-(x, y, z), so the same bytes are an array with axes (z, y, x). World coordinates are RAS, in mm.
+Files may be plain or gzipped, and of either byte order. A damaged NIfTI file may still decode: it may be cut short, or
+have a flipped bit or a header that does not fit the data. Therefore a compressed file must end with the right checksum
+and length, and every file must have exactly the bytes that its header needs. Memory is only allocated if the file can
+fill it. NIfTI stores x fastest and names axes (x, y, z), so the same bytes are an array with axes (z, y, x). World
+coordinates are RAS, in mm.
 """
 
 from __future__ import annotations
@@ -24,16 +25,17 @@ from segeval.errors import InputError, shown
 from segeval.maps.label_map import Grid, LabelMap, as_labels, slabs
 from segeval.reading.caret import names_in
 from segeval.reading.contents import AGAIN, unexpected
-from segeval.reading.files import opened_beside
+from segeval.reading.files import open_data_file
 from segeval.reading.formats import RawProbabilities, stem_of, suffix_of
+from segeval.reading.headers import LABELS_ONLY, damaged
 from segeval.reading.nifti_geometry import disagreement, grid_of
-from segeval.reading.streams import Inflated, Plain, Stream, check_capacity, read_exactly, read_values
+from segeval.reading.streams import Inflated, Plain, Stream, check_capacity, cut_short, read_exactly, read_values
 
 if TYPE_CHECKING:
     import io
 
 MAX_EXTENSIONS_BYTES = 1 << 26
-MAX_DOUBT = 1e-3  # a value farther from a whole number is a fraction, whatever the rounding of the scaling
+MAX_ROUNDING = 1e-3  # a scaled value farther from a whole number is a fraction, however much the scaling was rounded
 
 _DATA_TYPES = {
     2: "uint8",
@@ -49,39 +51,39 @@ _DATA_TYPES = {
 }
 _REFUSED_TYPES = {
     1: ("single bits", "save it as uint8"),
-    32: ("complex numbers", "a label map has one whole number per voxel"),
-    128: ("RGB colours", "export label numbers instead of colours"),
+    32: ("complex numbers", "save one whole number per voxel"),
+    128: ("RGB colours", LABELS_ONLY),
     1536: ("128-bit floats", "save it as an integer type"),
-    1792: ("complex numbers", "a label map has one whole number per voxel"),
-    2048: ("complex numbers", "a label map has one whole number per voxel"),
-    2304: ("RGBA colours", "export label numbers instead of colours"),
+    1792: ("complex numbers", "save one whole number per voxel"),
+    2048: ("complex numbers", "save one whole number per voxel"),
+    2304: ("RGBA colours", LABELS_ONLY),
 }
 
 
 def read(file: io.FileIO, *, source: str) -> LabelMap:
-    """Read the label map in a NIfTI file, or in a pair of a .hdr and the .img beside it.
+    """Read the label map in a NIfTI file, or in a pair of a .hdr and an .img file.
 
     Parameters
     ----------
     file
         The open file, at its first byte.
     source
-        Its path.
+        Path of the file.
 
     Returns
     -------
     LabelMap
-        Axes (z, y, x) always: an axis that the file does not have has length 1.
+        Axes are always (z, y, x); an axis that the file does not have gets length 1.
 
     Raises
     ------
     InputError
-        The file is damaged, is not a NIfTI file, or does not hold labels.
+        The file is damaged, not a NIfTI file, or has no labels.
     """
     volume = _read(file, source, most_volumes=1)
     values = volume.values
     if volume.scaling is not None:
-        values = volume.scaling.applied(values)
+        values = volume.scaling.apply(values)
     return LabelMap(
         labels=as_labels(values, source=source),
         grid=volume.grid,
@@ -93,42 +95,44 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
 
 
 def read_probabilities(file: io.FileIO, *, source: str) -> RawProbabilities:
-    """Read the numbers in a NIfTI file: axes (z, y, x), with one of the volumes before them where there are several.
+    """Read a probability map: axes (z, y, x), or (volume, z, y, x) if there are several volumes.
 
     Raises
     ------
     InputError
-        The file is damaged, or is not a NIfTI file.
+        The file is damaged or not a NIfTI file.
     """
     volume = _read(file, source, most_volumes=None)
     return RawProbabilities(
-        values=volume.roughly(), grid=volume.grid, names=volume.names, source=source, stored=volume.stored
+        values=volume.as_float32(), grid=volume.grid, names=volume.names, source=source, stored=volume.stored
     )
 
 
 def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
-    """Read the first volume in a NIfTI file, axes (z, y, x), and where its voxels are; see `read_probabilities`."""
+    """Read the values of the first volume, axes (z, y, x), and the grid; see `read_probabilities`."""
     volume = _read(file, source, most_volumes=None)
-    values = volume.roughly()
+    values = volume.as_float32()
     return values[0] if values.ndim > volume.grid.ndim else values, volume.grid
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Volumes:
-    """What a NIfTI file holds.
+    """The contents of a NIfTI file.
 
     Parameters
     ----------
     values
-        Numbers, as they are stored; the last three axes are (z, y, x).
+        Stored values; the last three axes are (z, y, x).
     scaling
-        What makes of them what is meant.
+        Scaling of the stored values, if any.
     grid
-        Where the voxels are.
+        Grid of the voxels.
     names
-        Label -> name.
-    remarks, stored
-        What a user should know of the file, and how it holds the numbers, in words.
+        Names of the labels, by number.
+    remarks
+        Remarks about the file for the user.
+    stored
+        Format and data type of the file, for people.
     """
 
     values: NDArray[Any]
@@ -138,9 +142,9 @@ class _Volumes:
     remarks: tuple[str, ...]
     stored: str
 
-    def roughly(self) -> NDArray[Any]:
-        """The values meant, in float32 where they are scaled."""
-        return self.values if self.scaling is None else self.scaling.roughly(self.values)
+    def as_float32(self) -> NDArray[Any]:
+        """Return the scaled values in float32, or the stored values if there is no scaling."""
+        return self.values if self.scaling is None else self.scaling.as_float32(self.values)
 
 
 def _read(file: io.FileIO, source: str, *, most_volumes: int | None) -> _Volumes:
@@ -157,7 +161,7 @@ def _read(file: io.FileIO, source: str, *, most_volumes: int | None) -> _Volumes
             raw = _rest(stream, source)
             image = stack.enter_context(_opened_image(file, source))
             part = Plain(image)
-            gzipped = os.fspath(image.name).lower().endswith(".gz")  # plain voxels may start as gzip data do
+            gzipped = os.fspath(image.name).lower().endswith(".gz")  # plain voxels may start like gzip data
             stream = Inflated(part, "gzip", source=source) if gzipped else part
             check_capacity(stream, size, source=source)
         else:
@@ -198,7 +202,7 @@ class _Header:
         return {1: 348, 2: 540}[self.version]
 
     def number(self, name: str) -> Any:
-        """Look up a field with one value, as a Python number."""
+        """Return a field with one value as a Python number."""
         return self.fields[name].item()
 
 
@@ -217,48 +221,44 @@ _PAIR_MAGICS = {348: b"ni1\x00", 540: b"ni2\x00\r\n\x1a\n"}
 
 
 def _recognised(start: bytes, source: str, *, pair: bool) -> tuple[int, str]:
-    """Version and byte order of the header, both told by its first field: its own size."""
+    """Return the version and byte order of the header, both known from its first field, its size."""
     sizes = {struct.pack(f"{order}i", size): (size, order) for size in (348, 540) for order in "<>"}
     size, order = sizes.get(start[:4], (0, ""))
     magic = {0: b"", 348: start[344:348], 540: start[4:12]}[size]
     if not size:
         if start[344:348] in {_MAGICS[348], _PAIR_MAGICS[348]} or start[4:12] in {_MAGICS[540], _PAIR_MAGICS[540]}:
-            raise InputError("damaged header: its size field is neither 348 nor 540", source=source, hint=AGAIN)
+            raise damaged("expected 348 or 540 in its size field", source=source)
         raise unexpected(start, expected="a NIfTI file", source=source)
     if len(start) < 348:
-        raise InputError(f"cut short: expected {size} bytes of header, found {len(start)}", source=source, hint=AGAIN)
+        raise cut_short(size, len(start), what="header", source=source)
     if magic == (_PAIR_MAGICS if pair else _MAGICS)[size]:
         return (1 if size == 348 else 2), order
     expected, hint = "the header of a NIfTI pair" if pair else "a single NIfTI file", "convert it to .nii.gz"
     if magic == _PAIR_MAGICS[size]:
-        found, hint = "the header of a pair", "name it .hdr, with its .img beside it"
+        found, hint = "the header of a NIfTI pair", "name it .hdr and put its .img file next to it"
     elif magic == _MAGICS[size]:
         found, hint = "a single NIfTI file", "name it .nii or .nii.gz"
     elif size == 348 and not magic.strip(b"\x00"):
         found = "an Analyze 7.5 header"
     else:
-        raise InputError("damaged header: no NIfTI signature where it belongs", source=source, hint=AGAIN)
+        raise damaged("the NIfTI signature is missing", source=source)
     raise InputError(f"expected {expected}, found {found}", source=source, hint=hint)
 
 
 def _shape(header: _Header, source: str, most_volumes: int | None) -> tuple[int, tuple[int, int, int]]:
-    """How many volumes there are, and the voxels of each along (z, y, x)."""
+    """Return the number of volumes, and the shape of each, axes (z, y, x)."""
     rank, *sizes = header.fields["dim"].tolist()
     if not 1 <= rank <= 7:
-        raise InputError(f"damaged header: expected 1 to 7 dimensions, found {rank}", source=source, hint=AGAIN)
+        raise damaged(f"expected 1 to 7 dimensions, found {rank}", source=source)
     used = sizes[:rank]
     if min(used) < 1:
-        raise InputError(
-            f"damaged header: expected sizes of at least 1, found {' x '.join(map(str, used))}",
-            source=source,
-            hint=AGAIN,
-        )
+        raise damaged(f"expected sizes of at least 1, found {' x '.join(map(str, used))}", source=source)
     volumes = math.prod(used[3:])
     if most_volumes is not None and volumes > most_volumes:
         raise InputError(
-            f"has {volumes:,} volumes ({' x '.join(map(str, used))}); a label map has one",
+            f"expected a label map with one volume, found {volumes:,} ({' x '.join(map(str, used))})",
             source=source,
-            hint="--probabilities reads it as a probability map",
+            hint="to read a probability map: --probabilities",
         )
     x, y, z = [*used, 1, 1][:3]
     return volumes, (z, y, x)
@@ -270,40 +270,29 @@ def _data_type(header: _Header, source: str) -> np.dtype[Any]:
         found, hint = _REFUSED_TYPES[code]
         raise InputError(f"expected integer labels, found {found}", source=source, hint=hint)
     if code not in _DATA_TYPES:
-        raise InputError(f"damaged header: unknown data type {code}", source=source, hint=AGAIN)
+        raise damaged(f"unknown data type {code}", source=source)
     dtype = np.dtype(_DATA_TYPES[code]).newbyteorder(header.order)  # type: ignore[arg-type]
     if bits != dtype.itemsize * 8:
-        raise InputError(
-            f"damaged header: {bits} bits per voxel do not fit {dtype.name}, which has {dtype.itemsize * 8}",
-            source=source,
-            hint=AGAIN,
-        )
+        expected = f"{dtype.itemsize * 8} bits per voxel for {dtype.name}"
+        raise damaged(f"expected {expected}, found {bits}", source=source)
     return dtype
 
 
 def _data_offset(header: _Header, source: str, *, pair: bool) -> int:
-    """Where the voxels start; at the start of their own file in a pair."""
+    """Return the position of the first voxel in the file; in a pair, that is the start of the .img file."""
     offset, least = float(header.number("vox_offset")), header.size + 4
     if pair and offset != 0:
-        raise InputError(
-            f"damaged header: expected voxels to start at byte 0 of the .img file, found {offset:g}",
-            source=source,
-            hint=AGAIN,
-        )
+        raise damaged(f"expected voxels from byte 0 of the .img file, found {offset:g}", source=source)
     if not pair and not (
         math.isfinite(offset) and offset.is_integer() and least <= offset <= least + MAX_EXTENSIONS_BYTES
     ):
-        raise InputError(
-            f"damaged header: expected voxels to start at byte {least} or somewhat later, found {offset:g}",
-            source=source,
-            hint=AGAIN,
-        )
+        raise damaged(f"expected voxels from byte {least} or soon after, found {offset:g}", source=source)
     return int(offset)
 
 
 @dataclass(frozen=True, slots=True)
 class _Scaling:
-    """Stored values times slope plus intercept are the values meant."""
+    """A linear scaling: stored value times slope plus intercept."""
 
     slope: float
     inter: float
@@ -312,25 +301,25 @@ class _Scaling:
     def __str__(self) -> str:
         return f"{self.slope:g} + {self.inter:g}"
 
-    def applied(self, stored: NDArray[Any]) -> NDArray[np.float64]:
-        """Compute the values meant, as whole numbers where they are whole within the rounding of slope and intercept.
+    def apply(self, stored: NDArray[Any]) -> NDArray[np.float64]:
+        """Compute the scaled values, and remove the error that comes from rounding slope and intercept.
 
-        A header keeps both as float32, so that a label stored as 255 with slope 1/255 comes out as 1.00000005.
+        A header stores both as float32, so a label stored as 255 with slope 1/255 would become 1.00000005.
         """
         values = np.empty(stored.shape, np.float64)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused as labels
+        with np.errstate(over="ignore", invalid="ignore"):  # as_labels refuses values that are not finite
             for part in slabs(stored.shape):
                 steps = np.multiply(stored[part], self.slope, dtype=np.float64)
                 slab = steps + self.inter
                 whole = np.rint(slab)
-                doubt = np.minimum(self.rounding * (np.abs(steps) + abs(self.inter)), MAX_DOUBT)
-                values[part] = np.where(np.abs(slab - whole) <= doubt, whole, slab)
+                margin = np.minimum(self.rounding * (np.abs(steps) + abs(self.inter)), MAX_ROUNDING)
+                values[part] = np.where(np.abs(slab - whole) <= margin, whole, slab)
         return values
 
-    def roughly(self, stored: NDArray[Any]) -> NDArray[np.float32]:
-        """Compute the values meant in float32."""
+    def as_float32(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """Compute the scaled values in float32."""
         values = np.empty(stored.shape, np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is refused as probabilities
+        with np.errstate(over="ignore", invalid="ignore"):  # values that are not finite are refused later
             for part in slabs(stored.shape):
                 values[part] = np.multiply(stored[part], self.slope, dtype=np.float64) + self.inter
         return values
@@ -341,37 +330,37 @@ def _scaling(header: _Header, source: str) -> _Scaling | None:
     if math.isnan(slope) or slope == 0 or (slope, inter) == (1, 0):
         return None
     if not math.isfinite(slope) or not math.isfinite(inter):
-        raise InputError(
-            f"damaged header: expected a finite scaling, found {slope:g} + {inter:g}", source=source, hint=AGAIN
-        )
+        raise damaged(f"expected a finite scaling, found {slope:g} + {inter:g}", source=source)
     return _Scaling(slope, inter, float(np.finfo(header.fields["scl_slope"].dtype).eps))
 
 
 def _rest(stream: Stream, source: str) -> bytes:
-    """What follows the header of a pair: nothing, or extensions."""
+    """Read the rest of the header file of a pair, which is empty or has extensions."""
     target = np.empty(min(stream.capacity, MAX_EXTENSIONS_BYTES) + 1, np.uint8)
     rest = target[: stream.fill(target)].tobytes()
     flag, extensions = rest[:4], rest[4:]
     sound = flag == b"\1\0\0\0" or (flag in {b"", bytes(4)} and not extensions.strip(b"\0"))
     if len(rest) == target.size or not sound:
-        raise InputError("other data after the end of the header", source=source, hint=AGAIN)
+        raise InputError("the file is too long: extra data after the header", source=source, hint=AGAIN)
     return rest
 
 
 def _opened_image(file: io.FileIO, source: str) -> io.FileIO:
-    """Open the image of a pair, which has the name of its header and may be gzipped."""
+    """Open the image file of a pair, which has the name of the header file and may be gzipped."""
     folder, name = os.path.split(source)
     stem = stem_of(name)
     plain = f"{stem}{'.IMG' if name[len(stem) :].startswith('.HDR') else '.img'}"
     zipped = f"{plain}.gz"
-    there = [name for name in (plain, zipped) if os.path.lexists(os.path.join(folder, name))]  # noqa: PTH118
-    if len(there) > 1:
-        raise InputError(f"both {shown(plain)} and {shown(zipped)} are beside it", source=source, hint="remove one")
-    return opened_beside(file, there[0] if there else plain, source=source)
+    existing = [name for name in (plain, zipped) if os.path.lexists(os.path.join(folder, name))]  # noqa: PTH118
+    if len(existing) > 1:
+        raise InputError(
+            f"the pair has two image files: {shown(plain)} and {shown(zipped)}", source=source, hint="remove one"
+        )
+    return open_data_file(file, existing[0] if existing else plain, source=source)
 
 
 def _names(raw: bytes, header: _Header, source: str) -> dict[int, str]:
-    """Label names from the extensions behind the header."""
+    """Return the label names from the header extensions."""
     names: dict[int, str] = {}
     if not raw or not raw[0]:
         return names
@@ -379,11 +368,7 @@ def _names(raw: bytes, header: _Header, source: str) -> dict[int, str]:
     while rest.strip(b"\x00"):
         (size,) = struct.unpack(f"{header.order}i", rest[:4].ljust(4, b"\x00"))
         if not 8 <= size <= len(rest):
-            raise InputError(
-                f"damaged header: an extension of {size:,} bytes where {len(rest):,} are left",
-                source=source,
-                hint=AGAIN,
-            )
+            raise damaged(f"an extension of {size:,} bytes, but only {len(rest):,} are left", source=source)
         names |= names_in(rest[8:size])
         rest = rest[size:]
     return names

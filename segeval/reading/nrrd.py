@@ -1,8 +1,8 @@
-"""Label maps from NRRD files: .nrrd with the voxels behind its header, .nhdr with a data file beside it, .seg.nrrd.
+"""Read label maps and scans from NRRD files: .nrrd and .seg.nrrd with the voxels in them, .nhdr with a data file.
 
-The header is lines of ``field: value`` and ``key:=value`` up to an empty line. Axes that are not spatial are dropped
-where their size is 1. In a segmentation of 3D Slicer such an axis holds layers, which may overlap, and keys tell each
-segment's name, layer and number.
+The header has lines ``field: value`` and ``key:=value`` up to an empty line. Axes that are not spatial are dropped if
+their size is 1. In a segmentation of 3D Slicer, such an axis is that of the layers, which may overlap, and the keys
+state the name, layer and number of each segment.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import numpy as np
 from segeval.errors import InputError
 from segeval.reading.contents import HEAD_BYTES, unexpected
 from segeval.reading.headers import (
+    INTEGERS,
+    LABELS_ONLY,
+    ONE_VOLUME,
     Fields,
     Geometry,
     Segment,
@@ -77,8 +80,8 @@ _FLIPS = {  # to LPS
     "las": (1.0, -1.0, 1.0),
 }
 _SPATIAL_KINDS = ("domain", "space", "???", "none")
-_MM_PER_UNIT = {"m": 1000.0, "cm": 10.0, "um": 0.001, "µm": 0.001, "nm": 1e-6}  # everything else is taken as mm
-_CONVERT = "convert it to .nii.gz or to an .nrrd of its own"
+_MM_PER_UNIT = {"m": 1000.0, "cm": 10.0, "um": 0.001, "µm": 0.001, "nm": 1e-6}  # any other unit is read as mm
+_CONVERT = "convert it to .nii.gz or .nrrd"
 
 
 def read(file: io.FileIO, *, source: str) -> LabelMap:
@@ -89,18 +92,18 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     file
         The open file, at its first byte.
     source
-        Its path.
+        Path of the file.
 
     Raises
     ------
     InputError
-        It is no NRRD file, is damaged, or does not hold a label map.
+        The file is not an NRRD file, is damaged, or has no label map.
     """
     return read_labels(file, _parse(file, source), source=source)
 
 
 def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
-    """Read the numbers in an NRRD file, axes (z, y, x), and where they are."""
+    """Read the values and the grid of an NRRD file, axes (z, y, x)."""
     return read_numbers(file, _parse(file, source), source=source)
 
 
@@ -110,7 +113,7 @@ def _parse(file: io.FileIO, source: str) -> VolumeHeader:
     if not _MAGIC.match(head):
         raise unexpected(head[:HEAD_BYTES], expected="an NRRD image", source=source)
     if end is None and not _DETACHED.search(head):
-        raise damaged("it has no end (an empty line)", source=source)
+        raise damaged("the empty line at its end is missing", source=source)
     text = head[: end.start() if end else len(head)].decode("utf-8", "surrogateescape")
     fields, keys = _fields(text, source)
     data_file = fields.values.get("data file")
@@ -133,7 +136,7 @@ def _parse(file: io.FileIO, source: str) -> VolumeHeader:
 
 
 def _fields(text: str, source: str) -> tuple[Fields, dict[str, str]]:
-    """Fields by name, and keys that 3D Slicer puts there for its segments."""
+    """Return the fields by name, and the keys that 3D Slicer writes for its segments."""
     values: dict[str, str] = {}
     keys: dict[str, str] = {}
     for line in text.split("\n")[1:]:
@@ -159,13 +162,13 @@ def _field_name(written: str) -> str | None:
 
 def _add(values: dict[str, str], name: str, value: str, source: str) -> None:
     if name in values:
-        raise damaged(f"{name!r} stands in it twice", source=source)
+        raise damaged(f"the field {name!r} occurs twice", source=source)
     values[name] = value.strip()
 
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """One axis, fastest first."""
+    """An axis of the array, spatial or not; an empty direction means not spatial."""
 
     size: int
     direction: tuple[float, ...] | None
@@ -181,7 +184,7 @@ class _Axis:
 
 @dataclass(frozen=True, slots=True)
 class _Axes:
-    """The two or three axes of space, fastest first, and how many layers there are."""
+    """The two or three spatial axes, fastest first, and the number of layers."""
 
     spatial: list[_Axis]
     layers: int
@@ -196,7 +199,7 @@ def _axes(fields: Fields, *, segments: bool) -> _Axes:
     if len(spatial) > 3:
         rest += spatial[3:]
     elif len(spatial) < 2:
-        raise InputError(f"expected 2 or 3 axes of space, found {len(spatial)}", source=fields.source)
+        raise InputError(f"expected 2 or 3 spatial axes, found {len(spatial)}", source=fields.source)
     if not rest:
         return _Axes(spatial, 1)
     if segments and rest == axes[:1]:
@@ -207,12 +210,12 @@ def _axes(fields: Fields, *, segments: bool) -> _Axes:
         raise InputError(
             f"expected one label number per voxel, found {count:,} ({sizes})",
             source=fields.source,
-            hint="export label numbers instead of colours or probabilities",
+            hint=LABELS_ONLY,
         )
     raise InputError(
-        f"has {count:,} volumes ({sizes}); a label map has one",
+        f"expected a label map with one volume, found {count:,} ({sizes})",
         source=fields.source,
-        hint="probability maps are not label maps",
+        hint=ONE_VOLUME,
     )
 
 
@@ -232,18 +235,18 @@ def _all_axes(fields: Fields) -> list[_Axis]:
 
 def _space_dimension(fields: Fields) -> int:
     if "space" in fields and "space dimension" in fields:
-        raise damaged("it has both 'space' and 'space dimension'", source=fields.source)
+        raise damaged("both 'space' and 'space dimension' are given", source=fields.source)
     if "space dimension" in fields:
         return fields.sizes("space dimension", 1)[0]
     if fields.text("space").lower() not in _SPACES:
         raise InputError(
-            f"its space {quoted(fields.text('space'))} is not supported", source=fields.source, hint=_CONVERT
+            f"the space {quoted(fields.text('space'))} is not supported", source=fields.source, hint=_CONVERT
         )
     return 3
 
 
 def _vectors(fields: Fields, name: str, count: int, *, space: int) -> list[tuple[float, ...]]:
-    """Vectors, each of as many numbers as space has dimensions, or of none where the field says so."""
+    """Return the vectors in a field, with one number for each dimension of space, or empty for ``none``."""
     text = fields.text(name)
     found = _VECTOR.findall(text) if _VECTORS.fullmatch(text) else []
     if len(found) != count:
@@ -255,7 +258,9 @@ def _vectors(fields: Fields, name: str, count: int, *, space: int) -> list[tuple
 def _data_type(fields: Fields) -> np.dtype[np.number]:
     name = " ".join(fields.text("type").lower().split())
     if name not in _DTYPES:
-        raise InputError(f"expected integer labels, found values of type {quoted(name)}", source=fields.source)
+        raise InputError(
+            f"expected integer labels, found values of type {quoted(name)}", source=fields.source, hint=INTEGERS
+        )
     dtype = np.dtype(_DTYPES[name])
     if dtype.itemsize == 1:
         return dtype
@@ -269,29 +274,29 @@ def _data_type(fields: Fields) -> np.dtype[np.number]:
 def _compression(fields: Fields) -> Literal["gzip"] | None:
     for name in ("line skip", "byte skip"):
         if fields.values.get(name, "0") not in {"0", "-1" if name == "byte skip" else "0"}:
-            raise InputError("voxels behind other data are not supported", source=fields.source, hint=_CONVERT)
+            raise InputError("other data before the voxels is not supported", source=fields.source, hint=_CONVERT)
     encoding = fields.text("encoding").lower()
     if encoding == "raw":
         return None
     if encoding not in ("gzip", "gz"):
         raise InputError(
-            f"the encoding {quoted(encoding)} is not supported", source=fields.source, hint="save it raw or with gzip"
+            f"the encoding {quoted(encoding)} is not supported", source=fields.source, hint="save it as raw or gzip"
         )
     return "gzip"
 
 
 def _geometry(fields: Fields, axes: list[_Axis]) -> Geometry:
-    """Where the voxels are, by the axes that count, to the last digit as ITK has it."""
+    """Return the geometry along the spatial axes, with exactly the numbers that ITK computes."""
     space = next((name for name in ("space", "space dimension") if name in fields), None)
-    given = {name: _of_axes(fields, name, axes) for name in ("spacings", "axis mins", "axis maxs") if name in fields}
+    given = {name: _per_axis(fields, name, axes) for name in ("spacings", "axis mins", "axis maxs") if name in fields}
     if "axis maxs" in given and "spacings" not in given:
-        raise InputError("states no spacings but extents (axis maxs)", source=fields.source, hint=_CONVERT)
+        raise InputError("the header has extents (axis maxs) but no spacings", source=fields.source, hint=_CONVERT)
     if space and (found := _space_dimension(fields)) != len(axes):
-        raise damaged(f"its space has {found} dimensions, its image {len(axes)}", source=fields.source)
+        raise damaged(f"the space has {found} dimensions, the image {len(axes)}", source=fields.source)
     if space and "spacings" in given:
-        raise damaged(f"it has both {space!r} and 'spacings'", source=fields.source)
+        raise damaged(f"both {space!r} and 'spacings' are given", source=fields.source)
     if "space directions" in fields and "axis mins" in given:
-        raise damaged("it has both 'space directions' and 'axis mins'", source=fields.source)
+        raise damaged("both 'space directions' and 'axis mins' are given", source=fields.source)
     centerings = _centerings(fields, axes)
     origin = (0.0,) * len(axes)
     if "space origin" in fields:
@@ -299,14 +304,14 @@ def _geometry(fields: Fields, axes: list[_Axis]) -> Geometry:
     if space:
         return _in_lps(origin, axes, space=fields.values.get("space", "").lower())
     spacing = given.get("spacings", (1.0,) * len(axes))
-    if "axis mins" in given and "spacings" in given:  # where voxels are cells, the first one's centre is half a step on
+    if "axis mins" in given and "spacings" in given:  # the first cell has its centre half a step further
         steps = zip(given["axis mins"], spacing, centerings, strict=True)
         origin = tuple(first if centering == "node" else first + step / 2 for first, step, centering in steps)
     return Geometry(spacing=spacing, origin=origin)
 
 
 def _in_lps(origin: tuple[float, ...], axes: list[_Axis], *, space: str) -> Geometry:
-    """Split the directions into spacings and unit vectors; a space that names no sides of the body is taken as LPS."""
+    """Split the directions into spacings and unit vectors; a space without anatomical directions is read as LPS."""
     flips = _FLIPS.get(space, (1.0,) * len(axes))
     origin = tuple(number * flip for number, flip in zip(origin, flips, strict=True))
     spacing, units = [], []
@@ -315,15 +320,15 @@ def _in_lps(origin: tuple[float, ...], axes: list[_Axis], *, space: str) -> Geom
             return Geometry(spacing=(1.0,) * len(axes), origin=origin)
         squares = 0.0
         for number in axis.direction:
-            squares += number * number  # sum() of Python 3.12 rounds less, and Teem, by which ITK reads, does not
+            squares += number * number  # sum() of Python 3.12 rounds less than Teem, which ITK uses
         spacing.append(math.sqrt(squares))
         scale = 1 / spacing[-1] if squares else 0.0
         units.append(tuple(scale * number * flip for number, flip in zip(axis.direction, flips, strict=True)))
     return Geometry(spacing=tuple(spacing), origin=origin, axes=tuple(units))
 
 
-def _of_axes(fields: Fields, name: str, axes: list[_Axis]) -> tuple[float, ...]:
-    """A field with a number for each axis, of those axes that count."""
+def _per_axis(fields: Fields, name: str, axes: list[_Axis]) -> tuple[float, ...]:
+    """Return the numbers of the spatial axes from a field with a number for each axis."""
     given = words(fields.text(name))
     rank = int(fields.text("dimension"))
     if len(given) != rank:
@@ -342,13 +347,13 @@ def _centerings(fields: Fields, axes: list[_Axis]) -> list[str]:
 
 
 def _mm_per_unit(fields: Fields) -> float:
-    """From the units of space, where they are the same along every axis."""
+    """Return the factor from the space unit to mm, if the unit is the same along all axes."""
     units = set(re.findall(r'"([^"]*)"', fields.values.get("space units", "")))
     return _MM_PER_UNIT.get(units.pop(), 1.0) if len(units) == 1 else 1.0
 
 
 def _segments(keys: dict[str, str], source: str) -> tuple[Segment, ...]:
-    """Segments in the order of their numbers; older files have a layer for each and no label values."""
+    """Return the segments in order of their numbers; older files have one layer per segment and no label values."""
     found: dict[int, dict[str, str]] = {}
     for key, value in keys.items():
         match = _SEGMENT.fullmatch(key)
@@ -359,7 +364,7 @@ def _segments(keys: dict[str, str], source: str) -> tuple[Segment, ...]:
     for position, (number, segment) in enumerate(sorted(found.items())):
         value, layer = ("1", str(position)) if old else (segment.get("LabelValue", ""), segment.get("Layer", "0"))
         if not re.fullmatch(r"[0-9]{1,9}", value) or int(value) == 0 or not re.fullmatch(r"[0-9]{1,6}", layer):
-            raise damaged(f"segment {number} has the label {quoted(value)} in layer {quoted(layer)}", source=source)
+            raise damaged(f"segment {number} has label {quoted(value)} in layer {quoted(layer)}", source=source)
         name = segment.get("Name", "").replace("\\n", " ").replace("\\\\", "\\").strip()
         segments.append(Segment(name=name, layer=int(layer), value=int(value)))
     return tuple(segments)

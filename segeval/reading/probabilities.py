@@ -1,9 +1,9 @@
-"""Probability maps from NIfTI, NumPy and PNG files, checked as strictly as label maps are.
+"""Read probability maps from NIfTI, NumPy and PNG files, checked as strictly as label maps.
 
-The array is taken as the file has it, in one copy; which of its axes is that of the channels is told later, by the
-shape of the reference. NumPy archives of nnU-Net hold the map as ``probabilities``, channels first. A PNG is one
-channel in 16-bit grey. A folder holds a map of one channel for each class, called by its number or name. Nothing in a
-file is evaluated: Python objects are refused.
+The array is read as it is in the file, in one copy; the shape of the reference decides later which axis is that of the
+channels. In NumPy archives of nnU-Net the map is called ``probabilities``, channels first. A PNG picture is one channel
+in 16-bit grey. A folder has a map of one channel for each class, named after the class or its number. Nothing in a file
+is evaluated: Python objects are refused.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BACKGROUND = "background"
-MOST_DIGITS = 10  # of a label's number
+MOST_DIGITS = 10  # the number of a label has fewer digits
 
 
 def read_probabilities(path: str | os.PathLike[str]) -> RawProbabilities:
@@ -33,13 +33,13 @@ def read_probabilities(path: str | os.PathLike[str]) -> RawProbabilities:
     Parameters
     ----------
     path
-        A NIfTI file, a NumPy file (.npy, .npz), a 16-bit grey PNG, or a folder with such a file for each class. Of an
-        archive with several arrays it is ``probabilities``, or ``softmax``.
+        A NIfTI file, a NumPy file (.npy, .npz), a 16-bit grey PNG, or a folder with such a file for each class. From an
+        archive with several arrays, ``probabilities`` or ``softmax`` is read.
 
     Raises
     ------
     InputError
-        The file is missing, of another kind, or damaged.
+        The file is missing, of another format, or damaged.
 
     Examples
     --------
@@ -55,9 +55,9 @@ def read_probabilities(path: str | os.PathLike[str]) -> RawProbabilities:
     if reader is None:
         check_regular(name)
         raise InputError(
-            f"probability maps are read from {', '.join(suffixes(*PROBABILITIES))}",
+            f"probability maps are read from {', '.join(suffixes(*PROBABILITIES))} only",
             source=name,
-            hint="a label map is scored without --probabilities",
+            hint="to score a label map, leave out --probabilities",
         )
     with reading(name, name) as file:
         found: RawProbabilities = reader.read_probabilities(file, source=name)
@@ -65,7 +65,7 @@ def read_probabilities(path: str | os.PathLike[str]) -> RawProbabilities:
 
 
 def _read_folder(folder: str) -> RawProbabilities:
-    """The maps of one channel in a folder, one after the other."""
+    """Read a folder with a map of one channel for each class."""
     files = class_files(folder)
     channels: list[RawProbabilities] = []
     for path in files.values():
@@ -74,9 +74,9 @@ def _read_folder(folder: str) -> RawProbabilities:
         first = channels[0]
         if channel.values.shape != first.values.shape:
             sizes = [" x ".join(map(str, each.values.shape)) for each in (first, channel)]
-            raise InputError(f"expected the shape of {shown(first.source)}, {sizes[0]}, found {sizes[1]}", source=path)
+            raise InputError(f"the shapes differ: {sizes[1]}, but {sizes[0]} in {shown(first.source)}", source=path)
         if first.grid is not None and (channel.grid is None or not same_place(channel.grid, first.grid)):
-            raise InputError(f"it lies on another grid than {shown(first.source)}", source=path)
+            raise InputError(f"the grid differs from that of {shown(first.source)}", source=path)
     return RawProbabilities(
         values=np.stack([channel.values for channel in channels]),
         grid=channels[0].grid,
@@ -88,42 +88,45 @@ def _read_folder(folder: str) -> RawProbabilities:
 
 
 def labels_of_channels(raw: RawProbabilities, names: Mapping[int, str]) -> tuple[int, ...]:
-    """The label that each file of a folder is about, by its name.
+    """Return the label of each file in a folder, from the file name.
 
     Parameters
     ----------
     raw
-        From a folder.
+        Values read from a folder.
     names
-        Label -> name.
+        Names of the labels, by number.
 
     Returns
     -------
     tuple of int
-        In the order of the channels; none for a map whose channels have no names.
+        Labels in the order of the channels; empty if the channels have no names.
 
     Raises
     ------
     InputError
-        A name that is of no label, two files for one, or none for the background beside those of several classes.
+        A file name is not that of a label, a label has two files, or the background has none although several
+        classes have one.
     """
-    numbers = {plain_name(name): number for number, name in sorted(names.items(), reverse=True)} | {BACKGROUND: 0}
+    by_name = {plain_name(name): number for number, name in sorted(names.items(), reverse=True)} | {BACKGROUND: 0}
     found: dict[int, str] = {}
-    for called in raw.classes:
-        number = int(called) if called.isdecimal() and len(called) < MOST_DIGITS else numbers.get(plain_name(called))
+    for channel in raw.classes:
+        number = (
+            int(channel) if channel.isdecimal() and len(channel) < MOST_DIGITS else by_name.get(plain_name(channel))
+        )
         if number is None:
             raise InputError(
-                f"which label the class {shown(called)} is, is not known",
+                f"class {shown(channel)} is not the name or number of a label",
                 source=raw.source,
-                hint=f"call the file by the label's number, or say --labels N={shown(called)}",
+                hint=f"name the file after the number of its label, or use --labels N={shown(channel)}",
             )
         if number in found:
             raise InputError(
-                f"two files for the label {number}: {shown(found[number])} and {shown(called)}", source=raw.source
+                f"label {number} has two files: {shown(found[number])} and {shown(channel)}", source=raw.source
             )
-        found[number] = called
+        found[number] = channel
     if raw.classes and (0 in found) != (len(found) > 1):
-        expected = "a class besides the background" if 0 in found else f"the background too, called 0 or {BACKGROUND}"
-        called = ", ".join(map(shown, raw.classes))
-        raise InputError(f"expected a file for {expected}, found only {called}", source=raw.source)
+        expected = "a class besides the background" if 0 in found else f"the background too, named 0 or {BACKGROUND}"
+        files = ", ".join(map(shown, raw.classes))
+        raise InputError(f"expected a file for {expected}, found only {files}", source=raw.source)
     return tuple(found)

@@ -1,8 +1,8 @@
-"""The voxels' bytes, as they lie in a file or decompressed, taken whole or not at all (home of isal).
+"""Read the bytes of the voxels from a file, decompressed if needed, completely or not at all (uses isal).
 
-A compressed stream must end where it says, with the right checksum and length. Nothing is allocated that the file could
-not fill, and no more is expanded than was asked for, so that a decompression bomb costs nothing. isal lets go of the
-interpreter lock meanwhile: two files can be read on two threads.
+A compressed stream must end with the right checksum and length. Memory is only allocated if the file can fill it, and
+only as much is decompressed as is needed, so a decompression bomb does no harm. isal releases the interpreter lock, so
+two threads can read two files at once.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ if TYPE_CHECKING:
 Bytes = NDArray[np.uint8]
 Compression = Literal["gzip", "zlib", "deflate"]
 
-CHUNK_BYTES = 1 << 18  # decompressed at a time: stays in a processor's cache, large enough that calls cost nothing
-DEFLATE_RATIO = 1032  # the most bytes that one byte of deflate can stand for
+CHUNK_BYTES = 1 << 18  # decompressed at once: fits the cache of a processor, and needs few calls
+DEFLATE_RATIO = 1032  # largest number of bytes that one byte of deflate data can expand to
 
 _FLAGS = {
     "gzip": igzip_lib.DECOMP_GZIP,
     "zlib": igzip_lib.DECOMP_ZLIB,
     "deflate": igzip_lib.DECOMP_DEFLATE,
 }
-_DAMAGE: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # its stub has an instance
+_DAMAGE: type[Exception] = igzip_lib.IsalError  # type: ignore[assignment]  # the stub declares an instance
 
 
 class Stream(Protocol):
-    """Bytes of an image, decompressed where need be."""
+    """The bytes of an image, decompressed if needed."""
 
     capacity: int
-    """The most bytes that it can hold; exactly as many, where it is not compressed."""
+    """Largest possible number of bytes; the exact number if the stream is not compressed."""
     compression: Compression | None
 
     def fill(self, target: Bytes) -> int:
-        """Read until the target is full or the stream at its end; how many bytes were read."""
+        """Read until the target is full or the stream ends, and return the number of bytes read."""
 
 
 class Plain:
-    """A part of a file as it is.
+    """A part of a file that is not compressed.
 
     Parameters
     ----------
     file
         The open file.
     start
-        Where the part starts.
+        Position of the first byte.
     size
-        How many bytes it has; the rest of the file where it is not given.
+        Number of bytes; by default the rest of the file.
     """
 
     compression: Compression | None = None
@@ -69,7 +69,7 @@ class Plain:
         file.seek(start)
 
     def fill(self, target: Bytes) -> int:
-        """Read until the target is full or the part at its end; how many bytes were read."""
+        """Read until the target is full or the part ends, and return the number of bytes read."""
         filled, wanted = 0, min(target.size, self._left)
         while filled < wanted:
             count = self._file.readinto(target[filled:wanted].data)
@@ -80,27 +80,27 @@ class Plain:
         return filled
 
     def some(self) -> bytes:
-        """Read the next bytes, as many as come at once; none at the end."""
+        """Read the next bytes, as many as the file returns at once; none at the end."""
         piece = self._file.read(min(CHUNK_BYTES, self._left)) or b""
         self._left -= len(piece)
         return piece
 
 
 class Inflated:
-    """A compressed part of a file, checked against its checksum and length.
+    """A compressed part of a file; its checksum and length are checked.
 
-    It is decompressed in pieces straight to where they belong, so that there is one copy of the image. gzip may have
-    several members one after the other, and zero bytes after the last; the others are one stream and nothing after it.
-    Only deflate has no checksum of its own.
+    It is decompressed in pieces directly into the target, so that there is only one copy of the image. gzip data may
+    have several members, and zero bytes after the last one; zlib and deflate data is a single stream with nothing after
+    it. Only deflate data has no checksum.
 
     Parameters
     ----------
     part
-        The compressed bytes.
+        Compressed bytes.
     compression
-        Their kind.
+        Kind of compression.
     source
-        The file, for messages.
+        Path of the file, for messages.
     """
 
     def __init__(self, part: Plain, compression: Compression, *, source: str) -> None:
@@ -112,7 +112,7 @@ class Inflated:
         self._start_member()
 
     def fill(self, target: Bytes) -> int:
-        """Read until the target is full or the stream at its end; how many bytes were read."""
+        """Read until the target is full or the stream ends, and return the number of bytes read."""
         filled = 0
         while filled < target.size:
             piece = self._piece(min(CHUNK_BYTES, target.size - filled))
@@ -126,7 +126,7 @@ class Inflated:
         self._member = igzip_lib.IgzipDecompressor(flag=self._flag)
 
     def _piece(self, most: int) -> bytes:
-        """Up to `most` bytes, none only at the end of the last member."""
+        """Return up to `most` bytes; none only at the end of the last member."""
         while True:
             if self._member.eof and not self._next_member():
                 return b""
@@ -135,19 +135,23 @@ class Inflated:
                 compressed, self._ahead = self._ahead or self._part.some(), b""
                 if not compressed:
                     raise InputError(
-                        f"cut short: the {self.compression} data stops before its end", source=self._source, hint=AGAIN
+                        f"the file is cut short: the {self.compression} data stops before its end",
+                        source=self._source,
+                        hint=AGAIN,
                     )
             try:
                 piece: bytes = self._member.decompress(compressed, most)
             except _DAMAGE as error:
                 raise InputError(
-                    f"damaged {self.compression} data ({_reason(error)})", source=self._source, hint=AGAIN
+                    f"the file is damaged: bad {self.compression} data ({_reason(error)})",
+                    source=self._source,
+                    hint=AGAIN,
                 ) from None
             if piece:
                 return piece
 
     def _next_member(self) -> bool:
-        """Go on to another gzip member; False at the end of the part. Zero bytes are legal padding there."""
+        """Start the next gzip member; False at the end of the part. Zero bytes may be there as padding."""
         padding = b"\x00" if self.compression == "gzip" else b""
         rest = self._member.unused_data.lstrip(padding)
         while not rest:
@@ -159,7 +163,7 @@ class Inflated:
             rest += self._part.some()
         if self.compression != "gzip" or rest[:2] != b"\x1f\x8b":
             raise InputError(
-                f"other data after the end of the {self.compression} data", source=self._source, hint=AGAIN
+                f"the file is too long: extra data after the {self.compression} data", source=self._source, hint=AGAIN
             )
         self._ahead = rest
         self._start_member()
@@ -167,16 +171,16 @@ class Inflated:
 
 
 class Summed:
-    """A stream whose CRC-32 is known beforehand, checked when it has ended.
+    """A stream with a known CRC-32, which is checked at its end.
 
     Parameters
     ----------
     stream
-        The bytes.
+        Stream of bytes.
     checksum
-        What their CRC-32 must be.
+        Expected CRC-32.
     source
-        The file, for messages.
+        Path of the file, for messages.
     """
 
     def __init__(self, stream: Stream, checksum: int, *, source: str) -> None:
@@ -185,7 +189,7 @@ class Summed:
         self.capacity, self.compression = stream.capacity, stream.compression
 
     def fill(self, target: Bytes) -> int:
-        """Read until the target is full or the stream at its end; how many bytes were read."""
+        """Read until the target is full or the stream ends, and return the number of bytes read."""
         filled = 0
         while filled < target.size:
             piece = target[filled : filled + CHUNK_BYTES]
@@ -194,81 +198,91 @@ class Summed:
             filled += count
             if count < piece.size:
                 if self._found != self._expected:
-                    raise InputError("damaged: wrong checksum", source=self._source, hint=AGAIN)
+                    raise InputError("the file is damaged: wrong checksum", source=self._source, hint=AGAIN)
                 break
         return filled
 
 
 def _reason(error: Exception) -> str:
-    """Take the number out of what isal says: ``"Error -6 Incorrect checksum found"``."""
+    """Return the reason in an error of isal such as ``"Error -6 Incorrect checksum found"``."""
     return re.sub(r"^Error -?\d+ ", "", str(error)).lower()
 
 
 def check_capacity(stream: Stream, needed: int, *, source: str) -> None:
-    """Refuse a header that needs other than what the file holds, before any memory is taken for it.
+    """Refuse a file whose size does not fit its header, before any memory is allocated.
 
     Raises
     ------
     InputError
-        It does.
+        The file is too short or too long.
     """
     if stream.compression is None:
         if needed != stream.capacity:
-            raise InputError(
-                f"expected {needed:,} bytes by its header, found {stream.capacity:,}", source=source, hint=AGAIN
-            )
+            raise wrong_size(needed, stream.capacity, source=source)
     elif needed > stream.capacity:
-        raise InputError(
-            f"its header needs {needed:,} bytes, more than a {stream.compression} file of this size can hold",
-            source=source,
-            hint=AGAIN,
-        )
+        problem = f"the header needs {needed:,} bytes, more than {stream.compression} data of this size can hold"
+        raise InputError(f"the file is too small: {problem}", source=source, hint=AGAIN)
+
+
+def wrong_size(needed: int, found: int, *, source: str) -> InputError:
+    """Return the error for a file that has fewer or more bytes than its header needs."""
+    fault = "cut short" if found < needed else "too long"
+    return InputError(
+        f"the file is {fault}: the header needs {needed:,} bytes, found {found:,}", source=source, hint=AGAIN
+    )
+
+
+def cut_short(expected: int, found: int, *, what: str, source: str) -> InputError:
+    """Return the error for a file that ends before all bytes of something are read."""
+    return InputError(
+        f"the file is cut short: expected {expected:,} bytes of {what}, found {found:,}", source=source, hint=AGAIN
+    )
 
 
 def read_exactly(stream: Stream, count: int, *, what: str, source: str) -> bytes:
-    """Read so many bytes.
+    """Read `count` bytes.
 
     Raises
     ------
     InputError
-        There are fewer.
+        There are fewer bytes.
     """
     target: Bytes = np.empty(count, np.uint8)
     found = stream.fill(target)
     if found < count:
-        raise InputError(f"cut short: expected {count:,} bytes of {what}, found {found:,}", source=source, hint=AGAIN)
+        raise cut_short(count, found, what=what, source=source)
     return target.tobytes()
 
 
 def read_values(stream: Stream, shape: tuple[int, ...], dtype: np.dtype[Any], *, source: str) -> NDArray[Any]:
-    """Read the rest of a stream as an array, which it must fill exactly.
+    """Read the rest of a stream into an array, which it must fill exactly.
 
     Parameters
     ----------
     stream
-        The bytes, at the first value.
+        Stream of bytes, at the first value.
     shape
-        Of the array, whose last axis varies fastest.
+        Shape of the array; its last axis varies fastest.
     dtype
-        Of the values, with their byte order.
+        Data type of the values, with its byte order.
     source
-        The file, for messages.
+        Path of the file, for messages.
 
     Raises
     ------
     InputError
-        There are fewer or more bytes, or they are damaged, or there is not enough memory.
+        There are fewer or more bytes, they are damaged, or there is not enough memory.
     """
     try:
         values: NDArray[Any] = np.empty(math.prod(shape), dtype)
     except MemoryError:
         size = math.prod(shape) * dtype.itemsize / 2**30
-        raise OutOfMemoryError(f"needs {size:,.1f} GB of memory, more than there is", source=source) from None
+        raise OutOfMemoryError(f"not enough memory: the file needs {size:,.1f} GB", source=source) from None
     found = stream.fill(values.view(np.uint8))
     if found < values.nbytes:
-        raise InputError(
-            f"cut short: expected {values.nbytes:,} bytes of voxels, found {found:,}", source=source, hint=AGAIN
-        )
+        raise cut_short(values.nbytes, found, what="voxels", source=source)
     if stream.fill(np.empty(1, np.uint8)):
-        raise InputError(f"expected {values.nbytes:,} bytes of voxels, found more", source=source, hint=AGAIN)
+        raise InputError(
+            f"the file is too long: expected {values.nbytes:,} bytes of voxels, found more", source=source, hint=AGAIN
+        )
     return values.reshape(shape)

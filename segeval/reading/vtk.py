@@ -1,7 +1,7 @@
-"""Label maps from legacy VTK files (.vtk) that hold an image (STRUCTURED_POINTS) with binary voxels.
+"""Read label maps and scans from legacy VTK files (.vtk): images (STRUCTURED_POINTS) with binary voxels.
 
-Lines of keywords end with ``LOOKUP_TABLE``, and big-endian voxels follow. VTK writes a line's end behind them, ITK does
-not. Axes are those of LPS, as ITK has it.
+The header has lines of keywords, the last of which is ``LOOKUP_TABLE``. Big-endian voxels follow. VTK writes a newline
+after them, ITK does not. Axes are those of LPS, as in ITK.
 """
 
 from __future__ import annotations
@@ -15,7 +15,17 @@ import numpy as np
 
 from segeval.errors import InputError
 from segeval.reading.contents import HEAD_BYTES, unexpected
-from segeval.reading.headers import Fields, Geometry, VolumeHeader, damaged, quoted, read_head, words
+from segeval.reading.headers import (
+    INTEGERS,
+    LABELS_ONLY,
+    Fields,
+    Geometry,
+    VolumeHeader,
+    damaged,
+    quoted,
+    read_head,
+    words,
+)
 from segeval.reading.volume import read_labels, read_numbers
 
 if TYPE_CHECKING:
@@ -58,18 +68,18 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     file
         The open file, at its first byte.
     source
-        Its path.
+        Path of the file.
 
     Raises
     ------
     InputError
-        It is no VTK file, is damaged, or does not hold a label map.
+        The file is not a VTK file, is damaged, or has no label map.
     """
     return read_labels(file, _parse(file, source), source=source)
 
 
 def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
-    """Read the numbers in a VTK file, axes (z, y, x), and where they are."""
+    """Read the values and the grid of a VTK file, axes (z, y, x)."""
     return read_numbers(file, _parse(file, source), source=source)
 
 
@@ -80,11 +90,11 @@ def _parse(file: io.FileIO, source: str) -> VolumeHeader:
         raise unexpected(head[:HEAD_BYTES], expected="a VTK image", source=source)
     fields = _fields(head[: end.end() if end else len(head)], source)
     if end is None:
-        raise damaged("it has no end (LOOKUP_TABLE)", source=source)
+        raise damaged("the line LOOKUP_TABLE at its end is missing", source=source)
     sizes = fields.sizes("DIMENSIONS", 3)
     count = math.prod(sizes)
     if fields.sizes("POINT_DATA", 1)[0] != count:
-        raise fields.wrong("POINT_DATA", f"{count}, as by its dimensions,")
+        raise fields.wrong("POINT_DATA", f"{count} (from DIMENSIONS)")
     dtype = _data_type(fields)
     return VolumeHeader(
         kind="VTK",
@@ -93,22 +103,22 @@ def _parse(file: io.FileIO, source: str) -> VolumeHeader:
         compression=None,
         data_file=None,
         data_start=end.end(),
-        data_size=_without_line_end(file, end.end(), count * dtype.itemsize),
+        data_size=_size_before_newline(file, end.end(), count * dtype.itemsize),
         geometry=Geometry(spacing=fields.numbers("SPACING", 3), origin=fields.numbers("ORIGIN", 3)),
     )
 
 
 def _fields(header: bytes, source: str) -> Fields:
-    """The lines behind version, title and encoding, by their keyword; none is optional."""
+    """Return the lines after version, title and encoding by their keyword; all are required."""
     _, _, encoding, *lines = [*header.decode("utf-8", "surrogateescape").split("\n"), "", ""]
     if encoding.strip().upper() == "ASCII":
-        raise InputError("voxels written as text are not supported", source=source, hint=_CONVERT)
+        raise InputError("voxels stored as text are not supported", source=source, hint=_CONVERT)
     if encoding.strip().upper() != "BINARY":
-        raise damaged(f"expected BINARY in its third line, found {quoted(encoding)}", source=source)
+        raise damaged(f"expected BINARY in the third line, found {quoted(encoding)}", source=source)
     values: dict[str, str] = {}
     for line in filter(str.strip, lines):
         if _CONTROL.search(line):
-            raise damaged("it is text, with control characters in it", source=source)
+            raise damaged("control characters in the text", source=source)
         written, _, value = line.strip().partition(" ")
         name = _ALIASES.get(written.upper(), written.upper())
         if name == "DATASET" and value.strip().upper() != "STRUCTURED_POINTS":
@@ -120,7 +130,7 @@ def _fields(header: bytes, source: str) -> Fields:
                 f"expected an image with one array of SCALARS, found {quoted(line)}", source=source, hint=_CONVERT
             )
         if name in values:
-            raise damaged(f"{name!r} stands in it twice", source=source)
+            raise damaged(f"the field {name!r} occurs twice", source=source)
         values[name] = value.strip()
     fields = Fields(values, source)
     fields.text("DATASET")
@@ -135,15 +145,17 @@ def _data_type(fields: Fields) -> np.dtype[np.number]:
         raise InputError(
             f"expected one label number per voxel, found {quoted(found[2])}",
             source=fields.source,
-            hint="export label numbers instead of colours or probabilities",
+            hint=LABELS_ONLY,
         )
     if found[1].lower() not in _TYPES:
-        raise InputError(f"expected integer labels, found values of type {quoted(found[1])}", source=fields.source)
+        raise InputError(
+            f"expected integer labels, found values of type {quoted(found[1])}", source=fields.source, hint=INTEGERS
+        )
     return np.dtype(f">{_TYPES[found[1].lower()]}")
 
 
-def _without_line_end(file: io.FileIO, start: int, needed: int) -> int | None:
-    """Bytes of the voxels, where nothing but a line's end is behind them."""
+def _size_before_newline(file: io.FileIO, start: int, needed: int) -> int | None:
+    """Return the number of bytes of the voxels if a newline follows them, otherwise None."""
     if os.fstat(file.fileno()).st_size - start != needed + 1:
         return None
     file.seek(-1, os.SEEK_END)

@@ -209,7 +209,7 @@ def test_missing_and_damaged(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     refused(
         call(capsys, "score", cut, reference),
         3,
-        f"{cut}: cut short: the gzip data stops before its end; copy or export it again",
+        f"{cut}: the file is cut short: the gzip data stops before its end; copy or export it again",
     )
     empty = tmp_path / "empty.nii.gz"
     empty.touch()
@@ -239,7 +239,7 @@ def test_not_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save(four, np.zeros((2, 8, 8, 8), np.uint8))
     answer = call(capsys, "score", four, four)
     assert (answer.code, answer.out) == (3, "")
-    assert "2 volumes" in answer.cause
+    assert "expected a label map with one volume, found 2" in answer.cause
 
 
 @unix

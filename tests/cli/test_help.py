@@ -340,7 +340,7 @@ def test_inspect_reports_problems(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert f"{missing}\nunusable: no such file\n" in one.out
     three = call(capsys, "inspect", missing, good, cut)
     assert (three.code, three.cause) == (3, f"error: cannot use 2 of 3 files: {missing}, {cut}")
-    assert "unusable: cut short" in three.out
+    assert "unusable: the file is cut short" in three.out
     assert "liver" in three.out
     assert "\n\n\n" not in three.out
 

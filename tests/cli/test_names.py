@@ -75,7 +75,7 @@ def test_bytes_that_are_not_utf_8(tmp_path: Path) -> None:
         )
         assert done.returncode == 3
         assert done.stderr.decode() == (
-            f"error: {tmp_path}/c\\xff\\xe9.nii: the file name is not valid UTF-8, which result files cannot hold; "
+            f"error: {tmp_path}/c\\xff\\xe9.nii: the file name is not valid UTF-8, so it cannot be written to results; "
             "rename the file\n"
         )
         assert b"Traceback" not in done.stdout

@@ -142,7 +142,7 @@ def test_only_polygons_become_pictures(tmp_path: Path, capsys: pytest.CaptureFix
     answer = call(capsys, "rasterize", STREET / "reference.png", "-o", tmp_path)
     assert (answer.code, answer.cause) == (
         3,
-        f"error: {STREET / 'reference.png'}: expected polygons, in a .json file",
+        f"error: {STREET / 'reference.png'}: expected a .json file with polygons",
     )
     answer = call(capsys, "rasterize", LABELS, "-o", tmp_path)
     assert answer.code == 3

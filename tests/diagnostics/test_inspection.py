@@ -55,13 +55,13 @@ def test_large_labels_take_no_more_memory(tmp_path: Path) -> None:
 def test_orientations_that_disagree_are_remarked(tmp_path: Path, shift: float | None, remarks: int) -> None:
     found, _ = inspect_file(str(save(tmp_path / "a.nii.gz", two_balls(), qform_shift=shift)))
     assert len(found.remarks) == remarks
-    assert all("disagree by up to 3 mm; the sform counts" in remark for remark in found.remarks)
+    assert all("sform and qform differ by up to 3 mm; segeval uses the sform" in remark for remark in found.remarks)
 
 
 def test_the_axes_are_described_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "inspect", save(tmp_path / "a.nii.gz", two_balls(), qform_shift=3.0))
     assert "axes    +x left, +y front, +z up; left-handed" in answer.out
-    assert "note    its sform and qform disagree" in answer.out
+    assert "note    sform and qform differ" in answer.out
     assert answer.code == 0
 
 

@@ -75,7 +75,7 @@ def test_a_class_that_only_the_prediction_has_is_a_false_alarm(tmp_path: Path) -
 
 
 def test_a_class_file_missing_from_the_prediction_is_named(tmp_path: Path) -> None:
-    with pytest.raises(segeval.InputError, match="1 of 4 classes have no file here: tumour"):
+    with pytest.raises(segeval.InputError, match="no file for 1 of 4 classes: tumour"):
         segeval.score_files(*case(tmp_path, without="tumour"))
 
 
@@ -99,14 +99,14 @@ def test_siblings_on_another_grid_are_refused(tmp_path: Path) -> None:
     prediction, reference = case(tmp_path)
     image = nib.nifti1.Nifti1Image(blobs(1)["liver"].T.astype(np.uint8), np.diag([0.8, 0.9, 2.5, 1.0]))  # type: ignore[no-untyped-call]
     nib.loadsave.save(image, prediction / "liver.nii.gz")
-    with pytest.raises(segeval.InputError, match="another grid than the first file"):
+    with pytest.raises(segeval.InputError, match="the grid differs from that of the first file"):
         segeval.score_files(prediction, reference)
 
 
 def test_two_files_of_one_class_are_refused(tmp_path: Path) -> None:
     _, reference = case(tmp_path)
     (reference / "liver.nii").write_bytes(b"")
-    with pytest.raises(segeval.InputError, match=r"two files for the class liver: liver\.nii and liver\.nii\.gz"):
+    with pytest.raises(segeval.InputError, match=r"class liver has two files: liver\.nii and liver\.nii\.gz"):
         class_files(str(reference))
 
 
@@ -115,7 +115,7 @@ def test_a_folder_against_a_file_and_a_folder_without_files(tmp_path: Path) -> N
     with pytest.raises(segeval.InputError, match="one of prediction and reference is a folder"):
         segeval.score_files(prediction, reference / "liver.nii.gz")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(segeval.InputError, match="expected a label map file for each class"):
+    with pytest.raises(segeval.InputError, match="the folder has no label maps: expected one file for each class"):
         segeval.score_files(tmp_path / "empty", reference)
 
 

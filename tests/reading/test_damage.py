@@ -1,6 +1,7 @@
-"""No damage passes for a label map: every damaged file is an InputError in one line, never another labelling.
+"""Every damaged file raises an InputError with a message of one line, and is never read as another label map.
 
-A flipped bit may leave labels and grid as they were, as in a gzip file's time stamp; then the right labels come back.
+A flipped bit may leave labels and grid as they are, such as one in the time stamp of a gzip file. Then the right labels
+are read.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from segeval.maps.label_map import LabelMap
 
-nib: Any = nibabel  # it has types for less than half of what it offers
+nib: Any = nibabel  # many of its functions have no types
 
 RNG = np.random.default_rng(20)
 LABELS = np.repeat(RNG.integers(0, 5, (7, 6, 5)), 2, axis=2).astype(np.uint8)  # (z, y, x)
@@ -43,7 +44,7 @@ def nifti(values: np.ndarray = LABELS, *, affine: np.ndarray | None = None) -> b
 
 
 def refusal(path: Path, data: bytes) -> str:
-    """What is said of a file with these bytes, which must be refused in one printable line that names the file."""
+    """Return the message for a file with these bytes: it must be one printable line that starts with the file name."""
     path.write_bytes(data)
     with pytest.raises(InputError) as caught:
         read_label_map(path)
@@ -54,7 +55,7 @@ def refusal(path: Path, data: bytes) -> str:
 
 
 def refused(path: Path, data: bytes) -> bool:
-    """Whether the file is refused, in one printable line; no other exception will do."""
+    """Return whether the file is refused with one printable line; any other exception is an error."""
     path.write_bytes(data)
     try:
         read_label_map(path)
@@ -67,22 +68,22 @@ def refused(path: Path, data: bytes) -> bool:
 
 
 def check_refused(path: Path, damages: Iterable[corrupt.Damage]) -> int:
-    """All damaged files are refused; how many there were."""
+    """Check that all damaged files are refused, and return their number."""
     count = 0
     for what, data in damages:
-        assert refused(path, data), f"read without a word: {what}"
+        assert refused(path, data), f"read without an error: {what}"
         count += 1
     return count
 
 
 def check_no_other_exception(path: Path, damages: Iterable[corrupt.Damage]) -> None:
-    """For formats without checksums, where damage may leave another picture that is sound."""
+    """Check formats without checksums, where a damaged picture may still be a valid one."""
     for _, data in damages:
         refused(path, data)
 
 
 def check_harmless_or_refused(path: Path, damages: Iterable[corrupt.Damage], good: LabelMap) -> int:
-    """All damaged files are refused or read exactly as the good one; how many were refused."""
+    """Check that all damaged files are refused or read exactly as the good one, and return how many were refused."""
     count = 0
     for what, data in damages:
         path.write_bytes(data)
@@ -117,7 +118,7 @@ def test_flipped_bits_in_gzipped_nifti(tmp_path: Path) -> None:
 
 
 def unzipped(data: bytes) -> bytes | None:
-    """What the standard library makes of gzip data, None where it is damaged."""
+    """Decompress gzip data with the standard library; None if it is damaged."""
     try:
         return gzip.decompress(data)
     except (OSError, EOFError, zlib.error):
@@ -180,12 +181,12 @@ def test_wrong_lengths(tmp_path: Path) -> None:
 def test_messages_say_expected_and_found(tmp_path: Path) -> None:
     needed = 352 + LABELS.size
     line = refusal(tmp_path / "a.nii", nifti()[:-5])
-    assert f"expected {needed:,} bytes by its header, found {needed - 5:,}" in line
+    assert f"the file is cut short: the header needs {needed:,} bytes, found {needed - 5:,}; copy or export it" in line
     line = refusal(tmp_path / "a.nii.gz", gzip.compress(nifti()[:-5]))
-    assert f"cut short: expected {LABELS.size} bytes of voxels, found {LABELS.size - 5}" in line
+    assert f"the file is cut short: expected {LABELS.size} bytes of voxels, found {LABELS.size - 5}" in line
     assert "checksum" in refusal(tmp_path / "a.nii.gz", gzip.compress(nifti())[:-8] + bytes(8))
     line = refusal(tmp_path / "a.nii", corrupt.patched(nifti(), dim_0=4, dim_4=6))
-    assert "has 6 volumes (10 x 6 x 7 x 6); a label map has one; --probabilities reads it as a probability map" in line
+    assert "expected a label map with one volume, found 6 (10 x 6 x 7 x 6); to read a probability map: --prob" in line
 
 
 @pytest.mark.parametrize(
@@ -197,16 +198,16 @@ def test_messages_say_expected_and_found(tmp_path: Path) -> None:
         (LABELS.astype(np.float32) * np.float32(0.9996), "fractions such as 0.9996"),
         (LABELS.astype(np.complex64), "complex"),
         (LABELS.astype([("R", "u1"), ("G", "u1"), ("B", "u1")]), "RGB colours"),
-        (np.stack([LABELS] * 2).astype(np.float32), "has 2 volumes"),
+        (np.stack([LABELS] * 2).astype(np.float32), "label map with one volume, found 2"),
     ],
 )
-def test_values_that_are_no_labels(tmp_path: Path, values: np.ndarray, said: str) -> None:
+def test_values_that_are_not_labels(tmp_path: Path, values: np.ndarray, said: str) -> None:
     image = nib.Nifti1Image(values.T, np.eye(4))
     assert said in refusal(tmp_path / "a.nii.gz", gzip.compress(image.to_bytes()))
 
 
 @pytest.mark.slow
-def test_bombs_cost_nothing(tmp_path: Path) -> None:
+def test_bombs_take_little_memory(tmp_path: Path) -> None:
     for what, data in corrupt.bombs(nifti()[:352]):
         path = tmp_path / "bomb.nii.gz"
         path.write_bytes(data)
@@ -222,7 +223,9 @@ def test_bombs_cost_nothing(tmp_path: Path) -> None:
 def test_header_that_claims_too_much_is_refused_by_its_ratio(tmp_path: Path) -> None:
     huge = corrupt.patched(nifti()[:352], dim_1=1000, dim_2=1000, dim_3=1000)
     line = refusal(tmp_path / "a.nii.gz", gzip.compress(huge))
-    assert "its header needs 1,000,000,352 bytes, more than a gzip file of this size can hold" in line
+    assert (
+        "the file is too small: the header needs 1,000,000,352 bytes, more than gzip data of this size can hold" in line
+    )
 
 
 @pytest.mark.slow
@@ -251,19 +254,19 @@ def test_impostors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        ("a web page", "looks like a web page; the download failed"),
-        ("a web page in gzip", "looks like a web page"),
+        ("a web page", "found a web page; download the file again"),
+        ("a web page in gzip", "found a web page"),
         ("an XML error", "XML text"),
         ("a Git LFS pointer", "a Git LFS pointer, not the file itself; run git lfs pull"),
         ("a git-annex pointer", "run git annex get"),
         ("JSON", "JSON text"),
         ("text", "plain text"),
-        ("zeros", "nothing but zero bytes"),
-        ("noise", "no known format"),
+        ("zeros", "only zero bytes"),
+        ("noise", "data of an unknown format"),
         ("a zip archive", "unpack it first"),
         ("a DICOM file", "a DICOM file; convert"),
         ("an Analyze 7.5 header", "an Analyze 7.5 header; convert it to .nii.gz"),
-        ("the header of a pair", "pair; name it .hdr, with its .img beside it"),
+        ("the header of a pair", "pair; name it .hdr and put its .img file next to it"),
         ("gzip in gzip", "found gzip data; decompress it first"),
     ],
 )
@@ -271,7 +274,7 @@ def test_impostors_are_named(tmp_path: Path, what: str, said: str) -> None:
     assert said in refusal(tmp_path / "a.nii.gz", dict(corrupt.impostors())[what])
 
 
-def test_formats_under_each_others_names(tmp_path: Path) -> None:
+def test_files_with_the_suffix_of_another_format(tmp_path: Path) -> None:
     picture = io.BytesIO()
     Image.fromarray(LABELS[0]).save(picture, "png")
     assert "a PNG picture; name it .png" in refusal(tmp_path / "a.nii", picture.getvalue())
@@ -315,9 +318,9 @@ def test_pipes_and_sockets_do_not_hang(tmp_path: Path, monkeypatch: pytest.Monke
             read_label_map("s.png")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="pipes with names are of Unix")
+@pytest.mark.skipif(sys.platform == "win32", reason="named pipes are a Unix feature")
 def test_a_pipe_put_in_place_of_a_file_does_not_hang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if another program were quicker: the first look finds a file, and what is opened is a pipe."""
+    """Another program may replace the file by a pipe between the check and the opening."""
     file, pipe = tmp_path / "b.png", tmp_path / "a.png"
     file.write_bytes(encoded(PICTURE, "png"))
     os.mkfifo(pipe)
@@ -358,7 +361,7 @@ def test_permission_denied(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not allow such names")
-def test_names_that_are_no_text(tmp_path: Path) -> None:
+def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     name = os.fsdecode(os.fsencode(tmp_path) + b"/liver\xff.nii")
     Path(name).write_bytes(nifti())
     with pytest.raises(InputError, match=r"liver\\xff.nii: the file name is not valid UTF-8.*rename"):
@@ -368,13 +371,13 @@ def test_names_that_are_no_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("a.xyz", "cannot read .xyz files; known are .nii.gz, .nii, .hdr"),
-        ("a.gz", "cannot read .gz files"),
-        ("a", "cannot read files without a suffix"),
+        ("a.xyz", "unknown file format '.xyz'; use .nii.gz, .nii, .hdr"),
+        ("a.gz", "unknown file format '.gz'"),
+        ("a", "unknown file format (no suffix)"),
         ("a.hdr", "found a single NIfTI file; name it .nii or .nii.gz"),
-        ("a.IMG", "give the .hdr header beside it"),
-        ("a.jpg", "JPEG compression changes labels"),
-        ("a.dcm", "convert DICOM"),
+        ("a.IMG", "not read from .img files; use the .hdr header next to it"),
+        ("a.jpg", "not read from .jpg files; save it as PNG: JPEG changes label values"),
+        ("a.dcm", "not read from .dcm files; convert it to .nii.gz"),
     ],
 )
 def test_unknown_suffixes(tmp_path: Path, name: str, said: str) -> None:
@@ -398,7 +401,7 @@ def test_damaged_png(tmp_path: Path) -> None:
     assert check_refused(path, corrupt.damaged_pngs()) > 20
 
 
-def test_png_bombs_cost_nothing(tmp_path: Path) -> None:
+def test_png_bombs_take_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     for what, data in corrupt.damaged_pngs():
         if what in ("a bomb", "billions of pixels"):
@@ -417,7 +420,7 @@ TIFF_COMPRESSIONS = ["raw", "packbits", "tiff_lzw", "tiff_adobe_deflate", "lzma"
 @pytest.mark.slow
 @pytest.mark.parametrize("compression", TIFF_COMPRESSIONS)
 def test_damaged_tiff(tmp_path: Path, compression: str) -> None:
-    """Of these only deflate has a checksum: a flipped bit of the pixels may go unnoticed elsewhere, a cut nowhere."""
+    """Only deflate has a checksum: with the others a flipped bit of the pixels may go unnoticed, but never a cut."""
     path = tmp_path / "a.tif"
     data = encoded(PICTURE, "tiff", compression=compression)
     assert check_refused(path, corrupt.cut(data)) > 30
@@ -425,13 +428,13 @@ def test_damaged_tiff(tmp_path: Path, compression: str) -> None:
 
 
 def tiff_pixels(data: bytes) -> tuple[int, int]:
-    """Where the strips of a little-endian TIFF start and end, which Pillow writes one behind the other."""
+    """Return where the strips of a little-endian TIFF start and end; Pillow writes them one after the other."""
     directory = TiffImagePlugin.TiffImageFile(io.BytesIO(data)).tag_v2
     return directory[273][0], directory[273][-1] + directory[279][-1]
 
 
 def entry_value(data: bytes, tag: int) -> int:
-    """Where the one value of a tag starts in a little-endian TIFF."""
+    """Return where the only value of a tag starts in a little-endian TIFF."""
     entries = (data.find(struct.pack("<HHI", tag, kind, 1)) for kind in (3, 4))
     return next(at for at in entries if at >= 0) + 8
 
@@ -443,7 +446,7 @@ def entry_value(data: bytes, tag: int) -> int:
 def test_every_flipped_bit_of_tiff_outside_its_pixels(
     tmp_path: Path, kind: str, compression: str, options: dict[str, Any]
 ) -> None:
-    """A TIFF has no checksum for its tags, yet no flip among them makes other labels; most are refused."""
+    """A TIFF has no checksum for its tags, but no flip in them changes the labels, and most are refused."""
     path = tmp_path / "a.tif"
     picture = Image.fromarray(np.kron(LABELS[0], np.ones((4, 3))).astype(kind))
     data = encoded(picture, "tiff", compression=compression, **options)
@@ -488,13 +491,13 @@ def test_flipped_bits_in_the_pixels_of_deflated_tiff(tmp_path: Path) -> None:
 
 
 def test_pictures_too_large_are_refused_before_they_are_read(tmp_path: Path) -> None:
-    """A PNG of 2 MB can hold two thousand million pixels, and a file of holes costs nothing to make."""
+    """A PNG of 2 MB can have two thousand million pixels, and a sparse file of any size is easy to make."""
     path = tmp_path / "a.png"
     pixels = zlib.compress(bytes(1 << 16))
     start = corrupt.png(50_000, 40_000, depth=8, colour=0, rows=pixels)
     tracemalloc.start()
     assert "expected at most 268,435,456 pixels, found 50,000 x 40,000" in refusal(path, start)
-    for head, said in ((b"", "nothing but zero bytes"), (start, "expected at most 2,147,483,648 bytes")):
+    for head, said in ((b"", "only zero bytes"), (start, "expected at most 2,147,483,648 bytes")):
         path.write_bytes(head)
         os.truncate(path, 6 << 30)
         with pytest.raises(InputError, match=said):
@@ -506,7 +509,7 @@ def test_pictures_too_large_are_refused_before_they_are_read(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_picture_is_not_copied_more_than_needed(tmp_path: Path) -> None:
-    """Pillow's own memory is not traced: what is traced beside it is one copy, and a band."""
+    """The memory of Pillow is not traced; apart from it, one copy and a band are allocated."""
     path = tmp_path / "a.png"
     path.write_bytes(encoded(Image.fromarray(np.zeros((10_000, 10_000), np.uint8)), "png"))
     tracemalloc.start()
@@ -525,7 +528,7 @@ def test_damaged_bmp(tmp_path: Path) -> None:
 
 
 def test_nothing_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Neither nibabel's log nor a library's own complaints reach the terminal."""
+    """Neither the log of nibabel nor messages of other libraries reach the terminal."""
     check_refused(tmp_path / "a.nii", corrupt.with_other_headers(nifti()))
     check_refused(tmp_path / "a.png", corrupt.damaged_pngs())
     read_bytes(tmp_path / "a.nii", corrupt.patched(nifti(), scl_slope=0.0, xyzt_units=0))

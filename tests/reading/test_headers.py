@@ -1,4 +1,4 @@
-"""The geometry that headers of MetaImage and NRRD state is SimpleITK's to the last bit; what makes none is refused."""
+"""The geometry of MetaImage and NRRD headers is exactly that of SimpleITK; impossible geometry is refused."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def vector(numbers: Any) -> str:
 
 
 def assert_geometry_of_simpleitk(path: Path, *, mm_per_unit: float = 1.0) -> None:
-    """Units are the only thing that SimpleITK leaves out."""
+    """SimpleITK ignores units, and nothing else."""
     grid, image = read_label_map(path).grid, sitk.ReadImage(str(path))
     rank = min(image.GetDimension(), 3)
     assert grid.unit == "mm"
@@ -99,7 +99,7 @@ def directed(matrix: Any, spacing: Any, **fields: str) -> str:
     )
 
 
-_BARE = without(NRRD, "space")  # and all that begins so
+_BARE = without(NRRD, "space")  # and all other fields that start with it
 _FLAT = header_of(_BARE, dimension="2", sizes="10 42", kinds="domain domain")
 
 
@@ -170,8 +170,8 @@ def test_units_of_nrrd(tmp_path: Path, unit: str, mm: float) -> None:
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"TransformMatrix": "0 0 0 0 0 0 0 0 0"}, "its axes are not vectors of length 1"),
-        ({"TransformMatrix": "1 0 0 0 1 0 0 1 0"}, "its axes do not span space"),
+        ({"TransformMatrix": "0 0 0 0 0 0 0 0 0"}, "the axes are not vectors of length 1"),
+        ({"TransformMatrix": "1 0 0 0 1 0 0 1 0"}, "the axes lie in a plane"),
         ({"TransformMatrix": "1 0 0 0 1 0 0 0"}, "expected 9 numbers in 'TransformMatrix', found '1 0 0 0 1 0 0 0'"),
         ({"TransformMatrix": "1 0 0 0 1 0 0 0 inf"}, "expected 9 numbers in 'TransformMatrix'"),
         ({"ElementSpacing": "1 0 1"}, "expected positive voxel sizes, found 1 x 0 x 1"),
@@ -182,15 +182,15 @@ def test_units_of_nrrd(tmp_path: Path, unit: str, mm: float) -> None:
         ({"Offset": "1 2 3 4"}, "expected 3 numbers in 'Offset', found '1 2 3 4'"),
     ],
 )
-def test_no_geometry_of_metaimage(tmp_path: Path, fields: dict[str, str], said: str) -> None:
-    assert f"damaged header: {said}" in refusal(tmp_path / "a.mha", mha(header_of(MHA, **fields)))
+def test_impossible_geometry_of_metaimage(tmp_path: Path, fields: dict[str, str], said: str) -> None:
+    assert f"the header is damaged: {said}" in refusal(tmp_path / "a.mha", mha(header_of(MHA, **fields)))
 
 
 @pytest.mark.parametrize(
     ("header", "said"),
     [
         (header_of(NRRD, space_directions="(0,0,0) (0,1,0) (0,0,1)"), "expected positive voxel sizes, found 0 x 1 x 1"),
-        (header_of(NRRD, space_directions="(1,0,0) (0,1,0) (1,1,0)"), "its axes do not span space"),
+        (header_of(NRRD, space_directions="(1,0,0) (0,1,0) (1,1,0)"), "the axes lie in a plane"),
         (header_of(NRRD, space_directions="(1,0,0) (0,1,0) (0,0)"), "expected 3 numbers in 'space directions'"),
         (header_of(NRRD, space_directions="(1,0,0) (0,1,0)"), "expected 3 vectors in 'space directions'"),
         (header_of(NRRD, space_directions="(1,0,0) (0,1,0) (0,0,nan)"), "expected 3 numbers in 'space directions'"),
@@ -202,10 +202,10 @@ def test_no_geometry_of_metaimage(tmp_path: Path, fields: dict[str, str], said: 
         (with_line(_BARE, "spacings: 1 nan 1"), "expected 3 numbers in 'spacings', found '1 nan 1'"),
         (with_line(_BARE, "spacings: 1 1"), "expected 3 numbers in 'spacings', found '1 1'"),
         (with_line(_BARE, "axis mins: 1 2"), "expected 3 numbers in 'axis mins', found '1 2'"),
-        (with_line(_FLAT, "space: LPS"), "its space has 3 dimensions, its image 2"),
-        (with_line(NRRD, "axis mins: 1 2 3"), "it has both 'space directions' and 'axis mins'"),
+        (with_line(_FLAT, "space: LPS"), "the space has 3 dimensions, the image 2"),
+        (with_line(NRRD, "axis mins: 1 2 3"), "both 'space directions' and 'axis mins' are given"),
     ],
 )
-def test_no_geometry_of_nrrd(tmp_path: Path, header: str, said: str) -> None:
-    values = LABELS + np.uint8(20)  # no byte is the end of a line
-    assert f"damaged header: {said}" in refusal(tmp_path / "a.nrrd", nrrd(header, values))
+def test_impossible_geometry_of_nrrd(tmp_path: Path, header: str, said: str) -> None:
+    values = LABELS + np.uint8(20)  # no byte is a newline
+    assert f"the header is damaged: {said}" in refusal(tmp_path / "a.nrrd", nrrd(header, values))

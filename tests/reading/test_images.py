@@ -1,4 +1,4 @@
-"""Images to look at: found by name and never outside of their folder, of any number type, damaged ones refused."""
+"""Scans and photographs are found by name inside their folder, read in any data type, and refused if damaged."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_a_jpeg_is_decoded_as_pillow_does(tmp_path: Path) -> None:
     assert read_image(path).values.shape == (9, 14)
 
 
-def test_a_palette_is_seen_in_its_colours_and_alpha_is_left_out(tmp_path: Path) -> None:
+def test_a_palette_is_read_as_colours_and_alpha_is_ignored(tmp_path: Path) -> None:
     flat = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8), mode="L").convert("P")
     flat.putpalette([10, 20, 30, 200, 100, 50])
     flat.save(tmp_path / "p.png")
@@ -70,7 +70,7 @@ def test_a_scan_has_its_numbers(dtype: type, tmp_path: Path) -> None:
     assert np.array_equal(read_image(tmp_path / "a.npy").values, values)
 
 
-def test_of_several_volumes_the_first(tmp_path: Path) -> None:
+def test_the_first_of_several_volumes_is_read(tmp_path: Path) -> None:
     values = np.arange(2 * 3 * 4 * 5, dtype=np.int16).reshape(2, 3, 4, 5)  # x, y, z, channel
     (tmp_path / "a.nii").write_bytes(nib.Nifti1Image(values, np.eye(4)).to_bytes())
     assert np.array_equal(read_image(tmp_path / "a.nii").values, values[..., 0].transpose())
@@ -107,8 +107,8 @@ def test_nothing_outside_of_the_folder_is_found(tmp_path: Path) -> None:
         find_image(str(tmp_path / "none"), "a")
 
 
-def test_a_scan_lies_where_the_reference_does(tmp_path: Path) -> None:
-    """A scan whose value is x at x, so that what is drawn grows to the patient's right, on the left."""
+def test_a_scan_must_have_the_grid_of_the_reference(tmp_path: Path) -> None:
+    """The value of the scan is x at x, so the picture is brighter on the right of the patient, which is at the left."""
     case = case_of(tmp_path)
     values = np.broadcast_to(np.arange(60, dtype=np.float32), (40, 50, 60)).copy()
     values[0, 0, 0] = np.nan

@@ -404,7 +404,7 @@ def test_headers(tmp_path: Path, text: str, names: dict[int, str]) -> None:
         ),
         ("# remarks alone\n", "line 1 is '# remarks alone'"),
         (" \n\t\n", "holds nothing but space"),
-        ("<!DOCTYPE html><html>", "expected a label table, found what looks like a web page; the download failed"),
+        ("<!DOCTYPE html><html>", "expected a label table, found a web page; download the file again"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "found a Git LFS pointer"),
         ("/annex/objects/MD5E-s49926--3c.tsv\n", "found a git-annex pointer"),
     ],
@@ -419,11 +419,11 @@ def test_mistakes_below_a_header(tmp_path: Path, text: str, said: str) -> None:
         ("id,name\n1,Nierenr\u00e4nder\n".encode("latin-1"), "line 2: not valid UTF-8, byte 0xe4; save it as UTF-8"),
         ("id,name\n1,liver\n".encode("utf-16-le"), "UTF-16 without its byte order mark; save it as UTF-8"),
         ("id,name\n1,liver\n".encode("utf-16-be"), "UTF-16 without its byte order mark; save it as UTF-8"),
-        ("id,name\n1,liver\n".encode("utf-32"), "expected a label table, found data of no known format"),
+        ("id,name\n1,liver\n".encode("utf-32"), "expected a label table, found data of an unknown format"),
         (b"\xff\xfei\0d\0,", "not valid UTF-16 at byte"),
         (b"\x1f\x8b\x08\x01aaaa", "found gzip data"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\r", "found a PNG picture"),
-        (bytes(100), "nothing but zero bytes"),
+        (bytes(100), "only zero bytes"),
         (b"PK\x03\x04\0\0", "found a zip archive"),
         (b"", "the file is empty"),
     ],
@@ -553,7 +553,9 @@ def test_bids_tables_that_cannot_be_told_apart(dataset: Path) -> None:
 
 def test_a_bad_bids_table_is_told_of(dataset: Path) -> None:
     (dataset / "dseg.tsv").write_text("index\tname\nx\tliver\n")
-    with pytest.raises(InputError, match=r"'x' is no label number; .*it names the labels of .*aseg_dseg\.nii, as BIDS"):
+    with pytest.raises(
+        InputError, match=r"'x' is no label number; .*it is the BIDS table with the label names of .*aseg_dseg\.nii"
+    ):
         read_label_map(segmentation(dataset))
     (dataset / "dseg.tsv").unlink()
     (dataset / "dseg.tsv").symlink_to(".git/annex/objects/gone.tsv")
@@ -566,7 +568,7 @@ def test_names_in_the_header_and_in_the_table(dataset: Path) -> None:
     save(segmentation(dataset), box((4, 6, 6), at=1, size=2), names={1: "left_kidney", 2: "liver"})
     assert read_label_map(segmentation(dataset)).names == {1: "Left Kidney", 2: "liver"}
     save(segmentation(dataset), box((4, 6, 6), at=1, size=2), names={1: "right_kidney"})
-    with pytest.raises(InputError, match=r"label 1 is 'right_kidney' in the file's own header, but 'Left Kidney' in "):
+    with pytest.raises(InputError, match=r"label 1 has two names: 'right_kidney' in the file, 'Left Kidney' in "):
         read_label_map(segmentation(dataset))
 
 

@@ -1,4 +1,4 @@
-"""NIfTI files as nibabel, SimpleITK and the standard write them: right labels, right grid, right names."""
+"""NIfTI files of nibabel, of SimpleITK and by the standard are read with the right labels, grid and names."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from segeval.maps.label_map import LabelMap
 
-nib: Any = nibabel  # both have types for less than half of what they offer
+nib: Any = nibabel  # many of their functions have no types
 sitk: Any = SimpleITK
 
 needs_data = needs(DATA)
@@ -56,7 +56,7 @@ def saved(tmp_path: Path, data: bytes, name: str = "a.nii") -> LabelMap:
 
 
 def affine_xyz(label_map: LabelMap) -> NDArray[np.float64]:
-    """The grid as nibabel's affine: columns x, y, z, translation."""
+    """Return the grid as the affine of nibabel: columns x, y, z, translation."""
     columns = label_map.grid.affine()
     return columns[:, [2, 1, 0, 3]]
 
@@ -114,8 +114,8 @@ def test_scaling_is_as_nibabel_has_it(tmp_path: Path) -> None:
     assert np.array_equal(read_label_map(path).labels, nib.load(path).get_fdata().transpose())
 
 
-def test_scaling_that_rounding_alone_keeps_from_whole(tmp_path: Path) -> None:
-    """A mask of 0 and 255 with slope 1/255, which float32 cannot hold, is a mask of 0 and 1."""
+def test_scaling_that_is_not_whole_because_of_rounding(tmp_path: Path) -> None:
+    """A mask of 0 and 255 with slope 1/255 is a mask of 0 and 1, although float32 has no exact 1/255."""
     mask = np.where(LABELS > 2, 255, 0).astype(np.uint8)
     found = saved(tmp_path, patched(image(mask).to_bytes(), scl_slope=1 / 255))
     assert np.array_equal(found.labels, LABELS > 2)
@@ -130,7 +130,7 @@ def test_gzip_under_a_plain_name_and_the_reverse(tmp_path: Path) -> None:
 
 
 def test_gzip_in_several_members(tmp_path: Path) -> None:
-    """As bgzip and pigz write it; an empty member and zero padding at the end are legal too."""
+    """bgzip and pigz write several members; an empty member and zero padding at the end are legal too."""
     data = image().to_bytes()
     members = b"".join(gzip.compress(data[at : at + 100]) for at in range(0, len(data), 100))
     for padding in (b"", gzip.compress(b""), bytes(1000)):
@@ -155,7 +155,7 @@ def test_axes_of_one_voxel(tmp_path: Path, shape: tuple[int, ...]) -> None:
 
 
 def test_two_dimensions_without_a_third_voxel_size(tmp_path: Path) -> None:
-    """A third axis that there is not gets a step of 1 at right angles to the others."""
+    """A missing third axis gets a step of 1 at right angles to the others."""
     path = tmp_path / "a.nii"
     picture = sitk.GetImageFromArray(LABELS[0])
     picture.SetSpacing((0.5, 0.7))
@@ -170,7 +170,7 @@ def test_two_dimensions_without_a_third_voxel_size(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("units", [0, 2, 10, 5])
 def test_affines_are_nibabels(tmp_path: Path, units: int) -> None:
-    """Sform before qform before voxel sizes, by nibabel's own word; orthogonal or not."""
+    """The affine is that of nibabel: sform before qform before voxel sizes, orthogonal or not."""
     path = tmp_path / "a.nii"
     made = image(affine=OBLIQUE)
     made.header.set_qform(np.diag([-0.7, 0.9, 3.0, 1.0]) + np.eye(4, k=3) * 5, code=1)
@@ -211,7 +211,7 @@ def test_units(tmp_path: Path, code: int, factor: float) -> None:
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_sizes_too_large_for_a_float(tmp_path: Path, code: int) -> None:
-    """Metres by the light-year: refused, and without a warning on the way."""
+    """Voxels of astronomical size are refused, without a warning of NumPy."""
     data = bytearray(image(version=2, affine=OBLIQUE).to_bytes())
     data[104:128] = np.full(3, 1.7e308).tobytes()  # pixdim[0 ... 2]
     data[344:348] = np.int32(code).tobytes()  # qform_code
@@ -226,7 +226,7 @@ def test_scaling_beyond_a_float(tmp_path: Path) -> None:
         saved(tmp_path, patched(image(version=2).to_bytes(), scl_slope=1.7e308))
 
 
-def test_voxel_sizes_of_float32_are_not_made_worse(tmp_path: Path) -> None:
+def test_voxel_sizes_of_float32_keep_their_value(tmp_path: Path) -> None:
     spacing = saved(tmp_path, image(affine=np.diag([0.75, 1.2, 2.5, 1])).to_bytes()).grid.spacing
     assert spacing == (2.5, float(np.float32(1.2)), 0.75)
 
@@ -253,8 +253,8 @@ def test_grid_and_labels_agree_with_simpleitk(
     angles: tuple[float, float, float],
     packed: bool,
 ) -> None:
-    """SimpleITK's world is LPS, ours is RAS: x and y change their sign."""
-    path = tmp_path / ("packed.nii.gz" if packed else "plain.nii")  # of one stem, SimpleITK reads the wrong one
+    """The world of SimpleITK is LPS and ours is RAS, so x and y change their sign."""
+    path = tmp_path / ("packed.nii.gz" if packed else "plain.nii")  # SimpleITK mixes up two files with the same stem
     turn = nib.eulerangles.euler2mat(*angles)
     volume = sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 9, shape).astype(np.int16))
     volume.SetSpacing(spacing)
@@ -322,7 +322,7 @@ BOMB = "<!DOCTYPE x [<!ENTITY a 'aaaaaaaaaa'>" + "".join(
         b"<LabelTable>" * 20000,
     ],
 )
-def test_other_extensions_name_nothing_and_do_no_harm(tmp_path: Path, content: bytes) -> None:
+def test_other_extensions_give_no_names_and_no_error(tmp_path: Path, content: bytes) -> None:
     found = saved(tmp_path, with_extensions(content))
     assert dict(found.names) == {}
     assert np.array_equal(found.labels, LABELS)
@@ -394,7 +394,7 @@ def test_one_copy_of_the_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "not_loaded"), [("a.png", "nibabel"), ("a.nii.gz", "PIL"), ("a.xyz", "numpy")])
-def test_only_what_a_file_needs_is_imported(tmp_path: Path, name: str, not_loaded: str) -> None:
+def test_only_needed_libraries_are_imported(tmp_path: Path, name: str, not_loaded: str) -> None:
     (tmp_path / "a.nii.gz").write_bytes(gzip.compress(image().to_bytes()))
     (tmp_path / "a.png").write_bytes(b"no picture")
     script = (

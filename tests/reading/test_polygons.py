@@ -466,7 +466,7 @@ FULL = {"size": [8, 10], "counts": [0, 80]}
         ([], "found a list"),
         ({}, "found an object that holds nothing"),
         ({"type": "FeatureCollection", "features": []}, "an object that holds type, features"),
-        (b"<html></html>", "looks like a web page"),
+        (b"<html></html>", "found a web page"),
         (b"\x89PNG\r\n", "a PNG picture; name it .png"),
         (b'{"a": ', "not valid JSON: Expecting value"),
         (b'{"a": "\xff"}', "not valid UTF-8"),

@@ -1,4 +1,4 @@
-"""MetaImage and NRRD: what SimpleITK says they hold is what is read, and what is damaged is refused."""
+"""MetaImage and NRRD files are read as SimpleITK reads them, and damaged files are refused."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def mha(header: str = MHA, values: np.ndarray = LABELS) -> bytes:
 
 
 def compressed_mha(data: bytes | None = None, *, size: int | None = None) -> bytes:
-    """The voxels are compressed as given; the size that the header states may be another."""
+    """A MetaImage with these compressed voxels; its header may state another size."""
     packed = zlib.compress(LABELS.tobytes()) if data is None else data
     stated = len(packed) if size is None else size
     fields = f"CompressedData = True\nCompressedDataSize = {stated}\n"
@@ -97,7 +97,7 @@ def gzipped_nrrd(data: bytes | None = None) -> bytes:
 
 
 def header_of(text: str, **fields: str) -> str:
-    """The header with fields changed; None of them may be missing."""
+    """Return the header with other values of some of its fields."""
     for name, value in fields.items():
         separator = ": " if text.startswith("NRRD") else " = "
         key = name.replace("_", " ") if text.startswith("NRRD") else name
@@ -113,7 +113,7 @@ def without(text: str, field: str) -> str:
 
 
 def assert_as_simpleitk_has_it(path: Path) -> LabelMap:
-    """Voxels and geometry are those of SimpleITK; its world is LPS."""
+    """Check voxels and geometry against SimpleITK, whose world is LPS."""
     found, image = read_label_map(path), sitk.ReadImage(str(path))
     labels = sitk.GetArrayFromImage(image)
     rank = image.GetDimension()
@@ -129,7 +129,7 @@ def assert_as_simpleitk_has_it(path: Path) -> LabelMap:
 
 
 def normal(numbers: ArrayLike) -> np.ndarray:
-    """Numbers below the smallest normal one are 0 to ITK in some of its formats."""
+    """Set subnormal numbers to 0, as ITK does in some formats."""
     return np.where(np.abs(numbers) < np.finfo(float).tiny, 0.0, numbers)
 
 
@@ -161,7 +161,7 @@ def test_planes(tmp_path: Path, name: str, compressed: bool) -> None:
 
 
 def test_metadata_of_any_kind(tmp_path: Path) -> None:
-    """ITK copies what an image once said into headers, on several lines where it had several."""
+    """ITK copies metadata of an image into headers, on several lines if a value has several."""
     image = sitk.GetImageFromArray(LABELS)
     for key, value in {
         "0008|0005": "ISO_IR 100",
@@ -203,7 +203,7 @@ def test_meta_headers(tmp_path: Path, header: str) -> None:
         ("RAS", (1.5, -2, 30)),
         ("left-anterior-superior", (-1.5, -2, 30)),
         ("LAS", (-1.5, -2, 30)),
-        ("scanner-xyz", (-1.5, 2, 30)),  # which of them it is, nobody knows: taken as LPS
+        ("scanner-xyz", (-1.5, 2, 30)),  # unknown orientation: read as LPS
         ("3D-right-handed", (-1.5, 2, 30)),
         ("3D-left-handed", (-1.5, 2, 30)),
     ],
@@ -293,7 +293,7 @@ def test_any_geometry(
 
 
 def segmentation(layers: list[np.ndarray], keys: str) -> bytes:
-    """As 3D Slicer writes it: layers vary fastest."""
+    """A segmentation as 3D Slicer writes it: layers vary fastest."""
     values = np.stack(layers, axis=-1)
     header = header_of(
         NRRD,
@@ -350,19 +350,19 @@ def test_values_that_no_segment_names_keep_their_number(tmp_path: Path) -> None:
     found = read_bytes(tmp_path / "a.seg.nrrd", segmentation([LABELS, second], keys))
     assert np.array_equal(found.labels, LABELS)
     line = refusal(tmp_path / "b.seg.nrrd", segmentation([np.minimum(LABELS * 7, 7), second], keys))
-    assert "voxels with the number 7 belong to no segment of their layer" in line
+    assert "voxels with label 7 belong to no segment of their layer, but to one of another layer" in line
     line = refusal(tmp_path / "c.seg.nrrd", segmentation([LABELS, np.where(LABELS == 3, 3, second)], keys))
-    assert "voxels with the number 3 are in two layers and in no segment" in line
+    assert "voxels with label 3 are in two layers but belong to no segment" in line
 
 
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ("Segment0_LabelValue:=1\nSegment0_Layer:=2\n", "a segment is in a layer that is not there; it has 2"),
-        ("Segment0_LabelValue:=0\n", "segment 0 has the label '0'"),
-        ("Segment0_LabelValue:=-3\n", "segment 0 has the label '-3'"),
-        ("Segment0_LabelValue:=x\n", "segment 0 has the label 'x'"),
-        ("Segment0_LabelValue:=1\nSegment0_LabelValue:=2\n", "'Segment0_LabelValue' stands in it twice"),
+        ("Segment0_LabelValue:=1\nSegment0_Layer:=2\n", "a segment is in a layer that does not exist; the file has 2"),
+        ("Segment0_LabelValue:=0\n", "segment 0 has label '0'"),
+        ("Segment0_LabelValue:=-3\n", "segment 0 has label '-3'"),
+        ("Segment0_LabelValue:=x\n", "segment 0 has label 'x'"),
+        ("Segment0_LabelValue:=1\nSegment0_LabelValue:=2\n", "the field 'Segment0_LabelValue' occurs twice"),
         ("Segment0_LabelValue:=1\nSegment1_LabelValue:=1\n", "two segments have the same layer and label"),
     ],
 )
@@ -370,7 +370,7 @@ def test_damaged_segments(tmp_path: Path, keys: str, said: str) -> None:
     assert said in refusal(tmp_path / "a.seg.nrrd", segmentation([LABELS, LABELS], keys))
 
 
-def test_layers_without_segments_are_no_label_map(tmp_path: Path) -> None:
+def test_layers_without_segments_are_not_a_label_map(tmp_path: Path) -> None:
     line = refusal(tmp_path / "a.seg.nrrd", segmentation([LABELS, LABELS], ""))
     assert "expected one label number per voxel, found 2 (2 x 10 x 6 x 7)" in line
 
@@ -439,48 +439,53 @@ def test_nrrd_headers_that_do_not_fit(tmp_path: Path) -> None:
     refusal(tmp_path / "a.nrrd", nrrd(without(wide, "endian"), LABELS.astype(np.int16)))
     refusal(tmp_path / "a.nrrd", nrrd(header_of(wide, endian="middle"), LABELS.astype(np.int16)))
     extents = without(NRRD, "space").replace("kinds", "axis maxs: 1 2 3\nkinds")
-    assert "states no spacings" in refusal(tmp_path / "a.nrrd", nrrd(extents))
+    assert "the header has extents (axis maxs) but no spacings" in refusal(tmp_path / "a.nrrd", nrrd(extents))
 
 
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        (header_of(MHA, NDims="4", DimSize="10 6 7 2"), "has 2 volumes (10 x 6 x 7 x 2); a label map has one"),
-        (header_of(MHA, ElementType="MET_FLOAT_ARRAY"), "elements of type 'MET_FLOAT_ARRAY'"),
-        (header_of(MHA, BinaryData="False"), "voxels written as text are not supported"),
-        (header_of(MHA, DimSize="10 6 8"), "expected 480 bytes by its header, found 420"),
+        (
+            header_of(MHA, NDims="4", DimSize="10 6 7 2"),
+            "expected a label map with one volume, found 2 (10 x 6 x 7 x 2)",
+        ),
+        (header_of(MHA, ElementType="MET_FLOAT_ARRAY"), "values of type 'MET_FLOAT_ARRAY'"),
+        (header_of(MHA, BinaryData="False"), "voxels stored as text are not supported"),
+        (header_of(MHA, DimSize="10 6 8"), "the file is cut short: the header needs 480 bytes, found 420"),
         (header_of(MHA, ElementSpacing="1 0 1"), "expected positive voxel sizes, found 1 x 0 x 1"),
-        (header_of(MHA, TransformMatrix="1 0 0 1 0 0 0 0 1"), "do not span space"),
+        (header_of(MHA, TransformMatrix="1 0 0 1 0 0 0 0 1"), "the axes lie in a plane"),
         (header_of(MHA, TransformMatrix="2 0 0 0 1 0 0 0 1"), "not vectors of length 1"),
         (header_of(MHA, Offset="1 \x852 3"), "'1 \\x852 3'"),
-        (header_of(MHA, ElementDataFile="LIST"), "a data file for each slice is not supported"),
-        (without(MHA, "ElementDataFile"), "does not say where the voxels are"),
+        (header_of(MHA, ElementDataFile="LIST"), "headers with a data file for each slice are not supported"),
+        (without(MHA, "ElementDataFile"), "the field 'ElementDataFile' is missing"),
     ],
 )
-def test_what_is_said_of_meta_headers(tmp_path: Path, header: str, said: str) -> None:
+def test_messages_about_meta_headers(tmp_path: Path, header: str, said: str) -> None:
     assert said in refusal(tmp_path / "a.mha", mha(header))
 
 
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        (header_of(NRRD, encoding="bzip2"), "the encoding 'bzip2' is not supported; save it raw or with gzip"),
-        (header_of(NRRD, sizes="10 6 8"), "expected 480 bytes by its header, found 420"),
+        (header_of(NRRD, encoding="bzip2"), "the encoding 'bzip2' is not supported; save it as raw or gzip"),
+        (header_of(NRRD, sizes="10 6 8"), "the file is cut short: the header needs 480 bytes, found 420"),
         (header_of(NRRD, type="block"), "values of type 'block'"),
-        (header_of(NRRD, space="RAST"), "its space 'RAST' is not supported"),
-        (NRRD[:-1], "it has no end (an empty line)"),
+        (header_of(NRRD, space="RAST"), "the space 'RAST' is not supported"),
+        (NRRD[:-1], "the empty line at its end is missing"),
         (header_of(NRRD, space_directions="(1,0,0)"), "expected 3 vectors in 'space directions', found '(1,0,0)'"),
         (header_of(NRRD, sizes="10 0 7"), "expected sizes of at least 1 in 'sizes', found '10 0 7'"),
     ],
 )
-def test_what_is_said_of_nrrd_headers(tmp_path: Path, header: str, said: str) -> None:
-    assert said in refusal(tmp_path / "a.nrrd", nrrd(header, LABELS + np.uint8(20)))  # no byte is a line's end
+def test_messages_about_nrrd_headers(tmp_path: Path, header: str, said: str) -> None:
+    assert said in refusal(tmp_path / "a.nrrd", nrrd(header, LABELS + np.uint8(20)))  # no byte is a newline
 
 
-def test_volumes_and_colours_are_no_label_maps(tmp_path: Path) -> None:
+def test_volumes_and_colours_are_not_label_maps(tmp_path: Path) -> None:
     series = header_of(NRRD, dimension="4", sizes="10 6 7 2", kinds="domain domain domain time")
     series = header_of(series, space_directions="(0,0.5,0) (1.5,0,0) (0,0,2) none")
-    assert "has 2 volumes (10 x 6 x 7 x 2)" in refusal(tmp_path / "a.nrrd", nrrd(series, np.stack([LABELS] * 2)))
+    assert "with one volume, found 2 (10 x 6 x 7 x 2)" in refusal(
+        tmp_path / "a.nrrd", nrrd(series, np.stack([LABELS] * 2))
+    )
     colours = header_of(NRRD, dimension="4", sizes="3 10 6 7", kinds="RGB-color domain domain domain")
     colours = header_of(colours, space_directions="none (0,0.5,0) (1.5,0,0) (0,0,2)")
     line = refusal(tmp_path / "a.nrrd", nrrd(colours, np.stack([LABELS] * 3, axis=-1)))
@@ -495,7 +500,7 @@ def test_volumes_and_colours_are_no_label_maps(tmp_path: Path) -> None:
         (np.where(LABELS == 1, np.nan, LABELS), "MET_DOUBLE", "NaN or infinite"),
     ],
 )
-def test_values_that_are_no_labels(tmp_path: Path, values: np.ndarray, dtype: str, said: str) -> None:
+def test_values_that_are_not_labels(tmp_path: Path, values: np.ndarray, dtype: str, said: str) -> None:
     assert said in refusal(tmp_path / "a.mha", mha(header_of(MHA, ElementType=dtype), values))
 
 
@@ -525,7 +530,7 @@ def test_ends_of_compressed_voxels(tmp_path: Path) -> None:
         ("a slice too few", compressed_mha(zlib.compress(LABELS[1:].tobytes()))),
         ("a slice too many", compressed_mha(zlib.compress(LABELS.tobytes() + bytes(60)))),
         ("not compressed", compressed_mha(LABELS.tobytes())),
-        ("no header of its own", compressed_mha(good[2:])),
+        ("no zlib header", compressed_mha(good[2:])),
     ]
     assert check_refused(tmp_path / "a.mha", damages) == len(damages)
     ends = corrupt.with_other_gzip_ends(gzip.compress(LABELS.tobytes()))
@@ -539,7 +544,7 @@ def test_gzip_in_a_metaimage(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_flipped_bits_in_compressed_voxels(tmp_path: Path) -> None:
-    """Adler-32 is a weak checksum: one flip in a thousand may pass it, here as in zlib."""
+    """Adler-32 is a weak checksum: one flip in a thousand may pass it, as in zlib."""
     whole: dict[str, tuple[bytes, bytes, Callable[[bytes], bytes]]] = {}
     whole["a.mha"] = (compressed_mha(), zlib.compress(LABELS.tobytes()), zlib.decompress)
     whole["a.nrrd"] = (gzipped_nrrd(), gzip.compress(LABELS.tobytes(), mtime=0), gzip.decompress)
@@ -557,7 +562,7 @@ def test_flipped_bits_in_compressed_voxels(tmp_path: Path) -> None:
 
 
 def check_right_labels_or_refused(path: Path, damages: Iterable[corrupt.Damage]) -> tuple[int, int]:
-    """A header has no checksum, so damage may leave another sound geometry; the labels are right or refused."""
+    """A header has no checksum, so damage may change the geometry; check that labels are right or refused."""
     read = refused = 0
     for what, data in damages:
         path.write_bytes(data)
@@ -583,7 +588,7 @@ def check_right_labels_or_refused(path: Path, damages: Iterable[corrupt.Damage])
     ],
 )
 def test_mutated_headers(tmp_path: Path, name: str, data: bytes, capfd: pytest.CaptureFixture[str]) -> None:
-    """Thousands of damaged headers; a voxel that is not compressed is left alone, since nothing could tell."""
+    """Read thousands of damaged headers. Plain voxels are not damaged, because they have no checksum."""
     header = len(data) - LABELS.size if name in {"a.mha", "a.nrrd", "a.seg.nrrd"} else None
     read, refused = check_right_labels_or_refused(tmp_path / name, corrupt.mutated(data, 900, upto=header))
     assert read > 20
@@ -599,7 +604,7 @@ def test_impostors_are_named(tmp_path: Path) -> None:
     assert "run git lfs pull" in refusal(tmp_path / "a.mha", dict(corrupt.impostors())["a Git LFS pointer"])
 
 
-def test_bombs_cost_nothing(tmp_path: Path) -> None:
+def test_bombs_take_little_memory(tmp_path: Path) -> None:
     zeros = bytes(1 << 26)
     huge_meta = header_of(MHA, DimSize="10000 10000 10000").replace("CompressedData = False", "CompressedData = True")
     huge_nrrd = header_of(NRRD, sizes="10000 10000 10000", encoding="gzip")
@@ -629,7 +634,7 @@ DETACHED_NHDR = NRRD[:-1] + "data file: a.raw\n"
 
 
 def detached(folder: Path, data_file: str, *, name: str = "a.mhd") -> str:
-    """What is said of a header with this data file."""
+    """Return the message about a header with this data file."""
     text = DETACHED_MHD if name.endswith(".mhd") else DETACHED_NHDR
     return refusal(folder / name, text.replace("a.raw", data_file).encode())
 
@@ -641,13 +646,13 @@ def test_detached_data(tmp_path: Path, name: str) -> None:
     assert np.array_equal(read_bytes(tmp_path / name, text).labels, LABELS)
     assert np.array_equal(read_bytes(tmp_path / name, text.rstrip(b"\n")).labels, LABELS)
     (tmp_path / "a.raw").write_bytes(LABELS.tobytes()[:-1])
-    assert "expected 420 bytes by its header, found 419" in refusal(tmp_path / name, text)
+    assert "the file is cut short: the header needs 420 bytes, found 419" in refusal(tmp_path / name, text)
     (tmp_path / "a.raw").write_bytes(LABELS.tobytes() + b"\0")
     refusal(tmp_path / name, text)
     (tmp_path / "a.raw").write_bytes(b"")
-    assert "its data file 'a.raw': the file is empty" in refusal(tmp_path / name, text)
+    assert "the data file 'a.raw': the file is empty" in refusal(tmp_path / name, text)
     (tmp_path / "a.raw").unlink()
-    assert "its data file 'a.raw': no such file" in refusal(tmp_path / name, text)
+    assert "the data file 'a.raw': no such file" in refusal(tmp_path / name, text)
 
 
 @pytest.mark.parametrize("name", ["a.mhd", "a.nhdr"])
@@ -657,7 +662,7 @@ def test_data_files_elsewhere(tmp_path: Path, name: str) -> None:
     for place in (tmp_path, folder):
         (place / "x.raw").write_bytes(LABELS.tobytes())
     for elsewhere in ("../x.raw", "/etc/passwd", str(folder / "x.raw"), "./x.raw", "..", ".", "a\\x.raw", "\\x.raw"):
-        assert "must lie beside it" in detached(folder, elsewhere, name=name)
+        assert "the data file is not in the folder of the header" in detached(folder, elsewhere, name=name)
     (folder / "link.raw").symlink_to(tmp_path / "x.raw")
     assert "a symbolic link to another folder" in detached(folder, "link.raw", name=name)
     (folder / "passwd").symlink_to("/etc/passwd")
@@ -665,18 +670,18 @@ def test_data_files_elsewhere(tmp_path: Path, name: str) -> None:
     (folder / "near.raw").symlink_to("x.raw")
     text = DETACHED_MHD if name == "a.mhd" else DETACHED_NHDR
     assert read_bytes(folder / name, text.replace("a.raw", "near.raw").encode()).labels.size == LABELS.size
-    assert "names itself as its data file" in detached(folder, name, name=name)
+    assert "the header names itself as the data file" in detached(folder, name, name=name)
     os.link(folder / name, folder / "same.raw")
-    assert "names itself as its data file" in detached(folder, "same.raw", name=name)
+    assert "the header names itself as the data file" in detached(folder, "same.raw", name=name)
     assert "a data file for each slice" in detached(folder, "x%03d.raw 1 7 1", name=name)
     (folder / "sub").mkdir()
     assert "expected a regular file, found a folder" in detached(folder, "sub", name=name)
-    assert "must lie beside it" in detached(folder, "sub/", name=name)
+    assert "the data file is not in the folder of the header" in detached(folder, "sub/", name=name)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are a Unix feature")
 @pytest.mark.parametrize("name", ["a.mhd", "a.nhdr"])
-def test_data_files_that_are_no_files(tmp_path: Path, name: str) -> None:
+def test_data_files_that_are_not_regular_files(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / "pipe.raw")
     assert "expected a regular file, found a named pipe" in detached(tmp_path, "pipe.raw", name=name)
     os.mkfifo(tmp_path / "pipe.mhd")
@@ -685,7 +690,7 @@ def test_data_files_that_are_no_files(tmp_path: Path, name: str) -> None:
 
 
 def test_headers_and_data_linked_from_one_folder(tmp_path: Path) -> None:
-    """As workflow engines stage their inputs."""
+    """Workflow engines link their inputs like this."""
     store, stage = tmp_path / "store", tmp_path / "stage"
     store.mkdir()
     stage.mkdir()
@@ -696,7 +701,7 @@ def test_headers_and_data_linked_from_one_folder(tmp_path: Path) -> None:
     assert np.array_equal(read_label_map(stage / "a.mhd").labels, LABELS)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="these are no file names there")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not allow these file names")
 def test_odd_names(tmp_path: Path) -> None:
     for stem in ("a b", "ä", "%d", "a\nb", "x" * 240, "-", "日本"):
         image = sitk.GetImageFromArray(LABELS)
@@ -710,10 +715,10 @@ def test_odd_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("a.raw", "give the .mhd or .nhdr header"),
-        ("a.zraw", "give the .mhd header"),
-        ("a.raw.gz", "give the .nhdr header"),
-        ("a.mnc", "cannot read .mnc files; known are .nii.gz"),
+        ("a.raw", "use the .mhd or .nhdr header next to it, which states the size"),
+        ("a.zraw", "use the .mhd header next to it"),
+        ("a.raw.gz", "use the .nhdr header next to it"),
+        ("a.mnc", "unknown file format '.mnc'; use .nii.gz"),
     ],
 )
 def test_other_suffixes(tmp_path: Path, name: str, said: str) -> None:

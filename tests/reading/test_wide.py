@@ -1,4 +1,4 @@
-"""GIPL, legacy VTK and NIfTI pairs: what SimpleITK says they hold is what is read, and what is damaged is refused."""
+"""GIPL, legacy VTK and NIfTI pairs are read as SimpleITK reads them, and damaged files are refused."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-nib: Any = nibabel  # it has types for less than half of what it offers
-sitk: Any = SimpleITK  # it has none
+nib: Any = nibabel  # many of its functions have no types
+sitk: Any = SimpleITK  # it has no types
 
 VTK = """\
 # vtk DataFile Version 4.2
@@ -56,7 +56,7 @@ GIPL_FIELDS = {  # field -> (offset, struct format)
 
 @pytest.fixture(autouse=True)
 def _locale() -> Iterator[None]:
-    """ITK's own reader of VTK files sets the process to the C locale, and leaves it so."""
+    """Restore the locale: the VTK reader of ITK sets it to C."""
     before = locale.setlocale(locale.LC_ALL)
     yield
     locale.setlocale(locale.LC_ALL, before)
@@ -67,7 +67,7 @@ def vtk(header: str = VTK, values: np.ndarray = LABELS) -> bytes:
 
 
 def gipl(**fields: float) -> bytes:
-    """As ITK writes it; the numbers are those of the VTK header."""
+    """A GIPL file as ITK writes it, with the numbers of the VTK header."""
     data = bytearray(256)
     struct.pack_into(">4HH3f", data, 0, 10, 6, 7, 1, 8, 0.5, 1.5, 2.0)
     struct.pack_into(">3d", data, 204, 1.5, -2.0, 30.0)
@@ -96,7 +96,7 @@ def image_of(values: np.ndarray) -> Any:
 def test_what_simpleitk_writes(tmp_path: Path, name: str, dtypes: str) -> None:
     for dtype in dtypes.split():
         image = image_of(LABELS.astype(dtype))
-        image.SetDirection(TILTED)  # which neither format keeps
+        image.SetDirection(TILTED)  # neither format stores it
         sitk.WriteImage(image, str(tmp_path / name))
         found = assert_as_simpleitk_has_it(tmp_path / name)
         assert np.array_equal(found.labels, LABELS)
@@ -145,31 +145,31 @@ def test_vtk_headers(tmp_path: Path, header: str) -> None:
     assert_as_simpleitk_has_it(tmp_path / "a.vtk")
 
 
-def test_vtk_writes_a_line_end_behind_the_voxels(tmp_path: Path) -> None:
+def test_vtk_writes_a_newline_after_the_voxels(tmp_path: Path) -> None:
     good = read_bytes(tmp_path / "a.vtk", vtk())
     found = read_bytes(tmp_path / "b.vtk", vtk() + b"\n")
     assert (found.grid, found.labels.tobytes()) == (good.grid, LABELS.tobytes())
     assert read_bytes(tmp_path / "b.vtk", vtk(VTK.replace("\n", "\r\n"))).grid == good.grid
     for more in (b"\0", b"\n\n", b"METADATA\nINFORMATION 0\n\n"):
-        assert "by its header, found" in refusal(tmp_path / "c.vtk", vtk() + more)
+        assert "the file is too long: the header needs" in refusal(tmp_path / "c.vtk", vtk() + more)
 
 
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
         ({"x": 0}, "expected sizes of at least 1, found 0 x 6 x 7"),
-        ({"x": 11}, "expected 718 bytes by its header, found 676"),
-        ({"z": 6}, "expected 616 bytes by its header, found 676"),
-        ({"volumes": 2}, "has 2 volumes (10 x 6 x 7 x 2); a label map has one"),
-        ({"type": 1}, "values of type 1 are not supported"),
-        ({"type": 15}, "expected 1,096 bytes"),
+        ({"x": 11}, "the file is cut short: the header needs 718 bytes, found 676"),
+        ({"z": 6}, "the file is too long: the header needs 616 bytes, found 676"),
+        ({"volumes": 2}, "expected a label map with one volume, found 2 (10 x 6 x 7 x 2)"),
+        ({"type": 1}, "data type 1 is not supported"),
+        ({"type": 15}, "the header needs 1,096 bytes"),
         ({"spacing": 0.0}, "expected positive voxel sizes, found 0 x 1.5 x 2"),
         ({"spacing": -1.0}, "expected positive voxel sizes"),
-        ({"last_spacing": np.nan}, "its geometry is not finite"),
-        ({"origin": np.inf}, "its geometry is not finite"),
+        ({"last_spacing": np.nan}, "spacing or origin is not finite"),
+        ({"origin": np.inf}, "spacing or origin is not finite"),
         ({"shift": 1.0}, "scaled voxels are not supported"),
         ({"scale": 2.0}, "scaled voxels are not supported"),
-        ({"magic": 1}, "expected a GIPL image, found data of no known format"),
+        ({"magic": 1}, "expected a GIPL image, found data of an unknown format"),
     ],
 )
 def test_gipl_headers_that_do_not_fit(tmp_path: Path, fields: dict[str, float], said: str) -> None:
@@ -194,7 +194,9 @@ def test_vtk_headers_that_do_not_fit(tmp_path: Path) -> None:
     for line in VTK.splitlines(keepends=True):
         if line != "of a test\n":
             refusal(tmp_path / "a.vtk", vtk(VTK.replace(line, "")))
-    assert "it has no end (LOOKUP_TABLE)" in refusal(tmp_path / "a.vtk", vtk(without(VTK, "LOOKUP"), LABELS[:0]))
+    assert "the line LOOKUP_TABLE at its end is missing" in refusal(
+        tmp_path / "a.vtk", vtk(without(VTK, "LOOKUP"), LABELS[:0])
+    )
     for more in ("VECTORS v float", "FIELD f 1", "CELL_DATA 420", "METADATA", "\x1b[31m"):
         refusal(tmp_path / "a.vtk", vtk(VTK.replace("SCALARS", f"{more}\nSCALARS")))
 
@@ -202,16 +204,16 @@ def test_vtk_headers_that_do_not_fit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("BINARY", "ASCII", "voxels written as text are not supported"),
-        ("BINARY", "RAW", "expected BINARY in its third line, found 'RAW'"),
+        ("BINARY", "ASCII", "voxels stored as text are not supported"),
+        ("BINARY", "RAW", "expected BINARY in the third line, found 'RAW'"),
         ("STRUCTURED_POINTS", "POLYDATA", "expected an image (STRUCTURED_POINTS), found 'POLYDATA'"),
         ("POINT_DATA 420", "CELL_DATA 420", "one array of SCALARS, found 'CELL_DATA 420'"),
-        ("POINT_DATA 420", "POINT_DATA 42", "expected 420, as by its dimensions, in 'POINT_DATA', found '42'"),
+        ("POINT_DATA 420", "POINT_DATA 42", "expected 420 (from DIMENSIONS) in 'POINT_DATA', found '42'"),
         ("unsigned_char 1", "unsigned_char 3", "expected one label number per voxel, found '3'"),
-        ("LOOKUP_TABLE default\n", "", "it is text, with control characters in it"),
+        ("LOOKUP_TABLE default\n", "", "control characters in the text"),
     ],
 )
-def test_what_is_said_of_vtk_headers(tmp_path: Path, old: str, new: str, said: str) -> None:
+def test_messages_about_vtk_headers(tmp_path: Path, old: str, new: str, said: str) -> None:
     assert said in refusal(tmp_path / "a.vtk", vtk(VTK.replace(old, new)))
 
 
@@ -221,7 +223,7 @@ WHOLE = {"a.gipl": (gipl(), 256), "a.gipl.gz": (gzip.compress(gipl(), mtime=0), 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
 def test_damage(tmp_path: Path, name: str, capfd: pytest.CaptureFixture[str]) -> None:
-    """Cut, longer, and with thousands of other headers; plain voxels are left alone, since nothing could tell."""
+    """Cut, longer, and with thousands of other headers. Plain voxels are not damaged, because they have no checksum."""
     data, header = WHOLE[name]
     assert check_refused(tmp_path / name, corrupt.cut(data)) > 40
     assert check_refused(tmp_path / name, [("one byte more", data + b"\1"), ("a page more", data + b"\1" * 4096)])
@@ -240,7 +242,7 @@ def test_impostors_are_named(tmp_path: Path) -> None:
 
 
 def write_pair(folder: Path, *, kind: int = 1, order: str = "<", zipped: str = "") -> tuple[bytes, bytes]:
-    """Write a.hdr and a.img as nibabel does, gzip either, and return their bytes as they are without gzip."""
+    """Write a.hdr and a.img as nibabel does, gzip either, and return their bytes before gzip."""
     pair = {1: nib.Nifti1Pair, 2: nib.Nifti2Pair}[kind]
     header = pair.header_class(endianness=order)
     header.set_data_dtype(np.uint16)
@@ -292,9 +294,11 @@ def test_images_of_pairs(tmp_path: Path) -> None:
     path = tmp_path / "a.hdr"
     for damaged in (voxels[:-1], voxels + b"\0", gzip.compress(voxels)):
         (tmp_path / "a.img").write_bytes(damaged)
-        assert f"expected 840 bytes by its header, found {len(damaged)}" in refusal(path, header)
+        fault = "cut short" if len(damaged) < 840 else "too long"
+        expected = f"the file is {fault}: the header needs 840 bytes, found {len(damaged)}"
+        assert expected in refusal(path, header)
     (tmp_path / "a.img.gz").write_bytes(gzip.compress(voxels))
-    assert "both a.img and a.img.gz are beside it; remove one" in refusal(path, header)
+    assert "the pair has two image files: a.img and a.img.gz; remove one" in refusal(path, header)
     (tmp_path / "a.img").unlink()
     assert read_bytes(path, header).labels.tobytes() == LABELS.tobytes()
     ends = [*corrupt.with_other_gzip_ends(gzip.compress(voxels)), ("plain", voxels)]
@@ -303,14 +307,14 @@ def test_images_of_pairs(tmp_path: Path) -> None:
         (tmp_path / "a.img.gz").write_bytes(damaged)
         assert refused(path, header), what
     (tmp_path / "a.img.gz").unlink()
-    assert "its data file 'a.img': no such file" in refusal(path, header)
+    assert "the data file 'a.img': no such file" in refusal(path, header)
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "a.img").write_bytes(voxels)
     (tmp_path / "a.img").symlink_to("inner/a.img")
     assert "a symbolic link to another folder" in refusal(path, header)
     (tmp_path / "A.IMG").write_bytes(voxels)
     assert read_bytes(tmp_path / "A.HDR", header).labels.tobytes() == LABELS.tobytes()
-    with pytest.raises(InputError, match=r"give the \.hdr header beside it"):
+    with pytest.raises(InputError, match=r"use the \.hdr header next to it"):
         read_label_map(tmp_path / "a.img")
 
 
@@ -325,7 +329,7 @@ def test_headers_of_pairs(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> 
     for fields in ({"vox_offset": 352.0}, {"vox_offset": float("nan")}, {"dim_1": 9}, {"datatype": 2}, {"dim_3": 0}):
         refusal(path, corrupt.patched(good, **fields))
     assert "Analyze 7.5" in refusal(path, corrupt.patched(good, magic=b"\0\0\0\0"))
-    assert "no NIfTI signature" in refusal(path, corrupt.patched(good, magic=b"ni2\0"))
+    assert "the NIfTI signature is missing" in refusal(path, corrupt.patched(good, magic=b"ni2\0"))
     assert "found a single NIfTI file" in refusal(path, nifti())
     assert check_refused(path, [damage for damage in corrupt.cut(header) if len(damage[1]) != 348]) > 40
     ends = corrupt.with_other_gzip_ends(gzip.compress(header))

@@ -117,7 +117,7 @@ def test_an_error_of_two_threads_names_its_file(
     files = written(tmp_path, maps, soft=soft)
     with Path(files[damaged]).open("r+b") as file:
         file.truncate(THREADED_BYTES + 100)
-    with pytest.raises(InputError, match="by its header, found") as caught:
+    with pytest.raises(InputError, match="the file is cut short: the header needs") as caught:
         score_case(case_of_files(*files), PLANS[soft], threads=2)
     assert caught.value.source == files[damaged]
     assert len(meeting.paths) == 2

@@ -607,7 +607,7 @@ def test_npz_and_npy(tmp_path: Path, reference_file: Path) -> None:
     for path in sorted(tmp_path.glob("*.np?")):
         assert soft_rows(path, reference_file) == pytest.approx(wanted, rel=1e-9, abs=1e-12), path.name
     np.savez(tmp_path / "two.npz", one=values, other=values)
-    with pytest.raises(InputError, match=r"holds 2 arrays: one, other; .*call one of them probabilities or softmax"):
+    with pytest.raises(InputError, match=r"has 2 arrays: one, other; .*call one of them probabilities or softmax"):
         soft_rows(tmp_path / "two.npz", reference_file)
 
 
@@ -639,7 +639,7 @@ def test_objects_are_never_unpickled(tmp_path: Path, reference_file: Path) -> No
 def test_damage_is_found(tmp_path: Path, reference_file: Path) -> None:
     path = nifti(tmp_path / "map.nii", made(3)[0])
     path.write_bytes(path.read_bytes()[:-4])
-    with pytest.raises(InputError, match="expected 9,424 bytes by its header, found 9,420"):
+    with pytest.raises(InputError, match="the header needs 9,424 bytes, found 9,420"):
         soft_rows(path, reference_file)
     (tmp_path / "map.bmp").write_bytes(b"x")
     with pytest.raises(InputError, match=r"probability maps are read from \.nii.*--probabilities"):
@@ -650,7 +650,7 @@ def test_a_map_that_is_not_announced_is_refused_with_the_option(tmp_path: Path, 
     paths = [nifti(tmp_path / "map.nii", made(3)[0]), tmp_path / "map.npy"]
     np.save(paths[1], made(3)[0])
     for path in paths:
-        with pytest.raises(InputError, match="--probabilities reads it as a probability map"):
+        with pytest.raises(InputError, match="to read a probability map: --probabilities"):
             segeval.score_files(path, reference_file)
     with pytest.raises(InputError, match="probabilities=True"):
         segeval.score(prediction=made(1)[0], reference=made(1)[1])
@@ -737,12 +737,15 @@ def test_a_volume_for_each_class(tmp_path: Path, reference_file: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "said"),
     [
-        (["0", "1", "cat"], "p: which label the class cat is, is not known; call the file by the label's number"),
-        (["0", "1", "01"], "p: two files for the label 1: "),
-        (["1", "2", "3"], "p: expected a file for the background too, called 0 or background, found only 1, 2, 3"),
+        (
+            ["0", "1", "cat"],
+            "p: class cat is not the name or number of a label; name the file after the number of its label",
+        ),
+        (["0", "1", "01"], "p: label 1 has two files: "),
+        (["1", "2", "3"], "p: expected a file for the background too, named 0 or background, found only 1, 2, 3"),
         (["0"], "p: expected a file for a class besides the background, found only 0"),
-        (["0", "1", "background"], "p: two files for the label 0: "),
-        (["0", "1", "9" * 30], "is not known"),
+        (["0", "1", "background"], "p: label 0 has two files: "),
+        (["0", "1", "9" * 30], "is not the name or number of a label"),
         (["0", "1"], "expected channels that sum up to 1"),
     ],
 )
@@ -766,7 +769,7 @@ def test_pictures_of_another_kind_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"1\.png: cut short"):
         soft_rows(folder, tmp_path / "r.png")
     Image.fromarray(np.zeros((11, 14), np.uint16)).save(folder / "1.png")
-    with pytest.raises(InputError, match=r"1\.png: expected the shape of .*0\.png, 11 x 13, found 11 x 14"):
+    with pytest.raises(InputError, match=r"1\.png: the shapes differ: 11 x 14, but 11 x 13 in .*0\.png"):
         soft_rows(folder, tmp_path / "r.png")
 
 
@@ -814,7 +817,7 @@ def test_volumes_of_one_map_lie_on_one_grid(tmp_path: Path, reference_file: Path
     (tmp_path / "p").mkdir()
     nifti(tmp_path / "p" / "0.nii.gz", values[0])
     nifti(tmp_path / "p" / "1.nii.gz", values[1], affine=np.diag([2, 1.5, 2, 1]))
-    with pytest.raises(InputError, match=r"1\.nii\.gz: it lies on another grid than .*0\.nii\.gz"):
+    with pytest.raises(InputError, match=r"1\.nii\.gz: the grid differs from that of .*0\.nii\.gz"):
         soft_rows(tmp_path / "p", reference_file)
 
 
