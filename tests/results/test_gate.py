@@ -74,8 +74,8 @@ def test_a_requirement_is_read(text: str, label: str | None, token: str, statist
         ("dice=nan", r"--require takes \[LABEL:\]METRIC"),
         ("dcie=0.9", "did you mean dice"),
         ("dice@2=0.9", "dice takes no number"),
-        ("dice.meen=0.9", "there is no statistic 'meen'; use mean, median"),
-        ("nsd@0.5.meen=0.9", "there is no statistic 'meen'"),
+        ("dice.meen=0.9", "unknown statistic 'meen'; use mean, median"),
+        ("nsd@0.5.meen=0.9", "unknown statistic 'meen'"),
         ("=0.9", "segeval has no metric ''"),
         ("liver:=0.9", "segeval has no metric ''"),
         ("dice==0.9", "--require takes >=, <= or =, found 'dice==0.9'"),
@@ -214,9 +214,7 @@ def test_a_metric_over_all_labels_is_required_as_it_is() -> None:
 
 
 def test_an_unknown_label_is_refused_with_those_there_are() -> None:
-    with pytest.raises(
-        UsageError, match=r"no label or region is called 'kidney'.*there are liver, spleen, 3, 4, organs"
-    ):
+    with pytest.raises(UsageError, match=r"no label or region is called 'kidney'.*use liver, spleen, 3, 4, organs"):
         verdicts("kidney:dice=0.5")
 
 
@@ -266,7 +264,9 @@ def test_labels_that_share_a_name_are_judged_each() -> None:
 
 
 def test_a_mean_over_labels_of_what_is_over_all_is_refused() -> None:
-    with pytest.raises(UsageError, match="macro is a mean over labels, generalized_dice is over all of them already"):
+    with pytest.raises(
+        UsageError, match="macro is a mean over labels, and generalized_dice is one value over all labels"
+    ):
         parse_requirement("macro:generalized_dice=0.9")
 
 
@@ -286,7 +286,7 @@ def test_a_label_that_is_known_but_was_never_scored_fails_and_is_no_mistake() ->
 def test_regions_alone_are_pooled_but_have_no_mean_over_labels() -> None:
     regions = scored(only=["organs"], metrics=["dice"])
     assert passed("pooled:dice=0.5", regions) == [True]
-    with pytest.raises(UsageError, match="macro is a mean over labels, and only regions are scored"):
+    with pytest.raises(UsageError, match="macro is a mean over labels, but only regions are scored"):
         verdicts("macro:dice=0.5", regions)
 
 
