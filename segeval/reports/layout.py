@@ -1,9 +1,9 @@
 """Columns of text next to each other, aligned by the width that each character has in a terminal.
 
-A line is a list of spans: texts with a style. The printer decides whether styles are shown, and measures texts. Columns
-that do not fit into a width go into further blocks below, each beginning with the key columns, so that nothing is cut. A
-key column is folded only if no other column would fit next to it, and only prose is wrapped between words. A block whose
-only column is prose leaves out the rows without text.
+A line is a list of spans: texts with a style. The printer decides whether styles are shown, and measures texts.
+Columns that do not fit into a width go into further blocks below, each beginning with the key columns, so that nothing
+is cut. A key column is folded only if no other column would fit next to it, and only prose is wrapped between words. A
+block whose only column is prose leaves out the rows without text.
 """
 
 from __future__ import annotations

@@ -138,7 +138,7 @@ def test_groups_keep_what_was_not_scored() -> None:
     assert (rows["Z"]["cases"], rows["Z"]["dice ↑"], rows["Z"]["notes"]) == (
         "0/1",
         DASH,
-        "not in n: 1 without prediction",
+        "not in n: 1 no prediction",
     )
     assert table.notes == ("(1) 1.0000: a mean over 1 label, not over all 2",)
 
@@ -181,7 +181,7 @@ def test_mixed_units_and_infinities_are_warned_of() -> None:
     outcomes = [scored("a", [[1]], [[1]], plan, unit="px"), scored("b", [[0]], [[1]], plan)]
     found = run_summary(collect(outcomes, plan), Alphabet())
     assert found.remarks[-1].line == "warning: the mean of hd mixes mm and px"
-    assert "1 infinite score, which make their means infinite" in found.warnings
+    assert "1 infinite score, which makes its mean infinite" in found.warnings
     assert rows_of(found.summary)[0]["hd ↓"] == "inf"
     assert found.summary is not None
     assert found.summary.heads[3].unit == "mm or px"
