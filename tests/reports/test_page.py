@@ -338,8 +338,8 @@ def test_a_page_notes_what_it_leaves_out() -> None:
     [
         (["-o", "report.pdf"], "report.pdf: the page ends in .html; such as report.html"),
         (["-o", "none/report.html"], "none/report.html: cannot be written: the folder "),
-        (["-o", "report.html", "--images", "none"], "none: there is no such folder of scans"),
-        (["-o", "report.html", "--images", "r.json"], "r.json: there is no such folder of scans"),
+        (["-o", "report.html", "--images", "none"], "none: folder of scans not found"),
+        (["-o", "report.html", "--images", "r.json"], "r.json: folder of scans not found"),
     ],
 )
 def test_files_that_cannot_be_written(
@@ -513,4 +513,4 @@ def test_files_that_have_changed_are_not_drawn(tmp_path: Path, capsys: pytest.Ca
 
 def test_scans_without_a_page_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "score", *case(1), "--images", tmp_path, "-o", tmp_path / "r.json")
-    assert (answer.code, answer.cause) == (2, "error: --images is for a page; add -o report.html")
+    assert (answer.code, answer.cause) == (2, "error: --images needs an .html output; add -o report.html")
