@@ -20,7 +20,7 @@ from segeval.reports.summary_view import (
 from segeval.reports.table import NOTES, Head, Table
 from segeval.results.rows import UNSCORED, CaseRecord
 
-STATUS_WORDS = {"missing": "no prediction"}
+STATUS_WORDS = {"missing": "without prediction"}
 
 
 def group_table(view: SummaryView, column: str) -> Table:

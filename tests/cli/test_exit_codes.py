@@ -174,7 +174,7 @@ def test_outputs_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFi
     refused(
         call(capsys, "score", *PAIR, "-o", tmp_path / "a.csv", "--confusion", again),
         2,
-        f"{again}: two outputs would be written to this file",
+        f"{again}: two outputs would be written to this file; rename one of them",
     )
     assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
 

@@ -138,7 +138,7 @@ def test_groups_keep_what_was_not_scored() -> None:
     assert (rows["Z"]["cases"], rows["Z"]["dice ↑"], rows["Z"]["notes"]) == (
         "0/1",
         DASH,
-        "not in n: 1 no prediction",
+        "not in n: 1 without prediction",
     )
     assert table.notes == ("(1) 1.0000: a mean over 1 label, not over all 2",)
 

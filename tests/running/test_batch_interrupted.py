@@ -251,7 +251,9 @@ def test_two_runs_at_once(folders: tuple[Path, Path], expected: dict[str, bytes]
         for options in ([], ["--resume"]):
             answer = spawn(*command(folders, *options), folder=tmp_path)
             assert answer.code == 2
-            assert answer.cause == "error: r.journal: another run is writing this journal; wait for it, or use another name for -o"
+            assert answer.cause == (
+                "error: r.journal: another run is writing this journal; wait for it, or use another name for -o"
+            )
         os.kill(running.pid, signal.SIGCONT)
         assert finished(running).code == 3
     assert outputs(tmp_path) == expected
