@@ -1,4 +1,4 @@
-"""JSON: valid always, and read back whole."""
+"""JSON files: always valid, and read back completely."""
 
 from __future__ import annotations
 
