@@ -1,4 +1,4 @@
-"""How a command ends: the reason for its exit code, as the last line on stderr."""
+"""The end of a command: its exit code, and the reason as the last line on stderr."""
 
 from __future__ import annotations
 
