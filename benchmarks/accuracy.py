@@ -1,10 +1,10 @@
-"""Measure how near each surface comes to the truth, on shapes whose distances are known.
+"""Measure the errors of each surface on shapes whose distances are known.
 
-A shape is put on a grid, and so is another one, moved or of another size: from the two masks each surface's numbers are
-computed, and from the shapes themselves the true ones. Distances to a shape have a closed form, or in the case of the
-ellipsoid a root that is found by bisection; for balls the distances are known as functions of the angle, for the others
-the shape's surface is sampled densely. What is printed is the mean absolute error: in mm for the Hausdorff distance,
-its 95th percentile and the mean surface distance, in shares of the surface for the NSD at 1 and 2 mm.
+Two shapes, one of them moved or of another size, are put on a grid. The scores of each surface are computed from the
+two masks, and the true scores from the shapes themselves. Distances to a shape have a closed form; those to an
+ellipsoid are found by bisection. For balls the distances are known functions of the angle; the surfaces of other
+shapes are sampled densely. The output is the mean absolute error: in mm for the Hausdorff distance, its 95th
+percentile and the mean surface distance, and as a share of the surface for the NSD at 1 and 2 mm.
 
 ``python benchmarks/accuracy.py [--placements N] [--seed N] [--markdown]``; about a minute.
 """
@@ -35,12 +35,12 @@ SLACK = 1e-4
 HEADINGS = ("HD mm", "HD95 mm", "mean distance mm", "NSD 1 mm", "NSD 2 mm")
 ISOTROPIC: tuple[Spacing, ...] = ((0.5, 0.5, 0.5), (1.0, 1.0, 1.0), (2.0, 2.0, 2.0))
 SLICES: Spacing = (5.0, 0.8, 0.8)
-SAMPLES = 20_000  # of a surface, about
+SAMPLES = 20_000  # approximate number of points on a surface
 ANGLES = 100_001
 MARGIN_VOXELS = 2
 
 
-# Shapes: each has its centre at 0 and knows the distance of any point from its surface.
+# Shapes: each is centred at 0 and has a function for the distance of any point from its surface.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Shape:
     sampled
         Points on the surface, shape (n, 3), and the area of each, shape (n,); in mm.
     reach
-        How far it extends from its centre, at most.
+        Largest distance of its points from its centre.
     """
 
     signed: Callable[[Array], Array]
@@ -65,7 +65,7 @@ class Shape:
 def patches(
     point: Callable[[Array, Array], tuple[Array, ...]], u: tuple[float, float], v: tuple[float, float], n: int
 ) -> tuple[Array, Array]:
-    """Sample a parametrised surface at the middles of n x n patches, with the areas of these."""
+    """Sample a parametrised surface at the centres of n x n patches, and compute the areas of the patches."""
     step_u, step_v = (u[1] - u[0]) / n, (v[1] - v[0]) / n
     grid_u, grid_v = np.meshgrid(u[0] + step_u * (np.arange(n) + 0.5), v[0] + step_v * (np.arange(n) + 0.5))
 
@@ -160,7 +160,7 @@ def box(*sides: float) -> Shape:
 
 
 def ellipsoid(*radii: float) -> Shape:
-    """Return an ellipsoid; the foot of a point p is at r^2 p / (r^2 + t), for the one t that puts it on the surface."""
+    """Return an ellipsoid; its nearest point to p is r^2 p / (r^2 + t), with the t that puts it on the surface."""
     squares = np.square(radii)
 
     def signed(p: Array) -> Array:
@@ -187,11 +187,11 @@ def ellipsoid(*radii: float) -> Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """A shape somewhere, turned."""
+    """A shape at a position, rotated."""
 
     shape: Shape
     centre: Array
-    turn: Array  # from places to the shape's own axes
+    turn: Array  # rotation from positions to the shape's own axes
 
     def signed(self, places: Array) -> Array:
         return self.shape.signed((places - self.centre) @ self.turn)
@@ -221,7 +221,7 @@ def masks(bodies: tuple[Placed, Placed], spacing: Spacing) -> list[Array]:
     return [(body.signed(places) <= 0).reshape(shape).astype(np.uint8) for body in bodies]
 
 
-# Numbers: HD, HD95, mean surface distance, NSD at each tolerance.
+# Scores: HD, HD95, mean surface distance, NSD at each tolerance.
 
 
 def numbers_of(both: tuple[Distances, Distances], percentile: Callable[[Distances, float], float]) -> list[float]:
@@ -256,7 +256,7 @@ def sorted_distances(values: Array, weights: Array) -> Distances:
 
 
 def true_numbers(prediction: Placed, reference: Placed) -> list[float]:
-    """Return the numbers of the bodies themselves."""
+    """Return the scores of the bodies themselves."""
     both = []
     for source, target in ((prediction, reference), (reference, prediction)):
         points, areas = source.sampled()
@@ -265,7 +265,7 @@ def true_numbers(prediction: Placed, reference: Placed) -> list[float]:
 
 
 def true_numbers_of_balls(one: float, other: float, shift: float) -> list[float]:
-    """Return the numbers of two balls of these radii: the cosine of the angle to the shift is uniform in area."""
+    """Return the scores of two balls of these radii; the cosine of the angle to the shift is uniform in area."""
     cosine = np.linspace(-1, 1, ANGLES)
     both = []
     for radius, target in ((one, other), (other, one)):
@@ -279,7 +279,7 @@ def true_numbers_of_balls(one: float, other: float, shift: float) -> list[float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """Two bodies on a grid, and their true numbers."""
+    """Two bodies on a grid, and their true scores."""
 
     prediction: Placed
     reference: Placed
@@ -338,7 +338,7 @@ def shifted(random: np.random.Generator, placements: int, spacing: Spacing) -> I
             yield sampled(
                 Placed(shape=shape, centre=moved, turn=turn), Placed(shape=shape, centre=centre, turn=turn), spacing
             )
-    for _ in range(placements):  # one voxel, and what it is the mask of: a ball of its volume, or what fits
+    for _ in range(placements):  # one voxel, as the mask of a ball of its volume or the largest ball that fits
         speck = ball(min(spacing) * (3 / (4 * math.pi)) ** (1 / 3))
         centre = random.uniform(-0.1, 0.1, 3) * min(spacing)
         moved = centre + random.integers(1, 4) * np.roll([1, 0, 0], random.integers(3)) * spacing
@@ -368,14 +368,14 @@ SETS: dict[str, Callable[[np.random.Generator, int], Iterator[Sample]]] = {
 
 
 def errors_of(samples: Iterator[Sample]) -> tuple[dict[str, Array], dict[str, int], int]:
-    """Return each surface's mean absolute errors, how many samples it lost, and how many there were."""
+    """Return each surface's mean absolute errors, its number of lost samples, and the number of samples."""
     errors: dict[str, list[Array]] = {name: [] for name in SURFACES}
     lost = dict.fromkeys(SURFACES, 0)
     count = 0
     for sample in samples:
         prediction, reference = masks((sample.prediction, sample.reference), sample.spacing)
         if not (prediction.any() and reference.any()):
-            continue  # it fell between the slices: there is nothing to lose
+            continue  # the shape is between the slices
         count += 1
         for name, numbers in SURFACES.items():
             error = np.abs(np.subtract(numbers(prediction, reference, sample.spacing), sample.truth))
@@ -408,7 +408,7 @@ def table(markdown: bool, name: str, errors: dict[str, Array], lost: dict[str, i
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--placements", type=int, default=15, help="random placements of each pair (default: 15)")
-    options.add_argument("--seed", type=int, default=2026, help="of the placements (default: 2026)")
+    options.add_argument("--seed", type=int, default=2026, help="seed of the placements (default: 2026)")
     options.add_argument("--markdown", action="store_true", help="print tables for the documentation")
     given = options.parse_args()
     for name, samples in SETS.items():

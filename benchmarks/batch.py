@@ -1,9 +1,10 @@
 """Time a folder of small cases: ``python benchmarks/batch.py``.
 
-Whole processes over the same files, in alternation: `segeval batch` with one worker and with two, a plain loop over
-`segeval.score_files`, a plain loop around MedPy, and nnU-Net's own evaluation where an interpreter that has it is given
-(overlap only). Then the memory of segeval's parent process at a quarter of the cases and at all of them, and the
-summary of 10,000 cases with 104 labels and 7 metrics. This script imports nothing heavy before its children have run.
+Whole processes over the same files are run in alternation: `segeval batch` with one worker and with two, a plain loop
+over `segeval.score_files`, a plain loop around MedPy, and nnU-Net's own evaluation (overlap only) if an interpreter
+that has it is given. Then the script measures the memory of segeval's parent process for a quarter of the cases and
+for all cases, and times the summary of 10,000 cases with 104 labels and 7 metrics. It imports nothing heavy before its
+child processes have run.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ if __name__ == "__main__":
 
 @dataclass(slots=True, kw_only=True)
 class Command:
-    """A command line, how many cases it goes over, and its runs so far."""
+    """A command line, its number of cases, and the times of its runs so far."""
 
     name: str
     arguments: list[str]
@@ -51,7 +52,7 @@ class Command:
 
 
 def make(folder: Path, number: int) -> tuple[Path, Path]:
-    """Folders of predictions and references: copies of the hundred lesions, under as many names as are asked for."""
+    """Make folders of predictions and references: copies of the hundred lesions under the requested number of names."""
     subprocess.run([sys.executable, HERE / "workloads.py", folder, "--only", "lesions"], check=True, stdout=sys.stderr)
     sources = sorted((folder / "lesions").glob("*_pred.nii.gz"))
     predictions, references = folder / f"batch_{number}" / "predictions", folder / f"batch_{number}" / "references"
@@ -78,7 +79,7 @@ def timed(command: Command) -> None:
 
 
 def peak_of_parent_mib(arguments: list[str]) -> float:
-    """The peak of the process itself, its workers left out: read while it runs, for it is gone afterwards."""
+    """Return the peak memory of the process without its workers; it is read while the process runs."""
     peak = 0.0
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
@@ -90,7 +91,7 @@ def peak_of_parent_mib(arguments: list[str]) -> float:
 
 
 def summary_seconds() -> tuple[float, float]:
-    """How long 10,000 cases x 104 labels x 7 metrics take to be summed up, and to be gathered row by row before."""
+    """Return the seconds for the summary of 10,000 cases x 104 labels x 7 metrics, and for gathering the rows."""
     from dataclasses import replace
 
     import numpy as np
@@ -130,9 +131,11 @@ def summary_seconds() -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time a folder of small cases.")
-    parser.add_argument("--data", type=Path, default=DEFAULT_FOLDER, help=f"where files are made: {DEFAULT_FOLDER}")
-    parser.add_argument("--cases", type=int, default=2000, help="how many (2000)")
-    parser.add_argument("--rounds", type=int, default=3, help="of everything but MedPy and nnU-Net (3)")
+    parser.add_argument(
+        "--data", type=Path, default=DEFAULT_FOLDER, help=f"folder for the files (default: {DEFAULT_FOLDER})"
+    )
+    parser.add_argument("--cases", type=int, default=2000, help="number of cases (default: 2000)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, except of MedPy and nnU-Net (default: 3)")
     parser.add_argument("--nnunet", type=Path, help="a Python interpreter that has nnunetv2")
     options = parser.parse_args()
     folders, few = make(options.data, options.cases), make(options.data, options.cases // 4)
@@ -150,7 +153,7 @@ def main() -> None:
         medpy = [sys.executable, str(HERE / "tools.py"), "MedPy", *pairs]
         once.append(Command(name="a loop around MedPy", arguments=medpy, cases=options.cases // 4))
     if options.nnunet:
-        script = output / "nnunet_evaluation.py"  # its workers import the main module, so there must be one
+        script = output / "nnunet_evaluation.py"  # its workers import the main module, so it must be a file
         script.write_text(NNUNET)
         for jobs in (1, 2):
             arguments = [str(options.nnunet), str(script), *map(str, folders), str(output / "nnunet.json"), str(jobs)]

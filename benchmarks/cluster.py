@@ -1,9 +1,9 @@
-"""Time and memory of a run on a Dask cluster, as its client sees them: ``python benchmarks/cluster.py``.
+"""Measure time and memory of the client of a run on a Dask cluster: ``python benchmarks/cluster.py``.
 
-A scheduler and two workers of one thread are started on this machine. What a case costs to score is left out: in its
-place the workers replay the rows of a case with 20 labels and 7 metrics, through all else that a case goes through
-(a supervised process, Dask, the journal, the summary and the files). Each number of cases is a process of its own,
-which reads its memory and its processor time, with all its threads, as it goes.
+A scheduler and two workers of one thread are started on this machine. The workers do not score: they replay the rows of
+a case with 20 labels and 7 metrics, and these rows go through all other steps of a run (a supervised process, Dask, the
+journal, the summary and the files). Each number of cases is run in a separate process, which reads its memory and the
+processor time of all its threads.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _rows(seed: int) -> tuple[list[list[float]], list[list[int]]]:
 
 
 def replay(case, **_: object):
-    """What `segeval.running.run.attempt` gives for a case, without reading any file."""
+    """Return what `segeval.running.run.attempt` returns for a case, without reading any file."""
     from segeval.results.rows import CaseRecord, LabelCounts, Score
     from segeval.scoring.case import Outcome
 
@@ -95,7 +95,7 @@ def resident_mib() -> float:
 
 
 class Peak:
-    """The most memory of this process meanwhile."""
+    """Measure the peak memory of this process within a `with` block."""
 
     def __enter__(self) -> Peak:
         self.mib, self._over = resident_mib(), threading.Event()
@@ -113,8 +113,8 @@ class Peak:
 
 
 def client(number: int, scheduler_file: str | None, folder: Path) -> dict[str, float]:
-    """One run, in this process."""
-    import cluster  # this file, by the name that workers know it by
+    """Run once in this process, and return the measurements."""
+    import cluster  # this file, under the name that workers import it by
 
     from segeval.reports.files import write_report
     from segeval.running import run as running
@@ -170,8 +170,8 @@ def client(number: int, scheduler_file: str | None, folder: Path) -> dict[str, f
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time a run on a Dask cluster, as its client sees it.")
-    parser.add_argument("--cases", default="10000,30000,100000", help="how many, a comma list (10000,30000,100000)")
-    parser.add_argument("--local", action="store_true", help="in a local process instead, to compare")
+    parser.add_argument("--cases", default="10000,30000,100000", help="numbers of cases (default: 10000,30000,100000)")
+    parser.add_argument("--local", action="store_true", help="run in a local process instead, to compare")
     parser.add_argument("--client", nargs=2, metavar=("CASES", "FILE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.client:

@@ -1,8 +1,8 @@
-"""How long a probability map takes, against the least that NumPy can do with it in memory, and how much memory.
+"""Measure time and memory to score a probability map: ``python benchmarks/probabilities.py``.
 
-A map of 5 x 155 x 240 x 240 float32 is written as .nii and scored with every score of probability maps, in a process of
-its own. NumPy's part is `p.argmax(0)` and one `(p[c] * r[c]).sum()` for each class, over the same map in memory. Run:
-`python benchmarks/probabilities.py`.
+A map of 5 x 155 x 240 x 240 float32 is written as .nii and scored with all metrics of probability maps, in a separate
+process. The time is compared with a minimum in NumPy: `p.argmax(0)` and one `(p[c] * r[c]).sum()` for each class, over
+the same map in memory.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ print(whole, best, (peak - before) * 1024)
 
 
 def map_and_reference() -> tuple[np.ndarray, np.ndarray]:
-    """Blobs of four classes on a background, and probabilities that are sure of most of it."""
+    """Return blobs of four classes on a background, and a probability map that is certain of most voxels."""
     rng = np.random.default_rng(0)
     z, y, x = np.ogrid[: SHAPE[1], : SHAPE[2], : SHAPE[3]]
     reference = np.zeros(SHAPE[1:], np.uint8)
@@ -61,7 +61,7 @@ def map_and_reference() -> tuple[np.ndarray, np.ndarray]:
 
 
 def numpy_seconds(values: np.ndarray, reference: np.ndarray) -> float:
-    """The best of some rounds."""
+    """Return the time of the best round in NumPy."""
     one_hot = np.stack([(reference == label).astype(np.float32) for label in range(len(values))])
     best = np.inf
     for _ in range(ROUNDS):
@@ -86,7 +86,7 @@ def main() -> None:
     whole, in_memory, peak = map(float, done.stdout.split())
     print(f"NumPy, in memory:            {least:.2f} s")
     print(f"segeval, in memory:          {in_memory:.2f} s, {in_memory / least:.2f} times")
-    print(f"segeval, files and all:      {whole:.2f} s, {whole / least:.2f} times")
+    print(f"segeval, with reading:       {whole:.2f} s, {whole / least:.2f} times")
     print(f"peak memory above the start: {peak / 2**20:.0f} MB, {peak / size:.2f} times the map")
 
 

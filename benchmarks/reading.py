@@ -1,9 +1,8 @@
 """Time each reader against SimpleITK's on the same file: ``python benchmarks/reading.py [FOLDER]``.
 
-The voxels are those of a workload, written once in every format. Readers take turns, round after round; what counts is
-the ratio of their best rounds. SimpleITK checks less: see ``docs/decisions/08-reading.md``. It reads no NumPy files,
-so there the other side is NumPy itself. Then the same with two small MetaImages, where what a file costs beside its
-voxels shows.
+The voxels of a workload are written once in each format. Readers take turns, round after round, and the result is the
+ratio of their best rounds. SimpleITK checks less: see ``docs/decisions/08-reading.md``. It does not read NumPy files,
+so these are timed against NumPy itself. Two small MetaImages show the cost of a file apart from its voxels.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from segeval.reading import read_label_map
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-sitk: Any = SimpleITK  # it has no types
+sitk: Any = SimpleITK  # the package has no types
 
 IMAGE_IOS = {
     ".nii.gz": "NiftiImageIO",
@@ -41,7 +40,7 @@ SMALL_ROUNDS = 100
 
 @dataclass(slots=True, kw_only=True)
 class Contest:
-    """One file, who reads it apart from segeval, and how long both took."""
+    """One file, the other reader, and the times of both readers."""
 
     what: str
     path: Path
@@ -56,13 +55,13 @@ class Contest:
 
 
 def by_simpleitk(path: Path) -> Any:
-    """Read as a user does who wants an array."""
+    """Read a file into an array with SimpleITK."""
     suffix = next(suffix for suffix in IMAGE_IOS if path.name.endswith(suffix))
     return sitk.GetArrayViewFromImage(sitk.ReadImage(str(path), imageIO=IMAGE_IOS[suffix])).shape
 
 
 def by_numpy(path: Path) -> Any:
-    """Read an array, or the one of an archive."""
+    """Read an array, or the array of an archive."""
     found = np.load(path)
     return found if isinstance(found, np.ndarray) else found["labels"]
 
@@ -71,7 +70,7 @@ def written(folder: Path, workload: str) -> list[Contest]:
     """Write the reference of a workload in every format, each format in its own folder."""
     (source, *_) = (pair.reference for pair in ensure(folder, workload))
     image = sitk.ReadImage(str(source))
-    for key in image.GetMetaDataKeys():  # of NIfTI, which other formats cannot hold
+    for key in image.GetMetaDataKeys():  # NIfTI metadata, which other formats cannot store
         image.EraseMetaData(key)
     contests = []
     for what, name, compressed in (
@@ -98,7 +97,7 @@ def written(folder: Path, workload: str) -> list[Contest]:
 
 
 def small(folder: Path) -> list[Contest]:
-    """Write plain MetaImages of uint8 that take less than a millisecond."""
+    """Write plain MetaImages of uint8 that are read in less than a millisecond."""
     contests = []
     for what, shape in SMALL.items():
         image = sitk.GetImageFromArray(np.random.default_rng(0).integers(0, 5, shape).astype(np.uint8))
@@ -111,7 +110,7 @@ def small(folder: Path) -> list[Contest]:
 
 
 def measure(contests: list[Contest], rounds: int) -> None:
-    """Let both sides read each file, first the one and then the other."""
+    """Time both readers on each file, in alternation."""
     for number in range(rounds):
         for contest in contests:
             sides = [(contest.ours, read_label_map), (contest.theirs, contest.read)]
@@ -144,8 +143,8 @@ def show(contests: list[Contest], title: str, *, markdown: bool) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT_FOLDER, help="where the workloads are")
-    parser.add_argument("--workload", default="organs", help="whose reference is read (default: organs)")
+    parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT_FOLDER, help="folder of the workloads")
+    parser.add_argument("--workload", default="organs", help="workload whose reference is read (default: organs)")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args()

@@ -1,9 +1,9 @@
 """Time the HTML page: ``python benchmarks/report.py [--cases 1000] [--labels 10] [--drawn 40]``.
 
-Results of many cases with seven metrics, drawn by chance, become a page: how long that takes, how large it is, and how
-long Chromium takes to open it, to sort each column, to filter, and to show every row. A sort is timed from the click
-until the next frame has been laid out. The first cases have files, so that overlays are drawn: masks of 128 x 128 x 128
-voxels with a scan beneath. It takes Chromium and Playwright, and skips that part without them.
+A page is made from random results of many cases with seven metrics. The script measures how long that takes, how large
+the page is, and how long Chromium takes to open it, to sort each column, to filter, and to show all rows. A sort is
+timed from the click until the next frame has been laid out. The worst cases have files, so that overlays are drawn:
+masks of 128 x 128 x 128 voxels over a scan. Without Chromium the page is not opened; opening it also needs Playwright.
 """
 
 from __future__ import annotations
@@ -63,11 +63,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--labels", type=int, default=10)
-    parser.add_argument("--drawn", type=int, default=40, help="how many of the worst cases have files")
+    parser.add_argument("--drawn", type=int, default=40, help="number of the worst cases that have files (40)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        results = drawn_by_chance(options.cases, options.labels)
+        results = random_results(options.cases, options.labels)
         with_files = give_files(results, folder, options.drawn, options.labels)
         html = folder / "report.html"
         seconds = []
@@ -81,7 +81,7 @@ def main() -> None:
         in_browser(html)
 
 
-def drawn_by_chance(cases: int, labels: int) -> Results:
+def random_results(cases: int, labels: int) -> Results:
     random = np.random.default_rng(1)
     values = np.clip(random.beta(9, 1 + np.arange(1, labels + 1) / 6, (cases, labels)), 0, 1)
     names = [f"case_{place:05}" for place in range(cases)]
@@ -116,7 +116,7 @@ def drawn_by_chance(cases: int, labels: int) -> Results:
 
 
 def give_files(results: Results, folder: Path, number: int, labels: int) -> Results:
-    """The same with files for the worst cases by Dice; their counts are left out, since files have others."""
+    """Return the results with files for the worst cases by Dice, without their counts, which files would contradict."""
     random = np.random.default_rng(2)
     for side in ("p", "r", "scans"):
         (folder / side).mkdir()

@@ -1,8 +1,9 @@
 """Time segeval against other tools, and against itself: ``python benchmarks/speed.py``.
 
-From files to scores, in process, after import. Each tool lives in a process of its own, is warmed up there on a tiny
-pair, and is timed in alternation with the others, round after round, because a machine's speed drifts: read the ratios.
-A tool that needs longer than the limit for one workload is stopped and projected from the labels that it had finished.
+Times are from files to scores, after the imports. Each tool runs in its own process, is warmed up on a tiny pair, and
+is timed in alternation with the others, round after round. The ratios matter most, because the speed of a machine
+drifts. A tool that takes longer than the limit for a workload is stopped, and its time is projected from the labels
+that it has finished.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ MORE_METRICS = ("nsd@1", "nsd@2", "masd", "hd@90", "iou", "sensitivity", "specif
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What is timed: a tool over one or more pairs."""
+    """A tool and the pairs that it is timed on."""
 
     tool: str
     pairs: list[Pair]
@@ -43,7 +44,7 @@ class Job:
 
 @dataclass(slots=True, kw_only=True)
 class Timing:
-    """What came of a job's rounds: seconds, or what went wrong."""
+    """Seconds of a job's rounds, or the reason why there are none."""
 
     seconds: list[float] = field(default_factory=list)
     trouble: str = ""
@@ -68,7 +69,7 @@ class Table:
 
 
 def serve(connection: Connection, memory_bytes: int) -> None:
-    """Run jobs until the other end closes: fractions done go out on the way, then the seconds or an error's text."""
+    """Run jobs until the connection closes; send the fraction that is done, then the seconds or the error."""
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     while True:
         try:
@@ -81,12 +82,12 @@ def serve(connection: Connection, memory_bytes: int) -> None:
                 for done, total in TOOLS[job.tool].run(pair.prediction, pair.reference, **job.settings):
                     connection.send(("done", (number + done / total) / len(job.pairs)))
             connection.send(("seconds", time.perf_counter() - start))
-        except Exception as error:  # noqa: BLE001 - whatever a tool raises is its result
+        except Exception as error:  # noqa: BLE001 - any error of a tool is its result
             connection.send(("failed", f"{type(error).__name__}: {error}"))
 
 
 class Worker:
-    """A process that runs one tool, and is replaced when it had to be killed."""
+    """A process that runs one tool; if it is killed, a new process replaces it."""
 
     def __init__(self, memory_bytes: int) -> None:
         self._memory_bytes = memory_bytes
@@ -146,7 +147,7 @@ class Stopwatch:
             stack.callback(worker.stop)
 
     def time(self, title: str, jobs: dict[str, Job]) -> dict[str, Timing]:
-        """Run the jobs round by round; a job drops out on trouble, or when another round would pass the limit."""
+        """Run the jobs round by round; a job stops after an error, or if another round would exceed the limit."""
         timings = {name: Timing() for name in jobs}
         for name, job in jobs.items():
             warm_up = Job(tool=job.tool, pairs=self._tiny, settings=job.settings)
@@ -175,7 +176,7 @@ class Stopwatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What every section needs: where, which, and with what."""
+    """The folder, workloads, peers and stopwatch of all sections."""
 
     folder: Path
     workloads: list[str]
@@ -196,7 +197,7 @@ def ratio(timing: Timing, base: Timing) -> str:
 
 
 def against_peers(bench: Bench) -> list[Table]:
-    """Dice, HD, HD95 and mean surface distance of every label."""
+    """Time Dice, HD, HD95 and mean surface distance of each label."""
     tables = []
     for workload in bench.workloads:
         pairs = [bench.pair(workload)]
@@ -214,7 +215,7 @@ def against_peers(bench: Bench) -> list[Table]:
 
 
 def surfaces(bench: Bench) -> list[Table]:
-    """The same metrics by each surface, against surface-distance, whose surface the surfels are."""
+    """Time the same metrics with each surface, and surface-distance, which uses surfels."""
     tables = []
     for workload in bench.workloads:
         pairs = [bench.pair(workload)]
@@ -269,7 +270,7 @@ def voxels_of(pair: Pair) -> int:
 
 
 def growth(bench: Bench) -> list[Table]:
-    """Time over voxels, from half to twice the linear size: the slope of their logarithms."""
+    """Time a workload from half to twice its linear size, and fit the exponent of time in voxels."""
     pairs = {name: bench.pair(name) for name in ("liver_half", "liver", "liver_double")}
     voxels = {name: voxels_of(pair) for name, pair in pairs.items()}
     rows, slopes = [], []
@@ -300,7 +301,7 @@ def lesions(bench: Bench) -> list[Table]:
 
 
 def additions(bench: Bench) -> list[Table]:
-    """What more questions cost on top of the usual four metrics."""
+    """Time more metrics and a region in addition to the usual four metrics."""
     variants: dict[str, dict[str, Any]] = {
         "usual": {},
         "and nsd@1": {"metrics": [*METRICS, "nsd@1"]},
@@ -355,7 +356,7 @@ def names(known: Iterable[str]) -> Callable[[str], list[str]]:
     def parse(text: str) -> list[str]:
         chosen = [name for name in text.split(",") if name]
         if unknown := [name for name in chosen if name not in allowed]:
-            message = f"{', '.join(unknown)}: not among {', '.join(allowed)}"
+            message = f"unknown: {', '.join(unknown)}; use {', '.join(allowed)}"
             raise argparse.ArgumentTypeError(message)
         return chosen
 
@@ -365,7 +366,7 @@ def names(known: Iterable[str]) -> Callable[[str], list[str]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time segeval against other tools, and against itself.")
     parser.add_argument(
-        "--data", type=Path, default=DEFAULT_FOLDER, help=f"workloads, made when absent: {DEFAULT_FOLDER}"
+        "--data", type=Path, default=DEFAULT_FOLDER, help=f"folder of workloads, made if missing: {DEFAULT_FOLDER}"
     )
     parser.add_argument("--sections", type=names(SECTIONS), default=list(SECTIONS), help=",".join(SECTIONS))
     parser.add_argument("--workloads", type=names(WORKLOADS), default=list(WORKLOADS), help=",".join(WORKLOADS))

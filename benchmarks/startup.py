@@ -1,8 +1,8 @@
 """Time whole processes and their peak memory: ``python benchmarks/startup.py``.
 
-What a user waits for at the prompt: the interpreter, the imports and the work. Every command runs once untimed, with
-byte code being written, and then in alternation with the others. Peak memory is the child's own ``ru_maxrss``; a child
-starts with the peak of the process that started it, so this script imports nothing heavy.
+The times include the interpreter, the imports and the work. Each command runs once untimed, which writes byte code, and
+then in alternation with the others. Peak memory is the child's own ``ru_maxrss``; a child starts with the peak of the
+process that started it, so this script imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from tools import TOOLS, environment
 
 HERE = Path(__file__).resolve().parent
-# The same as in workloads.py, which loads NumPy and is therefore run as a process.
+# The same as in workloads.py, which imports NumPy and therefore runs in a separate process.
 DEFAULT_FOLDER = Path(tempfile.gettempdir()) / "segeval-benchmarks"
 MEMORY_WORKLOADS = ("organs", "liver")
 SEGEVAL = (sys.executable, "-m", "segeval")
@@ -28,7 +28,7 @@ SEGEVAL = (sys.executable, "-m", "segeval")
 
 @dataclass(slots=True, kw_only=True)
 class Command:
-    """A command line, what it is measured against, and its runs so far."""
+    """A command line, the command that it is compared with, and its runs so far."""
 
     name: str
     arguments: tuple[str, ...]
@@ -40,12 +40,12 @@ class Command:
 
 
 def variables() -> dict[str, str]:
-    """Return the environment's variables, but let Python write byte code: else every start would compile anew."""
+    """Return the environment without PYTHONDONTWRITEBYTECODE; otherwise each start would compile the modules again."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def run(command: Command, *, timed: bool = True) -> None:
-    """Run a command once; one that fails keeps its message on stderr and is not run again."""
+    """Run a command once; a command that fails prints its message on stderr and is not run again."""
     start = time.perf_counter()
     with subprocess.Popen(command.arguments, env=variables(), stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
@@ -64,7 +64,7 @@ def measure(commands: list[Command], rounds: int) -> None:
     for command in commands:
         run(command, timed=False)
     for number in range(rounds):
-        turn = number % len(commands)  # nobody is always first
+        turn = number % len(commands)  # no command is always first
         for command in commands[turn:] + commands[:turn]:
             if not command.failed:
                 run(command)
@@ -170,10 +170,10 @@ def succeeds(*arguments: str) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Time whole processes and their peak memory.")
     parser.add_argument(
-        "--data", type=Path, default=DEFAULT_FOLDER, help=f"workloads, made when absent: {DEFAULT_FOLDER}"
+        "--data", type=Path, default=DEFAULT_FOLDER, help=f"folder of workloads, made if missing: {DEFAULT_FOLDER}"
     )
-    parser.add_argument("--rounds", type=int, default=15, help="of the short commands (15)")
-    parser.add_argument("--long-rounds", type=int, default=3, help="of the long ones; 0 leaves them out (3)")
+    parser.add_argument("--rounds", type=int, default=15, help="rounds of the short commands (15)")
+    parser.add_argument("--long-rounds", type=int, default=3, help="rounds of the long commands, 0 for none (3)")
     parser.add_argument("--markdown", action="store_true", help="print Markdown, as in docs/performance.md")
     options = parser.parse_args()
     families = ("brats", "small", "street", "lesions", *MEMORY_WORKLOADS)

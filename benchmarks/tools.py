@@ -1,12 +1,13 @@
 """The tools that are compared, each called as its users call it.
 
-A tool is a generator over two files: it reads them its own way, scores every label, and yields how many labels are done
-and how many there are, so that one that is stopped half-way can still be projected. Third-party packages are imported
-by the tool that needs them, and only when it runs: ``python benchmarks/tools.py TOOL PREDICTION REFERENCE ...`` is a
-whole process of that tool alone.
+A tool is a generator over two files. It reads them in its own way, scores each label, and yields the number of labels
+that are done and the number of all labels, so that the time of a tool that is stopped early can be projected. A tool
+imports third-party packages only when it runs: ``python benchmarks/tools.py TOOL PREDICTION REFERENCE ...`` runs a
+single tool in its own process.
 
-What each computes: Dice, Hausdorff distance, its 95th percentile (SimpleITK has none) and mean surface distance of
-every label. Labels that are absent from either map are left out of the peers' loops: most of them raise there.
+Each tool computes Dice, the Hausdorff distance, its 95th percentile (not in SimpleITK) and the mean surface distance
+of each label. The loops of other tools leave out labels that are in one map only, because most tools raise an error
+there.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ METRICS = ("dice", "hd", "hd@95", "assd")
 
 
 def _voxels(path: Path) -> Any:
-    """Read a one-byte label map that is known to be sound, in the fastest way there is."""
+    """Read a one-byte label map that is known to be valid, as fast as possible."""
     import numpy as np
     from isal import isal_zlib
 
@@ -39,7 +40,7 @@ def _voxels(path: Path) -> Any:
 
 
 def read_only(prediction: Path, reference: Path) -> Progress:
-    """Read both files and do nothing with them: the yardstick of the targets."""
+    """Read both files and do nothing else; speed targets are multiples of this time."""
     _voxels(prediction)
     _voxels(reference)
     yield 1, 1
@@ -61,7 +62,7 @@ def run_segeval(prediction: Path, reference: Path, **settings: Any) -> Progress:
 
 
 def run_surface_distance(prediction: Path, reference: Path) -> Progress:
-    """Read with SimpleITK: its arrays suit surface-distance better than nibabel's."""
+    """Read with SimpleITK, whose arrays are faster for surface-distance than those of nibabel."""
     import numpy as np
     import SimpleITK
     import surface_distance
@@ -102,7 +103,7 @@ def run_medpy(prediction: Path, reference: Path) -> Progress:
 
 
 def run_simpleitk(prediction: Path, reference: Path) -> Progress:
-    """Use the filters, and for the mean surface distance the recipe of SimpleITK's own notebook on evaluation."""
+    """Use the filters and, for the mean surface distance, the recipe of SimpleITK's own notebook on evaluation."""
     import numpy as np
     import SimpleITK
 
@@ -132,14 +133,14 @@ def run_simpleitk(prediction: Path, reference: Path) -> Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """How a tool is run, and the distribution that it comes in."""
+    """The function that runs a tool, and the distribution of the tool."""
 
     run: Callable[..., Progress]
     distribution: str
 
     @property
     def version(self) -> str | None:
-        """The installed version, or None."""
+        """The installed version; None if the tool is not installed."""
         try:
             return version(self.distribution)
         except PackageNotFoundError:

@@ -1,9 +1,9 @@
-"""Make the label maps that the benchmarks measure on: ``python benchmarks/workloads.py [FOLDER]``.
+"""Make the label maps for the benchmarks: ``python benchmarks/workloads.py [FOLDER]``.
 
 Each workload is a pair, ``NAME_ref`` and ``NAME_pred``, where the prediction is a smooth random warp of the reference
 by 1.5 voxels on average. Shapes are implicit functions roughened by random cubic B-splines, evaluated a few slices at
-a time, so that the largest volume costs little more memory than its voxels. Everything is seeded: the same NumPy
-gives the same files. Arrays are (z, y, x), and so are shapes, spacings and shifts.
+a time, so that the largest volume takes little more memory than its voxels. All random numbers are seeded: the same
+version of NumPy makes the same files. Arrays, shapes, spacings and shifts are (z, y, x).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Box = tuple[slice, slice, slice]
 DEFAULT_FOLDER = Path(tempfile.gettempdir()) / "segeval-benchmarks"
 SLICES_AT_ONCE = 8
 WARP_VOXELS = 1.5
-DISPLACEMENT: Shape = (10, 20, 20)  # 30 voxels long, along no axis
+DISPLACEMENT: Shape = (10, 20, 20)  # 30 voxels long, not along an axis
 LESION_COUNT = 100
 ORGAN_COUNT = 104
 STREET_CLASSES = 19
@@ -43,7 +43,7 @@ STREET_CLASSES = 19
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
-    """Where one workload lies."""
+    """The files of one workload."""
 
     folder: Path
     name: str
@@ -61,8 +61,8 @@ class Pair:
 class SmoothField:
     """A random cubic B-spline over a volume, of mean 0 and standard deviation about 1.
 
-    The lattice is given as a number of cells per axis and not as a size in voxels, so that one seed gives one and the
-    same field at every resolution.
+    The lattice is given as a number of cells per axis and not as a size in voxels, so that a seed gives the same field
+    at every resolution.
     """
 
     def __init__(self, random: np.random.Generator, *, shape: Shape, cells: Shape) -> None:
@@ -89,7 +89,7 @@ def _spline_weights(size: int, cells: int) -> Floats:
 
 
 def cells_of(shape: Shape, voxels: float) -> Shape:
-    """Return how many lattice cells of about so many voxels span each axis."""
+    """Return how many lattice cells of about `voxels` voxels span each axis."""
     z, y, x = (max(1, round(size / voxels)) for size in shape)
     return z, y, x
 
@@ -165,7 +165,7 @@ def warped(labels: Labels, random: np.random.Generator, *, cell_voxels: float = 
 
 
 def displaced(labels: Labels, shift: Shape = DISPLACEMENT) -> Labels:
-    """Move a map by whole voxels; what leaves the volume is lost."""
+    """Move a map by whole voxels; voxels that leave the volume are lost."""
     result = np.zeros_like(labels)
     target = tuple(slice(by, None) for by in shift)
     source = tuple(slice(None, -by) for by in shift)
@@ -174,7 +174,7 @@ def displaced(labels: Labels, shift: Shape = DISPLACEMENT) -> Labels:
 
 
 def shuffled(labels: Labels, random: np.random.Generator) -> Labels:
-    """Rename every label to another one that is in use."""
+    """Renumber each label to another one that is in use."""
     used = np.unique(labels[labels > 0])
     order = random.permutation(used)
     table = np.zeros(256, np.uint8)
@@ -216,7 +216,7 @@ def liver_reference(scale: float = 1) -> Labels:
 
 
 def organs_reference() -> Labels:
-    """Return 104 organs of varied size in a body: each a rough ellipsoid, split evenly where two of them overlap."""
+    """Return 104 organs of various sizes in a body: rough ellipsoids, which divide the voxels where they overlap."""
     shape = (300, 400, 400)
     random = np.random.default_rng(3)
     body_centre, body_axes = np.array([150.0, 200.0, 200.0]), np.array([112.0, 130.0, 150.0])
@@ -333,7 +333,7 @@ def make_liver(folder: Path) -> None:
 
 
 def make_liver_of_other_size(folder: Path, name: str, scale: float) -> None:
-    """Sample the same liver more coarsely or finely; the prediction still strays by 1.5 voxels."""
+    """Sample the same liver more coarsely or finely; the prediction still deviates by 1.5 voxels."""
     reference = liver_reference(scale)
     prediction = warped(reference, np.random.default_rng(12), cell_voxels=20 * scale)
     write_pair(Pair(folder=folder, name=name), reference, prediction, (2.0 / scale, 0.75 / scale, 0.75 / scale))
@@ -403,7 +403,7 @@ FAMILIES = {
 
 
 def ensure(folder: Path, family: str, *, force: bool = False) -> list[Pair]:
-    """Make a family of pairs unless it is there already, and return its pairs."""
+    """Make a family of pairs unless it exists, and return its pairs."""
     pairs = FAMILIES[family].pairs(folder)
     if force or not all(path.exists() for pair in pairs for path in (pair.reference, pair.prediction)):
         folder.mkdir(parents=True, exist_ok=True)
@@ -412,10 +412,10 @@ def ensure(folder: Path, family: str, *, force: bool = False) -> list[Pair]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make the label maps that the benchmarks measure on.")
+    parser = argparse.ArgumentParser(description="Make the label maps for the benchmarks.")
     parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT_FOLDER, help=f"default: {DEFAULT_FOLDER}")
     parser.add_argument("--only", nargs="+", choices=FAMILIES, default=list(FAMILIES), help="default: all")
-    parser.add_argument("--force", action="store_true", help="make also what is there already")
+    parser.add_argument("--force", action="store_true", help="make existing files again")
     options = parser.parse_args()
     for family in options.only:
         start = time.perf_counter()

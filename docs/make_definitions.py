@@ -1,7 +1,7 @@
-"""Write docs/definitions.md and the figures beside it: every metric's card, the conventions and the presets.
+"""Write docs/definitions.md and its figures: every metric's card, the conventions and the presets.
 
-The facts come from the registry and from the presets, so that the page cannot say what the program does not do; the
-text about conventions is here. `python docs/make_definitions.py` writes the files anew, always the same bytes.
+The facts come from the registry of metrics and from the presets, so that the page agrees with the program; the text
+about conventions is here. `python docs/make_definitions.py` rewrites the files, always with the same bytes.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ BY_AREA = " and ".join(f"`{surface}`" for surface in WEIGHTED)
 INTRODUCTION = """\
 # Definitions
 
-What every number is, written out of the program's own records by `docs/make_definitions.py`. `segeval metrics NAME`
-prints a card in the terminal, and the [signature](decisions/10-evidence-cards-signature.md) of a result says which
-conventions held.
+Look up the exact definition of each metric, convention and preset. `segeval metrics NAME` prints one metric in the
+terminal, and the [signature](decisions/10-evidence-cards-signature.md) of results states the conventions that were
+used. `docs/make_definitions.py` writes this page from the program's own records.
 
 P is the prediction and R the reference, as sets of voxels. TP, FP, FN and TN count the voxels in both, only in P,
-only in R and in neither, over the whole image less ignored voxels; N is their sum. d(P) and d(R) are the surfaces,
-dP the distances from the points of d(P) to d(R), dR those from d(R) to d(P).
+only in R and in neither, over the whole image without ignored voxels; N is their sum. d(P) and d(R) are the
+surfaces of P and R. dP are the distances from the points of d(P) to d(R), and dR the distances from d(R) to d(P).
 
 - [Metrics](#metrics): {metrics}
 - [Conventions](#conventions): surfaces, percentiles, tolerances, the penalty, absent classes
-- [Presets](#presets): what other tools mean, `--compat NAME`
+- [Presets](#presets): the conventions of other tools, `--compat NAME`
 
-[Class imbalance](imbalance.md) shows what the scores and losses do as an object gets small.
+[Class imbalance](imbalance.md) shows how scores and losses behave as an object gets small.
 """
 
 CONVENTIONS = f"""\
@@ -53,89 +53,91 @@ CONVENTIONS = f"""\
 
 ### Surfaces
 
-`--surface` says what the surface of a label is. In each figure a square is a voxel, and what is dark is what
-distances run from. Outside the image is background, unless a preset says otherwise; lengths are in mm by the
-spacing.
+`--surface` sets the definition of a label's surface. In the figures each square is a voxel, and distances are
+measured from the dark dots. Outside the image is background, unless a preset says otherwise; lengths are in mm by
+the spacing.
 
-**`voxel`** is the default: the centres of the border voxels, those with a neighbour across a face (4 in 2-D, 6 in
-3-D) that is not of the label. Each counts the same. MONAI, MetricsReloaded, MedPy and panoptica have this surface.
+**`voxel`** is the default: the centres of the border voxels. A border voxel has a neighbour across a face (4
+neighbours in 2-D, 6 in 3-D) that does not have the label. All border voxels count equally. MONAI, MetricsReloaded,
+MedPy and panoptica use this surface.
 
 ![Border voxels of a mask, a dot in the centre of each](figures/surface-voxel.svg)
 
-**`surfel`**: the corners of the voxel lattice at which the label and something else meet. Each is weighed by the
-area (in 2-D the length) of the surface that marching cubes draws through the voxels around it. surface-distance has
-this surface.
+**`surfel`**: the corners of voxels where the label meets other voxels. Each corner is weighted by the area (in 2-D
+the length) of the surface that marching cubes draws through the voxels around it. surface-distance uses this
+surface.
 
 ![Corners between a mask and its surroundings, each with the length of its piece of contour](figures/surface-surfel.svg)
 
-**`smooth`**: an elastic surface. Each corner between the label and the rest may move half a voxel; all are pulled
-together, and then back by the mean of what they have lost. Distances run from the centre of each quad to the
-nearest point of the other surface, weighed by its area. It comes nearest to the truth where masks are staircases of
-something round, and is for 3-D only. Its rule has a version, now {SMOOTH_RULE}, which the signature carries.
+**`smooth`**: an elastic surface, for 3-D only. Each corner between the label and other voxels may move by half a
+voxel. All corners are pulled together, and then moved back by their smoothed displacement. Distances run from the
+centre of each quad to the nearest point of the other surface, weighted by the area of the quad. This surface is the
+most accurate one where masks are staircases of round shapes. Its rule has a version, now {SMOOTH_RULE}, which is in
+the signature.
 
 ![A polygon relaxed from the staircase of a mask, a dot in the middle of each side](figures/surface-smooth.svg)
 
-Two more belong to presets alone. The **region** (SimpleITK) is every voxel of the mask, so that most distances are
-0 where masks overlap. The **contour of all neighbours** (seg-metrics) also counts the voxels that touch the rest at
-a corner (8 neighbours in 2-D, 26 in 3-D), and at the edge of the image it has no border.
+Two more surfaces are only for presets. The **region** (SimpleITK) is every voxel of the mask, so most distances are
+0 where masks overlap. The **contour of all neighbours** (seg-metrics) also includes voxels that touch other voxels
+at a corner (8 neighbours in 2-D, 26 in 3-D), and has no border at the edge of the image.
 
 ![A dot in every voxel of a mask, and its contour, open at the image's edge](figures/surface-others.svg)
 
-[Surfaces and Hausdorff distances](decisions/01-surfaces.md) says why `voxel` is the default.
+[Surfaces and Hausdorff distances](decisions/01-surfaces.md) explains why `voxel` is the default.
 
 ### Percentiles
 
-`--percentile` says of which distances `hd@Q` is the percentile.
+`--percentile` sets the distances of which `hd@Q` is the percentile.
 
-- **`directed`**, the default: the larger of the percentile of dP and that of dR.
-- **`pooled`**: the percentile of dP and dR together, in which a large surface that fits hides a small one that does
+- **`directed`**, the default: the larger of two percentiles, that of dP and that of dR.
+- **`pooled`**: the percentile of dP and dR together, where a large surface that fits can hide a small one that does
   not.
 
-On `voxel` a percentile is linear between neighbours: of n sorted distances it is the one at place (n - 1) Q / 100,
-counted from 0. On {BY_AREA} it is the smallest distance within which at least Q percent of the area lies.
+On `voxel` a percentile is interpolated linearly: it is at position (n - 1) Q / 100 of the n sorted distances,
+counted from 0. On {BY_AREA} it is the smallest distance that covers at least Q percent of the area.
 
 ### Tolerances
 
-`nsd@T` and the two overlaps count what lies within T of the other surface. Within T means up to T plus {SLACK:g} of
-the smallest spacing: NIfTI keeps spacing in float32, where 1.2 is 1.2000000477. The slack is the same for all three
-surfaces. `nsd` without a number takes `--tolerance`, which may differ by label.
-[Tolerances](decisions/04-tolerances.md) has the reasons.
+`nsd@T` and the two overlaps count the part of a surface within T of the other surface. Within T means up to T plus
+{SLACK:g} of the smallest spacing, because NIfTI stores spacing in float32, where 1.2 is 1.2000000477. The slack is
+the same for all three surfaces. `nsd` without a number uses `--tolerance`, which may differ by label.
+[Tolerances](decisions/04-tolerances.md) explains why.
 
 ### The penalty
 
-Where exactly one of the two maps lacks a label, a distance has nothing to run to, and `--penalty` stands for it: by
-default the diagonal of the reference's whole grid, the root of the sum of (voxels times spacing)² over the axes; or
-a length, `inf`, or `nan` for undefined. On `surfel` and `smooth` the mean *from* an empty surface is undefined.
-Where both lack it, distances and overlaps are undefined. [Empty masks](decisions/02-empty-masks.md) has the
-reasons.
+If only one of the two maps has a label, its distances are the penalty, which `--penalty` sets: by default the
+diagonal of the reference's whole grid, the root of the sum of (voxels times spacing)² over the axes; or a length,
+`inf`, or `nan` for undefined. On `surfel` and `smooth` the mean distance *from* an empty surface is undefined. If
+neither map has the label, distances and overlaps are undefined. [Empty masks](decisions/02-empty-masks.md) explains
+why.
 
 ### Absent classes
 
-`generalized_dice` weighs a class by 1 / R². A class that the reference lacks would weigh infinitely, and
-`--absent-class` says what it weighs: **`max`** (the default) as much as the heaviest class of the same case,
-**`ignore`** nothing; with **`penalise`** the case scores 0 if such a class is predicted. [Generalized
-Dice](decisions/03-generalized-dice.md) has the reasons.
+`generalized_dice` weights a class by 1 / R², which is infinite for a class that is not in the reference.
+`--absent-class` sets its weight: with **`max`** (the default) it is that of the heaviest class of
+the same case, with **`ignore`** it is 0. With **`penalise`** the case scores 0 if such a class is predicted.
+[Generalized Dice](decisions/03-generalized-dice.md) explains why.
 """
 
 PRESET_TEXT = """\
 ## Presets
 
-`--compat NAME` takes over all conventions of another tool at once. A preset never changes which formula a name
-means: a tool's number that is called otherwise there keeps our name. A metric that the tool lacks is refused. The
-numbers are held to the packages themselves by `tests/scoring/test_compat_peers.py`; [other
-tools](decisions/16-other-tools.md) has the reasons, and [coming from another tool](coming-from.md) the calls.
+`--compat NAME` uses all conventions of another tool. A preset never changes the formula of a metric: if the tool has
+another name for the formula, segeval keeps its own name. A metric that the tool does not have is refused.
+`tests/scoring/test_compat_peers.py` compares the numbers with the packages themselves. [Other
+tools](decisions/16-other-tools.md) explains why, and [coming from another tool](coming-from.md) lists the calls.
 """
 
 EMPTY_TEXT = """\
 ### Presets and empty masks
 
-NaN and exceptions become an undefined score with a note that says which: `monai: nan`, `medpy raises`. "Formula" is
-what the formula gives; a metric that is not listed follows its formula throughout.
+NaN and exceptions become an undefined score with a note: `monai: nan`, `medpy raises`. "Formula" means the value of
+the formula; a metric that is not listed always follows its formula.
 """
 
 
 def page() -> str:
-    """The text of docs/definitions.md."""
+    """Return the text of docs/definitions.md."""
     parts = [
         INTRODUCTION.format(metrics=", ".join(f"[`{name}`](#{name})" for name in METRICS)),
         "## Metrics\n",
@@ -152,7 +154,7 @@ def page() -> str:
 
 
 def cards() -> Iterator[str]:
-    """Every metric, in the order of the registry, under the evidence that it needs."""
+    """Yield the text of every metric in the order of the registry, with a heading for each kind of evidence."""
     heading = None
     for card in METRICS.values():
         if card.kind.title != heading:
@@ -162,7 +164,7 @@ def cards() -> Iterator[str]:
 
 
 def card_text(card: Metric) -> str:
-    """One metric in full."""
+    """Return the text of one metric."""
     low, high = card.bounds
     facts = {
         "name": ", ".join(f"`{name}`" for name in (spelling(card), *card.aliases)),
@@ -182,7 +184,7 @@ def card_text(card: Metric) -> str:
 
 
 def parameter(card: Metric) -> str:
-    """The number after the @, with its limits and its default."""
+    """Describe the number after the @ with its limits and its default."""
     given = card.parameter
     if given is None:
         return ""
@@ -192,7 +194,7 @@ def parameter(card: Metric) -> str:
 
 
 def linked(source: str) -> str:
-    """A source with its identifiers as links."""
+    """Return a source with its identifiers as links."""
     words = []
     for word in source.split(" "):
         bare = word.rstrip(";,")
@@ -203,24 +205,24 @@ def linked(source: str) -> str:
 
 
 def table(heads: Collection[str], rows: Iterable[Collection[str]]) -> str:
-    """A Markdown table."""
+    """Return a Markdown table."""
     lines = [heads, ["---"] * len(heads), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def presets() -> str:
-    """The conventions of each preset, and what a tool calls by another name."""
-    heads = ["preset", "of", "surface", "neighbours", "percentile", "`nsd`", "mean surface distance", "another name"]
+    """Return the table of each preset's conventions, and of metrics that have another name in the tool."""
+    heads = ["preset", "tool", "surface", "neighbours", "percentile", "`nsd`", "mean surface distance", "other names"]
     return table(heads, [preset_row(name, preset) for name, preset in PRESETS.items()])
 
 
 def preset_row(name: str, preset: Preset) -> list[str]:
-    """What sets a preset apart, a dash where it does not matter."""
+    """Return the conventions of a preset, with a dash for one that does not matter."""
     conventions = preset.conventions
     measures = any(METRICS[metric.partition("@")[0]].needs is SurfaceDistances for metric in preset.metrics)
     percentiles = any(metric.startswith("hd@") for metric in preset.metrics)
     rule = "cumulated area" if conventions.surface in WEIGHTED else "linear"
-    wide = "all that touch; the image's edge is no border" if not conventions.edge_is_border else "all that touch"
+    wide = "all that touch; no border at the image's edge" if not conventions.edge_is_border else "all that touch"
     return [
         f"`{name}`",
         preset.title,
@@ -234,14 +236,14 @@ def preset_row(name: str, preset: Preset) -> list[str]:
 
 
 def nsd_rule(conventions: Conventions) -> str:
-    """How a preset counts what is within the tolerance."""
+    """Return how a preset counts surfaces within the tolerance."""
     of = "mean of both sides" if conventions.sides_averaged else "area" if conventions.surface in WEIGHTED else "points"
     within = {"exact": "`d <= T`", "float32": "`d <= T` in float32", "slack": "`d <= T + slack`"}[conventions.within]
     return f"{of}, {within}"
 
 
 def metrics_of_presets() -> str:
-    """Which of our metrics each tool has."""
+    """Return the table of the metrics that each tool has."""
     rows = [
         [f"`{metric}`", *("yes" if metric in preset.metrics else "" for preset in PRESETS.values())]
         for metric in METRICS
@@ -256,7 +258,7 @@ def metrics_of_presets() -> str:
 
 
 def empty_masks() -> str:
-    """What each tool gives for empty masks; metrics with one rule share a row."""
+    """Return the table of each tool's values for empty masks; metrics with the same rule share a row."""
     rows = []
     for name, preset in PRESETS.items():
         for metrics, rule in grouped(preset.conventions.empty, preset).items():
@@ -265,7 +267,7 @@ def empty_masks() -> str:
 
 
 def grouped(rules: Mapping[str, tuple[Empty, Empty, Empty]], preset: Preset) -> dict[str, tuple[Empty, Empty, Empty]]:
-    """Metrics that the tool has -> their common rule."""
+    """Group the metrics that the tool has by their rule for empty masks."""
     by_rule: dict[tuple[Empty, Empty, Empty], list[str]] = {}
     for metric, rule in rules.items():
         if metric in preset.metrics or (metric == "hd@" and "hd@95" in preset.metrics):
@@ -274,7 +276,7 @@ def grouped(rules: Mapping[str, tuple[Empty, Empty, Empty]], preset: Preset) -> 
 
 
 def empty_value(value: Empty) -> str:
-    """What is given, in words."""
+    """Return the value for an empty mask in words."""
     if value is None:
         return "formula"
     if isinstance(value, str):
@@ -282,7 +284,7 @@ def empty_value(value: Empty) -> str:
     return "infinity" if value == math.inf else f"{value:.3g}"
 
 
-# Figures: a mask drawn by hand, and on it what each surface is. Points are (row, column) in voxels.
+# Figures: each surface on a mask drawn by hand. Points are (row, column) in voxels.
 
 Point = tuple[float, float]
 Voxels = frozenset[tuple[int, int]]
@@ -311,7 +313,7 @@ PALE, FILL, DARK, LINE, GRID = "#e3eef8", "#b7d3ec", "#123a5e", "#c8452f", "#c4c
 
 
 def figures() -> dict[str, str]:
-    """The files in docs/figures, by name."""
+    """Return the files in docs/figures by name."""
     return {
         "surface-voxel.svg": voxel_figure(),
         "surface-surfel.svg": surfel_figure(),
@@ -321,14 +323,14 @@ def figures() -> dict[str, str]:
 
 
 def drawn(text: str) -> tuple[Voxels, tuple[int, int]]:
-    """The voxels of a mask and the shape of its image."""
+    """Return the voxels of a mask and the shape of its image."""
     rows = text.split()
     found = frozenset((y, x) for y, row in enumerate(rows) for x, mark in enumerate(row) if mark == "#")
     return found, (len(rows), len(rows[0]))
 
 
 def border(mask: Voxels, *, corners: bool = False, inside: tuple[int, int] | None = None) -> Voxels:
-    """Voxels with a neighbour that is not of the mask; neighbours outside an image `inside` do not count."""
+    """Return the voxels with a neighbour outside the mask; neighbours outside an image `inside` do not count."""
     steps = [(y, x) for y in (-1, 0, 1) for x in (-1, 0, 1) if (y, x) != (0, 0) and (corners or 0 in (y, x))]
 
     def is_other(y: int, x: int) -> bool:
@@ -339,7 +341,7 @@ def border(mask: Voxels, *, corners: bool = False, inside: tuple[int, int] | Non
 
 
 def lattice(mask: Voxels) -> dict[tuple[int, int], int]:
-    """Corners at which the mask and something else meet -> the pattern of the voxels around each."""
+    """Return the corners where the mask meets other voxels, each with the pattern of the voxels around it."""
     found = {}
     for y, x in sorted({(y + dy, x + dx) for y, x in mask for dy in (0, 1) for dx in (0, 1)}):
         pattern = sum(1 << bit for bit, (dy, dx) in enumerate(neighbours(2)) if (y - dy, x - dx) in mask)
@@ -349,7 +351,7 @@ def lattice(mask: Voxels) -> dict[tuple[int, int], int]:
 
 
 def crossings(mask: Voxels, corner: tuple[int, int]) -> list[Point]:
-    """The two places around a corner in the middle between a voxel of the mask and another one."""
+    """Return the points around a corner that are midway between a voxel of the mask and another voxel."""
     y, x = corner
     ends: list[Point] = []
     for one, other, place in (
@@ -364,12 +366,12 @@ def crossings(mask: Voxels, corner: tuple[int, int]) -> list[Point]:
 
 
 def loop(mask: Voxels) -> list[tuple[int, int]]:
-    """The corners of the staircase around a mask in one piece, in order."""
+    """Return the corners of the staircase around a connected mask, in order."""
     corners = lattice(mask)
 
     def linked_to(corner: tuple[int, int]) -> list[tuple[int, int]]:
         y, x = corner
-        sides = {  # the corner at the other end of each side -> the voxels on either side of it
+        sides = {  # the corner at the other end of each side, and the voxels on both sides of it
             (y, x + 1): ((y - 1, x), (y, x)),
             (y, x - 1): ((y - 1, x - 1), (y, x - 1)),
             (y + 1, x): ((y, x - 1), (y, x)),
@@ -387,7 +389,7 @@ def loop(mask: Voxels) -> list[tuple[int, int]]:
 
 
 def relaxed(start: list[tuple[int, int]]) -> list[Point]:
-    """The closed polygon after six passes towards the neighbours' means and ten that restore, as the surface has it."""
+    """Smooth a closed polygon like the surface: six passes towards the neighbours' means, then ten that restore."""
 
     def smoothed(values: list[Point]) -> list[Point]:
         around = zip(values[-1:] + values[:-1], values, values[1:] + values[:1], strict=True)
@@ -420,20 +422,20 @@ class Drawing:
 
     @property
     def right(self) -> float:
-        """Where the panel ends."""
+        """Right end of the panel."""
         return self.left + self.shape[1] * STEP
 
     @property
     def bottom(self) -> float:
-        """Where the panel ends."""
+        """Bottom of the panel."""
         return self.top + self.shape[0] * STEP
 
     def at(self, point: Point) -> tuple[str, str]:
-        """A point in px, x first."""
+        """Return a point in px, x first."""
         return f"{self.left + point[1] * STEP:.1f}", f"{self.top + point[0] * STEP:.1f}"
 
     def voxels(self, mask: Voxels, dark: Voxels = frozenset()) -> None:
-        """The grid, the mask, and some of its voxels in a stronger colour."""
+        """Draw the grid, the mask, and some of its voxels in a stronger colour."""
         for y in range(self.shape[0]):
             for x in range(self.shape[1]):
                 fill = FILL if (y, x) in dark else PALE if (y, x) in mask else "#ffffff"
@@ -443,24 +445,24 @@ class Drawing:
                 )
 
     def frame(self) -> None:
-        """The edge of the image."""
+        """Draw the edge of the image."""
         px, py = self.at((0, 0))
         size = f'width="{self.shape[1] * STEP}" height="{self.shape[0] * STEP}"'
         self.parts.append(f'<rect x="{px}" y="{py}" {size} fill="none" stroke="{DARK}" stroke-width="2"/>')
 
     def dots(self, points: Iterable[Point], radius: float = 5) -> None:
-        """What distances run from."""
+        """Draw the points that distances are measured from."""
         for px, py in map(self.at, points):
             self.parts.append(f'<circle cx="{px}" cy="{py}" r="{radius:g}" fill="{DARK}"/>')
 
     def line(self, points: Iterable[Point], *, closed: bool = False) -> None:
-        """A contour."""
+        """Draw a contour."""
         path = " ".join(",".join(self.at(point)) for point in points)
         kind = "polygon" if closed else "polyline"
         self.parts.append(f'<{kind} points="{path}" fill="none" stroke="{LINE}" stroke-width="2.5"/>')
 
     def text(self, point: Point, text: str, *, size: int = 13, anchor: str = "middle") -> None:
-        """Words, by their baseline."""
+        """Draw text at a point of its baseline."""
         px, py = self.at(point)
         self.parts.append(
             f'<text x="{px}" y="{py}" font-family="sans-serif" font-size="{size}" text-anchor="{anchor}" '
@@ -468,12 +470,12 @@ class Drawing:
         )
 
     def caption(self, text: str) -> None:
-        """A line beneath the panel."""
+        """Draw a caption below the panel."""
         self.text((self.shape[0] + 20 / STEP, 0), text, size=14, anchor="start")
 
 
 def svg(title: str, *panels: Drawing) -> str:
-    """A picture of panels, on white."""
+    """Return an SVG picture of panels on white."""
     width = round(panels[-1].right + MARGIN)
     height = round(max(panel.bottom for panel in panels) + CAPTION + MARGIN / 2)
     lines = [
@@ -487,12 +489,12 @@ def svg(title: str, *panels: Drawing) -> str:
 
 
 def centres(voxels: Voxels) -> list[Point]:
-    """The centres of voxels."""
+    """Return the centres of voxels."""
     return [(y + 0.5, x + 0.5) for y, x in sorted(voxels)]
 
 
 def voxel_figure() -> str:
-    """Border voxels and their centres."""
+    """Draw border voxels and their centres."""
     mask, shape = drawn(MASK)
     panel = Drawing(shape)
     panel.voxels(mask, border(mask))
@@ -502,7 +504,7 @@ def voxel_figure() -> str:
 
 
 def surfel_figure() -> str:
-    """Corners, the contour through their neighbourhoods, and its length in each."""
+    """Draw corners, the contour around them, and the length of contour of each corner."""
     mask, shape = drawn(MASK)
     panel = Drawing(shape)
     panel.voxels(mask)
@@ -515,12 +517,12 @@ def surfel_figure() -> str:
         away = free_side(pattern)
         label = f"{float(lengths[pattern]):.2f}".removeprefix("0")
         panel.text((y + 0.36 * away[0] + 0.09, x + 0.42 * away[1]), label, size=12)
-    panel.caption("corners, each with its length of contour in voxels")
+    panel.caption("corners with lengths of contour in voxels")
     return svg("The surfel surface", panel)
 
 
 def free_side(pattern: int) -> Point:
-    """The way from a corner to where the contour is not, of length 1."""
+    """Return the unit vector from a corner away from the contour."""
     voxels = [(0.5 - dy, 0.5 - dx) for bit, (dy, dx) in enumerate(neighbours(2)) if pattern >> bit & 1]
     y, x = sum(each[0] for each in voxels), sum(each[1] for each in voxels)
     length = math.hypot(y, x) * (1 if len(voxels) == 3 else -1)
@@ -528,7 +530,7 @@ def free_side(pattern: int) -> Point:
 
 
 def smooth_figure() -> str:
-    """The relaxed polygon, with the middle of each side."""
+    """Draw the relaxed polygon with the middle of each side."""
     mask, shape = drawn(MASK)
     panel = Drawing(shape)
     panel.voxels(mask)
@@ -536,12 +538,12 @@ def smooth_figure() -> str:
     panel.line(points, closed=True)
     sides = zip(points, points[1:] + points[:1], strict=True)
     panel.dots([((a[0] + b[0]) / 2, (a[1] + b[1]) / 2) for a, b in sides], radius=4)
-    panel.caption("the idea, drawn in 2-D: the surface itself is for 3-D only")
+    panel.caption("the principle in 2-D; the surface itself is for 3-D only")
     return svg("The smooth surface", panel)
 
 
 def others_figure() -> str:
-    """Every voxel, and the contour of all neighbours."""
+    """Draw the region and the contour of all neighbours."""
     mask, shape = drawn(CUT)
     region = Drawing(shape)
     region.voxels(mask, mask)

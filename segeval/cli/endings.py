@@ -1,4 +1,4 @@
-"""How a command ends: the reason for its exit code, as the last line on stderr."""
+"""The end of a command: its exit code, and the reason as the last line on stderr."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def _few(texts: Sequence[str]) -> str:
 
 
 def ended(results: Results, options: dict[str, Any], *, problems: Sequence[SegevalError] = ()) -> int:
-    """Print on stderr why the exit code is what it is, the gravest cause last, and return the code.
+    """Print the reasons for the exit code on stderr, the most serious last, and return the code.
 
     Parameters
     ----------
     results
-        With their verdicts.
+        Results with their verdicts.
     options
-        Of the command line. Where the table of results was printed, it names the cases and requirements already.
+        Options of the command line. If the table of results was printed, it has named the cases and requirements.
     problems
-        What else went wrong.
+        Other errors of the run.
     """
     from segeval.reports.gate_table import verdict_line
 
@@ -57,14 +57,14 @@ def ended(results: Results, options: dict[str, Any], *, problems: Sequence[Segev
 
 
 def _missed(results: Results) -> list[str]:
-    """The requirements that were not met, with what was found."""
+    """Return the requirements that were not met, each with the value that was found."""
     from segeval.reports.gate_table import found
 
     return [f"{shown(each.requirement)} (found {found(each)})" for each in results.gate if not each.passed]
 
 
 def _lost(results: Results, *, named: bool) -> tuple[int, str]:
-    """The exit code for the cases that could not be scored, and how many there are; with their names if not `named`."""
+    """Return the exit code for cases that were not scored, and a sentence on them; with names unless `named`."""
     from segeval.results.rows import LOST
 
     lost = [record for record in results.cases if record.status in LOST]
@@ -74,6 +74,6 @@ def _lost(results: Results, *, named: bool) -> tuple[int, str]:
     line = f"{len(lost)} of {counted(len(results.cases), 'case')} {'was' if len(lost) == 1 else 'were'} not scored"
     if not named:
         line += f": {_few([f'{shown(record.case)} ({record.status})' for record in lost])}"
-    if code < InputError.exit_code:  # all of them for one reason, most likely, that is no input's fault
+    if code < InputError.exit_code:  # most likely one reason for all of them, which is not in the inputs
         line += f"; {shown(lost[0].message or '')}"
     return code, line

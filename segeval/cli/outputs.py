@@ -1,4 +1,4 @@
-"""What the commands that score have in common: the request before, and the gate, files, stdout and exit code after."""
+"""The common part of the commands that score: the request before; the gate, files, stdout and exit code after."""
 
 from __future__ import annotations
 
@@ -27,46 +27,47 @@ if TYPE_CHECKING:
 
 
 def remark_configuration(*, quiet: bool) -> None:
-    """Say on stderr which file options were taken from, if any."""
+    """Print the configuration file, if there is one, on stderr."""
     configuration = click.get_current_context().obj
     if configuration is not None:
         remark(f"options from {shown(configuration)}", quiet=quiet)
 
 
 def requested(options: dict[str, Any]) -> tuple[Plan, list[Requirement]]:
-    """The plan, with all that the requirements need, and the requirements.
+    """Return the plan, with the metrics that the requirements need, and the requirements.
 
     Parameters
     ----------
     options
-        Of the command line. What they were taken for, and what a preset lacks, is said on stderr.
+        Options of the command line. The labels that were read, and metrics that a preset leaves out, are printed on
+        stderr.
 
     Raises
     ------
     UsageError
-        A text that cannot be read, or options that do not fit.
+        An option cannot be read, or options do not go together.
     InputError
-        A label table that cannot be read.
+        A label table cannot be read.
     """
     from segeval.scoring.plan import plan_of
 
     requirements: list[Requirement] = []
     if options["requirements"]:
         requirements = requirements_of(options)
-    asked = plan_options(options)
-    remark_labels(asked["labels"], quiet=options["quiet"])
-    plan = plan_of(**asked).asking_for(requirement.metric for requirement in requirements)
+    choices = plan_options(options)
+    remark_labels(choices["labels"], quiet=options["quiet"])
+    plan = plan_of(**choices).asking_for(requirement.metric for requirement in requirements)
     remark_left_out(plan, quiet=options["quiet"])
     return plan, requirements
 
 
 def requirements_of(options: dict[str, Any]) -> list[Requirement]:
-    """The requirements; an operator against the direction of its metric is remarked on stderr.
+    """Return the requirements; print a remark on stderr if an operator is against the direction of its metric.
 
     Raises
     ------
     UsageError
-        A requirement that cannot be read, or with a limit that the metric cannot have.
+        A requirement cannot be read, or has a limit that the metric cannot have.
     """
     from segeval.results.gate import parse_requirement
 
@@ -77,23 +78,23 @@ def requirements_of(options: dict[str, Any]) -> list[Requirement]:
 
 
 def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> None:
-    """Find what cannot be written before anything is scored.
+    """Raise an error for an output that cannot be written, before anything is scored.
 
     Parameters
     ----------
     options
-        Of the command line.
+        Options of the command line.
     inputs
         Files that must not be overwritten.
     several
-        Whether the results are those of many cases, whose summary goes beside the CSV.
+        Whether there are many cases, whose summary is written next to the CSV.
     """
     inputs = list(inputs)
     check_images(options["images"])
     typed = click.get_current_context().get_parameter_source("images") is ParameterSource.COMMANDLINE
     pages = [row for row in WRITERS.values() if "images" in row.takes]
     if typed and not any(path.lower().endswith(row.suffix) for row in pages for path in options["outputs"]):
-        raise UsageError("--images is for a page", hint=f"add -o {pages[0].example}")
+        raise UsageError("--images needs an .html output", hint=f"add -o {pages[0].example}")
     confusion = [options["confusion"]] if options.get("confusion") is not None else []
     check_file_options(options, shown=options["kind"], outputs=options["outputs"], others=confusion)
     if not (options["outputs"] or options["exports"] or confusion):
@@ -109,24 +110,24 @@ def check_outputs(options: dict[str, Any], *, inputs: Iterable[str], several: bo
     for path in others:
         check_output_path(path, inputs=inputs)
     reports = [report_paths(path, with_summary=several, **choices) for path in options["outputs"]]
-    summaries = [str(path) for _, *beside in reports for path in beside]
+    summaries = [str(path) for _, *more in reports for path in more]
     check_distinct([*options["outputs"], *others, *summaries])
 
 
 def check_distinct(paths: Iterable[str]) -> None:
-    """Refuse two outputs that would go to one file."""
+    """Raise an error if two outputs would be written to one file."""
     targets: set[str] = set()
     for path in paths:
         target = os.path.realpath(path)
         if target in targets:
-            raise UsageError("two outputs would go to this file", source=path)
+            raise UsageError("two outputs would be written to this file", source=path, hint="rename one of them")
         targets.add(target)
 
 
 def check_images(folder: str | None) -> None:
-    """Refuse a folder of scans that is none, before anything is scored."""
+    """Raise an error if the folder of scans does not exist, before anything is scored."""
     if folder is not None and not os.path.isdir(folder):  # noqa: PTH112 - a Path of any text may raise
-        raise UsageError("there is no such folder of scans", source=folder)
+        raise UsageError("folder of scans not found", source=folder)
 
 
 def _export(text: str) -> tuple[str, str]:
@@ -147,26 +148,26 @@ def deliver(
     problems: Iterable[SegevalError] = (),
     defects: Iterable[str] = (),
 ) -> int:
-    """Judge results, write and show them, say what went wrong, and return the exit code.
+    """Check requirements, write and print results, print errors, and return the exit code.
 
     Parameters
     ----------
     results
-        What was found.
+        The results.
     requirements
-        What they are held against.
+        Requirements on the results.
     options
-        Of the command line.
+        Options of the command line.
     inputs
         Files that must not be overwritten.
     several
-        Whether they are those of many cases.
+        Whether there are many cases.
     warnings
-        What a reader should know.
+        Warnings about the results.
     problems
-        What went wrong while they were made.
+        Errors from earlier steps of the run.
     defects
-        What failed in segeval itself; it is said even with ``--quiet``.
+        Failures of segeval itself, which are printed even with ``--quiet``.
     """
     results, unjudged = _judged(requirements, results)
     found = [*unjudged, *problems, *_write(results, options, inputs=inputs, several=several)]
@@ -174,12 +175,12 @@ def deliver(
     warn(warnings, quiet=options["quiet"])
     for defect in defects:
         remark(defect)
-    found += _tell_github(results, options)
+    found += _annotate_github(results, options)
     return ended(results, options, problems=found)
 
 
 def _judged(requirements: Sequence[Requirement], results: Results) -> tuple[Results, list[UsageError]]:
-    """The results with their verdicts; a label that they do not have spoils its own requirement only."""
+    """Return the results with verdicts, and an error for each requirement on an unknown label."""
     if not requirements:
         return results, []
     from segeval.results.gate import judge
@@ -195,7 +196,7 @@ def _judged(requirements: Sequence[Requirement], results: Results) -> tuple[Resu
 
 
 def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], several: bool) -> list[UsageError]:
-    """Write every file that was asked for; what cannot be written does not keep the others from it."""
+    """Write all requested files; an error with one does not stop the others."""
     if not (options["outputs"] or options["exports"] or options.get("confusion") is not None):
         return []
     from segeval.reports.csv_files import confusion_csv
@@ -213,10 +214,10 @@ def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], 
 
     def write_confusion() -> None:
         if not any(record.status == "scored" for record in results.cases):
-            remark("there is no confusion matrix, because no case was scored")
+            remark("no confusion matrix, because no case was scored")
             return
         if results.confusion is None:
-            raise UsageError("there is no confusion matrix where labels overlap", hint="leave out --confusion")
+            raise UsageError("overlapping labels have no confusion matrix", hint="leave out --confusion")
         matrix = confusion_csv(results.confusion, results.names, style=style_of(options))
         write_text(options["confusion"], [matrix], inputs=inputs)
         write_signature(options["confusion"], [results.signature], inputs=inputs)
@@ -239,7 +240,7 @@ def _write(results: Results, options: dict[str, Any], *, inputs: Iterable[str], 
 
 
 def _show(results: Results, options: dict[str, Any], *, several: bool) -> None:
-    """Put results on stdout, and the gate on stderr."""
+    """Print results on stdout and, if they are not a table, the gate on stderr."""
     quiet = options["quiet"]
     if options["kind"] == "table":
         with data_printer(no_color=options["no_color"]) as printer, _no_commands(printer.stream, options):
@@ -269,7 +270,7 @@ def _show(results: Results, options: dict[str, Any], *, several: bool) -> None:
 
 @contextmanager
 def _no_commands(stream: TextIO, options: dict[str, Any]) -> Iterator[None]:
-    """What looks like a workflow command in names from files is none to GitHub Actions until the token returns."""
+    """Make GitHub Actions ignore workflow commands in printed names, which come from files."""
     if not options.get("github") or not _in_actions():
         yield
         return
@@ -292,15 +293,15 @@ def _infinities(results: Results) -> list[str]:
     return [text] if count else []
 
 
-def _tell_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
-    """Add the step summary and the annotations that a workflow shows, if that was asked for and this is one."""
+def _annotate_github(results: Results, options: dict[str, Any]) -> list[UsageError]:
+    """Add the step summary and the annotations of a GitHub workflow, with ``--github`` and in a workflow."""
     if not options.get("github"):
         return []
     from segeval.reports import github
     from segeval.reports.markdown import to_markdown
 
     if not github.in_actions(os.environ):
-        remark("--github: this is no GitHub Actions workflow, so nothing was added to it", quiet=options["quiet"])
+        remark("--github has no effect outside of GitHub Actions", quiet=options["quiet"])
         return []
     for line in github.annotations(results):
         remark(line)

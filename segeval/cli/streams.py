@@ -1,4 +1,4 @@
-"""stdout for data, stderr for talk."""
+"""The two streams of a command: stdout for data, stderr for messages."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def data_stream() -> Iterator[TextIO]:
-    """stdout, for data: a reader who has seen enough ends it quietly, and the run keeps its exit code.
+    """Yield stdout for data; if its reader closes the pipe, the run goes on without output and keeps its exit code.
 
     Raises
     ------
     UsageError
-        stdout takes no more: a full disk, for instance.
+        stdout cannot be written, because of a full disk for instance.
     """
-    stream = sys.stdout or io.StringIO()  # there is none where the shell has closed it
+    stream = sys.stdout or io.StringIO()  # None if the shell has closed it
     try:
         yield stream
         stream.flush()
@@ -37,7 +37,7 @@ def data_stream() -> Iterator[TextIO]:
 
 @contextmanager
 def data_printer(*, no_color: bool) -> Iterator[Printer]:
-    """stdout, for tables; see `data_stream`."""
+    """Yield a printer on stdout; see `data_stream`."""
     from segeval.reports.terminal import Printer
 
     with data_stream() as stream:
@@ -46,7 +46,7 @@ def data_printer(*, no_color: bool) -> Iterator[Printer]:
 
 @contextmanager
 def talk_stream() -> Iterator[TextIO]:
-    """stderr, for talk: the run goes on, and keeps its exit code, where nobody can be told anything."""
+    """Yield stderr for messages; if it cannot be written, the run goes on and keeps its exit code."""
     stream = sys.stderr or io.StringIO()
     try:
         yield stream
@@ -57,7 +57,7 @@ def talk_stream() -> Iterator[TextIO]:
 
 @contextmanager
 def talk_printer(*, no_color: bool) -> Iterator[Printer]:
-    """stderr, for tables; see `talk_stream`."""
+    """Yield a printer on stderr; see `talk_stream`."""
     from segeval.reports.terminal import Printer
 
     with talk_stream() as stream:
@@ -65,14 +65,14 @@ def talk_printer(*, no_color: bool) -> Iterator[Printer]:
 
 
 def _silence(stream: TextIO) -> None:
-    """Let what is still on its way go nowhere: without this Python would complain when it closes the stream."""
+    """Discard the rest of the output; otherwise Python reports an error when it closes the stream."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
 
 
 def write_document(parts: Iterable[str]) -> None:
-    """Put a document on stdout byte for byte as in a file: UTF-8, and lines that end in a newline alone."""
+    """Write a document to stdout with the same bytes as in a file: UTF-8, and newlines as line ends."""
     with data_stream() as stream:
         stream.flush()
         binary = getattr(stream, "buffer", None)  # a notebook's stdout has text only
@@ -84,20 +84,20 @@ def write_document(parts: Iterable[str]) -> None:
 
 
 def remark(text: str, *, quiet: bool = False) -> None:
-    """Say something on stderr, unless silence was asked for."""
+    """Print a line on stderr, unless `quiet`."""
     if not quiet:
         with talk_stream() as stream:
             stream.write(f"{text}\n")
 
 
 def warn(warnings: Iterable[str], *, quiet: bool) -> None:
-    """Say on stderr what a reader of the scores should know."""
+    """Print warnings on stderr, unless `quiet`."""
     for warning in warnings:
         remark(f"warning: {shown(warning)}", quiet=quiet)
 
 
 def complain(problem: SegevalError | str, *, title: str = "error") -> None:
-    """Say on stderr what went wrong: on one line in a pipe; in a terminal the cause, then the file, then what to do."""
+    """Print an error on stderr: on one line in a pipe; in a terminal the cause, the file and the hint on lines each."""
     with talk_stream() as stream:
         if not stream.isatty():
             stream.write(f"{title}: {problem}\n")

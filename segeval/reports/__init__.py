@@ -1,6 +1,7 @@
-"""One module for each kind of thing that is printed or written; none computes a score.
+"""Printed tables and written files, one module for each kind; none computes a score.
 
-`notation` decides how a number reads in a table for people. `case_table`, `run_summary` and their like say which tables
-and lines there are, and print them with the `Printer` of `terminal`; `markdown` and `page` lay the same cells out.
-`csv_files`, `json_files` and other files keep every digit for machines; `files` has them written by `segeval.writing`.
+`notation` formats the numbers in tables for people. `case_table`, `run_summary` and other modules of tables make tables
+and lines, and print them with the `Printer` of `terminal`; `markdown` and `page` show the same cells.
+`csv_files`, `json_files` and other modules of files keep every digit for machines; `files` passes them to
+`segeval.writing`.
 """

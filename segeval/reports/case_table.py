@@ -1,6 +1,6 @@
-"""The scores of one case: a row for each label, their mean, the metrics over all labels, and what to know about them.
+"""The scores of one case: a row for each label, their mean, the metrics over all labels, and remarks.
 
-`case_tables` makes the rows and remarks for every layout; `print_scores` prints them in a terminal.
+`case_tables` makes the rows and remarks for all formats; `print_scores` prints them in a terminal.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class CaseTable:
     Parameters
     ----------
     facts
-        Title and text of what was compared: prediction, reference, grid, number of labels.
+        Title and text of each fact about the case: prediction, reference, grid, number of labels.
     summary
-        The same in one line.
+        Case, grid and number of labels in one line.
     scores
         A row for each label and region, and the means below them.
     overall
         Metric, score and note of the metrics over all labels.
     remarks
-        Title and text of what a reader should know: missed labels, false alarms, absent labels, undefined scores.
+        Title and text of each remark: missed labels, false alarms, absent labels, undefined scores.
     """
 
     facts: tuple[tuple[str, str], ...]
@@ -60,16 +60,16 @@ class CaseTable:
 
 
 def case_tables(results: Results, alphabet: Alphabet, *, all_labels: bool = True) -> list[CaseTable]:
-    """Every case of the results as a table, in their order.
+    """Return a table for each case of the results, in their order.
 
     Parameters
     ----------
     results
-        Of any number of cases.
+        Results of any number of cases.
     alphabet
-        The characters that the tables are written with.
+        Characters that the tables are written with.
     all_labels
-        Whether labels that neither map has get a row too.
+        Whether absent labels have a row too.
     """
     scores: dict[str, list[Score]] = {record.case: [] for record in results.cases}
     for score in results.scores:
@@ -82,7 +82,7 @@ def case_tables(results: Results, alphabet: Alphabet, *, all_labels: bool = True
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CaseView:
-    """One case with its scores, and how they are written."""
+    """One case with its scores, from which its table is made."""
 
     record: CaseRecord
     scores: Sequence[Score]
@@ -118,7 +118,7 @@ class _CaseView:
         )
 
     def _absent(self, by_label: Mapping[int | str, Sequence[Score]]) -> set[int | str]:
-        """The labels that neither map has."""
+        """Return the labels that are in neither map."""
         counts = self.results.counts.of([self.record.case])
         nowhere = {each.label for each in counts if not each.tp + each.fp + each.fn}
         return {
@@ -128,7 +128,7 @@ class _CaseView:
         }
 
     def _kinds(self, by_label: Mapping[int | str, object], present: int) -> str:
-        """How many labels and regions there are: ``"41 of 117 labels, 1 region"``."""
+        """Return the numbers of labels and regions in words: ``"41 of 117 labels, 1 region"``."""
         labels = sum(isinstance(label, int) for label in by_label)
         of_all = f"{present} of {counted(labels, 'label')}" if present < labels else counted(labels, "label")
         regions = len(by_label) - labels
@@ -169,7 +169,7 @@ class _CaseView:
         )
 
     def _means(self, by_label: Mapping[int | str, Sequence[Score]], tokens: Sequence[str]) -> tuple[ScoreRow, ...]:
-        """The mean over labels of each metric; and that over the labels of both maps, where some are in one only."""
+        """Return the mean over labels and, if a label is in one map only, the mean over labels that are in both."""
         rows = [group for label, group in by_label.items() if isinstance(label, int)]
         if sum(any(score.value is not None for score in group) for group in rows) < 2:
             return ()
@@ -221,7 +221,7 @@ class _CaseView:
         return [(title, self.alphabet.text(text)) for title, text in lines]
 
     def _other_notes(self, by_label: Mapping[int | str, Sequence[Score]]) -> list[tuple[str, str]]:
-        """What else the scores of labels say, each once with the labels."""
+        """Return the other notes on scores of labels, each once with its labels."""
         found: dict[str, list[Sequence[Score]]] = {}
         for group in by_label.values():
             said = (part for score in group if score.value is not None for part in (score.note or "").split("; "))
@@ -242,7 +242,7 @@ class _CaseView:
         return f"{counted(len(groups), 'label')} (-v lists them)"
 
     def _penalty(self, scores: Iterable[Score]) -> str:
-        """What stands for the distances of labels that one map lacks, if distances are among the scores."""
+        """Return a sentence on the penalty of labels that are in one map only; empty without distances."""
         lengths = [score for score in scores if score.unit in ("mm", "px") and score.value is not None]
         if not lengths:
             return ""
@@ -255,12 +255,12 @@ class _CaseView:
 
 
 def _first_note(score: Score) -> str:
-    """The note of a score, without what follows a semicolon."""
+    """Return the note of a score up to the first semicolon."""
     return (score.note or "").partition("; ")[0]
 
 
 def _says(score: Score, note: str) -> bool:
-    """Whether a score has this note, alone or with more behind it, and a value."""
+    """Whether a score has a value and this note, alone or as the first of several."""
     return score.value is not None and _first_note(score) == note
 
 
@@ -269,7 +269,7 @@ def _is_empty_in_one(score: Score) -> bool:
 
 
 def in_words(note: str) -> str:
-    """The note on an undefined score, in words.
+    """Return the note on an undefined score in words.
 
     Examples
     --------
@@ -281,7 +281,7 @@ def in_words(note: str) -> str:
 
 
 def notes_in_words(scores: Iterable[Score], alphabet: Alphabet) -> str:
-    """What a reader must know of scores, besides why some are undefined."""
+    """Return the notes on scores in words, except why some are undefined."""
     notes = dict.fromkeys(score.note for score in scores if score.note and not score.note.startswith(UNDEFINED))
     return "; ".join(WORDS.get(note, alphabet.text(note)) for note in notes)
 
@@ -294,13 +294,13 @@ def print_scores(
     Parameters
     ----------
     results
-        What was scored.
+        Results of the cases.
     printer
-        Where to.
+        Printer to print with.
     signature
-        Whether the last lines are the signature.
+        Whether to print the signature as the last lines.
     verbose
-        Whether to print the files, every label that a table names, and the whole signature.
+        Whether to print the files, all labels including absent ones, and the whole signature.
     gate
         Whether to print the requirements.
     """

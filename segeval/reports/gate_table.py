@@ -1,4 +1,4 @@
-"""The requirements of a run: which were met, which were not, and the worst case of each."""
+"""Printed requirements of a run: which were met, which were not, and the worst case of each."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from segeval.results.results import Results
 from segeval.results.run_rows import Verdict
 from segeval.text import counted
 
-DIGITS = 4  # at least, of what was found
-MOST_ROWS = 20  # labels that do not meet a requirement
+DIGITS = 4  # fewest digits of a value that was found
+MOST_ROWS = 20  # most labels listed that do not meet a requirement
 NOT_MET, MET = "not met", "met"
 
 
 def found(verdict: Verdict, *, digits: int = 6) -> str:
-    """What a requirement found: `digits` digits, or as many more as tell it from the limit.
+    """Return the value that was found, with `digits` digits or as many as distinguish it from the limit.
 
     Examples
     --------
@@ -33,7 +33,7 @@ def found(verdict: Verdict, *, digits: int = 6) -> str:
 
 
 def _shown(verdict: Verdict) -> str:
-    """What a requirement found, in a column of such: with trailing zeros, unless it is a whole number."""
+    """Return the value that was found for a column of values: with trailing zeros, unless it is a whole number."""
     text = found(verdict, digits=DIGITS)
     if verdict.value is None or float(text).is_integer():
         return text
@@ -42,14 +42,14 @@ def _shown(verdict: Verdict) -> str:
 
 
 def gate_lines(results: Results, printer: Printer) -> list[Line]:
-    """Each requirement with the labels that do not meet it, and how many meet it.
+    """Return each requirement with the labels that do not meet it, and the number of labels that do.
 
     Parameters
     ----------
     results
-        Judged by the gate.
+        Results with their verdicts.
     printer
-        Where to.
+        Printer, which sets the width and the alphabet.
     """
     grouped: dict[str, list[Verdict]] = {}
     for verdict in results.gate:
@@ -67,7 +67,7 @@ def print_gate(results: Results, printer: Printer) -> None:
 
 
 def verdict_line(results: Results) -> str:
-    """The requirements in one sentence: ``"4 of 5 requirements not met"``; empty where there is none."""
+    """Return the verdict in one sentence: ``"4 of 5 requirements not met"``; empty without requirements."""
     count, missed = len(results.gate), sum(not verdict.passed for verdict in results.gate)
     if not count:
         return ""
@@ -77,7 +77,7 @@ def verdict_line(results: Results) -> str:
 
 
 def _without_label(verdict: Verdict) -> str:
-    """A requirement without its label, its operator written out: ``"dice >= 0.85"``."""
+    """Return a requirement without its label, with the operator that it stands for: ``"dice >= 0.85"``."""
     requirement = parse_requirement(verdict.requirement)
     what = f"|{requirement.what}|" if requirement.absolute else requirement.what
     return f"{what} {'>=' if requirement.at_least else '<='} {requirement.limit:.15g}"
@@ -89,7 +89,7 @@ def _label(verdict: Verdict) -> str:
 
 
 def _rows(title: str, verdicts: Sequence[Verdict], alphabet: Alphabet) -> list[tuple[str, ...]]:
-    """The rows of one requirement: title, value, worst case, label."""
+    """Return the rows of one requirement: title, value, worst case, label."""
     missed = [verdict for verdict in verdicts if not verdict.passed]
     passed = [verdict for verdict in verdicts if verdict.passed]
     if not missed:
@@ -108,7 +108,7 @@ def _rows(title: str, verdicts: Sequence[Verdict], alphabet: Alphabet) -> list[t
 
 
 def _nearest(title: str, passed: Sequence[Verdict], alphabet: Alphabet) -> str:
-    """Who meets a requirement, and the value that is nearest to the limit."""
+    """Return the labels that meet a requirement, and the value that is nearest to the limit."""
     at_least = " >= " in title
     values = [verdict for verdict in passed if verdict.value is not None]
     nearest = (min if at_least else max)(values, key=lambda verdict: verdict.value or 0.0)

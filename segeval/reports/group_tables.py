@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from segeval.reports.summary_view import (
+    FEWER,
     IN_FILES,
-    LESS,
     SummaryView,
     including,
     mark_note,
@@ -20,11 +20,11 @@ from segeval.reports.summary_view import (
 from segeval.reports.table import NOTES, Head, Table
 from segeval.results.rows import UNSCORED, CaseRecord
 
-LEFT_OUT = {"missing": "without prediction"}
+STATUS_WORDS = {"missing": "without prediction"}
 
 
 def group_table(view: SummaryView, column: str) -> Table:
-    """The mean over labels of each metric by the groups of one column; of each label where there is no such mean."""
+    """Return the table of means by the groups of one column: means over labels, or of each label if there are none."""
     members: dict[str, list[CaseRecord]] = {}
     for record in view.results.cases:
         members.setdefault(record.groups.get(column, ""), []).append(record)
@@ -44,22 +44,22 @@ def group_table(view: SummaryView, column: str) -> Table:
         numbered = sum(isinstance(label, int) for label in names)
         notes = mark_note(marked, "label", f"not over all {numbered}")
     else:
-        notes = mark_note(marked, "case", LESS)
+        notes = mark_note(marked, "case", FEWER)
     if len(rows) > view.most:
-        notes.append(f"not shown: {len(rows) - view.most} more of {len(rows)} rows, they are {IN_FILES}")
+        notes.append(f"{len(rows) - view.most} more of {len(rows)} rows are {IN_FILES}")
     return Table(heads=heads, rows=tuple(rows[: view.most]), notes=tuple(notes))
 
 
 def _group_rows(
     view: SummaryView, column: str, group: str, members: Sequence[CaseRecord], *, over_labels: bool
 ) -> list[tuple[str, ...]]:
-    """One row for the mean over labels, or one for each label."""
+    """Return one row for the mean over labels, or one for each label."""
     means = rows_by_label(view.rows("macro" if over_labels else "cases", by=column, group=group))
     over_all = view.rows("cases", over_labels=True, by=column, group=group)
     names = view.names(view.rows("cases"))
     scored, total = sum(record.status == "scored" for record in members), len(members)
     often = Counter(record.status for record in members)
-    lost = [f"{often[status]} {LEFT_OUT.get(status, status)}" for status in UNSCORED if often[status]]
+    lost = [f"{often[status]} {STATUS_WORDS.get(status, status)}" for status in UNSCORED if often[status]]
     overall = (
         view.means(over_all, usual_row(over_all), view.overall)
         if over_all

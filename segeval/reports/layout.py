@@ -1,9 +1,9 @@
-"""Columns of text side by side, aligned by the width that a terminal gives each character.
+"""Columns of text next to each other, aligned by the width that each character has in a terminal.
 
-A line is a list of spans, text with a style; whoever prints it decides whether styles show, and says how wide a text
-is. Where a width is given, columns that do not fit go below in further blocks, each beginning with the key columns, so
-that nothing is cut: a key column is folded only where it would leave no room for a single other one, and only prose is
-wrapped between words. A block that has nothing but prose leaves out the rows without any.
+A line is a list of spans: texts with a style. The printer decides whether styles are shown, and measures texts.
+Columns that do not fit into a width go into further blocks below, each beginning with the key columns, so that nothing
+is cut. A key column is folded only if no other column would fit next to it, and only prose is wrapped between words. A
+block whose only column is prose leaves out the rows without text.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Span = tuple[str, str]
 Line = list[Span]
 
 GAP = 2
-PROSE = 16  # the least width that text is wrapped to
-KEY = 4  # the least width that a key is folded to
+PROSE = 16  # smallest width that text is wrapped to
+KEY = 4  # smallest width that a key is folded to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +29,17 @@ class Column:
     Parameters
     ----------
     head
-        Its lines above the cells; each column of a block has equally many.
+        Lines above the cells; all columns of a block have the same number of lines.
     cells
-        From top to bottom.
+        Cells from top to bottom.
     right
-        Whether the cells end flush rather than begin so.
+        Whether the cells are aligned to the right.
     prose
         Whether the cells may be wrapped between words.
     style
-        Of the cells.
+        Style of the cells.
     strong
-        Places of the cells that are bold instead.
+        Positions of the cells that are bold instead.
     """
 
     head: tuple[str, ...]
@@ -52,16 +52,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """How much room there is, and how much a text takes.
+    """The width of a table, and the functions that measure and cut texts.
 
     Parameters
     ----------
     width
-        Of the terminal, in character cells; None for no limit.
+        Width in character cells; None for no limit.
     measure
-        The width of a text.
+        Function that returns the width of a text.
     chop
-        A text in pieces of at most that width.
+        Function that cuts a text into pieces of at most a width.
     """
 
     width: int | None
@@ -69,19 +69,19 @@ class Layout:
     chop: Callable[[str, int], list[str]]
 
     def blocks(self, keys: Sequence[Column], columns: Sequence[Column]) -> list[list[Line]]:
-        """Lay columns out, in as many blocks as the width asks for.
+        """Lay columns out, in as many blocks as the width requires.
 
         Parameters
         ----------
         keys
-            The first columns of every block; the last of them may be folded.
+            First columns of each block; the last of them may be folded.
         columns
-            The others. A column without any text is left out.
+            Other columns. A column without any text is left out.
 
         Returns
         -------
         list of list of list
-            The lines of each block, heading first.
+            Lines of each block, heading first.
         """
         keys = [column for column in keys if self.width_of(column)]
         columns = [column for column in columns if self.width_of(column)]
@@ -97,15 +97,15 @@ class Layout:
         return [self._lines(_with_prose([*keys, *chosen], chosen)) for chosen in found]
 
     def within(self, width: int) -> Layout:
-        """The same for another width."""
+        """Return the layout with another width."""
         return replace(self, width=width)
 
     def blocks_with_margin(
         self, keys: Sequence[Column], columns: Sequence[Column], margin: Sequence[Column]
     ) -> list[list[Line]]:
-        """Lay columns out as `blocks` does, with columns at the right margin of the first block, and nothing folded.
+        """Lay columns out like `blocks`, with the columns `margin` at the right of the first block; fold nothing.
 
-        A margin that leaves no room for the first column is left out.
+        The margin is left out if it leaves no room for the first column.
         """
         keys, margin = ([each for each in some if any(each.cells)] for some in (keys, margin))
         free = math.inf if self.width is None else self.width - sum(self.width_of(each) + GAP for each in keys) + GAP
@@ -123,18 +123,18 @@ class Layout:
         return [self._lines([*keys, *chosen]) for chosen in found]
 
     def width_of(self, column: Column) -> int:
-        """The width of a column's widest line."""
+        """Return the width of a column's widest line."""
         lines = (line for text in (*column.head, *column.cells) for line in text.split("\n"))
         return max(map(self.measure, lines), default=0)
 
     def _least(self, column: Column) -> int:
-        """The width that a column can be wrapped to."""
+        """Return the smallest width that a column can be wrapped to."""
         if not column.prose:
             return self.width_of(column)
         return min(self.width_of(column), max(PROSE, *map(self.measure, column.head)))
 
     def _folded(self, keys: Sequence[Column], widest: int, width: int) -> list[Column]:
-        """The key columns, the last one folded if the widest of the others would not fit beside them."""
+        """Return the key columns; the last one is folded if the widest other column would not fit next to them."""
         if not keys:
             return []
         *others, last = keys
@@ -184,7 +184,7 @@ class Layout:
 
 
 def _with_prose(columns: Sequence[Column], chosen: Sequence[Column]) -> list[Column]:
-    """The columns of a block; of one that has only prose to say, the rows that say something."""
+    """Return the columns of a block; if it has only one prose column, only the rows with text."""
     if len(chosen) != 1 or not chosen[0].prose:
         return list(columns)
     kept = [place for place, cell in enumerate(chosen[0].cells) if cell]

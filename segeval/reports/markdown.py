@@ -1,6 +1,6 @@
-"""GitHub-flavoured Markdown, to be pasted into a report or a pull request: the cells of the console's tables.
+"""GitHub-flavoured Markdown for reports and pull requests, with the cells of the terminal's tables.
 
-Names come from files, so whatever Markdown or HTML would read in them is escaped: they show as they are.
+Names come from files, so characters with a meaning in Markdown or HTML are escaped.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from segeval.reports.run_summary import run_summary
 from segeval.reports.table import Table
 from segeval.results.results import Results
 
-# an underscore inside a word is no emphasis, and escaping it would make names hard to read in the source
+# an underscore inside a word is not emphasis, and escaping it would make names hard to read in the source
 _MARKUP = re.compile(r"[\\`*\[\]~$]|@(?=[\w-]+\.)|(?<![^\W_])_|_(?![^\W_])|:(?=//)|(?<=www)\.", re.IGNORECASE)
 SHOWN_FAILURES = 50
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 
 
 def to_markdown(results: Results) -> Iterator[str]:
-    """One scored case as its table; anything else as an overview: gate, means, groups, spread, and what went wrong.
+    """Write one scored case as its table, and other results as a report: gate, means, groups, spread, failures.
 
     Parameters
     ----------
     results
-        Of any number of cases; with their summary, unless it is one.
+        Results of any number of cases, with their summary unless there is only one case.
 
     Yields
     ------
@@ -102,17 +102,17 @@ def _table(table: Table) -> Iterator[str]:
 
 
 def metrics_table(cards: Iterable[Metric]) -> str:
-    """The metrics as a table: how each is spelling for, what it is, its unit, which way is better, its formula.
+    """Return the metrics as a table: name, title, unit, better direction and formula.
 
     Parameters
     ----------
     cards
-        In the order of the rows.
+        Metrics in the order of the rows.
 
     Returns
     -------
     str
-        Ends in a newline.
+        The table, which ends in a newline.
     """
     rows = [
         [
@@ -128,7 +128,7 @@ def metrics_table(cards: Iterable[Metric]) -> str:
 
 
 def escaped(text: object) -> str:
-    r"""Text that Markdown renders as itself, on one line; in a table its bars need escaping besides.
+    r"""Escape a text so that Markdown renders it unchanged, on one line; for a cell of a table use `table_cell`.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def escaped(text: object) -> str:
 
 
 def table_cell(text: str) -> str:
-    """Escaped text for a cell of a table."""
+    """Escape a text for a cell of a table."""
     return escaped(text).replace("|", "\\|")
 
 
@@ -156,11 +156,11 @@ def _case(table: CaseTable, warnings: Iterable[str]) -> list[str]:
 
 
 def bullets(lines: Iterable[str]) -> str:
-    """Lines as a list, escaped."""
+    """Return lines as a list, escaped."""
     return "\n".join(f"- {escaped(line)}" for line in lines)
 
 
 def pipe_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[bool]) -> str:
-    """Escaped cells as a table, without a newline at its end."""
+    """Return escaped cells as a table, without a newline at its end."""
     rule = ["---:" if flush else ":---" for flush in right]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))

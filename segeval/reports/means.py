@@ -1,4 +1,4 @@
-"""The means of a run as a table: a row for each label, then the mean over labels, also where they were found."""
+"""The means of a run as a table: a row for each label, the mean over labels, and the mean where labels were found."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from segeval.results.run_rows import Summary
 
 
 def means_table(view: SummaryView) -> ScoreTable:
-    """The mean of each metric for each label that occurs in a case, and the means over labels.
+    """Return the mean of each metric for each label that occurs in a case, and the means over labels.
 
     A mean over fewer cases than the n of its row is marked with a star.
     """

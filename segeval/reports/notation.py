@@ -1,8 +1,8 @@
-"""How numbers, units and names are written in a table for people, whoever lays it out.
+"""Notation of numbers, units and names in tables for people.
 
 A ratio has 4 decimals, a count none. A length resolves a tenth of the smallest spacing, but has at least 2 decimals; a
-volume resolves a single voxel, but has at least 3. Rounding never claims too much: 1.0000 is exactly 1 (0.99996 reads
-0.9999), and what would round to 0 without being 0 has two significant digits instead (3.0e-05).
+volume resolves a single voxel, but has at least 3. Rounding does not make a score look perfect or zero: 1.0000 is
+exactly 1 (0.99996 is written 0.9999), and a value that would round to 0 has two significant digits instead (3.0e-05).
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from segeval.results.rows import ABSENT, PREDICTION_EMPTY, REFERENCE_EMPTY
 UNDEFINED = "undefined: "
 WORDS = {PREDICTION_EMPTY: "missed", REFERENCE_EMPTY: "false alarm", ABSENT: "absent"}
 UNITS = {Quantity.LENGTH: "mm", Quantity.VOLUME: "ml", Quantity.COUNT: "voxels"}
-FINEST = 6  # decimals: beyond that, two significant digits say more
+FINEST = 6  # most decimals; a smaller value is written with two significant digits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alphabet:
-    """What a table is written with.
+    """Characters for tables.
 
     Parameters
     ----------
     higher, lower
-        Mark a metric that is better so.
+        Mark of a metric for which higher or lower is better.
     dash
-        Stands for an undefined score.
+        Mark of an undefined score.
     blocks
-        For no case at all, then from few to many.
+        Character for no case, then the blocks from few to many cases.
     ellipsis
-        Stands for the middle of a name that is cut.
+        Mark in place of the middle of a name that is cut.
     encoding
-        What the reader's end understands; other characters are escaped.
+        Encoding of the stream; characters that it does not have are escaped.
     """
 
     higher: str = "↑"
@@ -48,18 +48,18 @@ class Alphabet:
 
     @classmethod
     def of(cls, encoding: str | None) -> Alphabet:
-        """The alphabet for a stream of that encoding: arrows and a dash in UTF-8, else ASCII."""
+        """Return the alphabet for a stream of that encoding: arrows and a dash in UTF-8, otherwise ASCII."""
         plain = (encoding or "utf-8").lower().replace("-", "").replace("_", "")
         if plain in ("utf8", "utf8sig", "utf16", "utf32", "cp65001"):
             return cls()
         return cls(higher="^", lower="v", dash="-", blocks=".:-=+*%@#", ellipsis="~", encoding=encoding or "ascii")
 
     def text(self, value: object) -> str:
-        """Text from outside as it may stand in a table: on one line, without control characters."""
+        """Return text from outside for a table: on one line, without control characters."""
         return shown(value).encode(self.encoding, "backslashreplace").decode(self.encoding)
 
     def arrow(self, better: Direction) -> str:
-        """Which way is better, empty where neither is."""
+        """Return the arrow for the better direction; empty if neither is better."""
         return {Direction.HIGHER: self.higher, Direction.LOWER: self.lower}.get(better, "")
 
 
@@ -70,11 +70,11 @@ class Heading:
     Parameters
     ----------
     token
-        The metric as it was asked for: ``"hd@95"``.
+        Metric as it was requested: ``"hd@95"``.
     arrow
-        Which way is better; empty where neither is.
+        Arrow for the better direction; empty if neither is better.
     unit
-        Empty for a ratio.
+        Unit; empty for a ratio.
     """
 
     token: str
@@ -93,7 +93,7 @@ class Heading:
 
 
 def number(value: float, quantity: Quantity, *, decimals: int, is_mean: bool = False) -> str:
-    """A number as it stands in a table; the mean of a count has one decimal.
+    """Return a number as text for a table; the mean of a count has one decimal.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def number(value: float, quantity: Quantity, *, decimals: int, is_mean: bool = F
 
 
 def decimals(quantity: Quantity, *, spacing: Sequence[float] | None = None, unit: str | None = "mm") -> int:
-    """How many decimals a quantity has on a grid of that spacing."""
+    """Return how many decimals a quantity has on a grid of that spacing."""
     if quantity is Quantity.RATIO:
         return 4
     if quantity is Quantity.COUNT:
@@ -127,7 +127,7 @@ def decimals(quantity: Quantity, *, spacing: Sequence[float] | None = None, unit
 
 
 def grid_line(shape: Sequence[int], spacing: Sequence[float] | None, unit: str | None) -> str:
-    """A grid in the header's order x, y, z, where shape and spacing are in array order.
+    """Return a grid as text in the order x, y, z; shape and spacing are in array order.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a reader of the means of a run should know: labels missed, false alarms, cases not scored or suspicious."""
+"""Remarks on the means of a run: missed labels, false alarms, and cases that were not scored or look wrong."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from segeval.reports.summary_view import SummaryView, usual_row
 from segeval.results.rows import ABSENT, ALL, UNSCORED, CaseRecord
 from segeval.text import counted, enumerated
 
-MOST_CASES = 6  # that a remark names
-MOST_LABELS = 3  # that are named for a case
-MOST_FAILURES = 20  # cases that did not succeed, each with its reason
+MOST_CASES = 6  # cases named in a remark
+MOST_LABELS = 3  # labels named for a case
+MOST_FAILURES = 20  # cases that were not scored, each with its reason
 MOST_WARNINGS = 20
 
 TITLES = {"failed": "failed", "missing": "no prediction", "skipped": "skipped"}
@@ -31,11 +31,11 @@ class Remark:
     Parameters
     ----------
     title
-        What it is about; empty for a footnote to a mark in the table.
+        Subject of the remark; empty for a footnote to a mark in the table.
     where
-        How many labels or cases, or which case.
+        Number of labels or cases, or a case.
     text
-        The rest.
+        The remark itself.
     """
 
     title: str
@@ -44,18 +44,18 @@ class Remark:
 
     @property
     def line(self) -> str:
-        """All of it on one line."""
+        """The whole remark on one line."""
         return ": ".join([*filter(None, [self.title]), " ".join(filter(None, [self.where, self.text]))])
 
 
 def remarks_on(view: SummaryView) -> tuple[Remark, ...]:
-    """All remarks on the cases that were scored, in the order in which they are printed."""
+    """Return all remarks on the scored cases, in the order in which they are printed."""
     return (*_presence(view), *_suspicious(view), *_undefined(view), *_mixed(view))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Presence:
-    """Which labels occur in which map, by case and label."""
+    """Whether the prediction and the reference have a label, by case and label."""
 
     cases: Sequence[str]
     labels: Sequence[Key]
@@ -65,7 +65,7 @@ class _Presence:
 
     @classmethod
     def of(cls, view: SummaryView) -> _Presence:
-        """The numbered labels that occur in any map of the scored cases."""
+        """Find the numbered labels that occur in any map of the scored cases."""
         results = view.results
         cases = [record.case for record in results.cases if record.status == "scored"]
         counts = results.counts.of(cases)
@@ -89,7 +89,7 @@ class _Presence:
 
 
 def _presence(view: SummaryView) -> list[Remark]:
-    """How often labels were missed, were false alarms, or were in neither map."""
+    """Return remarks on how often labels were missed, were false alarms, or were in neither map."""
     found = _Presence.of(view)
     if not found.labels:
         return []
@@ -120,13 +120,13 @@ def _presence(view: SummaryView) -> list[Remark]:
 
 
 def _in_no_case(view: SummaryView) -> list[str]:
-    """The labels that a table names, but no map of any case has."""
+    """Return the labels that the tables name but no map of any case has."""
     names = view.names(view.rows("cases"))
     return [name for label, name in names.items() if isinstance(label, int) and label not in view.occurring]
 
 
 def _cases_and_labels(found: _Presence, those: NDArray[np.bool_]) -> str:
-    """The cases with most of them first, each with its labels: ``"case_14 all 5 labels, case_04 gallbladder"``."""
+    """Return cases with their labels, most labels first: ``"case_14 all 5 labels, case_04 gallbladder"``."""
     often: list[int] = those.sum(axis=1).tolist()
     order = sorted((place for place, count in enumerate(often) if count), key=lambda place: -often[place])
     cases: dict[str, list[str]] = {}
@@ -137,7 +137,7 @@ def _cases_and_labels(found: _Presence, those: NDArray[np.bool_]) -> str:
 
 
 def _labels_of(found: _Presence, those: NDArray[np.bool_]) -> str:
-    """Some of the labels, in words: ``"all 5 labels"``; nothing where there is one label in all."""
+    """Return labels in words: ``"all 5 labels"``; empty if there is only one label in all."""
     columns: list[int] = np.flatnonzero(those).tolist()
     if len(found.labels) == 1:
         return ""
@@ -150,7 +150,7 @@ def _labels_of(found: _Presence, those: NDArray[np.bool_]) -> str:
 
 
 def _suspicious(view: SummaryView) -> list[Remark]:
-    """What was noticed about cases, with the case or how many there are."""
+    """Return the warnings about cases, each with the case or the number of cases."""
     examples: dict[str, list[str]] = {}
     for record in view.results.cases:
         for warning in dict.fromkeys(record.warnings):
@@ -172,7 +172,7 @@ def _first(cases: Sequence[str]) -> str:
 
 
 def not_scored(view: SummaryView) -> tuple[Remark, ...]:
-    """The cases that were not scored, each once with its reason."""
+    """Return the cases that were not scored, each once with its reason."""
     text = view.alphabet.text
     lines = []
     for status in UNSCORED:
@@ -192,14 +192,14 @@ def not_scored(view: SummaryView) -> tuple[Remark, ...]:
 
 
 def _reason(record: CaseRecord) -> str:
-    """Why a case was not scored, without what the title says already."""
+    """Return why a case was not scored, without the words of the title."""
     if record.status == "failed":
         return record.message or "no reason given"
     return (record.message or "").removeprefix(TITLES["missing"]).removeprefix("; ")
 
 
 def _undefined(view: SummaryView) -> list[Remark]:
-    """Why a mean is over fewer cases than its row: the footnote to a star."""
+    """Return the footnotes to stars: why a mean is over fewer cases than the n of its row."""
     rows = [row for row in view.rows("cases") if row.n_undefined]
     usual: dict[Key | None, int] = {}
     for label in {row.label for row in rows}:
@@ -227,7 +227,7 @@ def _footnote(view: SummaryView, note: str, cases: Collection[str], labels: Coll
 
 
 def _mixed(view: SummaryView) -> list[Remark]:
-    """The metrics whose values have several units, so that their mean says nothing."""
+    """Return a warning about metrics whose values have several units, so that their mean has no meaning."""
     rows = [row for row in view.results.summary if row.by is None]
     mixed = list(dict.fromkeys(row.metric for row in rows if " or " in view.units[row.metric]))
     if not mixed:

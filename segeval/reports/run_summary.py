@@ -1,8 +1,8 @@
-"""The summary of a run: how many cases were scored, the means, what was missed, and what a reader should look at.
+"""The summary of a run: number of scored cases, means, missed labels, false alarms, and cases to look at.
 
-Cases that were not scored are in no mean; each is named once, with its reason. Statistics have the names that
-requirements and the summary file use: ``ci_low`` is ``--require dice.ci_low>=0.8``. `run_summary` makes the tables and
-sentences for every layout; `print_run_summary` prints them in a terminal.
+Cases that were not scored are in no mean; each is named once, with its reason. Statistics have the same names as in
+requirements and in the summary file: ``ci_low`` as in ``--require 'dice.ci_low>=0.8'``. `run_summary` makes the tables
+and sentences for all formats; `print_run_summary` prints them in a terminal.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from segeval.results.results import Results
 from segeval.results.rows import UNSCORED, CaseRecord, weighted_class
 from segeval.text import counted
 
-DETAILED_ROWS = 12  # labels that have their spread shown
-DETAILED_CELLS = 72  # labels times metrics
-FEW_ROWS = 30  # labels that a terminal shows all of
-WORST_ROWS = 12  # labels that a terminal shows of more
+DETAILED_ROWS = 12  # most labels whose spread is shown
+DETAILED_CELLS = 72  # most labels times metrics whose spread is shown
+FEW_ROWS = 30  # most labels that are all shown in a terminal
+WORST_ROWS = 12  # labels that are shown in a terminal if there are more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,29 +43,29 @@ class RunSummary:
     Parameters
     ----------
     headline
-        How many cases there are, how many of them were scored, and how many labels.
+        Numbers of cases, of scored cases, and of labels.
     means
-        The mean of each metric by label; None where no label was scored.
+        Mean of each metric by label; None if no label was scored.
     totals
         Metric, mean and a remark for each metric over all labels.
     overall
-        The same with spread, as a table.
+        Means and spread of the metrics over all labels, as a table.
     groups
-        The mean of each metric by group, for each column that cases are grouped by.
+        Mean of each metric by group, for each column that cases are grouped by.
     spread
-        For few labels, the spread and worst case of each metric; all have the same columns.
+        For few labels, the spread and worst case of each metric; all tables have the same columns.
     tables
-        What is pooled from counts; of many labels, the worst cases.
+        For few labels, the pooled scores; for many labels, the worst cases.
     remarks
-        What was missed, false alarms, cases that look wrong.
+        Remarks on missed labels, false alarms, and cases that look wrong.
     not_scored
-        The cases that were not scored, each once.
+        Cases that were not scored, each once.
     notes
-        How to read the intervals.
+        Explanations of the intervals.
     failures
-        Cases that were not scored, and why.
+        Cases that were not scored, with reasons, as a table.
     warnings
-        What a reader of the numbers should know about the run.
+        Warnings about the whole run.
     """
 
     headline: str
@@ -83,7 +83,7 @@ class RunSummary:
 
     @property
     def summary(self) -> Table | None:
-        """The means as a table of texts, for Markdown and pages."""
+        """The means as texts, for Markdown and pages."""
         return None if self.means is None else self.means.plain
 
     @property
@@ -98,13 +98,13 @@ def run_summary(results: Results, alphabet: Alphabet, *, failures: int = 20, fol
     Parameters
     ----------
     results
-        With their summary.
+        Results with their summary.
     alphabet
-        The characters that it is written with.
+        Characters that the summary is written with.
     failures
-        How many of the cases that were not scored are listed.
+        Largest number of cases that were not scored to list.
     folded
-        Whether tables of many rows are cut, and quartiles and extremes are left to the files; a page has room for them.
+        Whether to cut tables of many rows, and to leave quartiles and extremes to the files; a page has room for them.
     """
     view = SummaryView(results=results, alphabet=alphabet, folded=folded)
     labels = view.rows("cases")
@@ -146,7 +146,7 @@ def _headline(view: SummaryView) -> str:
 
 
 def _totals(view: SummaryView) -> tuple[tuple[str, str, str], ...]:
-    """The metrics over all labels: metric, mean, and the class that holds most of the weight in most cases."""
+    """Return each metric over all labels with its mean and the class that most often has most of the weight."""
     found = []
     for row in sorted(view.rows("cases", over_labels=True), key=lambda row: row.metric != "mean_dice"):
         remark = f"mean of {counted(row.n, 'case')}" if view.scored > 1 else ""
@@ -162,7 +162,7 @@ def _totals(view: SummaryView) -> tuple[tuple[str, str, str], ...]:
 
 
 def _heavy_classes(view: SummaryView, metric: str) -> str:
-    """Which class holds more than half of the weight of a score over all labels, and in how many cases."""
+    """Return which class has more than half of the weight of a score over all labels, and in how many cases."""
     scores = view.results.scores
     code = scores.metrics.find(metric)
     notes = scores.note_codes[scores.metric_codes == code] if code is not None else np.zeros(0, np.int16)
@@ -184,7 +184,7 @@ def _heavy_classes(view: SummaryView, metric: str) -> str:
 
 
 def _notes(view: SummaryView) -> tuple[str, ...]:
-    """How to read the means and their intervals."""
+    """Return explanations of the means and their intervals."""
     rows = [row for row in view.results.summary if row.by is None and row.ci_low is not None]
     if not view.scored:
         return ("no case was scored: there are no means",)
@@ -206,13 +206,13 @@ def _notes(view: SummaryView) -> tuple[str, ...]:
 
 
 def unscored(cases: Iterable[CaseRecord]) -> list[CaseRecord]:
-    """The cases that were not scored; failed ones first, so that a few of them are not lost among many skipped ones."""
+    """Return the cases that were not scored; failed ones first, so that they are not lost among many skipped ones."""
     lost = [record for record in cases if record.status != "scored"]
     return sorted(lost, key=lambda record: UNSCORED.index(record.status))
 
 
 def _failures(cases: Iterable[CaseRecord], alphabet: Alphabet, *, most: int) -> Table | None:
-    """The cases that were not scored, and why."""
+    """Return a table of the cases that were not scored, with reasons."""
     lost = unscored(cases)
     if not lost:
         return None
@@ -228,11 +228,12 @@ def _failures(cases: Iterable[CaseRecord], alphabet: Alphabet, *, most: int) -> 
 
 
 def _warnings(view: SummaryView) -> tuple[str, ...]:
-    """What a reader should know of the whole run; the command line prints it on stderr."""
+    """Return warnings about the whole run; the command line prints them on stderr."""
     lines = [view.alphabet.text(line) for line in view.results.warnings]
     infinite = int(np.count_nonzero(np.isinf(view.results.scores.values)))
     if infinite:
-        lines.append(f"{counted(infinite, 'infinite score')}, which make their means infinite")
+        which = "which makes its mean" if infinite == 1 else "which make their means"
+        lines.append(f"{counted(infinite, 'infinite score')}, {which} infinite")
     return tuple(lines)
 
 
@@ -244,11 +245,11 @@ def print_run_summary(
     Parameters
     ----------
     results
-        With their summary.
+        Results with their summary.
     printer
-        Where to.
+        Printer to print with.
     signature
-        Whether the last lines are the signature.
+        Whether to print the signature as the last lines.
     verbose
         Whether to print every label, spread, pooled scores, intervals and the whole signature.
     gate
@@ -287,7 +288,7 @@ def _all_remarks(found: RunSummary, printer: Printer) -> list[Line]:
 
 
 def _worst(means: ScoreTable, view: SummaryView) -> ScoreTable:
-    """The rows with the worst means by the first metric, and in words the others."""
+    """Return the rows with the worst means of the first metric, and a line about the other rows."""
     order = view.by_badness(view.tokens[0])
     ranked = [row for label in order for row in means.rows if (row.number or row.name) == label]
     rest = [row.cells[0] for row in ranked[WORST_ROWS:]]

@@ -1,7 +1,7 @@
 """The table that `score` and `batch` print: a row for each label, their mean, and the mean where the label was found.
 
 Below 100 columns a heading takes two lines and a long name is cut in the middle; from 100 columns on, and in a pipe,
-names are whole. Metrics that do not fit beside each other go below, with the names again.
+names are whole. Metrics that do not fit next to each other go below, with the names repeated.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from segeval.reports.notation import Heading
 from segeval.reports.table import Head, Table
 from segeval.reports.terminal import Printer, text_width
 
-WIDE = 100  # columns, from which on a heading takes one line and names are whole
+WIDE = 100  # columns; from this width on a heading takes one line and names are whole
 SHORTEST_NAME, LONGEST_NAME = 11, 16  # "where found" has 11 letters
 LONG_TOKEN = 10  # letters of a metric without an underscore that stay on one line
 HYPHENATED = {"sensitivity": ("sensi-", "tivity"), "specificity": ("speci-", "ficity")}
-STARRED = "*"  # marks a mean over fewer cases than its row has
+STARRED = "*"  # marks a mean over fewer cases than the n of its row
 
 MISSED, FALSE_ALARM = "missed", "false alarm"
-SHORTENED = {FALSE_ALARM: "false"}  # where the whole word has no room
+SHORTENED = {FALSE_ALARM: "false"}  # if there is no room for the whole words
 STYLES = {MISSED: "red", FALSE_ALARM: "yellow"}
 
 
@@ -32,19 +32,19 @@ class ScoreRow:
     Parameters
     ----------
     number
-        The label's number; empty for a region and for a mean.
+        Number of the label; empty for a region and for a mean.
     name
-        Its name, empty where it has none.
-    n
-        How many cases have a value; empty where there is one case.
+        Name of the label; empty if it has none.
     cells
         A score for each heading.
+    n
+        Number of cases with a value; empty if there is only one case.
     note
         For one case: ``"missed"``, ``"false alarm"``, or empty.
     missed, false_alarms
-        For several cases, in how many it was so; None where the row is not about that.
+        For several cases, how many missed the label and how many have a false alarm; None if they are not counted.
     style
-        Of the whole row.
+        Style of the whole row.
     """
 
     number: str
@@ -64,13 +64,13 @@ class ScoreTable:
     Parameters
     ----------
     headings
-        Of the metrics.
+        Headings of the metrics.
     rows
-        Labels, then regions.
+        Rows of labels, then of regions.
     means
-        What stands below them: the mean, and the mean where the label was found.
+        Rows below them: the mean, and the mean where labels were found.
     more
-        How many rows are not shown, in words; empty where all are.
+        Number of rows that are not shown, in words; empty if all are shown.
     """
 
     headings: tuple[Heading, ...]
@@ -84,7 +84,7 @@ class ScoreTable:
 
     @property
     def plain(self) -> Table:
-        """The same as a table of texts, for Markdown and pages."""
+        """The table as texts, for Markdown and pages."""
         heads = (
             Head(title="label" if any(row.number for row in self.rows) else "", key=True, right=True),
             Head(title="name" if any(row.name for row in self.all_rows) else "", key=True),
@@ -102,7 +102,7 @@ class ScoreTable:
         return Table(heads=heads, rows=rows, notes=(self.more,) if self.more else ())
 
     def _counts(self) -> tuple[list[str], ...]:
-        """How often each row was missed and was a false alarm; a column of nothing but zeros is empty."""
+        """Return how often each row was missed and was a false alarm; a column with only zeros is empty."""
         missed = [row.missed for row in self.all_rows]
         alarms = [row.false_alarms for row in self.all_rows]
         return tuple(
@@ -110,8 +110,8 @@ class ScoreTable:
         )
 
     def lines(self, printer: Printer) -> list[Line]:
-        """The lines of the table on a terminal or a pipe, each block followed by an empty line."""
-        narrow = printer.whole_names and printer.prose_width < WIDE  # a pipe is as narrow as it can be
+        """Return the lines of the table on a terminal or a pipe, each block followed by an empty line."""
+        narrow = printer.whole_names and printer.prose_width < WIDE  # in a pipe, the narrow table is tried first
         tries = [(printer.prose_width, False)] if narrow else []
         tries += [(printer.width, True)] if printer.width >= WIDE else []
         for width, wide in tries:
@@ -132,7 +132,7 @@ class ScoreTable:
             counts = max((len(row.n) + GAP for row in self.all_rows if row.n), default=0)
             return width - sum(_width(column) + GAP for column in [*metrics, *margin]) - numbers - 1 - counts
 
-        if not whole and room() < min(longest, LONGEST_NAME):  # the whole word costs letters of the names
+        if not whole and room() < min(longest, LONGEST_NAME):  # the whole words would shorten the names
             margin = [replace(each, cells=[SHORTENED.get(cell, cell) for cell in each.cells]) for each in margin]
         letters = longest if whole else max(SHORTEST_NAME, min(LONGEST_NAME, room()))
         names = [cut(row.name, letters, printer.alphabet.ellipsis) for row in self.all_rows]
@@ -152,7 +152,7 @@ class ScoreTable:
         heading = self.headings[place]
         cells = [row.cells[place] for row in self.all_rows]
         head: tuple[str, ...] = (heading.line,) if one_line else two_lines(heading)
-        if any(cell.endswith(STARRED) for cell in cells):  # the star stands outside of the column of numbers
+        if any(cell.endswith(STARRED) for cell in cells):  # numbers stay aligned, with stars to their right
             cells = [cell if cell.endswith(STARRED) else f"{cell} " for cell in cells]
             head = tuple(f"{line} " if line else "" for line in head)
         return Column(head=head, cells=cells, right=True)
@@ -169,7 +169,7 @@ class ScoreTable:
         ]
 
     def _styled(self, block: Sequence[Line], indent: int) -> list[Line]:
-        """The lines of a block with the styles of their rows, and the line that says how many rows are not shown."""
+        """Return the lines of a block with the styles of their rows, and the line with the number of hidden rows."""
         heads = len(block) - len(self.all_rows)
         lines = [[(text, "bold") for text, _ in line] for line in block[:heads]]
         for place, row in enumerate(self.all_rows):
@@ -180,12 +180,12 @@ class ScoreTable:
 
 
 def note_style(note: str) -> str:
-    """The colour of a row with a note."""
+    """Return the colour of a row with a note."""
     return STYLES.get(note, "")
 
 
 def _width(column: Column) -> int:
-    """How many characters a column takes; with the gap before it, none where no cell says anything."""
+    """Return the width of a column; a column without text takes no room, including its gap."""
     return max(map(text_width, (*column.head, *column.cells))) if any(column.cells) else -GAP
 
 
@@ -194,7 +194,7 @@ def _head(title: str, *, one_line: bool) -> tuple[str, ...]:
 
 
 def two_lines(heading: Heading) -> tuple[str, str]:
-    """A heading in two lines: the metric, then its arrow and unit; a long name is broken.
+    """Return a heading in two lines: the metric, then its arrow and unit; a long name is broken.
 
     Examples
     --------
@@ -217,7 +217,7 @@ def two_lines(heading: Heading) -> tuple[str, str]:
 
 
 def cut(name: str, letters: int, ellipsis: str) -> str:
-    """A name of at most that many letters, cut in the middle, so that its end survives.
+    """Shorten a name to at most that many letters by cutting its middle, so that its end is kept.
 
     Examples
     --------

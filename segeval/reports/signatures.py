@@ -1,4 +1,4 @@
-"""The signature as it is printed below a table: what the printed numbers depend on, in two lines at most."""
+"""The signature below a printed table: the conventions that the printed numbers depend on, in at most two lines."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ IN_FULL = "... (whole signature: -v)"
 
 
 def short_signature(footnote: str) -> str:
-    """The footnote of results, with the separator of signatures."""
+    """Return the footnote of results with the separator of signatures."""
     return footnote.replace("; ", SEPARATOR)
 
 
 def signature_lines(results: Results, printer: Printer, *, whole: bool = False) -> list[Line]:
-    """The lines of the signature.
+    """Return the lines of the signature.
 
     Parameters
     ----------
     results
-        Their footnote states the conventions that their metrics depend on; the signature states all.
+        Results; their footnote states the conventions that their metrics depend on, the signature states all.
     printer
-        How wide the lines are.
+        Printer, which sets the width of the lines.
     whole
-        Whether to print the whole signature on as many lines as it takes.
+        Whether to return the whole signature on as many lines as it takes.
     """
     short = results.footnote and not whole
     statements = (short_signature(results.footnote) if short else results.signature).split(SEPARATOR)
@@ -37,7 +37,7 @@ def signature_lines(results: Results, printer: Printer, *, whole: bool = False) 
 
 
 def _packed(statements: list[str], width: int) -> list[str]:
-    """Statements in lines of that width; a line breaks after a separator or, within a statement, between words."""
+    """Pack statements into lines of that width; a line breaks after a separator or, in a statement, between words."""
     lines = [""]
     for place, statement in enumerate(statements):
         words = statement.split(" ")

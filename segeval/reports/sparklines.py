@@ -2,7 +2,7 @@
 
 The bins of a score with bounds cover the bounds, 0 to 1 for most; those of a length or a volume cover the range of all
 labels. Larger values, such as the penalty for a label that only one map has or an infinite value, are in the last bin,
-and a plus in the header says so. The fullest bin of a line has the highest block.
+and the header then ends in a plus. The fullest bin of a line has the highest block.
 """
 
 from __future__ import annotations

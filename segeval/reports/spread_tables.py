@@ -1,4 +1,4 @@
-"""Tables of how the scores of a run are spread: over all labels, by label, pooled, and the worst of many labels."""
+"""Tables of the spread of a run's scores: over all labels, by label, pooled, and the worst of many labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATISTICS = ("ci_low", "ci_high", "sd", "median")  # quartiles would leave no r
 
 
 def over_all_labels(view: SummaryView) -> Table | None:
-    """The metrics that are over all labels, one row each."""
+    """Return the table of the metrics over all labels, with a row for each."""
     rows = view.rows("cases", over_labels=True)
     if not rows:
         return None
@@ -52,7 +52,7 @@ def _worst_of(view: SummaryView, row: Summary, *, width: int = 0) -> str:
 
 
 def spread_tables(view: SummaryView, labels: Sequence[Summary]) -> tuple[Table, ...]:
-    """A table per metric with a row per label; of a single label, one table with a row per metric."""
+    """Return a table for each metric with a row for each label; for one label, one table with a row for each metric."""
     names, sparks = view.names(labels), Sparklines.of(view.results, view.alphabet)
     alone = len(names) == 1
     groups = [list(labels)] if alone else [[row for row in labels if row.metric == token] for token in view.tokens]
@@ -83,7 +83,7 @@ def _spark(row: Summary, sparks: Sparklines, *, alone: bool) -> str:
 
 
 def pooled_tables(view: SummaryView) -> list[Table]:
-    """Each label's scores from its voxel counts summed over all cases."""
+    """Return the table of each label's scores from its voxel counts summed over all cases."""
     rows = view.rows("pooled")
     if not rows:
         return []
@@ -98,7 +98,7 @@ def pooled_tables(view: SummaryView) -> list[Table]:
 
 
 def worst_tables(view: SummaryView, labels: Sequence[Summary]) -> list[Table]:
-    """Where there are many labels, the worst mean and the worst case of all for each metric."""
+    """Return a table of the worst mean and the worst case of all labels for each metric."""
     names = view.names(labels)
     cells = []
     for token in view.tokens:
@@ -117,12 +117,12 @@ def worst_tables(view: SummaryView, labels: Sequence[Summary]) -> list[Table]:
                 )
             )
     heads = (
-        Head(title="worst of all", key=True),
+        Head(title="worst", key=True),
         Head(title="mean", right=True),
-        Head(title="of", prose=True),
-        Head(title="case", right=True),
-        Head(title="of", prose=True),
-        Head(title="in", prose=True),
+        Head(title="label", prose=True),
+        Head(title="score", right=True),
+        Head(title="label", prose=True),
+        Head(title="case", prose=True),
     )
     return [Table(heads=heads, rows=tuple(cells))] if cells else []
 

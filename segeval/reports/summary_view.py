@@ -1,8 +1,8 @@
-"""The rows of a run's summary as texts: what the tables of a run are made from.
+"""The rows of a run's summary as texts, from which the tables of a run are made.
 
-Every mean is shown with its n: ``13/14`` means 13 of 14 references, and the row says which are left out and why. A mean
-with another n than its row shows it: ``(12) 0.6992``. Missed structures and false alarms are part of the mean and are
-counted. Numbers read as in the table of a case; the mean of a count has one decimal.
+Every mean is shown with its n: ``13/14`` means 13 of 14 references, and the row names those left out and why. A mean
+whose n differs from that of its row shows its own: ``(12) 0.6992``. Missed labels and false alarms are part of the mean
+and are counted. Numbers are written as in the table of a case; the mean of a count has one decimal.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from segeval.results.statistics import badness
 from segeval.text import counted
 
 SHOWN_ROWS = 40
-LESS = "not n: undefined scores make the difference"
+FEWER = "fewer than n, because scores are undefined"
 IN_FILES = "in the files that -o writes"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SummaryView:
-    """What every table is made from.
+    """The summary of a run, prepared for tables.
 
     Parameters
     ----------
     results
-        With their summary.
+        Results with their summary.
     alphabet
-        What the tables are written with.
+        Characters that the tables are written with.
     folded
         Whether tables of many rows are cut.
     """
@@ -62,7 +62,7 @@ class SummaryView:
         for row in self.results.summary:
             kinds.setdefault((row.aggregate, row.by, row.group), []).append(row)
             units.setdefault(row.metric, set()).update((row.unit or "").split(" or "))
-        asked = dict.fromkeys((*self.results.metrics, *units))
+        metrics = dict.fromkeys((*self.results.metrics, *units))
         present, overall = (
             {row.metric for row in kinds.get(("cases", None, None), ()) if (row.label == ALL) is over_labels}
             for over_labels in (False, True)
@@ -73,14 +73,14 @@ class SummaryView:
             "units": {metric: " or ".join(sorted(each - {""})) for metric, each in units.items()},
             "kinds": kinds,
             "occurring": self._occurring(cases, kinds.get(("cases", None, None), ())),
-            "tokens": tuple(token for token in asked if token in present),
-            "overall": tuple(token for token in asked if token in overall),
+            "tokens": tuple(token for token in metrics if token in present),
+            "overall": tuple(token for token in metrics if token in overall),
         }
         for name, value in found.items():
             object.__setattr__(self, name, value)
 
     def _occurring(self, cases: Sequence[CaseRecord], rows: Iterable[Summary]) -> frozenset[Key]:
-        """The labels and regions that a map of a scored case has; without counts, those that have a value."""
+        """Return the labels and regions in any map of a scored case; without counts, those that have a value."""
         counts = self.results.counts.of([record.case for record in cases])
         if not len(counts):
             return frozenset(row.label for row in rows if row.n and row.label is not None)
@@ -89,29 +89,29 @@ class SummaryView:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Every metric once, those that labels have first."""
+        """All metrics, each once: first those of labels, then those over all labels."""
         return tuple(dict.fromkeys((*self.tokens, *self.overall)))
 
     @property
     def most(self) -> int:
-        """How many rows a table shows."""
+        """Largest number of rows that a table shows."""
         return SHOWN_ROWS if self.folded else len(self.results.summary)
 
     def rows(
         self, aggregate: Aggregate, *, over_labels: bool = False, by: str | None = None, group: str | None = None
     ) -> list[Summary]:
-        """Rows of one kind, of labels or of what is over all of them."""
+        """Return the rows of one kind, either of labels or of metrics over all labels."""
         return [row for row in self.kinds.get((aggregate, by, group), ()) if (row.label == ALL) is over_labels]
 
     def by_badness(self, metric: str) -> list[str]:
-        """The labels, by number or name of a region, whose means by a metric are defined, the worst one first."""
+        """Return the labels and regions with a defined mean of a metric, worst first: numbers or names of regions."""
         rows = [row for row in self.rows("cases") if row.metric == metric and row.mean is not None]
         card = parse(metric).card
         ranks = badness(np.array([row.mean for row in rows], np.float64), card)
         return [str(rows[place].label) for place in np.argsort(-ranks, kind="stable").tolist()]
 
     def cell(self, value: float | None, metric: str, *, exact: bool = False) -> str:
-        """A statistic, or with `exact` a value of one case."""
+        """Return a statistic as text or, with `exact`, a value of one case."""
         if value is None:
             return self.alphabet.dash
         quantity = parse(metric).card.quantity
@@ -120,19 +120,19 @@ class SummaryView:
         return number(value, quantity, decimals=self.places[quantity])
 
     def title(self, metric: str) -> str:
-        """The metric with its arrow."""
+        """Return the metric with its arrow."""
         return f"{metric} {self.alphabet.arrow(parse(metric).card.better)}".rstrip()
 
     def line(self, metric: str) -> str:
-        """The metric with its arrow and unit, on one line."""
+        """Return the metric with its arrow and unit, on one line."""
         return f"{self.title(metric)} {self.units[metric]}".rstrip()
 
     def heads(self, metrics: Iterable[str]) -> list[Head]:
-        """The head of a column for each metric."""
+        """Return the head of a column for each metric."""
         return [Head(title=self.title(token), unit=self.units[token], right=True) for token in metrics]
 
     def names(self, rows: Iterable[Summary]) -> dict[int | str | None, str]:
-        """What each label is called where it has one column: its name, with the number where two share one."""
+        """Return the title of each label in one column: its name, with the number if two labels have the same name."""
         names = {row.label: row.name or str(row.label) for row in rows}
         often = Counter(names.values())
         return {
@@ -141,7 +141,7 @@ class SummaryView:
         }
 
     def means(self, rows: Sequence[Summary], usual: Summary, tokens: Iterable[str]) -> list[str]:
-        """The mean of each metric, marked where its n is not the usual one."""
+        """Return the mean of each metric, marked if its n is not that of the usual row."""
         of = {row.metric: row for row in rows}
         return [self._mean(of[token], usual) if token in of else "" for token in tokens]
 
@@ -151,7 +151,7 @@ class SummaryView:
 
 
 def rows_by_label(rows: Iterable[Summary]) -> dict[int | str | None, list[Summary]]:
-    """The rows of each label, in their order."""
+    """Return the rows of each label, in their order."""
     grouped: dict[int | str | None, list[Summary]] = {}
     for row in rows:
         grouped.setdefault(row.label, []).append(row)
@@ -159,49 +159,49 @@ def rows_by_label(rows: Iterable[Summary]) -> dict[int | str | None, list[Summar
 
 
 def usual_row(rows: Sequence[Summary]) -> Summary:
-    """The row whose n most metrics have."""
+    """Return a row with the most frequent n."""
     often = Counter(row.n for row in rows)
     return max(rows, key=lambda row: often[row.n])
 
 
 def expected(row: Summary) -> int:
-    """How many references a row is about, whatever became of them."""
+    """Return the number of references that a row is about, scored or not."""
     return row.n + row.n_undefined + row.n_absent + row.n_failed + row.n_missing + row.n_skipped
 
 
 def share(part: int, total: int) -> str:
-    """The text of an n: ``13/14``, or ``14`` if there are 14 in all."""
+    """Return an n as text: ``13/14``, or ``14`` if there are 14 in all."""
     return str(total) if part == total else f"{part}/{total}"
 
 
 def without(row: Summary) -> str:
-    """What the means of a row are without, besides the cases that were not scored."""
+    """Return how many cases of a row are not in its means because the label is absent or a score is undefined."""
     return each_counted([(row.n_absent, "absent"), (row.n_undefined, "undefined")])
 
 
 def each_counted(counts: Iterable[tuple[int, str]]) -> str:
-    """What there is of each, without what there is none of: ``"2 absent, 1 undefined"``."""
+    """Return counts with their nouns, without zeros: ``"2 absent, 1 undefined"``."""
     return ", ".join(f"{count} {what}" for count, what in counts if count)
 
 
 def including(rows: Sequence[Summary]) -> str:
-    """What is in the means of a row all the same."""
+    """Return how many missed labels and false alarms are in the means of rows."""
     missed = max((row.n_missed for row in rows), default=0)
     return one_empty(missed, max((row.n_false_alarm for row in rows), default=0))
 
 
 def notes_of(left_out: str, included: str) -> str:
-    """The notes on a mean: what is not in it, then labels missed and false alarms, which are."""
+    """Return the note on a mean: the cases that are not in it, then the missed labels and false alarms that are."""
     return "; ".join(filter(None, (left_out and f"not in n: {left_out}", included)))
 
 
 def one_empty(missed: int, alarms: int) -> str:
-    """How many structures were missed, and how many are false alarms."""
+    """Return the numbers of missed labels and false alarms as text."""
     return each_counted([(missed, "missed"), (alarms, "false alarm" if alarms == 1 else "false alarms")])
 
 
 def mark_note(rows: Iterable[Sequence[str]], noun: str, why: str) -> list[str]:
-    """What a mark before a mean says, by the first one."""
+    """Return the note that explains the marks before means, using the first mark as the example."""
     marked = next((cell for row in rows for cell in row if cell.startswith("(")), None)
     if marked is None:
         return []
@@ -209,7 +209,7 @@ def mark_note(rows: Iterable[Sequence[str]], noun: str, why: str) -> list[str]:
 
 
 def worst_value(row: Summary) -> float | None:
-    """The value of the worst case, by the metric's direction."""
+    """Return the value of the worst case, by the metric's direction."""
     if row.min is None or row.max is None:
         return None
     better = parse(row.metric).card.better

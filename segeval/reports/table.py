@@ -1,4 +1,4 @@
-"""A table in words: rows of cells under heads, and the notes below; how it is laid out on a terminal."""
+"""Tables of texts with heads and notes, and their layout on a terminal."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Head:
     Parameters
     ----------
     title, unit
-        Its two lines.
+        The two lines of the head.
     key
-        Whether the column tells the rows apart and is repeated wherever the table is continued.
+        Whether the column identifies the rows and is repeated where the table is continued.
     right
-        Whether its cells end flush.
+        Whether the cells are aligned to the right.
     prose
-        Whether its cells may be wrapped.
+        Whether the cells may be wrapped.
     optional
-        Whether the column is left out where there is no room for it.
+        Whether the column is left out if there is no room for it.
     """
 
     title: str
@@ -49,11 +49,11 @@ class Grid(Generic[Cell]):
     Parameters
     ----------
     heads
-        One per column.
+        Heads of the columns.
     rows
-        A cell for each head.
+        Rows with a cell for each head.
     notes
-        What stands below.
+        Notes below the table.
     """
 
     heads: tuple[Head, ...]
@@ -61,7 +61,7 @@ class Grid(Generic[Cell]):
     notes: tuple[str, ...] = ()
 
     def with_columns(self, places: Sequence[int]) -> Self:
-        """The same with these columns only."""
+        """Return the grid with only these columns."""
         rows = tuple(tuple(row[place] for place in places) for row in self.rows)
         return replace(self, heads=tuple(self.heads[place] for place in places), rows=rows)
 
@@ -71,7 +71,7 @@ class Table(Grid[str]):
     """A table of texts."""
 
     def needed(self) -> Table:
-        """The table without columns that are optional."""
+        """Return the table without optional columns."""
         return self.with_columns([place for place, head in enumerate(self.heads) if not head.optional])
 
 
@@ -81,15 +81,15 @@ def print_table(table: Table, printer: Printer) -> None:
     Parameters
     ----------
     table
-        With a row at least.
+        Table with at least one row.
     printer
-        Where to. Where the table is too wide, it is continued below.
+        Printer; a table that is too wide for it is continued below.
     """
     printer.print(table_lines(table, printer)[:-1])
 
 
 def table_lines(table: Table, printer: Printer) -> list[Line]:
-    """The blocks of a table and its notes, each followed by an empty line."""
+    """Return the lines of a table's blocks and of its notes, each followed by an empty line."""
     keys: list[Column] = []
     columns: list[Column] = []
     for head, cells in zip(table.heads, zip(*table.rows, strict=True), strict=True):
@@ -102,7 +102,7 @@ def table_lines(table: Table, printer: Printer) -> list[Line]:
 
 
 def _narrowed(keys: Sequence[Column], columns: Sequence[Column], printer: Printer, width: int) -> list[Column]:
-    """Keys whose names are folded to a third of the width, or so far that a number has room beside them."""
+    """Return keys with names folded to a third of the width, or less if a number needs the room."""
     width_of = printer.layout.width_of
     widths = [min(width_of(column), PROSE if column.prose else width) for column in columns]
     taken = sum(width_of(column) + GAP for column in keys if column.right) + max(widths, default=0) + GAP
@@ -118,7 +118,7 @@ def _folded(text: str, width: int) -> list[str]:
 
 
 def _aligned(tables: Sequence[Table]) -> list[Table]:
-    """Tables of the same columns, their heads padded so that the columns of one stand below those of another."""
+    """Return tables of the same columns with padded heads, so that columns are aligned across tables."""
     columns = [column for table in tables for column in zip(table.heads, zip(*table.rows, strict=True), strict=True)]
     places = len(tables[0].heads) if tables else 0
     widest = [
@@ -132,7 +132,7 @@ def _aligned(tables: Sequence[Table]) -> list[Table]:
 
 
 def fitting(tables: Sequence[Table], width: int) -> list[Table]:
-    """Tables of the same columns, aligned, without those that are optional where not all would fit."""
+    """Return tables of the same columns, aligned; without optional columns if not all would fit."""
     aligned = _aligned(tables)
     if all(_width_of(table) <= width for table in aligned):
         return aligned

@@ -28,7 +28,7 @@ class Extra(NamedTuple):
     modules
         Modules that are imported from its packages.
     what
-        What needs them, in an error.
+        Kind of file that needs them, as an error names it.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Extra(NamedTuple):
     what: str
 
     def check(self) -> None:
-        """Raise a `UsageError` that names a package which is not installed."""
+        """Raise a `UsageError` if a package is not installed."""
         check_extra(*self.modules, extra=self.name, what=self.what)
 
 
@@ -51,25 +51,25 @@ class Writer(NamedTuple):
         The function that writes it, as ``module.function`` of this package, in parts of a text or of bytes: from
         `Results`, and in `PIVOT_WRITERS` from a `Pivot` and a `CellTemplate`.
     suffix
-        The suffix by which ``-o`` knows it; empty for `EXPORTS`, which are named by their kind.
+        Suffix that selects the format with ``-o``; empty for `EXPORTS`, which are selected by kind.
     example
-        The usual name of such a file.
+        Usual name of a file in this format.
     contents
-        Its contents, as in the documentation's list.
+        Its contents, as the documentation lists them.
     called
-        Its name in help, where the suffix does not say enough.
+        Its name in help, if the suffix is not clear enough.
     pairing
         The function that writes the pairs of ``--dry-run`` in this format; without it, the format is not for ``-f``.
     summary
-        The function that writes the summary of many cases into a file of its own; without it, there is none.
+        The function that writes the summary of many cases into a separate file; without it, there is no such file.
     is_binary
         Whether the parts are bytes.
     takes
         Keyword arguments of the function: ``images`` (the folder of scans), ``style`` (of CSV), ``header`` (whether the
-        file begins with the signature), ``times`` (whether it says how long cases took).
+        file begins with the signature), ``times`` (whether it includes how long cases took).
     signature
-        Where the signature is: ``"inside"``, in a ``"file"`` of its own, ``"optional"``, which is inside with
-        ``header`` and in a file of its own without, or ``"none"``, because the system that reads the file has no place
+        Place of the signature: ``"inside"`` the file, in a separate ``"file"``, ``"optional"``, which is inside with
+        ``header`` and in a separate file without, or ``"none"``, because the system that reads the file has no place
         for it.
     extra
         Optional packages that are needed.
@@ -89,7 +89,7 @@ class Writer(NamedTuple):
     extra: Extra | None = None
 
     def parts(self, *arguments: object, **options: object) -> Any:
-        """Call `function`; of the options it is given those that it takes."""
+        """Call `function` with those of the options that it takes."""
         return loaded(self.function)(*arguments, **self.taken(options))
 
     def taken(self, options: Mapping[str, object]) -> dict[str, object]:
@@ -97,7 +97,7 @@ class Writer(NamedTuple):
         return {name: value for name, value in options.items() if name in self.takes}
 
     def has_signature_file(self, options: Mapping[str, object]) -> bool:
-        """Whether the signature goes into a file of its own."""
+        """Whether the signature is written to a separate file."""
         return self.signature == "file" or (self.signature == "optional" and not options.get("header"))
 
 
@@ -121,7 +121,7 @@ WRITERS = {
             suffix=".json",
             function="json_files.to_json",
             example="results.json",
-            contents="everything, with signature, settings and voxel counts; valid JSON always",
+            contents="everything, with signature, settings and voxel counts; always valid JSON",
             pairing="pairing_table.pairing_json",
         ),
         Writer(
@@ -191,14 +191,14 @@ EXPORTS = {
             kind="nnunet",
             example="summary.json",
             function="exports.to_nnunet",
-            contents="what nnU-Net's scripts read",
+            contents="the summary that nnU-Net's scripts read",
             signature="none",
         ),
         Writer(
             kind="grand-challenge",
             example="metrics.json",
             function="exports.to_grand_challenge",
-            contents="what grand-challenge.org reads",
+            contents="the metrics that grand-challenge.org reads",
             signature="none",
         ),
     )
@@ -223,7 +223,7 @@ def loaded(function: str) -> Any:
 
 
 def writer_of(path: StrPath) -> Writer:
-    """Return the format of results that a path names.
+    """Return the format of results for the suffix of a path.
 
     Raises
     ------
@@ -235,18 +235,18 @@ def writer_of(path: StrPath) -> Writer:
 
 
 def pivot_writer_of(path: StrPath) -> Writer:
-    """Return the format of a paper's table that a path names; see `writer_of`."""
+    """Return the format of a paper's table for the suffix of a path; see `writer_of`."""
     writers = {row.suffix: row for row in PIVOT_WRITERS.values()}
     return writers[suffix_of(path, writers)]
 
 
 def suffix_of(path: StrPath, known: Iterable[str], *, what: str = "output") -> str:
-    """Return the suffix of a path, in small letters.
+    """Return the suffix of a path, in lower case.
 
     Raises
     ------
     UsageError
-        It is none of those that are known.
+        The suffix is unknown.
     """
     from pathlib import Path  # deferred: help needs no path
 

@@ -1,7 +1,8 @@
 """Requirements that scores must meet: ``--require 'liver:dice>=0.9'``.
 
-With ``=`` a requirement is at least or at most by the metric's own direction. Equality passes; an undefined value
-fails. The absolute value of a metric without a direction must not exceed the limit, nor must a count of cases.
+With ``=``, a value must be at least the limit if higher is better, and at most the limit if lower is better. Equality
+passes; an undefined value fails. The absolute value of a metric without a direction must be at most the limit, and so
+must a count of cases.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ AGGREGATES = ("macro", "pooled", "macro_pooled")
 
 OPERATORS = (">=", "<=", "=")
 _OPERATOR = re.compile(r"(>=|<=|=)([^<>=]*)$")
-EXAMPLE = "for instance 'liver:dice>=0.9'"
+EXAMPLE = "write, for instance, 'liver:dice>=0.9'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +36,17 @@ class Requirement:
     Parameters
     ----------
     label
-        A label's number or name, a region's name, ``"macro"`` for the mean over labels, ``"pooled"`` for each label
-        from counts summed over cases, ``"macro_pooled"`` for the mean of those, or None for every label that has the
-        metric, each by itself.
+        Number or name of a label, name of a region, ``"macro"`` for the mean over labels, ``"pooled"`` for each label
+        from counts summed over cases, ``"macro_pooled"`` for the mean of the pooled scores, or None for each label
+        that has the metric.
     metric
         The metric.
     statistic
-        A statistic of the values over cases: a field of `Summary`.
+        Statistic of the values over cases: a field of `Summary`.
     limit
-        The least or the greatest value that meets it.
+        The smallest or the largest value that meets the requirement.
     operator
-        ``">="``, ``"<="``, or ``"="``: at least or at most by the metric's direction.
+        ``">="``, ``"<="``, or ``"="``, which is one of them by the metric's direction.
     """
 
     label: str | None
@@ -56,23 +57,23 @@ class Requirement:
 
     @property
     def at_least(self) -> bool:
-        """Whether a value must be at least the limit, and not at most."""
+        """Whether the limit is a lower bound; otherwise it is an upper bound."""
         return self.operator == ">=" if self.operator != "=" else self._better_higher
 
     @property
     def absolute(self) -> bool:
-        """Whether the absolute value counts: that of a metric without a direction, at most."""
+        """Whether the absolute value counts: for an upper bound of a metric without a direction."""
         without = self.statistic not in COUNTS and self.metric.card.better is Direction.NEITHER
         return without and (self.operator == "=" or (self.operator == "<=" and self.limit >= 0))
 
     @property
     def what(self) -> str:
-        """The metric and the statistic: ``"dice.min"``."""
+        """Metric and statistic: ``"dice.min"``."""
         return self.metric.token + ("" if self.statistic == "mean" else f".{self.statistic}")
 
     @property
     def remark(self) -> str:
-        """How the requirement is understood, where the operator is against the direction; empty where it is not."""
+        """A remark if the operator is against the metric's direction; otherwise empty."""
         if self.operator == "=" or self.at_least is self._better_higher:
             return ""
         if self.statistic not in COUNTS and self.metric.card.better is Direction.NEITHER:
@@ -88,7 +89,7 @@ class Requirement:
         return self.metric.card.better is Direction.HIGHER
 
     def met_by(self, value: float | None) -> bool:
-        """Whether a value meets it."""
+        """Return whether a value meets the requirement."""
         if value is None or math.isnan(value):
             return False
         if self.at_least:
@@ -96,7 +97,7 @@ class Requirement:
         return (abs(value) if self.absolute else value) <= self.limit
 
     def about(self, label: str) -> str:
-        """The requirement with the label that it was held against."""
+        """Return the requirement as text, with the label that it was applied to."""
         pooled = "pooled:" if self.label == "pooled" else ""
         return f"{pooled}{label}:{self.what}{self.operator}{self.limit:.15g}"
 
@@ -107,7 +108,7 @@ def parse_requirement(text: str) -> Requirement:
     Raises
     ------
     UsageError
-        No such metric or statistic, no number behind the operator, or one that the metric cannot have.
+        The metric or the statistic is unknown, or there is no number after the operator, or the metric cannot have it.
 
     Examples
     --------
@@ -122,15 +123,18 @@ def parse_requirement(text: str) -> Requirement:
     if dot and (statistic in VALUES or statistic in COUNTS):
         what = name
     elif dot and not statistic.replace("e", "").isdecimal() and find(name.partition("@")[0]) is not None:
-        raise UsageError(f"there is no statistic {shown(statistic)!r}", hint=f"use {', '.join([*VALUES, *COUNTS])}")
+        raise UsageError(f"unknown statistic {shown(statistic)!r}", hint=f"use {', '.join([*VALUES, *COUNTS])}")
     else:
         statistic = "mean"
     request = parse(what)
     card = request.card
     if label in ("pooled", "macro_pooled") and not card.is_pooled:
-        raise UsageError(f"{label} needs a metric that is made of voxel counts, {request.name} is not")
+        raise UsageError(f"{label} needs a metric of voxel counts, and {request.name} is not one")
     if label in AGGREGATES and card.is_over_all and not card.is_soft:
-        raise UsageError(f"{label} is a mean over labels, {request.name} is over all of them already")
+        raise UsageError(
+            f"{label} is a mean over labels, and {request.name} is one value over all labels",
+            hint=f"leave out '{label}:'",
+        )
     found = Requirement(
         label=label if colon else None, metric=request, statistic=statistic, limit=limit, operator=operator
     )
@@ -139,7 +143,7 @@ def parse_requirement(text: str) -> Requirement:
 
 
 def _split(text: str) -> tuple[str, str, float]:
-    """What stands left of the operator, the operator, and the limit."""
+    """Return the text before the operator, the operator, and the limit."""
     found = _OPERATOR.search(text)
     left = "" if found is None else text[: found.start()]
     if any(sign in (text if found is None else left).rpartition(":")[2] for sign in "<>=!"):
@@ -156,7 +160,7 @@ def _split(text: str) -> tuple[str, str, float]:
 
 
 def _check_limit(requirement: Requirement, text: str) -> None:
-    """Refuse a limit that no value, or every value, meets."""
+    """Raise an error if no value or every value meets the limit."""
     low, high = _bounds(requirement)
     limit = requirement.limit
     if low <= limit <= high:
@@ -171,7 +175,7 @@ def _check_limit(requirement: Requirement, text: str) -> None:
 
 
 def _bounds(requirement: Requirement) -> tuple[float, float]:
-    """The least and the greatest value that a statistic of a metric can have."""
+    """Return the smallest and the largest value that a statistic of a metric can have."""
     low, high = requirement.metric.card.bounds
     if requirement.statistic in COUNTS or requirement.absolute:
         return 0.0, math.inf
@@ -179,14 +183,14 @@ def _bounds(requirement: Requirement) -> tuple[float, float]:
 
 
 def judge(requirements: Iterable[Requirement], results: Results) -> tuple[Verdict, ...]:
-    """Hold results against requirements, all of them.
+    """Check results against requirements.
 
     Parameters
     ----------
     requirements
-        What is asked for.
+        The requirements.
     results
-        With their summary. Groups are not held against requirements, only all cases together.
+        Results with their summary. Requirements apply to all cases together, not to groups.
 
     Raises
     ------
@@ -202,9 +206,7 @@ def _verdicts(requirement: Requirement, results: Results) -> list[Verdict]:
     aggregate = requirement.label if requirement.label in AGGREGATES else "cases"
     rows = [row for row in summary if row.metric == requirement.metric.token and row.aggregate == aggregate]
     if aggregate == "pooled" and any(isinstance(row.label, int) for row in rows):
-        rows = [
-            row for row in rows if isinstance(row.label, int)
-        ]  # regions alone are held too, beside labels they are not
+        rows = [row for row in rows if isinstance(row.label, int)]  # regions count only if there are no labels
     titles = _titles(rows)
     meant = [row for row in rows if _meant(requirement, row)]
     if not meant and aggregate == "cases" and requirement.label is not None:
@@ -213,7 +215,7 @@ def _verdicts(requirement: Requirement, results: Results) -> list[Verdict]:
         return [Verdict(requirement=requirement.about(requirement.label), value=None, passed=False)]
     if aggregate.startswith("macro") and not rows and any(row.metric == requirement.metric.token for row in summary):
         raise UsageError(
-            f"{aggregate} is a mean over labels, and only regions are scored, required "
+            f"{aggregate} is a mean over labels, but only regions are scored; required "
             f"{shown(requirement.about(aggregate))}"
         )
     found = {
@@ -229,7 +231,7 @@ def _verdicts(requirement: Requirement, results: Results) -> list[Verdict]:
 
 
 def _is_known(label: str, results: Results) -> bool:
-    """Whether the run was told of a label or region of that name or number, though no case has a value for it."""
+    """Whether the run has a label or region of that name or number, even if no case has a value for it."""
     settings = results.settings
     texts = [*settings.get("only", ()), *settings.get("regions", {}), *settings.get("labels", {})]
     texts += [*settings.get("labels", {}).values(), *map(str, results.names), *results.names.values()]
@@ -238,7 +240,7 @@ def _is_known(label: str, results: Results) -> bool:
 
 
 def _titles(rows: Sequence[Summary]) -> Mapping[int | str | None, str]:
-    """What each label is called in a verdict: its name, with the number where two labels share one."""
+    """Return the title of each label in a verdict: its name, with the number if two labels have the same name."""
     names = {row.label: row.aggregate if row.label is None else row.name or str(row.label) for row in rows}
     often = Counter(names.values())
     return {label: name if often[name] == 1 else f"{name} ({label})" for label, name in names.items()}
@@ -246,11 +248,11 @@ def _titles(rows: Sequence[Summary]) -> Mapping[int | str | None, str]:
 
 def _no_such_label(requirement: Requirement, titles: list[str]) -> UsageError:
     label = requirement.label or ""
-    hint = f"there are {', '.join(map(shown, titles)) or 'none'}"
+    hint = f"use {', '.join(map(shown, titles))}" if titles else None
     if titles == ["all"]:
-        hint = "the metric is over all labels: leave the label out"
+        hint = "leave out the label: the metric is one value over all labels"
     return UsageError(
-        f"no label or region is called {shown(label)!r}, required {shown(requirement.about(label))}", hint=hint
+        f"no label or region is called {shown(label)!r}; required {shown(requirement.about(label))}", hint=hint
     )
 
 

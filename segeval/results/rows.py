@@ -21,7 +21,7 @@ ABSENT = "absent in both"
 
 
 def weight_note(label: str, share: float) -> str:
-    """The note on a score over all labels in which one class holds more than half of the weight.
+    """Return the note on a score over all labels in which one class has more than half of the weight.
 
     Examples
     --------
@@ -32,7 +32,7 @@ def weight_note(label: str, share: float) -> str:
 
 
 def weighted_class(note: str | None) -> tuple[str, int] | None:
-    """The class and the percentage that `weight_note` has put into a note; None for another note.
+    """Return the class and the percentage of a note by `weight_note`; None for another note.
 
     Examples
     --------
@@ -64,7 +64,7 @@ class Score:
     unit
         ``"mm"``, ``"px"``, ``"ml"``, ``"voxels"``, or None for a ratio.
     note
-        Why there is no value, or which map lacks the label.
+        Why there is no value, or which map does not have the label.
     """
 
     case: str

@@ -1,6 +1,6 @@
-"""The rows of a run as a whole: a score over cases, a requirement, a part of a run in several.
+"""Rows of a whole run: a score over cases, a verdict on a requirement, a part of a sharded run.
 
-They stand apart from the rows of a case, since scoring a pair needs none of them and each takes time to load.
+They are separate from the rows of a case, because scoring a single pair needs none of them and each takes time to load.
 """
 
 from __future__ import annotations
@@ -15,40 +15,41 @@ Aggregate = Literal["cases", "macro", "pooled", "macro_pooled"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """One metric over all cases of a run, or over those of a group.
+    """One metric over all cases of a run, or over the cases of a group.
 
     Parameters
     ----------
     aggregate
         ``"cases"``: one label over cases. ``"macro"``: the mean over labels of their means. ``"pooled"``: one label,
-        from voxel counts summed over cases. ``"macro_pooled"``: the mean over labels of those.
+        from voxel counts summed over cases. ``"macro_pooled"``: the mean over labels of the pooled scores.
     by, group
-        The column that the cases are grouped by, and its value for these; None for all cases.
+        Column that the cases are grouped by, and its value for these cases; None for all cases.
     label, name
-        The label; None in a mean over labels.
+        Label and its name; None in a mean over labels.
     metric, unit
-        As it was asked for, and the unit of its values.
+        Metric as it was requested, and the unit of its values.
     n
-        How many values the mean is over: cases, or labels in a mean over labels.
+        Number of values in the mean: cases, or labels in a mean over labels.
     n_undefined
-        How many there are without a value.
+        Number of undefined scores.
     n_missed, n_false_alarm
-        Of the n, those with an empty prediction and those with an empty reference.
+        How many of the n values have an empty prediction, and how many an empty reference.
     n_absent
-        Scored cases without a row for the label.
+        Number of scored cases without a row for the label.
     n_failed, n_missing, n_skipped
-        Cases that were not scored.
+        Numbers of cases that were not scored.
     mean, sd
-        Over the n values; for an aggregate that is one number, `mean` is that number. Of fewer than two there is no sd.
+        Mean and standard deviation of the n values; for a pooled score, `mean` is that score. With fewer than two
+        values there is no `sd`.
     mean_found
-        The mean over the cases in which both maps have the label; in a mean over labels, the mean of those means. None
-        where there is no such case, and for pooled scores.
+        Mean over the cases in which both maps have the label; in a mean over labels, the mean of these means. None if
+        there is no such case, and for pooled scores.
     ci_low, ci_high
-        Of the mean, 95 %, by bootstrap over cases.
+        95 % confidence interval of the mean, by bootstrap over cases.
     median, q1, q3, min, max
-        Quartiles are linear between neighbours.
+        Median, quartiles and extremes; quartiles are interpolated linearly.
     worst_case
-        The case with the worst value, by the metric's direction.
+        Case with the worst value, by the metric's direction.
     """
 
     aggregate: Aggregate
@@ -86,13 +87,13 @@ class Verdict:
     Parameters
     ----------
     requirement
-        As it was asked for, with its label: ``"liver:dice.mean=0.9"``.
+        Requirement as it was given, with its label: ``"liver:dice.mean=0.9"``.
     value
-        What was found; None where that is undefined.
+        Value that was found; None if it is undefined.
     passed
-        Whether it was met.
+        Whether the requirement was met.
     worst_case
-        The case that has the worst value, where several were scored.
+        Case with the worst value, if several cases were scored.
     """
 
     requirement: str
@@ -103,16 +104,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shard:
-    """One part of a run in several.
+    """One part of a sharded run.
 
     Parameters
     ----------
     part
-        ``"2/3"``.
+        Number of the part and number of parts: ``"2/3"``.
     cases
-        How many the whole run has.
+        Number of cases of the whole run.
     digest
-        Of the names and files of all of them: parts of one run have the same.
+        Digest of the names and files of all cases of the run; the same for all of its parts.
     """
 
     part: str

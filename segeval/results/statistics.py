@@ -28,17 +28,17 @@ def badness(values: Values, card: Metric) -> Values:
 
 
 def weighted_mean(values: Values, weights: Values) -> float | None:
-    """The weighted mean of the values that are not NaN.
+    """Return the weighted mean of the values that are not NaN.
 
     Parameters
     ----------
     values, weights
-        Of the same shape. A value of weight 0 does not count, even if it is infinite.
+        Arrays of the same shape. A value of weight 0 does not count, even if it is infinite.
 
     Returns
     -------
     float or None
-        None where no value counts.
+        None if no value counts.
 
     Examples
     --------

@@ -1,10 +1,10 @@
-"""Scores over cases: means with their intervals, quartiles, extremes, the worst case, and every denominator.
+"""The summary of results: means over cases with intervals, quartiles, extremes, the worst case, and all counts.
 
-A mean never hides how many values it is over: beside it stand the undefined ones, the cases without the label, and
-those that failed, are missing or were skipped. The mean is summed as pandas and NumPy sum a column, so that a mean
-taken of the CSV is the same to the last digit.
+Each mean comes with the number of its values, and with the numbers of undefined values, of cases without the label, and
+of cases that failed, have no prediction or were skipped. A mean is summed as pandas and NumPy sum a column, so the mean
+of the CSV's column is the same to the last digit.
 
-Intervals are those of `segeval.results.intervals`.
+Intervals come from `segeval.results.intervals`.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from segeval.results.rows import ABSENT, ALL, PREDICTION_EMPTY, REFERENCE_EMPTY,
 from segeval.results.run_rows import Aggregate, Summary
 from segeval.results.statistics import Values, badness, quantile, weighted_mean
 
-COLUMNS_AT_ONCE = 512  # so that the draws of them take a few MB, however many labels there are
+COLUMNS_AT_ONCE = 512  # their draws take a few MB, however many labels there are
 
 
 def summary_of(results: Results) -> tuple[Summary, ...]:
-    """The scores of results over all cases, then over each group.
+    """Summarise results over all cases, then over each group.
 
     Parameters
     ----------
     results
-        Of any number of cases.
+        Results of any number of cases.
 
     Returns
     -------
     tuple of Summary
-        A row per label and metric, then the mean over labels of each metric, then what is pooled from voxel counts;
-        for all cases first, then for every group of theirs. Nothing where no case was scored.
+        A row for each label and metric, then the mean over labels of each metric, then the scores from pooled voxel
+        counts: first for all cases, then for each group. Empty if no case was scored.
     """
     scored_cases = _ScoredCases.of(results)
     rows = _rows(scored_cases, results.cases)
@@ -59,7 +59,7 @@ def summary_of(results: Results) -> tuple[Summary, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Column:
-    """One label and metric over some cases: NaN where a case has no value, or no such row."""
+    """One label and metric over some cases; NaN if a case has no value or no row."""
 
     label: Key
     name: str | None
@@ -74,26 +74,26 @@ class _Column:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _ScoredCases:
-    """Every score and count as matrices, a row for each scored case; from them groups of cases take their rows."""
+    """All scores and counts as matrices with a row for each scored case, from which groups of cases are selected."""
 
-    rank: dict[str, int]  # of each scored case
+    rank: dict[str, int]  # row of each scored case
     kinds: list[tuple[Key, str]]  # label and metric of each column
     values: Values
-    notes: NDArray[np.int16]  # codes; -1 where there is no such row
+    notes: NDArray[np.int16]  # codes; -1 if there is no row
     names: NDArray[np.int32]
     units: NDArray[np.int16]
-    scores: Scores  # for what the codes mean
-    counted: list[Key]  # the labels that have counts
+    scores: Scores  # has the values of the codes
+    counted: list[Key]  # labels that have counts
     counts: NDArray[np.int64]  # TP, FP, FN, TN of each case and label
-    weights: Mapping[str, float]  # of labels, by number or name
+    weights: Mapping[str, float]  # weights of labels, by number or name
 
     def weight_of(self, label: Key, name: str | None) -> float:
-        """What a label weighs in means over labels."""
+        """Return the weight of a label in means over labels."""
         return number_of(label, name, self.weights, 1.0)
 
     @classmethod
     def of(cls, results: Results) -> _ScoredCases:
-        """All of it, labels by number, then regions, then what is over all labels."""
+        """Collect the scores of results: labels by number, then regions, then metrics over all labels."""
         scored = [record for record in results.cases if record.status == "scored"]
         cases = [record.case for record in scored]
         scores = results.scores.of(cases)
@@ -113,7 +113,7 @@ class _ScoredCases:
         )
 
     def columns(self, rows: NDArray[np.intp]) -> list[_Column]:
-        """The columns of some cases, without those that none of them has."""
+        """Return the columns that at least one of some cases has."""
         empty = (PREDICTION_EMPTY, REFERENCE_EMPTY, ABSENT)
         missed, false_alarm, absent = (self.scores.codes_of(note) for note in empty)
         found = []
@@ -140,7 +140,7 @@ class _ScoredCases:
 
 
 def _rows(scored_cases: _ScoredCases, members: Sequence[CaseRecord]) -> list[Summary]:
-    """The summary over some of the cases."""
+    """Return the summary over some of the cases."""
     scored = [record for record in members if record.status == "scored"]
     status = [record.status for record in members]
 
@@ -164,7 +164,7 @@ def _rows(scored_cases: _ScoredCases, members: Sequence[CaseRecord]) -> list[Sum
 
 
 def _texts_of(codes: NDArray[np.signedinteger], values: Sequence[str | None]) -> Iterator[str]:
-    """The texts behind codes, each once, in the order in which they are met; where there is none, it is left out."""
+    """Yield the text of each code once, in order of first occurrence; codes without a text are left out."""
     found, first = np.unique(codes, return_index=True)
     for code in found[np.argsort(first)].tolist():
         text = values[code] if code >= 0 else None
@@ -214,10 +214,10 @@ def _over_cases(
 
 
 def _described(row: Summary, values: Values, interval: tuple[float, float] | None) -> Summary:
-    """The row with mean, spread and quantiles of values of which some are NaN."""
+    """Return the row with mean, spread and quantiles of values, some of which may be NaN."""
     defined = np.sort(values[~np.isnan(values)])
     n = len(defined)
-    # in the order of the rows, with zeros for NaN: that is how pandas adds up a column
+    # in the order of the rows, with zeros for NaN, as pandas sums a column
     mean = float(np.where(np.isnan(values), 0.0, values).sum() / n)
     finite = math.isfinite(mean)
     low, high = interval if interval is not None and finite else (None, None)
@@ -242,7 +242,7 @@ def _macro(
     draws: MeanOverLabels,
     scored_cases: _ScoredCases,
 ) -> list[Summary]:
-    """The mean over labels of what `rows` have for each label, by metric."""
+    """Return the mean over labels of each metric, from the rows of the labels."""
     found = []
     by_metric: dict[str, list[Summary]] = {}
     for each in rows:
@@ -277,7 +277,7 @@ def _macro(
 def _pooled(
     row: Callable[..., Summary], scored_cases: _ScoredCases, places: NDArray[np.intp], columns: Sequence[_Column]
 ) -> list[Summary]:
-    """Each label's counted metrics from its counts summed over the scored cases, and the means of those over labels."""
+    """Return each label's scores from its voxel counts summed over the scored cases, and their means over labels."""
     wanted = [column for column in columns if parse(column.metric).card.is_pooled]
     place_of = {label: place for place, label in enumerate(scored_cases.counted)}
     n, rows, over_labels = len(places), [], MeanOverLabels()
@@ -319,7 +319,7 @@ def _of_totals(
 
 
 def _counts(results: Results, scored: Sequence[CaseRecord], labels: Sequence[Key]) -> NDArray[np.int64]:
-    """TP, FP, FN and TN by case and label; a case without the label has it nowhere. Shape (cases, labels, 4)."""
+    """Return TP, FP, FN and TN by case and label; without the label all voxels are TN. Shape (cases, labels, 4)."""
     chosen = results.counts.of(record.case for record in scored)
     counts = np.zeros((len(scored), len(labels), 4), np.int64)
     counts[:, :, 3] = np.array([record.voxels or 0 for record in scored], np.int64)[:, None]
@@ -331,7 +331,7 @@ def _counts(results: Results, scored: Sequence[CaseRecord], labels: Sequence[Key
 
 
 def _score_of(metric: str, *voxels: Any) -> Any:
-    """A metric of TP, FP, FN and TN, which may be arrays where its function takes them."""
+    """Compute a metric from TP, FP, FN and TN, which may be arrays if its function accepts them."""
     request = parse(metric)
     parameter = request.card.parameter
     arguments = {}
@@ -341,9 +341,9 @@ def _score_of(metric: str, *voxels: Any) -> Any:
 
 
 def _scores_of(metric: str, voxels: Values) -> Values:
-    """A metric of each row of TP, FP, FN and TN; shape (draws, 4) -> (draws,)."""
+    """Compute a metric for each row of TP, FP, FN and TN; shape (draws, 4) -> (draws,)."""
     try:
         scores: Values = _score_of(metric, *voxels.T)
-    except ValueError:  # its function asks whether a number is 0, which an array does not answer
+    except ValueError:  # the function compares a single number with 0, which fails for arrays
         return np.array([_score_of(metric, *map(int, row)) for row in voxels.tolist()])
     return scores

@@ -1,9 +1,9 @@
-"""The journal of a run: each case as it is finished, so that an interrupted run can be resumed.
+"""The journal of a run: a record of each finished case, so that an interrupted run can be resumed.
 
-A text file of JSON lines: first the settings of the run, then a line for each scored case, with the files it was scored
-from. Lines are only ever appended, so if one is cut short it is the last; it is dropped when the journal is read. A
-line ends with a checksum, so that it need not be parsed to know that it is whole. A case is taken over if nothing about
-it has changed: its files by size and time, and by content if the times differ, and which files are next to them. When a
+A text file of JSON lines: first the settings of the run, then a line for each scored case, with the files it was
+scored from. Lines are only appended, so only the last one can be cut short; it is dropped when the journal is read. A
+line ends with a checksum, so that it need not be parsed to know that it is whole. A case is taken over if its files
+have not changed by size and time, or by content if the times differ, and if the same files are next to them. When a
 run has finished, its journal can be removed.
 """
 
@@ -33,30 +33,30 @@ if sys.platform != "win32":
 FORMAT = 2
 KIND = "segeval journal"
 
-_AFTER_HEAD = b',"record":'  # in no text of JSON, where quotes are escaped
+_AFTER_HEAD = b',"record":'  # cannot occur inside a JSON string, where quotes are escaped
 _SUM = b',"crc":"'
 _END = b'"}\n'
 _TAIL = len(_SUM) + 8 + len(_END)
 
 
 class Journal:
-    """A journal, which is read first and, from `begin` on, added to.
+    """A journal; it is read on creation, and cases are added after `begin`.
 
     Parameters
     ----------
     path
-        The file.
+        Path of the file.
     settings
-        The settings of the run: `segeval.running.settings.RunSettings.of_journal`.
+        Settings of the run: `segeval.running.settings.RunSettings.of_journal`.
     resume
-        Whether cases of the same run are taken over; anything after the last whole line is then dropped. Otherwise a
-        journal with cases is put aside, as the first of ``NAME.1``, ``NAME.2``, ... that is free.
+        Whether to take over cases of the same run; anything after the last whole line is then dropped. Otherwise a
+        journal with cases is renamed to the first of ``NAME.1``, ``NAME.2``, ... that is free.
 
     Raises
     ------
     UsageError
-        The file is not a journal, or another run is writing it; or it is to be resumed and is of a run with other
-        settings. The file is unchanged then.
+        The file is not a journal, or another run is writing it, or a run to be resumed had other settings. The file is
+        then unchanged.
     """
 
     def __init__(self, path: Path, *, settings: Mapping[str, Any], resume: bool) -> None:
@@ -85,16 +85,16 @@ class Journal:
 
     @property
     def exists(self) -> bool:
-        """Whether there is a journal that is resumed."""
+        """Whether a journal is being resumed."""
         return self._resume and self._end > 0
 
     def begin(self) -> None:
-        """Open the file for writing, and lock it; an earlier journal is put aside or continued.
+        """Open the file for writing, and lock it; an earlier journal is renamed or continued.
 
         Raises
         ------
         UsageError
-            It cannot be written, or another run is writing it.
+            The file cannot be written, or another run is writing it.
         """
         if self._file is not None:
             return
@@ -168,7 +168,7 @@ class Journal:
         Raises
         ------
         UsageError
-            It cannot be written, on a full disk for instance; earlier lines are kept.
+            The line cannot be written, because of a full disk for instance; earlier lines are kept.
         """
         self.begin()
         record = outcome.record
@@ -196,7 +196,7 @@ class Journal:
 
     def _write(self, text: str) -> None:
         assert self._file is not None  # noqa: S101 - `begin` opened it
-        line = memoryview(f"{text}\n".encode())  # ASCII: names that are no UTF-8 survive as escapes
+        line = memoryview(f"{text}\n".encode())  # ASCII: names that are not valid UTF-8 are kept as escapes
         while line:
             line = line[self._file.write(line) :]
 
@@ -212,14 +212,14 @@ class Journal:
         return UsageError(f"the journal cannot be written: {reason}", source=str(self.path))
 
     def _taken(self) -> NoReturn:
-        hint = "use another name for -o"
+        hint = "wait for it, or use another name for -o"
         raise UsageError("another run is writing this journal", source=str(self.path), hint=hint) from None
 
     def _refuse(self) -> NoReturn:
         raise UsageError("not a segeval journal; refusing to overwrite it", source=str(self.path), hint="move it away")
 
     def _opened(self, expected: tuple[int, int, int] | None) -> io.FileIO:
-        """Open the file for appending if it is the one that was read, or if there was none and still is none."""
+        """Open the file for appending, if it is still the one that was read or still does not exist."""
         file = self.path.open("a+b", buffering=0)
         try:
             self._lock(file, shared=False)
@@ -241,12 +241,12 @@ class Journal:
         except BlockingIOError:
             self._taken()
         except OSError:
-            pass  # a file system without locks
+            pass  # the file system has no locks
 
     def _put_aside(self, file: io.FileIO) -> None:
-        """Rename the file to a name that is free. It is locked until then."""
+        """Rename the file, which is locked, to a name that is free."""
         if sys.platform == "win32":
-            file.close()  # Windows does not rename what is open
+            file.close()  # Windows does not rename an open file
         number = 1
         while os.path.lexists(free := self.path.with_name(f"{self.path.name}.{number}")):
             number += 1
@@ -264,7 +264,7 @@ class Journal:
         changed = self._changed(found)
         if changed:
             raise UsageError(
-                f"the journal is of a run with other settings ({', '.join(map(shown, changed))})",
+                f"the journal belongs to a run with other settings ({', '.join(map(shown, changed))})",
                 source=str(self.path),
                 hint="leave out --resume to score all cases, or use another name for -o",
             )
@@ -277,7 +277,7 @@ class Journal:
             self._end += len(line)
 
     def _read_head(self, line: bytes) -> dict[str, Any]:
-        """Return the first line as data; nothing if it was cut short, so that no case follows."""
+        """Return the first line as data; empty if it was cut short, and no case follows."""
         beginnings = [json.dumps({"kind": KIND}, separators=each)[:-1].encode() for each in ((",", ":"), (", ", ": "))]
         if not line.endswith(b"\n") and any(line[: len(each)] == each[: len(line)] for each in beginnings):
             return {}
@@ -304,12 +304,12 @@ def _state(file: io.BufferedReader | io.FileIO) -> tuple[int, int, int]:
 
 
 def _real(*paths: str | None) -> list[str | None]:
-    """Return one spelling for each file, however it was named."""
+    """Return the real path of each file."""
     return [None if path is None else os.path.realpath(path) for path in paths]
 
 
 def _read_head_of(line: bytes) -> dict[str, Any]:
-    """Return the beginning of a case's line: its name, and the files that it was scored from."""
+    """Return the beginning of a case's line: its name and the files that it was scored from."""
     head, mark, _ = line.partition(_AFTER_HEAD)
     if not mark:
         raise ValueError("there is nothing after the head")
@@ -340,12 +340,12 @@ def _is_same(case: Case, line: bytes, known: dict[Input, bool]) -> bool:
         return False
     for each in inputs:
         if each not in known:
-            known[each] = each.is_unchanged()  # one folder may be that of all cases
+            known[each] = each.is_unchanged()  # all cases may share a folder
     return all(known[each] for each in inputs)
 
 
 def _number(value: float | None) -> float | str | None:
-    """Return a score as JSON has it; an infinite one is a text."""
+    """Return a score for JSON; an infinite score is a string."""
     if value is None:
         return None
     number = float(value)

@@ -1,6 +1,6 @@
-"""Sharded runs: which cases belong to a part, and how parts are merged into the results of one run.
+"""Sharded runs: select the cases of a part, and merge parts into the results of one run.
 
-Parts must have the same settings and share no case. If they are shards of a run, all of them must be there.
+Parts must have the same settings and share no case. All parts of a sharded run must be given.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def shard_of(cases: Sequence[Case], shard: str | None) -> list[Case]:
     Raises
     ------
     UsageError
-        The text is not a part.
+        The text is not of the form I/N.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def merge(parts: Mapping[str, Results]) -> Results:
     Parameters
     ----------
     parts
-        Name of each part in messages -> the part.
+        Results of the parts, by the name of each part in messages.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def merge(parts: Mapping[str, Results]) -> Results:
     UsageError
         There is no part.
     InputError
-        Parts have different settings, share a case, or are not all shards of one run.
+        Parts have different settings, share a case, or are not all parts of one run.
     """
     if not parts:
         raise UsageError("no part to merge")
@@ -112,7 +112,7 @@ def _check_shards(parts: Mapping[str, Results]) -> None:
         return
     whole = [source for source in parts if source not in shards]
     if whole:
-        raise InputError("a complete run, while the others are parts of one", source=whole[0], hint="leave it out")
+        raise InputError("a complete run, but other files are parts of a run", source=whole[0], hint="leave it out")
     seen: dict[int, str] = {}
     (first, expected), *_ = shards.items()
     _, count = _numbers(expected, first)
@@ -120,10 +120,14 @@ def _check_shards(parts: Mapping[str, Results]) -> None:
         number, of = _numbers(shard, source)
         other = seen.setdefault(number, source) if of == count else first
         if other != source:
-            raise InputError(f"part {shard.part}, but {shown(other)} is part {shards[other].part}", source=source)
+            raise InputError(
+                f"part {shard.part}, but {shown(other)} is part {shards[other].part}",
+                source=source,
+                hint="give each part of one run once",
+            )
         if (shard.cases, shard.digest) != (expected.cases, expected.digest):
             raise InputError(
-                f"a part of other cases than {shown(first)}: {shard.cases} and {expected.cases} in all",
+                f"part of a run with other cases than {shown(first)}: {shard.cases} and {expected.cases} in all",
                 source=source,
                 hint="score all parts again: the folders differ or have changed",
             )

@@ -291,7 +291,7 @@ def test_fail_fast(folders: tuple[Path, Path], tmp_path: Path, capsys: pytest.Ca
         (["--pattern", "x.nii.gz"], "{case}"),
         (["-o", "r.docx"], "unknown output format"),
         (["--export", "kaggle:x"], "kinds are nnunet, grand-challenge"),
-        (["-o", "x.csv", "--confusion", "x.csv"], "two outputs would go to this file"),
+        (["-o", "x.csv", "--confusion", "x.csv"], "two outputs would be written to this file"),
         (["--missing", "zero"], "'zero' is not one of"),
     ],
 )
@@ -389,7 +389,7 @@ def test_github(folders: tuple[Path, Path], tmp_path: Path) -> None:
     assert "5 cases: 2 scored, 3 not scored" in summary.read_text()
     elsewhere = spawn("batch", *folders, "-m", "dice", "--github", environment={"GITHUB_STEP_SUMMARY": str(summary)})
     assert "::" not in elsewhere.err
-    assert "no GitHub Actions workflow" in elsewhere.err
+    assert "--github has no effect outside of GitHub Actions" in elsewhere.err
 
 
 def test_names_that_a_spreadsheet_would_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -95,11 +95,11 @@ WRONG = [
     (
         ["--require", "dice"],
         "--require takes [LABEL:]METRIC[.STATISTIC]>=VALUE, with >=, <= or =, found 'dice'; "
-        "for instance 'liver:dice>=0.9'",
+        "write, for instance, 'liver:dice>=0.9'",
     ),
     (
         ["--require", "dice.maen=0.5"],
-        "there is no statistic 'maen'; "
+        "unknown statistic 'maen'; "
         "use mean, median, q1, q3, min, max, sd, ci_low, ci_high, n, n_undefined, n_missed, n_false_alarm, "
         "n_absent, n_failed, n_missing, n_skipped",
     ),
@@ -174,7 +174,7 @@ def test_outputs_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFi
     refused(
         call(capsys, "score", *PAIR, "-o", tmp_path / "a.csv", "--confusion", again),
         2,
-        f"{again}: two outputs would go to this file",
+        f"{again}: two outputs would be written to this file; rename one of them",
     )
     assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
 

@@ -130,7 +130,7 @@ def test_metadata_of_files_that_cannot_be_used(
         (["--label", "liver"], "no scores of the label 'liver'; the labels are lesion"),
         (["-o", "a.html"], "a.html: unknown output format '.html'; use .csv, .md or .tex"),
         (["-o", "cases.csv"], "cases.csv: this is an input of the run and must not be overwritten"),
-        (["-o", "a.md", "-o", "./a.md"], "./a.md: two outputs would go to this file"),
+        (["-o", "a.md", "-o", "./a.md"], "./a.md: two outputs would be written to this file"),
     ],
 )
 def test_usage(words: list[str], cause: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""The table of one case: what was not scored says why, and what would fill screens is counted."""
+"""The table of one case: reasons for cases that were not scored, and counts in place of long lists."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def test_case_that_was_not_scored_says_why() -> None:
     assert "b: failed: cut\\nshort\n" in text
 
 
-def test_nothing_to_score_is_said() -> None:
+def test_a_case_without_labels_has_a_message() -> None:
     text = printed(print_scores, replace(awkward(), scores=Scores()))
     assert "no label in either map" in text
 
 
-def test_many_labels_that_neither_map_has_are_counted_not_shown() -> None:
+def test_many_absent_labels_are_counted_not_shown() -> None:
     array = np.zeros((4, 4), np.uint8)
     array[1, 1] = 1
     few, many = (
@@ -44,7 +44,7 @@ def test_many_labels_that_neither_map_has_are_counted_not_shown() -> None:
 
 
 def test_the_mean_is_over_labels_and_where_found_over_those_in_both_maps() -> None:
-    """Dice 1, 2/3 and 0 for a label that the prediction lacks."""
+    """Dice is 1, 2/3 and, for a missed label, 0."""
     reference = np.array([[1, 2, 2, 3, 0]])
     prediction = np.array([[1, 2, 0, 0, 0]])
     text = printed(print_scores, segeval.score(prediction=prediction, reference=reference, metrics="dice"))
@@ -57,7 +57,7 @@ def test_the_mean_is_over_labels_and_where_found_over_those_in_both_maps() -> No
 
 
 def test_the_mean_of_a_case_is_that_of_its_summary() -> None:
-    """Of the means that the summary has for a run of this case alone, to the last digit that is shown."""
+    """The means equal those of the summary of a run with only this case, to the last digit that is shown."""
     random = np.random.default_rng(1)
     reference, prediction = random.integers(0, 5, (2, 6, 7))
     results = segeval.score(prediction=prediction, reference=reference, metrics="dice,hd,sensitivity,fp")

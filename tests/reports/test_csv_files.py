@@ -62,7 +62,7 @@ def test_mean_of_a_column_is_the_mean_of_the_values() -> None:
     frame = pd.read_csv(io.StringIO("".join(to_csv(results))))
     for metric in ("dice", "assd", "volume_error", "tp"):
         values = [row.value for row in results.scores if row.metric == metric and row.value is not None]
-        # some versions of pandas read the last bit of a float as they please
+        # some versions of pandas read the last bit of a float wrongly
         assert frame[metric].dropna().tolist() == pytest.approx(values, rel=4 * np.finfo(float).eps)
         exact = math.fsum(values) / len(values)
         # a plain sum of n numbers is off by at most n - 1 roundings of the sum of their magnitudes
@@ -74,7 +74,7 @@ def test_mean_of_a_column_is_the_mean_of_the_values() -> None:
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝"])  # noqa: RUF001
-def test_text_that_would_run_is_defused(start: str) -> None:
+def test_text_that_would_run_as_a_formula_is_escaped(start: str) -> None:
     results = awkward()
     evil = start + 'cmd|" /C calc"!A0,1'
     score = replace(results.scores[0], name=evil, note=evil)
@@ -160,7 +160,7 @@ def test_summary_has_a_column_for_each_field() -> None:
 
 def test_mean_of_a_column_is_the_mean_of_the_summary() -> None:
     results = hostile()
-    # as text first: some versions of pandas read the last bit of a float as they please
+    # as text first: some versions of pandas read the last bit of a float wrongly
     cases = pd.read_csv(io.StringIO("".join(to_csv(results))), dtype=str)
     summary = pd.read_csv(io.StringIO("".join(summary_csv(results))), dtype=str)
     rows = summary[(summary["aggregate"] == "cases") & np.isfinite(summary["mean"].astype(float))]

@@ -1,4 +1,4 @@
-"""Other spellings of CSV: what a spreadsheet of another language reads is the same table."""
+"""Other styles of CSV: a spreadsheet of another language reads the same table."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_style_that_cannot_be_read_back_is_refused(options: dict[str, str], pr
 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("write", [to_csv, summary_csv])
-def test_the_cells_are_the_same_but_for_the_point(style: CsvStyle, write: Callable[..., list[str]]) -> None:
+def test_the_cells_are_the_same_except_for_the_decimal_point(style: CsvStyle, write: Callable[..., list[str]]) -> None:
     for results in (awkward(), hostile()):
         text = "".join(write(results, style=style))
         assert text.startswith("\ufeff") == style.bom

@@ -1,4 +1,4 @@
-"""What other systems read: worked out by hand from a tiny run, and from one with names that break careless readers."""
+"""Files for other systems: computed by hand for a tiny run, and for a run with names that break careless readers."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def pair(prediction: Any, reference: Any) -> tuple[LabelMap, LabelMap]:
 
 
 def run_of(maps: dict[str, tuple[Any, Any]], *, lost: tuple[CaseRecord, ...] = (), **options: Any) -> Results:
-    """Each case's prediction and reference as arrays, scored and summed up."""
+    """Score each case's prediction and reference, given as arrays, and summarise them."""
     plan = plan_of(**options)
     outcomes = [
         score_maps(*pair(*both), plan, case=Case(name=name, prediction=f"p/{name}", reference=f"r/{name}"))
@@ -56,7 +56,7 @@ def run_of(maps: dict[str, tuple[Any, Any]], *, lost: tuple[CaseRecord, ...] = (
 
 
 def hostile() -> Results:
-    """Cases scored, failed, missing and skipped, infinite and undefined scores, and names that would break out."""
+    """Cases of each status, infinite and undefined scores, and names that need escaping."""
     random = np.random.default_rng(SEED)
     maps = {}
     for place, name in enumerate(SCORED):
@@ -129,7 +129,7 @@ def test_nnunet_by_hand() -> None:
     }
 
 
-def test_nnunet_is_laid_out_as_json_dump_does() -> None:
+def test_nnunet_has_the_layout_of_json_dump() -> None:
     text = "".join(to_nnunet(run_of(tiny())))
     assert text == json.dumps(json.loads(text), sort_keys=True, indent=4) + "\n"
     assert '"TP": 1.5,' in text
@@ -137,7 +137,7 @@ def test_nnunet_is_laid_out_as_json_dump_does() -> None:
     assert '"FP": 0.0,' in text
 
 
-def test_nnunet_background_is_no_foreground() -> None:
+def test_nnunet_background_is_not_foreground() -> None:
     document = nnunet(run_of(tiny(), background=True))
     assert set(document["mean"]) == {"0", "1", "2"}
     # label 0: TP 2, FP 0, FN 0, TN 4, then TP 4, FP 1, FN 0, TN 1

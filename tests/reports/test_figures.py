@@ -1,4 +1,4 @@
-"""Figures: the same bytes for the same numbers, readable, and names are never executed."""
+"""Figures: readable, with the same bytes for the same numbers, and without executing names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Report files appear whole or not at all; real faults: a full disk, a folder that is a file, a link."""
+"""Report files are written completely or not at all, also with real faults: a full disk, a file as folder, a link."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_workbook_is_written_as_bytes(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["out.XLSX"]
 
 
-def test_missing_package_is_told_before_anything_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_reported_before_anything_is_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     with pytest.raises(UsageError, match="needs the package XlsxWriter"):
         check_report_path(tmp_path / "out.xlsx")
@@ -88,7 +88,7 @@ def test_missing_package_is_told_before_anything_is_scored(tmp_path: Path, monke
     assert names_in(tmp_path) == []
 
 
-def test_summary_goes_beside_the_csv(tmp_path: Path) -> None:
+def test_summary_is_written_next_to_the_csv(tmp_path: Path) -> None:
     write_report(hostile(), tmp_path / "out.csv", with_summary=True)
     assert (tmp_path / "out.csv").read_bytes().decode("utf-8") == "".join(to_csv(hostile()))
     assert (tmp_path / "out.summary.csv").read_bytes().decode("utf-8") == "".join(summary_csv(hostile()))
@@ -133,7 +133,7 @@ def test_exports_are_written_whatever_the_suffix(tmp_path: Path, kind: str) -> N
 
 
 @needs_posix
-def test_pipe_is_no_place_for_a_report(tmp_path: Path) -> None:
+def test_report_is_not_written_to_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.csv")
     with pytest.raises(UsageError, match="not a regular file"):
         write_report(awkward(), tmp_path / "pipe.csv")

@@ -1,4 +1,4 @@
-"""Step summaries that fit, annotations that no name breaks out of, and the action's scripts."""
+"""Step summaries that fit, annotations with escaped names, and the action's scripts."""
 
 import re
 from dataclasses import replace

@@ -66,7 +66,7 @@ CONFUSION = ContingencyTable.from_pairs({(0, 0): 50, (0, 2): 3, (1, 0): 2, (2, 2
 
 
 def awkward() -> Results:
-    """One case with names that a careless report would run, render or cut, and every kind of cell."""
+    """One case with names that a careless report would run, render or cut, and with each kind of cell."""
     per_label = METRIC_TOKENS[:1] + METRIC_TOKENS[2:]
     scores = []
     for label, (values, note) in VALUES.items():
@@ -117,7 +117,7 @@ def scored(
     unit: Literal["mm", "px"] = "mm",
     **facts: object,
 ) -> Outcome:
-    """Two small arrays, scored."""
+    """Score two small arrays."""
     predicted, true = (
         LabelMap(
             labels=np.array(values, np.uint8),
@@ -162,7 +162,7 @@ def awkward_batch() -> Results:
 
 
 def many_labels(labels: int = 104) -> Results:
-    """Two cases of so many labels, a voxel each; the second misses the last one."""
+    """Two cases with many labels of one voxel each; the second misses the last label."""
     plan = plan_of(metrics="dice,hd,generalized_dice", labels={n: f"organ_{n}" for n in range(1, labels + 1)})
     reference = np.arange(1, labels + 1)[None]
     prediction = np.where(reference == labels, 0, reference)
@@ -185,7 +185,7 @@ def printed(
     width: int | None = None,
     **options: object,
 ) -> str:
-    """What is printed on a stream of that encoding."""
+    """Return the text that is printed on a stream of that encoding."""
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
     show(*arguments, Printer(stream, color=color, width=width), **options)

@@ -1,4 +1,4 @@
-"""JSON: valid always, and read back whole."""
+"""JSON files: always valid, and read back completely."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_cut_document_is_refused() -> None:
             read_json(text[:length])
 
 
-def test_json_lines_may_begin_with_what_the_document_begins_with() -> None:
+def test_json_lines_may_begin_with_the_head_of_the_document() -> None:
     results = awkward()
     first, *rest = "".join(to_jsonl(results, header=True)).splitlines(keepends=True)
     assert "".join(rest) == "".join(to_jsonl(results))

@@ -1,4 +1,4 @@
-"""JUnit XML: valid, counted right, and with texts that XML cannot hold."""
+"""JUnit XML: valid, with correct counts, and with characters escaped that XML does not allow."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_test_for_each_case_and_requirement() -> None:
     }
 
 
-def test_messages_stand_in_both_places() -> None:
+def test_messages_are_in_both_places() -> None:
     root = parsed(hostile())
     for outcome in (*root.iter("error"), *root.iter("failure"), *root.iter("skipped")):
         assert outcome.get("message") == (outcome.text or "")
@@ -110,7 +110,7 @@ def test_counts() -> None:
     }
 
 
-def test_text_that_xml_cannot_hold_is_escaped() -> None:
+def test_characters_that_xml_does_not_allow_are_escaped() -> None:
     results = hostile()
     evil = 'x\x00\x1b\ufffe\udcff\t]]>"<&'
     cases = (replace(results.cases[-3], message=evil),)

@@ -1,4 +1,4 @@
-"""Numbers in a table for people: rounding never claims too much, and decimals resolve the grid."""
+"""Numbers in tables for people: rounding does not make a score look perfect or zero, and decimals resolve the grid."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from segeval.reports.notation import decimals, number
         (float("inf"), "inf"),
     ],
 )
-def test_ratio_never_claims_more_than_it_is(value: float, text: str) -> None:
+def test_ratio_is_never_rounded_to_a_perfect_score(value: float, text: str) -> None:
     if value == 0.93125:
         value += 1e-9  # a tie would depend on its binary form
     assert number(value, Quantity.RATIO, decimals=4) == text

@@ -1,4 +1,4 @@
-"""Overlays: each voxel has its colour and place; files are small and reproducible; also from the command line."""
+"""Overlays: each voxel has its colour and position; files are small and reproducible; also from the command line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ MISSED, IGNORED = (89, 163, 205), (211, 211, 211)
 
 
 def pixels_of(rows: Mapping[str, Sequence[Slice]], row: str, number: int) -> dict[tuple[int, int], NDArray[np.uint8]]:
-    """The pixels of the PNG within each voxel of a slice, shape (pixels, 3)."""
+    """Return the pixels of the PNG within each voxel of a slice, shape (pixels, 3)."""
     with styled():
         figure, places = _figure(rows, width="double", title="a title")
         axes = places[row, number]
@@ -61,7 +61,7 @@ def pixels_of(rows: Mapping[str, Sequence[Slice]], row: str, number: int) -> dic
 
 
 def colors(rows: Mapping[str, Sequence[Slice]], row: str, number: int) -> NDArray[np.uint8]:
-    """The most common colour of each voxel of a slice in the PNG; axes (rows, columns, colour)."""
+    """Return the most common colour of each voxel of a slice in the PNG; axes (rows, columns, colour)."""
     found = np.zeros((*rows[row][number].prediction.shape, 3), np.uint8)
     for place, inside in pixels_of(rows, row, number).items():
         values, counts = np.unique(inside, axis=0, return_counts=True)
@@ -71,7 +71,7 @@ def colors(rows: Mapping[str, Sequence[Slice]], row: str, number: int) -> NDArra
 
 @pytest.mark.slow
 def test_every_voxel_has_its_color_at_its_place() -> None:
-    """A picture worked by hand; a letter is the kind of each pixel."""
+    """Compare with a picture made by hand; each letter is the kind of a pixel."""
     letters = ["wwwwwwww", "wrrrmwww", "wrrrmwfw", "wrwwwwfw", "wrwwwwww", "wwwiiwww"]
     looks = {"w": WHITE, "r": RIGHT, "f": FALSE, "m": MISSED, "i": IGNORED}
     grid = np.array([list(row) for row in letters])
@@ -93,7 +93,7 @@ def test_every_voxel_has_its_color_at_its_place() -> None:
 
 @pytest.mark.slow
 def test_the_image_is_behind_the_masks() -> None:
-    """Grey 200 of 31 equal steps is 197; over it lie 0.65 of (230, 159, 0), or 0.35 of (0, 158, 115)."""
+    """Grey 200 in 31 equal steps is 197; over it are 0.65 of (230, 159, 0), or 0.35 of (0, 158, 115)."""
     image = np.full((5, 6), 200, np.uint8)
     image[4] = 0
     prediction = np.zeros((5, 6), bool)
@@ -123,7 +123,7 @@ def test_a_voxel_is_as_high_as_a_slice_is_thick(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_slices_of_a_volume_are_drawn_where_they_belong(tmp_path: Path) -> None:
+def test_slices_of_a_volume_are_drawn_in_the_right_place(tmp_path: Path) -> None:
     slices = overlays(case_of(tmp_path), plan_of(), label=1)
     for number, each in enumerate(slices):
         found = colors({"a": slices, "b": slices}, "b", number).astype(int)
@@ -138,7 +138,7 @@ def test_slices_of_a_volume_are_drawn_where_they_belong(tmp_path: Path) -> None:
 
 
 @needs_data
-def test_errors_of_a_real_case_are_where_they_are() -> None:
+def test_errors_of_a_real_case_are_drawn_in_the_right_place() -> None:
     """Label 5 of the CT, the liver: the expected masks come from SimpleITK in the order that it gives."""
     import SimpleITK
 
@@ -152,10 +152,10 @@ def test_errors_of_a_real_case_are_where_they_are() -> None:
     slices = overlays(Case(name="ct", prediction=paths[0], reference=paths[1]), plan_of(), label=5)
     drawn = overlay({"": slices}, suffix=".svg", title="ct")
     assert len(drawn) < 60_000
-    # LPS: rows run to the back and columns to the left, which is how an axial slice is looked at
+    # LPS: rows run to the back and columns to the left, as an axial slice is usually viewed
     pixels = pixels_of({"": slices}, "", 0)
     missed, false = (np.zeros(slices[0].prediction.shape, bool) for _ in range(2))
-    for place, inside in pixels.items():  # small voxels are half hidden by outlines, but not wholly
+    for place, inside in pixels.items():  # outlines hide small voxels only in part
         missed[place], false[place] = (
             (np.abs(inside.astype(int) - color).max(axis=1) <= 1).any() for color in (MISSED, FALSE)
         )
@@ -163,11 +163,13 @@ def test_errors_of_a_real_case_are_where_they_are() -> None:
     for mask, name in ((false, "false"), (missed, "missed")):
         assert mask.sum() == expected[name].sum()
         places, there = np.argwhere(mask), np.argwhere(expected[name])
-        assert len({tuple(shift) for shift in (there - places).tolist()}) == 1  # the same but for where it was cut out
+        assert (
+            len({tuple(shift) for shift in (there - places).tolist()}) == 1
+        )  # the same except for the position of the crop
 
 
 @needs_data
-def test_errors_of_a_real_picture_are_where_they_are() -> None:
+def test_errors_of_a_real_picture_are_drawn_in_the_right_place() -> None:
     paths = [str(NUCLEI / name) for name in ("pred_2d.png", "ref_2d.png")]
     prediction, reference = (np.asarray(Image.open(path)) > 0 for path in paths)
     plan = plan_of(regions={"nuclei": "*"})
@@ -207,8 +209,8 @@ def test_false_voxels_differ_in_line_and_hatch_and_have_a_legend(tmp_path: Path)
         assert text in texts
 
 
-def test_a_large_picture_is_drawn_as_finely_as_print_can_show_it() -> None:
-    """Of 5,000 columns every third: a block of 300 x 600 pixels has the outline of one of 100 x 200."""
+def test_a_large_picture_is_reduced_to_the_resolution_of_print() -> None:
+    """Every third of 5,000 columns is drawn: a block of 300 x 600 pixels has the outline of one of 100 x 200."""
     mask = np.zeros((3000, 5000), bool)
     mask[600:900, 1200:1800] = True
     large = Slice(plane="", index=None, prediction=mask, reference=~mask & False, ignored=None, image=None,
@@ -231,12 +233,12 @@ def test_outlines_run_along_the_edges_of_voxels() -> None:
 
 
 def area(loop: list[tuple[int, int]]) -> float:
-    """By the shoelace formula; y grows downwards, so clockwise on a screen is positive."""
+    """Return the area by the shoelace formula; y grows downwards, so clockwise on a screen is positive."""
     return sum(x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(loop, [*loop[1:], loop[0]], strict=True)) / 2
 
 
 def absolute(data: str) -> list[tuple[str, float, float]]:
-    """Commands of a path, each with its end point."""
+    """Return the commands of a path, each with its end point."""
     found: list[tuple[str, float, float]] = []
     x = y = 0.0
     for command, rest in re.findall(r"([MLlhvz])([^MLlhvz]*)", data):
@@ -284,7 +286,7 @@ def scored(folder: Path, name: str, **options: Any) -> Path:
 
 
 def test_plot_overlay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The L of nine voxels lies in slice 21; six of them at y = 20 and four at x = 30."""
+    """The L of nine voxels is in slice 21; six of them are at y = 20 and four at x = 30."""
     path = scored(tmp_path, "a.json", labels={1: "liver"})
     for label in ("1", "liver"):
         answer = call(capsys, "plot", "overlay", path, "--label", label, "-o", tmp_path / "f.svg")
@@ -385,7 +387,7 @@ DEFICIENCIES = {
 
 
 def lab(color: tuple[int, int, int], deficiency: Any) -> NDArray[np.float64]:
-    """CIE L*a*b* (D65) of an sRGB colour."""
+    """Return the CIE L*a*b* (D65) values of an sRGB colour."""
     srgb = np.array(color) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     seen = np.clip(np.array(deficiency) @ linear, 0, 1)

@@ -51,7 +51,7 @@ LOOSE = re.compile(r"(<(style|script)>).*?(</\2>)", re.DOTALL)
 
 
 def samples(**options: object) -> Results:
-    """The folder of samples, scored; paths are from the top of the project."""
+    """Score the folder of samples; paths are relative to the top of the project."""
     found = batch("sample_data/predictions", "sample_data/references", jobs=1, **options)  # type: ignore[arg-type]
     return replace(found, version="1.2.3", signature="segeval 1.2.3 | 3-D, mm", footnote="segeval 1.2.3; 3-D, mm")
 
@@ -84,7 +84,7 @@ def test_a_page_is_grouped_as_a_batch_would_be(
 
 @cache
 def known(name: str) -> tuple[str, Element]:
-    """One of `PAGES`, made once."""
+    """Return one of `PAGES`, which is made once."""
     return page_of(PAGES[name](), worst=14 if name.startswith("many") else WORST)
 
 
@@ -94,7 +94,7 @@ def _at_the_top(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def policy(page: Element) -> dict[str, str]:
-    """The directives of a page's security policy."""
+    """Return the directives of a page's security policy."""
     (text,) = [
         meta.attributes["content"]
         for meta in page.all("meta")
@@ -146,7 +146,7 @@ PAGES: dict[str, Callable[[], Results]] = {
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_sound(name: str) -> None:
+def test_a_page_is_valid(name: str) -> None:
     """Any page: elements are closed, links have targets, only one script and one style sheet are allowed."""
     html, page = known(name)
     assert html.startswith("<!DOCTYPE html>\n")
@@ -175,7 +175,7 @@ def test_a_page_is_sound(name: str) -> None:
 
 
 def element_references(elements: list[Element]) -> list[str]:
-    """Targets of url(#...) in attributes."""
+    """Return the targets of url(#...) in attributes."""
     return [
         name for each in elements for text in each.attributes.values() for name in re.findall(r"url\(#(.*?)\)", text)
     ]
@@ -211,7 +211,7 @@ def test_every_score_is_in_the_table_with_all_its_digits() -> None:
             assert cells[metric].attributes.get("data-v", "") == (repr(float(expected)) if expected else "")
 
 
-def test_rows_of_cases_that_were_not_scored_say_why() -> None:
+def test_rows_of_cases_that_were_not_scored_have_the_reason() -> None:
     page = known("awkward")[1]
     texts = [row.text for row in rows_of_scores(page)]
     assert any("cut\\nshort" in text and "failed: p/c\\xffse.nii: expected 352 bytes" in text for text in texts)
@@ -235,7 +235,7 @@ def test_of_too_many_rows_the_worst_of_every_metric_are_shown(monkeypatch: pytes
         assert {(name, label) for _, name, label in values[:100]} <= shown
 
 
-def test_a_page_of_as_many_rows_as_there_can_be_is_not_too_large() -> None:
+def test_a_page_with_the_most_rows_is_not_too_large() -> None:
     html, page = page_of(large(1001))
     assert len(rows_of_scores(page)) == MOST_ROWS
     assert len(html.encode()) < 8_000_000
@@ -318,7 +318,7 @@ def test_options_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "Worst cases" not in taken_apart(made.read_text("utf-8")).text
 
 
-def test_the_command_shows_as_many_as_the_library() -> None:
+def test_the_command_shows_as_many_overlays_as_the_library() -> None:
     (option,) = [each for each in report.params if each.name == "worst"]
     assert option.default == WORST
 
@@ -338,8 +338,8 @@ def test_a_page_notes_what_it_leaves_out() -> None:
     [
         (["-o", "report.pdf"], "report.pdf: the file of a page must end in .html; name it report.html, for example"),
         (["-o", "none/report.html"], "none/report.html: cannot be written: the folder "),
-        (["-o", "report.html", "--images", "none"], "none: there is no such folder of scans"),
-        (["-o", "report.html", "--images", "r.json"], "r.json: there is no such folder of scans"),
+        (["-o", "report.html", "--images", "none"], "none: folder of scans not found"),
+        (["-o", "report.html", "--images", "r.json"], "r.json: folder of scans not found"),
     ],
 )
 def test_files_that_cannot_be_written(
@@ -420,7 +420,7 @@ def test_a_drawing_has_no_style_and_its_own_names() -> None:
 
 
 def test_the_worst_cases_are_drawn_on_scans(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Of three cases one has a scan, one has no scan, and one has no file any more: the page mentions each."""
+    """Of three cases one has a scan, one has no scan, and one no longer has a file: the page mentions each."""
     for side in ("p", "r", "scans"):
         (tmp_path / side).mkdir()
     random = np.random.default_rng(5)
@@ -437,7 +437,7 @@ def test_the_worst_cases_are_drawn_on_scans(tmp_path: Path, capsys: pytest.Captu
     figures = overlays.all("figure")
     assert [figure.all("strong")[0].text for figure in figures] == ["a", "b"]
     greys = [sum(len(image.attributes["href"]) for image in figure.all("image")) for figure in figures]
-    assert greys[0] > 2 * greys[1]  # noise takes more room than a mask
+    assert greys[0] > 2 * greys[1]  # noise makes a larger file than a mask
     assert "only in the prediction" in figures[0].all("desc")[0].text
     assert f"not drawn: 1 of c: {tmp_path}/p/c.nii: no such file" in page.text
     assert f"drawn without a scan, as {tmp_path}/scans has no scan of this name: b" in page.text
@@ -513,4 +513,4 @@ def test_files_that_have_changed_are_not_drawn(tmp_path: Path, capsys: pytest.Ca
 
 def test_scans_without_a_page_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "score", *case(1), "--images", tmp_path, "-o", tmp_path / "r.json")
-    assert (answer.code, answer.cause) == (2, "error: --images is for a page; add -o report.html")
+    assert (answer.code, answer.cause) == (2, "error: --images needs an .html output; add -o report.html")

@@ -49,7 +49,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="there i
 
 
 def write(path: Path, results: Results, **options: Any) -> Path:
-    """A page in a file."""
+    """Write a page to a file."""
     path.write_text("".join(to_html(results, **options)), "utf-8")
     return path
 
@@ -81,7 +81,7 @@ def browser() -> Iterator[Browser]:
 
 
 class Opened:
-    """A page that is open, with its requests and errors."""
+    """An open page, with its requests and errors."""
 
     def __init__(self, browser: Browser, path: Path, *, fragment: str = "", **options: Any) -> None:
         self.context = browser.new_context(**options)
@@ -160,7 +160,7 @@ def test_a_page_makes_no_requests_and_has_no_errors(browser: Browser, samples: P
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("name", ["samples", "hostile"])
-def test_axe_finds_no_barrier(
+def test_axe_finds_no_accessibility_problem(
     browser: Browser, samples: Path, folder: Path, name: str, width: int, scheme: str
 ) -> None:
     path = samples if name == "samples" else write(folder / "barriers.html", hostile())
@@ -232,7 +232,7 @@ def test_rows_are_filtered_by_text_and_by_label(browser: Browser, samples: Path)
         assert len(opened.cases()) == 13
 
 
-def test_a_link_shows_a_row_that_was_filtered_away(browser: Browser, samples: Path) -> None:
+def test_a_link_shows_a_row_that_the_filter_had_hidden(browser: Browser, samples: Path) -> None:
     with Opened(browser, samples) as opened:
         opened.page.get_by_label("Find").fill("case_01")
         opened.page.locator(".worst a", has_text="case_09").first.click()
@@ -270,7 +270,7 @@ def test_one_metric_at_a_time(browser: Browser, samples: Path) -> None:
         assert not opened.page.locator("nav").is_visible()
 
 
-def test_without_javascript_all_is_there(browser: Browser, samples: Path) -> None:
+def test_without_javascript_everything_is_shown(browser: Browser, samples: Path) -> None:
     with Opened(browser, samples, java_script_enabled=False) as opened:
         assert opened.page.locator("#all tbody tr").count() == 79
         assert opened.page.locator(".panel:visible").count() == 4
@@ -338,7 +338,7 @@ def test_missing_scores_are_aligned_like_numbers(browser: Browser, folder: Path)
 
 
 def test_paper_has_more_rows_and_every_setting(browser: Browser, folder: Path) -> None:
-    """Really printed once, with few rows; else the page only gets the event, as Chromium is slow with many rows."""
+    """One page with few rows is printed; others only get the event, because Chromium is slow with many rows."""
     path = write(folder / "printed.html", large(250), overlays=False)
     seen = """() => [document.querySelectorAll("#all tbody tr").length, document.querySelector("details").open,
                      document.getElementById("more").firstChild.data]"""
@@ -390,7 +390,7 @@ def test_the_signature_is_copied(browser: Browser, samples: Path) -> None:
         assert opened.page.evaluate("getSelection().toString()").startswith("segeval ")
 
 
-def test_ten_thousand_rows_sort_and_come_in_parts(browser: Browser, folder: Path) -> None:
+def test_ten_thousand_rows_are_sorted_and_shown_in_parts(browser: Browser, folder: Path) -> None:
     results = large(1000)
     path = write(folder / "large.html", results, overlays=False)
     with Opened(browser, path, fragment="#r9500") as opened:

@@ -1,4 +1,4 @@
-"""The table of --dry-run: --pairs reads its CSV again, and in a terminal it fits 80 columns."""
+"""The table of --dry-run: --pairs reads its CSV back, and in a terminal it fits into 80 columns."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_problem_is_not_read_as_a_pair(tmp_path: Path, monkeypatch: pytest.Mon
     assert [(case.name, case.prediction is None) for case in again.cases] == [("a", True), ("b", False)]
 
 
-def test_a_prediction_that_a_table_misses_stays_missing(tmp_path: Path) -> None:
+def test_a_prediction_that_is_not_in_a_table_stays_missing(tmp_path: Path) -> None:
     make(tmp_path, ["r.png"])
     (tmp_path / "pairs.csv").write_text("prediction,reference\nnone.png,r.png\n")
     found = read_pairs(str(tmp_path / "pairs.csv"))

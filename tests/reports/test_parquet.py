@@ -1,4 +1,4 @@
-"""Parquet as its readers see it: pyarrow and pandas."""
+"""Parquet files as pyarrow and pandas read them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_no_case_vanishes(results: Results, group_rows: int) -> None:
             assert reasons[utf8(record.case)] == utf8(record.message or "")
 
 
-def test_metadata_say_what_the_numbers_rest_on() -> None:
+def test_metadata_have_the_signature_and_settings() -> None:
     results = replace(awkward_batch(), warnings=("one",))
     found = parquet.read_schema(file_of(results)).metadata
     facts = {key.decode().removeprefix("segeval."): value.decode() for key, value in found.items()}
@@ -106,7 +106,7 @@ def test_the_order_in_which_cases_were_scored_does_not_matter() -> None:
     assert file_of(replace(results, scores=backwards)).getvalue() == file_of(results).getvalue()
 
 
-def test_of_nothing() -> None:
+def test_a_run_without_cases() -> None:
     table = parquet.read_table(file_of(replace(awkward_batch(), cases=(), scores=Scores())))
     assert table.num_rows == 0
     assert tuple(table.column_names) == COLUMNS

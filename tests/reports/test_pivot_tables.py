@@ -82,7 +82,7 @@ def test_cells_are_median_and_interquartile_range() -> None:
 
 @pytest.mark.parametrize("best", BEST)
 def test_the_best_cells(best: str) -> None:
-    """By hand: medians 0.3 and 0.5 in the first row, 0.5001, which is printed as 0.5, and 0.4 in the second."""
+    """By hand: medians 0.3 and 0.5 in the first row; 0.5001, which is printed as 0.5, and 0.4 in the second."""
     values = {"a": 0.3, "b": 0.5, "c": 0.5001, "d": 0.4}
     places = {"a": ("1", "x"), "b": ("1", "y"), "c": ("2", "x"), "d": ("2", "y")}
     metadata = {case: {"row": row, "column": column} for case, (row, column) in places.items()}
@@ -172,7 +172,7 @@ def test_latex_is_balanced() -> None:
             assert text.count(f"\\begin{{{part}}}") == text.count(f"\\end{{{part}}}") == 1
 
 
-def test_latex_heads_span_what_they_are_about() -> None:
+def test_latex_heads_span_their_columns() -> None:
     text = RENDERED["pivot.tex"]()
     assert (
         " &  & \\multicolumn{4}{c}{toynet} & \\multicolumn{4}{c}{unet} \\\\\n\\cmidrule(lr){3-6} \\cmidrule(lr){7-10}\n"
@@ -227,7 +227,7 @@ def test_negative_numbers_in_latex_have_a_minus() -> None:
         ("{{n}}", "--cell needs a field in braces"),
     ],
 )
-def test_a_template_that_cannot_be_is_refused(text: str, message: str) -> None:
+def test_an_invalid_template_is_refused(text: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         read_template(text)
     assert message in str(caught.value)

@@ -1,4 +1,4 @@
-"""Progress of a run: a bar in a terminal or a notebook, a line now and then in a log, never an error."""
+"""Progress of a run: a bar in a terminal or a notebook, a line every ten seconds in a log, never an error."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_short_run_leaves_nothing_in_a_log() -> None:
     assert stream.getvalue() == ""
 
 
-def test_a_line_counts_what_could_not_be_scored() -> None:
+def test_a_line_counts_cases_that_were_not_scored() -> None:
     clock, stream = Clock(), io.StringIO()
     with Progress(14, stream=stream, clock=clock) as progress:
         for status in ("scored", "failed", "missing", "skipped"):
@@ -83,7 +83,7 @@ def test_cases_of_an_earlier_run_count_but_have_no_speed() -> None:
     assert stream.getvalue() == "70/100 cases, 1 failed, 30/min, 1 min left\n"
 
 
-def test_last_line_promises_nothing() -> None:
+def test_last_line_has_no_estimate() -> None:
     clock, stream = Clock(), io.StringIO()
     with Progress(1, stream=stream, clock=clock) as progress:
         clock.now += 60
@@ -152,7 +152,7 @@ def test_full_device_does_not_stop_the_run() -> None:
             progress.advance("failed")
 
 
-def test_reader_that_is_gone_does_not_stop_the_run_nor_change_its_exit_code() -> None:
+def test_closed_pipe_does_not_stop_the_run_or_change_its_exit_code() -> None:
     code = (
         "import itertools, sys; from segeval.reports.progress import Progress\n"
         "with Progress(2, stream=sys.stderr, clock=itertools.count(step=10).__next__) as progress:\n"
@@ -178,7 +178,7 @@ def test_closed_stream_does_not_stop_the_run() -> None:
         progress.advance("failed")
 
 
-def test_an_advance_costs_next_to_nothing_and_loads_no_rich() -> None:
+def test_an_advance_is_fast_and_does_not_import_rich() -> None:
     code = (
         "import io, sys, time; from segeval.reports.progress import Progress\n"
         "with Progress(20000, stream=io.StringIO()) as progress:\n"

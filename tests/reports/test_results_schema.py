@@ -77,7 +77,7 @@ def sample() -> Results:
 
 
 def layers() -> Results:
-    """Classes that overlap, each in a file of its own."""
+    """Score classes that overlap, each in a separate file."""
     with TemporaryDirectory() as folder:
         for side in ("prediction", "reference"):
             Path(folder, side).mkdir()
@@ -114,7 +114,7 @@ def test_a_mean_over_found_labels_is_allowed() -> None:
 
 
 def mutated(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The document with one fault each: a key too many, too few, or with a value of another kind."""
+    """Yield the document with one fault each: an extra key, a missing key, or a value of another type."""
     records = ("cases", "scores", "counts", "summary", "gate")
     optional = {"exit_code", "warnings", "groups", "cause", "infinite", "note", "footnote", "shard", "mean_found"}
     for place in ((), *((key, 0) for key in records)):
@@ -136,7 +136,7 @@ def mutated(found: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield f"{place} {key} {fault}", changed
 
 
-def test_damaged_results_are_not() -> None:
+def test_damaged_results_are_invalid() -> None:
     found = document(awkward_batch())
     faults = list(mutated(found))
     assert len(faults) > 100
@@ -158,7 +158,7 @@ def test_damaged_results_are_not() -> None:
         ("gate", "passed", 1),
     ],
 )
-def test_wrong_values_are_not(key: str, record: str, value: object) -> None:
+def test_wrong_values_are_invalid(key: str, record: str, value: object) -> None:
     found = document(awkward_batch())
     found[key][0][record] = value
     assert not VALIDATOR.is_valid(found)

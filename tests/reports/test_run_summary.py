@@ -1,4 +1,4 @@
-"""The closing summary of a batch: every mean beside its n, nothing hidden, readable at 80 columns."""
+"""The summary of a batch: each mean with its n, no case left out silently, readable at 80 columns."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def three_of_five(**options: object) -> Results:
     return collect(outcomes, plan)
 
 
-def test_mean_stands_beside_its_n_and_what_it_is_over() -> None:
+def test_mean_is_shown_with_its_n_and_the_cases_in_it() -> None:
     """Dice of label 1: (1 + 1/2 + 0) / 3; hd 0, 1 and the diagonal of 1 x 5 pixels of 1 mm, sqrt(1 + 25)."""
     found = run_summary(three_of_five(), Alphabet())
     assert found.headline == "5 cases: 3 scored, 2 not scored; 2 labels"
@@ -73,7 +73,7 @@ def test_where_found_is_there_only_if_a_label_was_missed_or_is_a_false_alarm() -
 
 
 def test_mean_over_another_n_than_its_row_is_marked() -> None:
-    """Sensitivity is undefined where the reference is empty, the other two are not."""
+    """Sensitivity is undefined if the reference is empty; the other two metrics are not."""
     plan = plan_of(metrics="dice,sensitivity,hd", labels={1: "liver"})
     both = [[1, 1, 0]]
     outcomes = [scored("a", both, both, plan), scored("b", both, both, plan), scored("c", both, [[0, 0, 0]], plan)]
@@ -126,7 +126,7 @@ def test_spread_has_statistics_by_their_names_and_the_worst_case() -> None:
 
 
 def test_groups_keep_what_was_not_scored() -> None:
-    """Macro of X: label 1 alone; of Y: (1/4 + 0) / 2; of Z there is nothing."""
+    """Mean over labels of X: label 1 alone; of Y: (1/4 + 0) / 2; Z has none."""
     (table,) = run_summary(three_of_five(), Alphabet()).groups
     rows = {row["site"]: row for row in rows_of(table)}
     assert (rows["X"]["cases"], rows["X"]["dice ↑"]) == ("1", "(1) 1.0000")
@@ -163,7 +163,7 @@ def test_groups_without_a_mean_over_labels_have_a_row_per_region() -> None:
     assert rows[2]["dice ↑"] == "0.2500"
 
 
-def test_intervals_are_not_doubted_from_twenty_cases_on() -> None:
+def test_intervals_have_no_warning_from_twenty_cases_on() -> None:
     plan = plan_of(metrics="dice")
     both = [[1, 1, 0]]
     results = collect([scored(f"c{n}", both, both, plan) for n in range(20)], plan)
@@ -176,12 +176,12 @@ def test_intervals_are_not_doubted_from_twenty_cases_on() -> None:
     assert "intervals from fewer than 20 cases may be too narrow" in notes
 
 
-def test_mixed_units_and_infinities_are_warned_of() -> None:
+def test_mixed_units_and_infinities_have_warnings() -> None:
     plan = plan_of(metrics="hd", penalty="inf")
     outcomes = [scored("a", [[1]], [[1]], plan, unit="px"), scored("b", [[0]], [[1]], plan)]
     found = run_summary(collect(outcomes, plan), Alphabet())
     assert found.remarks[-1].line == "warning: the mean of hd mixes mm and px"
-    assert "1 infinite score, which make their means infinite" in found.warnings
+    assert "1 infinite score, which makes its mean infinite" in found.warnings
     assert rows_of(found.summary)[0]["hd ↓"] == "inf"
     assert found.summary is not None
     assert found.summary.heads[3].unit == "mm or px"
@@ -196,7 +196,7 @@ def test_mean_of_a_count_is_not_rounded_to_a_whole() -> None:
     assert found.spread[0].rows[0][-1] == "1 a"
 
 
-def test_prediction_counted_as_empty_is_said() -> None:
+def test_prediction_counted_as_empty_has_a_remark() -> None:
     results = three_of_five()
     cases = tuple(
         replace(each, message="there is no prediction") if each.case == "c" else each for each in results.cases
@@ -205,7 +205,7 @@ def test_prediction_counted_as_empty_is_said() -> None:
     assert "look at: c there is no prediction" in [remark.line for remark in remarks]
 
 
-def test_failures_come_before_what_was_left_out_on_purpose() -> None:
+def test_failures_come_before_skipped_cases() -> None:
     plan = plan_of(metrics="dice")
     outcomes = [unscored(f"s{n}", "skipped", "no prediction") for n in range(30)]
     outcomes += [unscored("m", "missing", None), unscored("f", "failed", "cut short")]
@@ -221,7 +221,7 @@ def test_failures_come_before_what_was_left_out_on_purpose() -> None:
     assert found.failures.notes == ("... and 12 more (12 skipped), in the results file",)
 
 
-def test_warnings_are_said_once_with_an_example() -> None:
+def test_warnings_are_printed_once_with_an_example() -> None:
     results = three_of_five()
     cases = [replace(record, warnings=("odd", f"of {record.case}")) for record in results.cases]
     found = run_summary(replace(results, cases=tuple(cases), warnings=("whole",)), Alphabet())
@@ -269,13 +269,13 @@ def test_one_case_has_no_spread() -> None:
     assert "- prediction: p/a" in "".join(to_markdown(results))
 
 
-def test_part_of_a_run_says_so() -> None:
+def test_part_of_a_run_is_named_in_the_headline() -> None:
     assert run_summary(
         replace(three_of_five(), shard=Shard(part="2/3", cases=15, digest="x")), Alphabet()
     ).headline.startswith("part 2/3: 5 cases: ")
 
 
-def test_nothing_to_score_and_nothing_scored_are_said() -> None:
+def test_nothing_to_score_and_nothing_scored_have_messages() -> None:
     plan = plan_of(metrics="dice")
     empty = collect([scored("a", [[0]], [[0]], plan), scored("b", [[0]], [[0]], plan)], plan)
     assert run_summary(empty, Alphabet()).notes == ("no label to score in any case",)
@@ -292,7 +292,7 @@ def test_every_number_is_whole_at_every_width(width: int | None, verbose: bool) 
     assert max(text_width(line) for line in text.splitlines()) <= (width or 120)
 
 
-def test_log_is_plain_and_ascii_where_it_must() -> None:
+def test_log_is_plain_and_ascii_if_the_encoding_requires_it() -> None:
     text = printed(print_run_summary, awkward_batch(), encoding="ascii")
     assert "dice ^" in text
     assert "\x1b" not in printed(print_run_summary, awkward_batch())
@@ -319,7 +319,7 @@ def test_signature_is_last_in_two_lines_and_can_be_left_out() -> None:
     assert " ".join(whole[whole.rindex("\n\n") + 2 :].split()) == results.signature
 
 
-def test_a_long_signature_is_cut_after_two_lines_and_says_where_it_is_whole() -> None:
+def test_a_long_signature_is_cut_after_two_lines_with_a_hint_at_the_whole_one() -> None:
     results = replace(awkward_batch(), footnote="; ".join(f"statement {n}" for n in range(40)))
     text = printed(print_run_summary, results, width=80)
     signature = text[text.rindex("\n\n") + 2 :].splitlines()
@@ -328,14 +328,14 @@ def test_a_long_signature_is_cut_after_two_lines_and_says_where_it_is_whole() ->
     assert max(map(len, signature)) <= 80
 
 
-def test_gate_names_the_worst_case_where_there_is_one() -> None:
+def test_gate_names_the_worst_case_if_there_is_one() -> None:
     text = printed(print_gate, awkward_batch(), width=80)
     assert max(map(text_width, text.splitlines())) <= 80
     assert text.splitlines()[0].split() == ["dice", ">=", "0.9", "found", "worst", "case"]
     assert "worst case" not in printed(print_gate, awkward())
 
 
-def test_gate_lists_what_is_not_met_and_counts_the_rest() -> None:
+def test_gate_lists_labels_that_fail_and_counts_the_rest() -> None:
     verdicts = [
         Verdict(requirement=f"organ {n}:dice=0.9", value=0.8 + n / 100, passed=n >= 10, worst_case=f"case_{n}")
         for n in range(15)

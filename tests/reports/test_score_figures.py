@@ -162,7 +162,7 @@ def test_boxes_have_the_quartiles_of_the_summary() -> None:
 
 
 def test_points_are_at_the_size_in_the_reference() -> None:
-    """Of 2 mm³ a voxel: 10 with Dice 8/12, 100 with 1, 1000 with 800/1000."""
+    """Voxels of 2 mm³: 10 with Dice 8/12, 100 with 1, 1000 with 800/1000."""
     results = sized((4, 3, 1), (50, 0, 0), (400, 100, 100))
     picture = Picture(volume({"r": results}, metric="dice", suffix=".svg"), log=True)
     places = [(round(x, 1), round(y, 4)) for x, y in picture.points()]
@@ -183,7 +183,7 @@ def test_an_empty_reference_is_at_the_left_edge_and_counted() -> None:
 
 
 def test_a_running_median_is_that_of_neighbours_in_size() -> None:
-    """Of 30 sizes the 15 smallest have Dice 0.5, the others 1: windows of 15 have the one median, then the other."""
+    """The 15 smallest of 30 sizes have Dice 0.5, the others 1, so the median of a window of 15 is first 0.5, then 1."""
     counts = [(10 * k, 20 * k, 0) if k <= 15 else (10 * k, 0, 0) for k in range(1, 31)]
     picture = Picture(volume({"r": sized(*counts)}, metric="dice", suffix=".svg"), log=True)
     (line,) = picture.paths("stroke: #003f62")
@@ -277,7 +277,7 @@ def test_points_that_are_pixels_are_few_elements() -> None:
 
 
 def test_the_labels_that_are_shown_are_the_worst() -> None:
-    """Of 60 labels with Dice from 0.01 to 0.60, those with the lowest are drawn."""
+    """The lowest of 60 labels with Dice from 0.01 to 0.60 are drawn."""
     rows = [score("a", label / 100, label=label, name=f"organ {label}") for label in range(1, 61)]
     svg = box({"r": results_of([record("a")], rows)}, metric="dice", suffix=".svg")
     names = [text for text in Picture(svg).texts() if text.startswith("organ")]
@@ -457,7 +457,7 @@ def test_the_commands_print_what_they_draw(capsys: pytest.CaptureFixture[str], t
         assert (tmp_path / f"{kind}.svg").stat().st_size > 2000
 
 
-def test_several_files_stand_side_by_side(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_several_files_are_drawn_next_to_each_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     one, two = (save(tmp_path, many(20, 2, seed=seed), name=f"net{seed}.json") for seed in (1, 2))
     answer = call(capsys, "plot", "box", one, two, "-m", "dice", "-o", tmp_path / "b.svg", "--label", "organ 2")
     assert answer.code == 0

@@ -29,7 +29,7 @@ BLOCKS = Alphabet().blocks
 
 @pytest.mark.parametrize("alphabet", [Alphabet(), Alphabet.of("ascii")])
 def test_heights_are_those_of_a_histogram(alphabet: Alphabet) -> None:
-    values = np.random.default_rng(3).integers(0, 7, 500) / 7 + 0.05  # none lies where two steps meet
+    values = np.random.default_rng(3).integers(0, 7, 500) / 7 + 0.05  # no value is on the edge of a bin
     often, _ = np.histogram(values, STEPS, (0, 1))
     line = sparkline(values, 0, 1, blocks=alphabet.blocks)
     heights = [alphabet.blocks.index(block) for block in line]

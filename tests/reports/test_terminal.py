@@ -1,4 +1,4 @@
-"""What a terminal and a pipe show: aligned at any width, nothing cut, nothing from outside read as markup."""
+"""Output on a terminal and a pipe: aligned at any width, nothing cut, and no text from files read as markup."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_wide_characters_align() -> None:
 
 
 class Terminal(io.StringIO):
-    """A stream that says it is a terminal, without a size of its own."""
+    """A stream that claims to be a terminal, without a size."""
 
     def isatty(self) -> bool:
         return True
@@ -103,7 +103,7 @@ def test_columns_sets_the_width(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no pseudo-terminal")
-def test_real_terminal_is_asked_for_its_width() -> None:
+def test_width_of_a_real_terminal_is_used() -> None:
     import fcntl
     import pty
     import struct
@@ -132,7 +132,7 @@ def test_real_terminal_is_asked_for_its_width() -> None:
     assert b"\x1b[1m" in found
 
 
-def test_gate_speaks_in_words() -> None:
+def test_gate_is_printed_in_words() -> None:
     results = awkward()
     assert printed(print_gate, replace(results, gate=())) == ""
     assert "met by [red]liver[/red]: 1" in printed(print_gate, replace(results, gate=results.gate[:1]))

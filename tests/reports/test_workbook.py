@@ -1,4 +1,4 @@
-"""Workbooks as spreadsheets and pandas read them: every digit, and no text that runs."""
+"""Workbooks as spreadsheets and pandas read them: with every digit, and without text that runs as a formula."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def test_failures_settings_and_gate() -> None:
     assert len(LOST) + len(SCORED) == len(results.cases)
 
 
-def test_rows_that_do_not_fit_go_on_at_further_sheets() -> None:
+def test_rows_that_do_not_fit_continue_on_further_sheets() -> None:
     results = hostile()
     whole = rows_of(book_of(results), "Cases")
     book = book_of(results, sheet_rows=8)
@@ -190,7 +190,7 @@ def test_text_is_kept_as_it_is(name: str) -> None:
 
 
 def wide_sheet(book: Any, metric: str) -> dict[object, dict[object, object]]:
-    """Case -> heading -> cell."""
+    """Cells of a wide sheet, by case and heading."""
     heads, *rows = rows_of(book, metric)
     return {row[0]: dict(zip(heads, row, strict=True)) for row in rows}
 
@@ -234,7 +234,7 @@ def test_the_colours_of_a_wide_sheet_follow_the_direction() -> None:
 
 
 def test_an_infinite_score_is_an_error_that_a_mean_shows() -> None:
-    """Excel colours nothing in a range with an error, so that the colours leave its cell out."""
+    """Excel colours nothing in a range with an error, so the coloured range leaves out the cell."""
     results = hostile()
     data = b"".join(to_xlsx(results))
     book = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
@@ -278,7 +278,7 @@ def test_wide_sheets_of_few_and_many(labels: int, cases: int) -> None:
     assert len(rows) == cases + 1
 
 
-def test_more_labels_than_columns_go_on_at_further_sheets() -> None:
+def test_more_labels_than_columns_continue_on_further_sheets() -> None:
     book = book_of(hostile(), sheet_columns=4)
     whole = rows_of(book_of(hostile()), "dice")
     parts = [rows_of(book, name) for name in book.sheetnames if name.partition(" ")[0] == "dice"]
@@ -288,7 +288,7 @@ def test_more_labels_than_columns_go_on_at_further_sheets() -> None:
         assert [*row[:2], *(cell for rows in parts for cell in rows[place][2:])] == row
 
 
-def test_text_that_passes_for_markup_stays_text() -> None:
+def test_text_that_looks_like_markup_stays_text() -> None:
     name = "<r><t>x</t></r>"
     assert book_of(named(name))["Cases"]["C2"].value == name + " "
     assert book_of(named("<r></is></c></r>"))["Cases"]["C2"].value == "<r></is></c></r> "
@@ -321,7 +321,7 @@ def test_same_results_give_the_same_bytes() -> None:
     assert b"".join(to_xlsx(hostile())) == b"".join(to_xlsx(hostile()))
 
 
-def test_of_nothing() -> None:
+def test_a_run_without_cases() -> None:
     book = book_of(replace(run_of({}), settings={}))
     tables = [len(rows_of(book, name)) for name in book.sheetnames]
     assert tables[:4] == [1, 1, 1, 4]

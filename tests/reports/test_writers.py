@@ -1,4 +1,4 @@
-"""The tables of formats: each row has what it names, and the command line offers all of them and nothing else."""
+"""The tables of formats: each row names things that exist, and the command line offers exactly these formats."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def choices(command: click.Command) -> list[str]:
     return [str(choice) for choice in kind.choices]
 
 
-def test_every_function_is_there() -> None:
+def test_every_function_exists() -> None:
     functions = [row.function for row in FORMATS]
     functions += [name for row in WRITERS.values() for name in (row.pairing, row.summary) if name]
     assert all(callable(loaded(name)) for name in functions)
@@ -53,7 +53,7 @@ def test_every_format_is_written(writer: Writer, tmp_path: Path) -> None:
 
 
 def texts_of(path: Path) -> str:
-    """All text of a file: of the parts of an archive, and the metadata of Parquet."""
+    """Return all text of a file, including the parts of an archive and the metadata of Parquet."""
     if path.suffix == ".parquet":
         return str(read_schema(path).metadata)
     if zipfile.is_zipfile(path):
@@ -82,7 +82,7 @@ def test_files_for_other_systems_have_no_place_for_a_signature(tmp_path: Path) -
         assert "segeval" not in "".join(writer.parts(hostile()))
 
 
-def test_the_command_line_follows() -> None:
+def test_the_command_line_offers_the_formats() -> None:
     assert choices(batch) == ["table", "csv", "json", "jsonl", "markdown"]
     assert choices(batch)[1:] == [row.kind for row in WRITERS.values() if row.pairing]
     assert choices(table) == ["table", *PIVOT_WRITERS]
@@ -93,7 +93,7 @@ def test_the_command_line_follows() -> None:
     assert option(table, "--output").help == "Also write .csv .md .tex; repeatable."
 
 
-def test_an_unknown_suffix_is_met_with_those_that_there_are() -> None:
+def test_an_unknown_suffix_is_refused_with_the_known_ones() -> None:
     for find, path, said in (
         (
             writer_of,
@@ -123,7 +123,7 @@ def test_a_missing_package_is_named_before_anything_is_scored(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_tables_load_nothing_heavy() -> None:
+def test_the_tables_import_nothing_heavy() -> None:
     code = "import sys, segeval.reports.writers; print({'numpy', 'pandas', 'rich', 'click'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=TOP)  # noqa: S603
     assert done.stdout == "set()\n"

@@ -1,4 +1,4 @@
-"""Results files that are damaged, or were written to do harm: every command that reads them answers in our words."""
+"""Damaged or malicious results files: every command that reads them reports an error of segeval."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ ODD: tuple[object, ...] = (
     {"1": [{"a": None}]},
 )
 CODES = {0, 2, 3, 5}
-FOURTH = 4  # of what is read, so much goes through a command: pages and figures take their time
+FOURTH = 4  # one in four readable documents goes through a command, because pages and figures are slow
 
 
 @pytest.fixture
 def results(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """A run over two small cases with all that a document can hold, and a third whose prediction is missing."""
+    """A run over two small cases with every part of a document, and a third case without a prediction."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(contents, "MOST_DRAWN", 1)  # figures of one metric are enough, and take most of the time
+    monkeypatch.setattr(contents, "MOST_DRAWN", 1)  # figures of one metric are enough; they take most of the time
     reference = np.zeros((4, 5, 6), np.uint8)
     reference[1:3, 1:4, 1:5] = 1
     reference[3] = 2
@@ -70,7 +70,7 @@ def results(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyt
 
 
 def places(value: object, *path: Step) -> Iterator[tuple[Step, ...]]:
-    """Every place in a document but the document itself; of a list the first entry and the last."""
+    """Yield each position in a document except the document itself; of a list only the first and the last entry."""
     if path:
         yield path
     inside: dict[Any, object] = {}
@@ -83,7 +83,7 @@ def places(value: object, *path: Step) -> Iterator[tuple[Step, ...]]:
 
 
 def changed(document: dict[str, Any], path: tuple[Step, ...], value: object) -> dict[str, Any]:
-    """The document with that in one place."""
+    """Return the document with another value at one position."""
     found: dict[str, Any] = json.loads(json.dumps(document))
     within: Any = found
     for step in path[:-1]:
@@ -107,7 +107,7 @@ COMMANDS = (
 
 
 def refusal(text: str) -> str:
-    """What is said of a document that is not read; nothing of one that is."""
+    """Return the error for a document that cannot be read; empty if it can."""
     try:
         read_json(text, source="results.json")
     except InputError as error:
@@ -119,7 +119,7 @@ def refusal(text: str) -> str:
 def test_odd_values_are_refused_or_reported(
     results: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    del results["summary"]  # is made anew
+    del results["summary"]  # it is computed again
     read: list[tuple[tuple[Step, ...], object, str]] = []
     refused = 0
     for path in places(results):
@@ -205,7 +205,7 @@ def test_other_files_are_named(
         assert answer.cause.endswith(f"{said}; give the .json file that batch, score or merge wrote with -o")
 
 
-def test_a_score_that_is_not_there_names_the_file(
+def test_a_missing_score_names_the_file(
     results: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "results.json").write_text(json.dumps(results))
@@ -214,7 +214,7 @@ def test_a_score_that_is_not_there_names_the_file(
     assert answer.cause.startswith("error: ./results.json: no scores of nsd@2; the file has dice, ")
 
 
-def test_a_label_that_weighs_nothing_may_be_infinite(results: dict[str, Any]) -> None:
+def test_a_label_of_weight_zero_may_be_infinite(results: dict[str, Any]) -> None:
     del results["summary"]
     results["settings"]["weight"] = {"2": 0}
     means = [row for row in read_json(json.dumps(results)).summary if row.aggregate == "macro"]
@@ -227,7 +227,7 @@ def test_a_label_that_weighs_nothing_may_be_infinite(results: dict[str, Any]) ->
     assert liver is not None
 
 
-def test_a_region_that_is_called_like_a_label_is_drawn(
+def test_a_region_with_the_name_of_a_label_is_drawn(
     results: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for row in results["scores"]:

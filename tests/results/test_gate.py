@@ -1,4 +1,4 @@
-"""Requirements: how they are read, which way they are held, and against what."""
+"""Requirements: how they are read, and how results are checked against them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from segeval.results.gate import OPERATORS, judge, parse_requirement
 from segeval.results.results import Results
 from segeval.results.run_rows import Verdict
 
-# liver: TP 3, FP 1, FN 0; spleen: TP 2, FP 0, FN 1; label 3 missed; label 4 made up
+# liver: TP 3, FP 1, FN 0; spleen: TP 2, FP 0, FN 1; label 3 missed; label 4 a false alarm
 REFERENCE = np.array([[1, 1, 1, 0, 2, 2, 2, 3, 0, 0]])
 PREDICTION = np.array([[1, 1, 1, 1, 2, 2, 0, 0, 0, 4]])
 DICE = {"liver": 6 / 7, "spleen": 4 / 5, "3": 0.0, "4": 0.0}
@@ -74,8 +74,8 @@ def test_a_requirement_is_read(text: str, label: str | None, token: str, statist
         ("dice=nan", r"--require takes \[LABEL:\]METRIC"),
         ("dcie=0.9", "did you mean dice"),
         ("dice@2=0.9", "dice takes no number"),
-        ("dice.meen=0.9", "there is no statistic 'meen'; use mean, median"),
-        ("nsd@0.5.meen=0.9", "there is no statistic 'meen'"),
+        ("dice.meen=0.9", "unknown statistic 'meen'; use mean, median"),
+        ("nsd@0.5.meen=0.9", "unknown statistic 'meen'"),
         ("=0.9", "segeval has no metric ''"),
         ("liver:=0.9", "segeval has no metric ''"),
         ("dice==0.9", "--require takes >=, <= or =, found 'dice==0.9'"),
@@ -114,7 +114,7 @@ def test_the_direction_is_that_of_the_card(name: str) -> None:
     assert not parse_requirement(f"{name}.n_missed=0").at_least
 
 
-def test_each_row_is_held_by_itself() -> None:
+def test_each_row_is_checked_separately() -> None:
     found = verdicts("dice=0.8")
     assert [(each.requirement, each.passed) for each in found] == [
         ("liver:dice=0.8", True),
@@ -127,7 +127,7 @@ def test_each_row_is_held_by_itself() -> None:
 
 
 @pytest.mark.parametrize("label", ["liver", "Liver", "1"])
-def test_a_label_is_meant_by_name_or_number(label: str) -> None:
+def test_a_label_is_named_or_numbered(label: str) -> None:
     (verdict,) = verdicts(f"{label}:dice=0.5")
     assert verdict.requirement == "liver:dice=0.5"
     assert verdict.value == pytest.approx(6 / 7)
@@ -149,7 +149,7 @@ def test_lower_is_better_for_a_distance() -> None:
     assert passed("liver:hd=1") == [False]
 
 
-def test_a_metric_without_a_direction_is_held_in_absolute_value() -> None:
+def test_the_absolute_value_of_a_metric_without_a_direction_counts() -> None:
     results = scored()
     assert results.value("relative_volume_error", label="spleen") == pytest.approx(-1 / 3)
     assert passed("spleen:relative_volume_error=0.34", results) == [True]
@@ -157,13 +157,13 @@ def test_a_metric_without_a_direction_is_held_in_absolute_value() -> None:
     assert passed("liver:relative_volume_error=0.34", results) == [True]
 
 
-def test_what_is_undefined_fails() -> None:
+def test_an_undefined_value_fails() -> None:
     results = scored(penalty="nan")
     assert passed("3:hd=1e9", results) == [False]
     assert passed("3:precision=0", results) == [False]
 
 
-def test_a_missed_structure_fails_by_its_penalty() -> None:
+def test_a_missed_label_fails_by_its_penalty() -> None:
     assert passed("3:hd=10") == [False]
     assert passed("3:hd=1e9", scored(penalty="inf")) == [False]
 
@@ -206,17 +206,15 @@ def test_pooled_is_each_label_and_no_region() -> None:
     assert [each.passed for each in found] == [True, True, False, False]
 
 
-def test_a_metric_over_all_labels_is_required_as_it_is() -> None:
+def test_a_metric_over_all_labels_is_required_without_a_label() -> None:
     (verdict,) = verdicts("mean_dice=0.4")
     assert verdict.requirement == "all:mean_dice=0.4"
     assert verdict.passed
     assert passed("all:mean_dice=0.5") == [False]
 
 
-def test_an_unknown_label_is_refused_with_those_there_are() -> None:
-    with pytest.raises(
-        UsageError, match=r"no label or region is called 'kidney'.*there are liver, spleen, 3, 4, organs"
-    ):
+def test_an_unknown_label_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(UsageError, match=r"no label or region is called 'kidney'.*use liver, spleen, 3, 4, organs"):
         verdicts("kidney:dice=0.5")
 
 
@@ -224,7 +222,7 @@ def test_a_metric_that_was_not_scored_fails() -> None:
     assert passed("iou=0") == [False]
 
 
-def test_several_requirements_are_all_held() -> None:
+def test_several_requirements_are_all_checked() -> None:
     found = judge(map(parse_requirement, ["liver:dice=0.5", "spleen:dice=0.99"]), scored())
     assert [each.passed for each in found] == [True, False]
 
@@ -249,7 +247,7 @@ def test_statistics_are_taken_over_the_cases(statistic: str, expected: float) ->
     assert undefined.value == 1
 
 
-def test_labels_that_share_a_name_are_judged_each() -> None:
+def test_labels_with_the_same_name_are_judged_separately() -> None:
     reference = np.zeros((6, 8), np.uint8)
     reference[1:3, 1:7], reference[4, 1:7] = 1, 2
     prediction = reference.copy()
@@ -265,12 +263,14 @@ def test_labels_that_share_a_name_are_judged_each() -> None:
         ]
 
 
-def test_a_mean_over_labels_of_what_is_over_all_is_refused() -> None:
-    with pytest.raises(UsageError, match="macro is a mean over labels, generalized_dice is over all of them already"):
+def test_a_mean_over_labels_of_a_metric_over_all_labels_is_refused() -> None:
+    with pytest.raises(
+        UsageError, match="macro is a mean over labels, and generalized_dice is one value over all labels"
+    ):
         parse_requirement("macro:generalized_dice=0.9")
 
 
-def test_a_label_that_is_known_but_was_never_scored_fails_and_is_no_mistake() -> None:
+def test_a_known_label_that_was_never_scored_fails_without_an_error() -> None:
     one = scored()
     nothing = replace(
         one,
@@ -286,7 +286,7 @@ def test_a_label_that_is_known_but_was_never_scored_fails_and_is_no_mistake() ->
 def test_regions_alone_are_pooled_but_have_no_mean_over_labels() -> None:
     regions = scored(only=["organs"], metrics=["dice"])
     assert passed("pooled:dice=0.5", regions) == [True]
-    with pytest.raises(UsageError, match="macro is a mean over labels, and only regions are scored"):
+    with pytest.raises(UsageError, match="macro is a mean over labels, but only regions are scored"):
         verdicts("macro:dice=0.5", regions)
 
 
@@ -299,8 +299,8 @@ def test_a_limit_is_a_finite_number(text: str) -> None:
 @pytest.mark.parametrize("name", METRICS)
 @pytest.mark.parametrize("operator", OPERATORS)
 @pytest.mark.parametrize("statistic", ["mean", "max", "n_missed", "n"])
-def test_every_operator_is_what_it_says(name: str, operator: str, statistic: str) -> None:
-    """Against a comparison written out; a metric without a direction is at most by its absolute value."""
+def test_every_operator_compares_as_written(name: str, operator: str, statistic: str) -> None:
+    """Compared with a plain comparison; an upper bound of a metric without a direction is on its absolute value."""
     requirement = parse_requirement(f"{name}.{statistic}{operator}0.5")
     is_count, better = statistic.startswith("n"), METRICS[name].better
     upwards = statistic == "n" if is_count else better is Direction.HIGHER
@@ -325,7 +325,7 @@ def test_every_operator_is_what_it_says(name: str, operator: str, statistic: str
         ("relative_volume_error>=-0.1", ""),
     ],
 )
-def test_an_operator_against_the_direction_is_remarked(text: str, remark: str) -> None:
+def test_an_operator_against_the_direction_has_a_remark(text: str, remark: str) -> None:
     assert parse_requirement(text).remark == remark
 
 

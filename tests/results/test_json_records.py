@@ -1,4 +1,4 @@
-"""Rows as data and back: what a reader of the file gets, and what is out of range."""
+"""Rows as JSON data and back, and values out of range."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def score(metric: str, value: float | None, label: int | str = 1) -> Score:
     return Score(case="a", label=label, name="liver", metric=metric, value=value, unit=None, note=None)
 
 
-def test_counts_are_whole_numbers_and_all_others_are_not() -> None:
+def test_only_counts_are_whole_numbers() -> None:
     assert str(score_record(score("tp", 3.0))["value"]) == "3"
     assert str(score_record(score("dice", 1.0))["value"]) == "1.0"
-    assert str(score_record(score("tp", 2.5))["value"]) == "2.5"  # of a results file that was made elsewhere
+    assert str(score_record(score("tp", 2.5))["value"]) == "2.5"  # from a results file that another program wrote
 
 
 @pytest.mark.parametrize("label", [0, 1, (1 << 64) - 1, "both"])
@@ -27,6 +27,6 @@ def test_rows_read_back(label: int | str) -> None:
 
 
 @pytest.mark.parametrize("label", [-1, 1 << 64, 1.5, True, None])
-def test_labels_that_cannot_be_are_refused(label: object) -> None:
+def test_impossible_labels_are_refused(label: object) -> None:
     with pytest.raises((TypeError, ValueError), match="label"):
         read_score(score_record(score("dice", 0.5)) | {"label": label})

@@ -1,4 +1,4 @@
-"""Scores over cases, held against pandas, NumPy's own statistics, and a bootstrap that draws cases one by one."""
+"""Scores over cases, compared with pandas, NumPy's own statistics, and a bootstrap that draws cases one by one."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def row_of(results: Results, metric: str, label: int | str | None, aggregate: st
 
 
 def test_a_worked_example() -> None:
-    """Label 1 in four cases: found, missed, absent without a row, made up; and two that were not scored."""
+    """Label 1 in four cases: found, missed, absent without a row, a false alarm; and two cases that were not scored."""
     found = [
         outcome("a", [[1, 1, 1, 0]], [[1, 1, 0, 0]], metrics=["dice", "precision", "hd"]),
         outcome("b", [[0, 0, 0, 0]], [[1, 0, 0, 0]], metrics=["dice", "precision", "hd"]),
@@ -91,7 +91,7 @@ def test_a_worked_example() -> None:
     hd = row_of(results, "hd", 1)
     assert hd.mean == pytest.approx((1 + 2 * diagonal) / 3)
     assert (hd.unit, hd.worst_case) == ("mm", "b")
-    # TP 2, FP 1 and 1, FN 1 in all; the one of c is nowhere
+    # TP 2, FP 1 and 1, FN 1 in all; case c has no voxels of the label
     pooled = row_of(results, "dice", 1, "pooled")
     assert (pooled.mean, pooled.n, pooled.n_failed) == (2 * 2 / (2 * 2 + 2 + 1), 4, 1)
     assert row_of(results, "dice", None, "macro").mean == pytest.approx((0.8 / 3 + 1) / 2)
@@ -140,7 +140,7 @@ def test_a_missed_label_is_not_in_the_mean_where_found() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_the_mean_is_that_of_the_csv_in_pandas(seed: int) -> None:
+def test_the_mean_equals_that_of_the_csv_in_pandas(seed: int) -> None:
     results = random_run(seed, cases=133)
     frame = pd.read_csv(io.StringIO("".join(to_csv(results))), dtype={"label": str})
     for row in results.summary:
@@ -153,7 +153,7 @@ def test_the_mean_is_that_of_the_csv_in_pandas(seed: int) -> None:
             assert [row.q1, row.median, row.q3] == pytest.approx(column.quantile([0.25, 0.5, 0.75]).tolist())
 
 
-def test_intervals_are_those_of_drawing_cases_one_by_one() -> None:
+def test_intervals_equal_those_of_drawing_cases_one_by_one() -> None:
     results = random_run(11, cases=25)
     names = [record.case for record in results.cases]
     frame = results.frame()
@@ -179,7 +179,7 @@ def test_intervals_are_those_of_drawing_cases_one_by_one() -> None:
     assert [macro.ci_low, macro.ci_high] == pytest.approx(np.percentile(macros, [2.5, 97.5]).tolist(), rel=1e-9)
 
 
-def test_pooled_intervals_are_those_of_summed_counts() -> None:
+def test_pooled_intervals_equal_those_of_summed_counts() -> None:
     results = random_run(5, cases=12)
     drawn = np.random.RandomState(12).randint(12, size=(2000, 12))
     totals: dict[str, tuple[int, int, int, int]] = {
@@ -193,8 +193,8 @@ def test_pooled_intervals_are_those_of_summed_counts() -> None:
 
 
 @pytest.mark.slow
-def test_intervals_cover_what_they_claim() -> None:
-    """The mean of a skewed distribution, 400 samples of 60: a percentile interval covers it a little under 95 %."""
+def test_intervals_cover_the_mean_as_often_as_they_claim() -> None:
+    """For 400 samples of 60 from a skewed distribution, a percentile interval covers the mean a little under 95 %."""
     random = np.random.default_rng(0)
     covered = 0
     for _ in range(400):
@@ -233,7 +233,7 @@ def rows(values: Any, *, metric: str = "dice", label: int | str = 1) -> Scores:
 
 @given(st.lists(st.floats(0, 1) | st.just(math.nan), min_size=2, max_size=40))
 def test_laws(values: list[float]) -> None:
-    """Between the extremes, whatever the values; one value has no interval; the worst is the least."""
+    """Statistics are between the extremes for any values; one value has no interval; the worst value is the lowest."""
     results = replace(random_run(0, cases=0), metrics=("dice",), cases=records(len(values)), scores=rows(values))
     row = row_of(results, "dice", 1)
     defined = [value for value in values if not math.isnan(value)]
@@ -252,7 +252,7 @@ def test_laws(values: list[float]) -> None:
 
 
 def test_the_order_of_addition_changes_no_interval(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is multiplied are whole numbers, so that no library and no number of threads makes a difference."""
+    """Only whole numbers are multiplied, so results do not depend on libraries or threads."""
     random = np.random.default_rng(1)
     values = random.random((90, 4)) * [1, 1e-7, 1e9, 3]
     exact, steps = intervals._exact(values)
@@ -283,12 +283,12 @@ def test_infinite_distances_are_counted() -> None:
     ("metric", "values", "worst"),
     [("dice", [0.4, 0.2, 0.9], 1), ("hd", [4, 2, 9], 2), ("relative_volume_error", [0.4, -0.6, 0.5], 1)],
 )
-def test_the_worst_case_is_so_by_the_direction_of_the_metric(metric: str, values: list[float], worst: int) -> None:
+def test_the_worst_case_follows_the_direction_of_the_metric(metric: str, values: list[float], worst: int) -> None:
     results = replace(random_run(0, cases=0), metrics=(metric,), cases=records(3), scores=rows(values, metric=metric))
     assert row_of(results, metric, 1).worst_case == f"{worst:05}"
 
 
-def test_groups_are_summed_up_by_themselves() -> None:
+def test_groups_are_summarised_separately() -> None:
     results = random_run(4, cases=10)
     sites = ["A" if number % 3 else "B" for number in range(10)]
     cases = tuple(replace(record, groups={"site": site}) for record, site in zip(results.cases, sites, strict=True))
@@ -307,7 +307,7 @@ def test_groups_are_summed_up_by_themselves() -> None:
         assert {row.by for row in own} == {"site"}
 
 
-def test_labels_then_regions_then_what_is_over_all() -> None:
+def test_labels_come_first_then_regions_then_metrics_over_all_labels() -> None:
     run = random_run(1, cases=4, regions={"z": "1,2", "a": "1-3"}, labels={10: "ten", 2: "two"})
     labels = list(dict.fromkeys(row.label for row in run.summary if row.aggregate == "cases"))
     assert labels == [1, 2, 3, 10, "z", "a", "all"]

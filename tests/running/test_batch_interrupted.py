@@ -148,7 +148,7 @@ def test_another_shard_does_not_take_up_the_journal(folders: tuple[Path, Path], 
     answer = spawn(*command(folders, "--shard", "2/3", "--resume"), folder=tmp_path)
     assert answer.code == 2
     assert answer.cause == (
-        "error: r.journal: the journal is of a run with other settings (shard); "
+        "error: r.journal: the journal belongs to a run with other settings (shard); "
         "leave out --resume to score all cases, or use another name for -o"
     )
     assert (tmp_path / "r.journal").read_bytes() == before
@@ -251,7 +251,9 @@ def test_two_runs_at_once(folders: tuple[Path, Path], expected: dict[str, bytes]
         for options in ([], ["--resume"]):
             answer = spawn(*command(folders, *options), folder=tmp_path)
             assert answer.code == 2
-            assert answer.cause == "error: r.journal: another run is writing this journal; use another name for -o"
+            assert answer.cause == (
+                "error: r.journal: another run is writing this journal; wait for it, or use another name for -o"
+            )
         os.kill(running.pid, signal.SIGCONT)
         assert finished(running).code == 3
     assert outputs(tmp_path) == expected
