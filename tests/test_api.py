@@ -128,9 +128,9 @@ def test_other_dimensions_are_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_shapes_that_differ() -> None:
-    with pytest.raises(GeometryError, match=r"shapes differ: prediction 8 x 8 x 7, reference 8 x 8 x 8 voxels"):
+    with pytest.raises(GeometryError, match=r"the grids differ: prediction 8 x 8 x 7, reference 8 x 8 x 8 voxels"):
         segeval.score(prediction=PREDICTION[:7], reference=REFERENCE)
-    with pytest.raises(GeometryError, match="shapes differ"):
+    with pytest.raises(GeometryError, match="the grids differ"):
         segeval.score(prediction=PREDICTION[0], reference=REFERENCE)
 
 

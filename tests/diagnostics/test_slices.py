@@ -304,7 +304,7 @@ def test_references_that_lie_elsewhere_are_not_shown_together(tmp_path: Path) ->
     case = case_of(tmp_path)
     (tmp_path / "other").mkdir()
     second = case_of(tmp_path / "other", directions=LPS)
-    with pytest.raises(InputError, match=r"the references do not lie on one grid: directions differ: this reference"):
+    with pytest.raises(InputError, match=r"the references do not lie on one grid: the directions differ: this ref"):
         compared([(case, plan_of()), (second, plan_of())], label=1)
 
 
