@@ -176,7 +176,7 @@ def test_large_outlines_are_painted_in_parts(monkeypatch: pytest.MonkeyPatch) ->
     rng = np.random.default_rng(4)
     points = rng.normal(30, 30, (50, 2))
     expected = painted(points, 60, 60)
-    monkeypatch.setattr(painting, "MOST_CROSSINGS", 120)
+    monkeypatch.setattr(painting, "MAX_CROSSINGS", 120)
     assert np.array_equal(painted(points, 60, 60), expected)
 
 

@@ -772,7 +772,7 @@ def test_pictures_of_another_kind_are_refused(tmp_path: Path) -> None:
         soft_rows(tmp_path / "r.png", tmp_path / "r.png")
     data = (folder / "1.png").read_bytes()
     (folder / "1.png").write_bytes(data[:-20])
-    with pytest.raises(InputError, match=r"1\.png: cut short"):
+    with pytest.raises(InputError, match=r"1\.png: the file is cut short"):
         soft_rows(folder, tmp_path / "r.png")
     Image.fromarray(np.zeros((11, 14), np.uint16)).save(folder / "1.png")
     with pytest.raises(InputError, match=r"1\.png: expected the shape of .*0\.png, 11 x 13, found 11 x 14"):
