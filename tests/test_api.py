@@ -229,7 +229,7 @@ def test_options() -> None:
         ({"only": "liver"}, "no label is called 'liver'"),
         ({"ignore_label": -1}, "labels are 0 or more"),
         ({"geometry_tolerance": -0.1}, "a geometry tolerance is 0 or more"),
-        ({"labels": "liver"}, "neither number=name nor an existing file"),
+        ({"labels": "liver"}, "expected number=name pairs or an existing file"),
     ],
 )
 def test_options_that_are_wrong(options: dict[str, Any], message: str) -> None:

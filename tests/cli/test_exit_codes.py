@@ -86,7 +86,7 @@ WRONG = [
     (["--spacing", "1,nan,1"], "--spacing takes positive numbers, found '1,nan,1'"),
     (["--spacing", "1 1 1"], "--spacing takes numbers, X,Y or X,Y,Z, found '1 1 1'"),
     (["--geometry-tolerance", "-1"], "a geometry tolerance is 0 or more, not -1.0"),
-    (["--labels", "liver"], "liver: neither number=name nor an existing file; write it like 1=liver,2=tumour"),
+    (["--labels", "liver"], "liver: expected number=name pairs or an existing file; write it like 1=liver,2=tumour"),
     (["--labels", "1=a,1=b"], "--labels: label 1 is named twice; name each label once"),
     (["--require", "dyce=0.5"], "no metric is called dyce, did you mean dice?"),
     (
