@@ -1,10 +1,9 @@
-"""The one family of errors that segeval raises for what its users can mend.
+"""Errors that users can fix.
 
-Each class has the exit code that the command line ends with. A message is one line: what is wrong, in which file,
-expected against found, and what to do. File names and header texts come from outside, so they pass through `shown`
-before they reach a message, a table or a terminal. A package that only some users need is asked for before anything is
-read or scored, so that nobody waits for a result that cannot be written. This module knows nothing of the rest of the
-package.
+Each class has the exit code of the command line. A message is one line: what is wrong, in which file, what was expected
+and found, and what to do. File names and header texts come from outside, so they pass through `shown` before they reach
+a message, a table or a terminal. Optional packages are checked for before anything is read or scored, so that nobody
+waits for a result that cannot be written. This module imports nothing from the rest of the package.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ from collections.abc import Iterator
 
 
 def shown(text: object) -> str:
-    r"""Text from outside as it may stand on one line of a terminal: control characters and lone bytes are escaped.
+    r"""Return text from outside with control characters and lone bytes escaped, safe to print on one line.
 
     Parameters
     ----------
     text
-        Anything with a string form: a file name, a label name, a value from a header.
+        A file name, a label name, a value from a header: anything with a string form.
 
     Returns
     -------
@@ -46,16 +45,16 @@ def _escaped(character: str) -> str:
 
 
 class SegevalError(Exception):
-    """What went wrong, in one line that a user can act on.
+    """An error with a one-line message that a user can act on.
 
     Parameters
     ----------
     problem
-        What is wrong, expected against found.
+        The problem, with what was expected and found.
     source
-        The file or argument that it is wrong in.
+        The file or argument with the problem.
     hint
-        What to do about it.
+        What the user can do.
     """
 
     exit_code = 1
@@ -68,11 +67,11 @@ class SegevalError(Exception):
 
     @property
     def advice(self) -> list[str]:
-        """The lines below the problem in a terminal: the file or argument, then what to do."""
+        """Lines to print below the problem in a terminal: the file or argument, then the hint."""
         return [line for line in (self.source and shown(self.source), self.hint) if line]
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle by keyword, so that an error crosses a process boundary whole."""
+        """Pickle all arguments, so that an error from another process keeps its source and hint."""
         return _rebuilt, (type(self), self.problem, self.source, self.hint)
 
 
@@ -81,7 +80,7 @@ def _rebuilt(kind: type[SegevalError], problem: str, source: str | None, hint: s
 
 
 class UsageError(SegevalError):
-    """An option, argument or metric that does not exist or does not fit the others."""
+    """An option, argument or metric that does not exist or contradicts another."""
 
     exit_code = 2
 
@@ -91,17 +90,17 @@ class ArgumentError(UsageError, TypeError):
 
 
 class InputError(SegevalError):
-    """A file or array that cannot be scored: unreadable, damaged, not labels, on another grid."""
+    """A file or array that cannot be scored: unreadable, damaged, without labels, or on another grid."""
 
     exit_code = 3
 
 
 class OutOfMemoryError(InputError):
-    """Files that take more memory to score than there is at the moment."""
+    """Files that need more memory than is free."""
 
 
 class GeometryError(InputError):
-    """The prediction and the reference do not lie on the same grid."""
+    """A prediction and a reference on different grids."""
 
 
 @contextlib.contextmanager
@@ -121,21 +120,21 @@ def about(argument: str) -> Iterator[None]:
 
 
 def check_extra(*modules: str, extra: str, what: str) -> None:
-    """Say which package is missing.
+    """Raise an error if an optional package is not installed.
 
     Parameters
     ----------
     *modules
-        What is imported from them.
+        Modules that must be importable.
     extra
-        The name of the extra that has them.
+        The extra that installs them.
     what
-        What needs them: ``"an .xlsx file"``.
+        What needs them, for the message: ``"an .xlsx file"``.
 
     Raises
     ------
     UsageError
-        One of them cannot be imported.
+        A module cannot be imported.
 
     Examples
     --------
@@ -155,4 +154,4 @@ def check_extra(*modules: str, extra: str, what: str) -> None:
             ) from None
 
 
-PACKAGES = {"jinja2": "Jinja2", "xlsxwriter": "XlsxWriter"}  # where it is not called like its module
+PACKAGES = {"jinja2": "Jinja2", "xlsxwriter": "XlsxWriter"}  # module: package, where the names differ

@@ -129,9 +129,9 @@ def test_other_dimensions_are_refused(shape: tuple[int, ...]) -> None:
 
 
 def test_shapes_that_differ() -> None:
-    with pytest.raises(GeometryError, match=r"shapes differ: prediction 8 x 8 x 7, reference 8 x 8 x 8 voxels"):
+    with pytest.raises(GeometryError, match=r"the grids differ: prediction 8 x 8 x 7, reference 8 x 8 x 8 voxels"):
         segeval.score(prediction=PREDICTION[:7], reference=REFERENCE)
-    with pytest.raises(GeometryError, match="shapes differ"):
+    with pytest.raises(GeometryError, match="the grids differ"):
         segeval.score(prediction=PREDICTION[0], reference=REFERENCE)
 
 
@@ -230,7 +230,7 @@ def test_options() -> None:
         ({"only": "liver"}, "no label is called 'liver'"),
         ({"ignore_label": -1}, "so none is -1"),
         ({"geometry_tolerance": -0.1}, "geometry_tolerance must be 0 or more"),
-        ({"labels": "liver"}, "neither number=name nor an existing file"),
+        ({"labels": "liver"}, "expected number=name pairs or an existing file"),
     ],
 )
 def test_options_that_are_wrong(options: dict[str, Any], message: str) -> None:

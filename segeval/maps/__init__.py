@@ -1,1 +1,1 @@
-"""Label maps and probability maps on their grids: what lies where, and what labels are called."""
+"""Label maps, probability maps, their grids and the names of labels."""

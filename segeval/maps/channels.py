@@ -1,9 +1,9 @@
-"""Probabilities and a reference, class by class: what the losses and soft scores are computed from.
+"""Probabilities and a reference, class by class: the input of the losses and soft scores.
 
-Probabilities come as (class, z, y, x) or (class, y, x), the background first; one channel is the foreground of two
-classes and needs no axis of its own. A reference is a label map, or holds a channel per class like the probabilities,
-where it may be soft. Both are checked here, kept as they came, and handed out one class at a time in float64, so that a
-large map is never copied whole. Nothing here knows a formula.
+Probabilities have axes (class, z, y, x) or (class, y, x), background first. A single channel is the foreground of two
+classes, and its class axis may be left out. The reference is a label map or has one channel per class, which may be
+soft. Both are checked, kept in their own type, and returned one class at a time in float64, so that a large map is
+never copied as a whole.
 """
 
 from __future__ import annotations
@@ -17,22 +17,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from segeval.errors import InputError
 from segeval.maps.label_map import as_labels
+from segeval.text import counted
 
 Array = NDArray[np.float64]
 
-BEYOND = 1e-3  # how far a probability may lie outside [0, 1]
-FAR = 1.0  # from there on it is something else, such as a percentage, which clipping would not mend
-OFF = 1e-2  # how far the channels of a voxel may be from a sum of 1
-CLIP = 1e-7  # how near to 0 or 1 a logarithm sees a probability
-LABELS = 99  # whole numbers up to here are taken for labels, greater ones for percentages or grey values
-FOREGROUND = 0.5  # one channel labels a voxel foreground from here up
-NO_LABELS = "these are labels, not probabilities"
-MEND = "normalise=True clips to [0, 1] and divides by the sum over channels"
+RANGE_TOLERANCE = 1e-3  # a probability may be this far outside [0, 1]
+CLIPPABLE = 1.0  # values farther outside [0, 1] are something else, such as percentages, and are not clipped
+SUM_TOLERANCE = 1e-2  # the sum over the channels of a voxel may be this far from 1
+CLIP = 1e-7  # logarithms see probabilities between this and 1 minus this
+LARGEST_LABEL = 99  # whole numbers up to this one are called labels, larger ones percentages or grey values
+FOREGROUND = 0.5  # in a single channel, voxels with at least this probability are foreground
+LABELS_HINT = "these are labels, not probabilities"
+NORMALISE_HINT = "to clip to [0, 1] and rescale channels to sum to 1: normalise=True"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Soft:
-    """A channel per class, or one for the foreground; clipped and divided by `sums` as it is read."""
+    """One channel per class, or one for the foreground; clipped and divided by `sums` when read."""
 
     values: NDArray[Any]
     clipped: bool = False
@@ -63,14 +64,16 @@ class _Hard:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Channels:
-    """Probabilities and reference of the same image, checked.
+    """Checked probabilities and reference of an image.
 
     Parameters
     ----------
+    probabilities, reference
+        The channels of both, or the labels of the reference.
     classes
-        How many there are, the background included; two where there is one channel.
+        Number of classes with the background; 2 for a single channel.
     shape
-        The shape in which the probabilities came, which is that of a gradient.
+        Shape of the given probabilities, and so of gradients.
     """
 
     probabilities: _Soft
@@ -80,36 +83,36 @@ class Channels:
 
     @property
     def one_channel(self) -> bool:
-        """Whether the probabilities are those of the foreground alone."""
+        """Whether there are only probabilities of the foreground."""
         return len(self.probabilities.values) == 1
 
     @property
     def voxels(self) -> int:
-        """Voxels of the image."""
+        """Number of voxels of the image."""
         return math.prod(self.probabilities.values.shape[1:])
 
     def pair(self, label: int) -> tuple[Array, Array]:
-        """New arrays with the probabilities and the reference of one class, of the image's shape."""
+        """Return new arrays with the probabilities and the reference of one class, in the shape of the image."""
         return self.probabilities.of(label), self.reference.of(label)
 
     def zeros(self) -> Array:
-        """A gradient of 0."""
+        """Return a gradient of zeros."""
         return np.zeros(self.shape)
 
     def slot(self, gradient: Array, label: int) -> Array:
-        """The part of a gradient that belongs to a class of the foreground, as a view of the image's shape."""
+        """Return a view of the part of a gradient that belongs to a foreground class, in the shape of the image."""
         part: Array = gradient.reshape(self.probabilities.values.shape)[0 if self.one_channel else label]
         return part
 
     def subtract(self, gradient: Array, label: int, slope: Array) -> None:
-        """Take a slope off the gradient of a class; the background of one channel is 1 - p, with the other sign."""
+        """Subtract a slope from the gradient of a class; add it for the background of one channel, which is 1 - p."""
         if self.one_channel and label == 0:
             self.slot(gradient, 1)[...] += slope
         else:
             self.slot(gradient, label)[...] -= slope
 
     def predicted(self) -> set[int]:
-        """The classes that the label map made of the probabilities holds: the largest, of equal ones the first."""
+        """Return the classes that are most probable in some voxel; on a tie, the first class wins."""
         if self.one_channel:
             return {int(label) for label in np.unique(self.probabilities.of(1) >= FOREGROUND)}
         best = self.probabilities.of(0)
@@ -122,30 +125,30 @@ class Channels:
 
 
 def paired(*, probabilities: ArrayLike, reference: ArrayLike, normalise: bool = False) -> Channels:
-    """Check probabilities and their reference, and say which axis is what.
+    """Check probabilities and their reference, and find the axis of the classes.
 
     Parameters
     ----------
     probabilities
-        Shape (class, z, y, x) or (class, y, x), the background first; or, for the foreground of two classes, one
-        channel or the reference's shape.
+        Shape (class, z, y, x) or (class, y, x), background first. For a single channel with the foreground of two
+        classes, the shape of the reference is also accepted.
     reference
-        Label map of shape (z, y, x) or (y, x), or a channel per class like `probabilities`. Of two arrays of the same
-        three axes the first is the class if the reference sums to 1 along it; give one channel an axis of its own
-        (``probabilities[None]``) where a volume could be taken for that.
+        Label map of shape (z, y, x) or (y, x), or one channel per class like `probabilities`. If both arrays have the
+        same three axes, the first is the class axis if the reference sums to 1 along it. To rule this out for a volume,
+        give the single channel an axis (``probabilities[None]``).
     normalise
-        Clip to [0, 1] and divide by the sum over channels, instead of refusing what lies outside. One channel is only
-        clipped. A soft reference is treated likewise.
+        Clip to [0, 1] and divide by the sum over channels, instead of refusing values outside the range. A single
+        channel is only clipped. A soft reference is treated in the same way.
 
     Returns
     -------
     Channels
-        Of no voxel where the arrays are empty.
+        Empty if the arrays are empty.
 
     Raises
     ------
     InputError
-        Shapes that do not fit, values that are no probabilities, labels without a channel.
+        The shapes do not fit, values are not probabilities, or a label has no channel.
 
     Examples
     --------
@@ -163,8 +166,8 @@ def paired(*, probabilities: ArrayLike, reference: ArrayLike, normalise: bool = 
         truth = _Hard(values=as_labels(r, source="reference"))
         largest = int(truth.values.max(initial=0))
         if largest >= classes:
-            problem = f"expected labels below {classes}, one for each channel, found {largest}"
-            raise InputError(problem, source="reference", hint="relabel it")
+            problem = f"label {largest} has no channel: the {classes} classes are 0 to {classes - 1}"
+            raise InputError(problem, source="reference", hint="relabel the reference, or add channels")
     return Channels(probabilities=found, reference=truth, classes=classes, shape=p.shape)
 
 
@@ -176,21 +179,21 @@ def _numbers(values: ArrayLike, source: str) -> NDArray[Any]:
 
 
 def _axes(p: NDArray[Any], r: NDArray[Any]) -> tuple[bool, bool]:
-    """Whether the first axis of each array is that of the classes."""
+    """Return for each array whether its first axis is the class axis."""
     if r.ndim in {2, 3} and r.shape == p.shape[1:] and len(p):
         return True, False
     if r.shape == p.shape and (p.ndim in {2, 3} or (p.ndim == 4 and len(p))):
         classes = p.ndim == 4 or (p.ndim == 3 and (len(p) == 1 or _sums_to_one(r)))
         return classes, classes
     raise InputError(
-        f"a reference of shape {r.shape} does not fit probabilities of shape {p.shape}",
-        hint="axes are (class, z, y, x) or (class, y, x); the class may be left out for one channel or a label map",
+        f"the shapes do not fit: probabilities {p.shape}, reference {r.shape}",
+        hint="use axes (class, z, y, x) or (class, y, x); leave out the class axis only for one channel or a label map",
     )
 
 
 def _sums_to_one(channels: NDArray[Any]) -> bool:
     sums = channels.sum(axis=0, dtype=np.float64)
-    return bool(sums.size) and bool((np.abs(sums - 1) <= OFF).all())
+    return bool(sums.size) and bool((np.abs(sums - 1) <= SUM_TOLERANCE).all())
 
 
 def _soft(channels: NDArray[Any], source: str, *, normalise: bool) -> _Soft:
@@ -198,10 +201,10 @@ def _soft(channels: NDArray[Any], source: str, *, normalise: bool) -> _Soft:
         return _Soft(values=channels)
     low, high = float(channels.min()), float(channels.max())
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise InputError("expected probabilities, found some that are NaN or infinite", source=source)
-    if low < -BEYOND or high > 1 + BEYOND:
+        raise InputError("expected probabilities, found NaN or infinite values", source=source)
+    if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
         whole = channels.dtype.kind in "iu" or bool((np.rint(channels) == channels).all())
-        refuse_range(low, high, whole=whole, normalise=normalise, source=source, mend=MEND)
+        refuse_range(low, high, whole=whole, normalise=normalise, source=source, normalise_hint=NORMALISE_HINT)
     if len(channels) == 1:
         return _Soft(values=channels, clipped=normalise)
     sums = np.zeros(channels.shape[1:])
@@ -211,49 +214,57 @@ def _soft(channels: NDArray[Any], source: str, *, normalise: bool) -> _Soft:
     if normalise:
         if least == 0:
             empty = np.count_nonzero(sums == 0)
-            raise InputError(f"{empty:,} voxels have no probability above 0 in any channel", source=source)
+            voxels = counted(empty, "voxel", spec=",")
+            raise InputError(f"expected probabilities, found {voxels} with 0 in all channels", source=source)
         return _Soft(values=channels, clipped=True, sums=sums)
-    if least < 1 - OFF or most > 1 + OFF:
+    if least < 1 - SUM_TOLERANCE or most > 1 + SUM_TOLERANCE:
         problem = f"expected channels that sum to 1, found sums from {least:.6g} to {most:.6g}"
-        raise InputError(problem, source=source, hint=MEND)
+        raise InputError(problem, source=source, hint=NORMALISE_HINT)
     return _Soft(values=channels)
 
 
 def refuse_range(
-    low: float, high: float, *, whole: bool, normalise: bool, source: str, mend: str, labels: str = NO_LABELS
+    low: float,
+    high: float,
+    *,
+    whole: bool,
+    normalise: bool,
+    source: str,
+    normalise_hint: str,
+    labels_hint: str = LABELS_HINT,
 ) -> None:
-    """Raise an error for values that reach outside of [0, 1], unless clipping was asked for and can mend them.
+    """Raise an error for values outside [0, 1], unless `normalise` is set and clipping makes sense.
 
     Parameters
     ----------
     low, high
-        The least and the greatest value.
+        Smallest and largest value.
     whole
-        Whether all are whole numbers.
+        Whether all values are whole numbers.
     normalise
-        Whether clipping was asked for.
+        Whether values are to be clipped.
     source
-        What to call them in a message.
-    mend
-        How to ask for it.
-    labels
-        What to say of labels.
+        Name of the map, for messages.
+    normalise_hint
+        Hint for values that clipping would fix.
+    labels_hint
+        Hint for values that look like labels.
 
     Raises
     ------
     InputError
-        Whole numbers are labels or grey values; others are refused unless `normalise`, and always where they lie so far
-        outside that they must be something else.
+        The values are whole numbers, which are labels or grey values; they are far outside [0, 1]; or `normalise` is
+        not set.
     """
-    far = low < -FAR or high > 1 + FAR
+    far = low < -CLIPPABLE or high > 1 + CLIPPABLE
     if normalise and not (whole or far):
         return
-    if whole and low >= 0 and high <= LABELS:
-        hint = labels
+    if whole and low >= 0 and high <= LARGEST_LABEL:
+        hint = labels_hint
     elif far or whole:
-        hint = "divide percentages and grey values by the greatest possible value, and take the softmax of logits"
+        hint = "divide percentages and grey values by their largest possible value, and take the softmax of logits"
     else:
-        hint = mend
+        hint = normalise_hint
     raise InputError(
         f"expected probabilities from 0 to 1, found values from {low:.6g} to {high:.6g}", source=source, hint=hint
     )

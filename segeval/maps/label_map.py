@@ -1,8 +1,8 @@
-"""Label maps and the grids they lie on.
+"""Label maps and their grids.
 
-A label map is an array of non-negative integers, axes (z, y, x) or (y, x), in the smallest unsigned type that holds
-them. A grid says where the voxels are. World coordinates are RAS millimetres (x to the right, y to the front, z up),
-as NIfTI has them. Pictures have no physical spacing: their unit is the pixel. Nothing here knows of files or metrics.
+A label map is an array of non-negative integers with axes (z, y, x) or (y, x), in the smallest unsigned type. A grid
+states where the voxels are. World coordinates are RAS millimetres as in NIfTI: x to the right, y to the front, z up.
+Pictures have no physical spacing, so their unit is the pixel.
 """
 
 from __future__ import annotations
@@ -17,34 +17,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import InputError
+from segeval.text import counted
 
 Labels = NDArray[np.unsignedinteger[Any]]
 Unit = Literal["mm", "px"]
-Axis = tuple[int, float, tuple[float, float, float]]  # which one, spacing, direction
+Axis = tuple[int, float, tuple[float, float, float]]  # position, spacing, direction
 
-SMALLEST_SPACING = 1e-6  # mm: beyond that and its reciprocal, squares lose their digits
-SHEARED = 1e-3  # cosine between two axes: headers round
-SLAB_VOXELS = 1 << 19  # a slab of labels and its temporaries stay in a processor's cache
+SMALLEST_SPACING = 1e-6  # mm; squares lose their digits below this, and above its reciprocal
+SHEARED = 1e-3  # axes with a larger cosine between them are sheared; a smaller one is rounding in the header
+SLAB_VOXELS = 1 << 19  # a slab of labels and its temporary arrays fit in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
-    """Where the voxels of an image are.
+    """Shape, spacing and position of an image.
 
     Parameters
     ----------
     shape
-        Voxels along each array axis, (z, y, x) or (y, x).
+        Number of voxels along each array axis, (z, y, x) or (y, x).
     spacing
         Distance between neighbouring voxel centres along each array axis, in `unit`.
     origin
-        World coordinates (x, y, z) of the first voxel's centre, in `unit`.
+        World coordinates (x, y, z) of the centre of the first voxel, in `unit`.
     direction
-        For each array axis, the world unit vector (x, y, z) that it runs along. Axes need not be orthogonal.
+        World unit vector (x, y, z) of each array axis. Axes need not be orthogonal.
     unit
-        ``"mm"``, or ``"px"`` where an image has no physical spacing.
-    lacking
-        The axis that a slice of a volume is across and has no more: which one it was, its spacing and its direction.
+        ``"mm"``, or ``"px"`` if the image has no physical spacing.
+    removed_axis
+        For a slice of a volume, the axis across it: its position, spacing and direction.
     """
 
     shape: tuple[int, ...]
@@ -52,7 +53,7 @@ class Grid:
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     direction: tuple[tuple[float, float, float], ...] = ()
     unit: Unit = "mm"
-    lacking: Axis | None = None
+    removed_axis: Axis | None = None
 
     def __post_init__(self) -> None:
         if not self.direction:
@@ -66,7 +67,7 @@ class Grid:
 
     @property
     def voxel_volume_mm3(self) -> float | None:
-        """Volume of one voxel in mm3; None in 2-D and where the spacing is not known."""
+        """Volume of one voxel in mm3; None for 2-D images and unknown spacings."""
         if self.unit != "mm" or self.ndim != 3:
             return None
         volume = math.prod(self.spacing)
@@ -74,27 +75,27 @@ class Grid:
 
     @property
     def sheared(self) -> bool:
-        """Whether the axes are not at right angles."""
+        """Whether two axes are not at right angles."""
         axes = np.array(self.direction)
         return bool(np.abs(axes @ axes.T - np.eye(self.ndim)).max() > SHEARED)
 
     @property
     def diagonal(self) -> float:
-        """Length of the whole image's diagonal, in `unit`."""
+        """Length of the diagonal of the whole image, in `unit`."""
         return math.sqrt(sum((n * s) ** 2 for n, s in zip(self.shape, self.spacing, strict=True)))
 
     def affine(self) -> NDArray[np.float64]:
-        """The 3 x (ndim + 1) matrix from an array index with a 1 appended to world coordinates."""
+        """Return the 3 x (ndim + 1) matrix that maps an array index, with a 1 appended, to world coordinates."""
         columns = [np.multiply(axis, step) for axis, step in zip(self.direction, self.spacing, strict=True)]
         return np.column_stack([*columns, np.asarray(self.origin)])
 
     def corners(self) -> NDArray[np.float64]:
-        """World coordinates of the centres of the corner voxels, shape (2 ** ndim, 3)."""
+        """Return the world coordinates of the centres of the corner voxels, shape (2 ** ndim, 3)."""
         ends = np.stack(np.meshgrid(*[(0.0, n - 1.0) for n in self.shape], indexing="ij"), -1).reshape(-1, self.ndim)
         return np.column_stack([ends, np.ones(len(ends))]) @ self.affine().T
 
     def without_axis(self, axis: int) -> Grid:
-        """The grid with one array axis of length 1 taken away."""
+        """Return the grid without one array axis of length 1."""
 
         def rest(values: tuple[Any, ...]) -> tuple[Any, ...]:
             return values[:axis] + values[axis + 1 :]
@@ -104,14 +105,14 @@ class Grid:
             shape=rest(self.shape),
             spacing=rest(self.spacing),
             direction=rest(self.direction),
-            lacking=(axis, self.spacing[axis], self.direction[axis]),
+            removed_axis=(axis, self.spacing[axis], self.direction[axis]),
         )
 
     def with_all_axes(self) -> Grid:
-        """The grid with the axis that was taken away."""
-        if self.lacking is None:
+        """Return the grid with the axis that `without_axis` removed."""
+        if self.removed_axis is None:
             return self
-        axis, step, along = self.lacking
+        axis, step, along = self.removed_axis
 
         def whole(values: tuple[Any, ...], value: object) -> tuple[Any, ...]:
             return (*values[:axis], value, *values[axis:])
@@ -121,7 +122,7 @@ class Grid:
             shape=whole(self.shape, 1),
             spacing=whole(self.spacing, step),
             direction=whole(self.direction, along),
-            lacking=None,
+            removed_axis=None,
         )
 
 
@@ -134,17 +135,17 @@ class LabelMap:
     labels
         Non-negative integers, axes (z, y, x) or (y, x), in the smallest unsigned type. Made read-only.
     grid
-        Where the voxels are; its shape is that of `labels`.
+        Grid of the same shape as `labels`.
     names
-        Label number -> name, as far as known.
+        Known names of the labels, by number.
     source
-        The file that it came from, or what to call it in a message.
+        Path of the file, or a name for messages.
     stored
-        How the file holds it, in words: ``"NIfTI-1, gzip, int16"``.
+        Format and data type of the file, for people: ``"NIfTI-1, gzip, int16"``.
     remarks
-        What else a user should know of the file, in words.
+        Further remarks on the file, for people.
     overlays
-        Further layers on the same grid, for files whose labels overlap: each holds labels that no other layer has.
+        Further layers on the same grid, if labels of the file overlap. No label is in two layers.
     """
 
     labels: Labels
@@ -163,14 +164,14 @@ class LabelMap:
 
 
 def layerwise(change: Callable[[LabelMap], LabelMap], label_map: LabelMap) -> LabelMap:
-    """The label map with `change` made to each of its layers."""
+    """Apply `change` to each layer of a label map."""
     if not label_map.overlays:
         return change(label_map)
     return replace(change(replace(label_map, overlays=())), overlays=tuple(map(change, label_map.overlays)))
 
 
 def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Slices along the first axis, each of about as many voxels as fit in a processor's cache."""
+    """Yield slices along the first axis, each small enough for the processor's cache."""
     across = math.prod(shape[1:])
     step = max(1, SLAB_VOXELS // max(1, across))
     for start in range(0, shape[0], step):
@@ -178,24 +179,24 @@ def slabs(shape: tuple[int, ...]) -> Iterator[slice]:
 
 
 def as_labels(values: NDArray[Any], *, source: str) -> Labels:
-    """The labels that an array holds, in the smallest unsigned integer type.
+    """Convert an array to labels, in the smallest unsigned integer type.
 
     Parameters
     ----------
     values
-        Booleans, integers, or floats that are all whole; any axes.
+        Booleans, integers, or floats that are whole numbers; any axes.
     source
-        What to call the array in a message.
+        Name of the array, for messages.
 
     Returns
     -------
     numpy.ndarray
-        uint8, uint16, uint32 or uint64; the same array where its type is right already.
+        uint8, uint16, uint32 or uint64; the same array if it already has the right type.
 
     Raises
     ------
     InputError
-        Values that are not labels: negative, fractional, not finite, or not numbers.
+        Some values are not labels: negative, fractional, not finite, or not numbers.
 
     Examples
     --------
@@ -207,7 +208,7 @@ def as_labels(values: NDArray[Any], *, source: str) -> Labels:
         raise InputError(f"expected integer labels, found values of type {values.dtype}", source=source)
     if kind == "b":
         whole: Labels = np.not_equal(values, 0).astype(np.uint8)
-        return whole  # a foreign True may be any byte but 0
+        return whole  # True may be stored as any byte but 0
     if values.dtype == np.uint8:
         return values
     labels: Labels = np.empty(values.shape, np.uint8)
@@ -224,7 +225,7 @@ def as_labels(values: NDArray[Any], *, source: str) -> Labels:
 
 
 class _Faults:
-    """What keeps an array from being labels, gathered slab by slab."""
+    """Collect values that are not labels, slab by slab."""
 
     def __init__(self) -> None:
         self.largest = 0
@@ -233,7 +234,7 @@ class _Faults:
         self._examples: list[float] = []
 
     def whole(self, slab: NDArray[Any]) -> NDArray[Any]:
-        """The slab as whole numbers from 0 up; what is none is noted, and 0."""
+        """Return the slab as whole numbers of at least 0; other values are recorded and become 0."""
         if slab.dtype.kind == "f":
             slab, low, high = self._rounded(slab)
         else:
@@ -245,7 +246,7 @@ class _Faults:
         return slab
 
     def _rounded(self, slab: NDArray[Any]) -> tuple[NDArray[Any], int, int]:
-        """The slab as integers, with the least and the greatest."""
+        """Return the slab as integers, and its smallest and largest value."""
         low, high = float(slab.min()), float(slab.max())
         if not (math.isfinite(low) and math.isfinite(high)):
             finite = np.isfinite(slab)
@@ -263,27 +264,31 @@ class _Faults:
         return slab.astype(kind), int(low), int(high)
 
     def refuse(self, source: str) -> None:
-        """Raise an error for the gravest fault, if there is one."""
+        """Raise an error for the most serious fault, if there is any."""
         if self._not_finite:
+            voxels = counted(self._not_finite, "voxel", spec=",")
             raise InputError(
-                f"expected integer labels, found {self._not_finite:,} voxels that are NaN or infinite",
+                f"expected integer labels, found {voxels} with NaN or infinite values",
                 source=source,
-                hint="write 0 there if they are background",
+                hint="if they are background, set them to 0",
             )
         if self._fractional:
             seen = ", ".join(f"{value:.6g}" for value in self._examples)
+            voxels = counted(self._fractional, "voxel", spec=",")
             raise InputError(
-                f"expected integer labels, found {self._fractional:,} voxels with fractions such as {seen} "
+                f"expected integer labels, found {voxels} with fractions such as {seen} "
                 f"(values from {self._lowest:.6g} to {self._highest:.6g})",
                 source=source,
-                hint="threshold or round it to labels first"
-                + ("; --probabilities reads it as a probability map" if 0 <= self._lowest <= self._highest < 2 else ""),
+                hint="threshold or round it first"
+                + ("; to read a probability map: --probabilities" if 0 <= self._lowest <= self._highest < 2 else ""),
             )
         if self._lowest < 0:
             raise InputError(
-                f"expected labels from 0 up, found negative ones down to {self._lowest:g}",
+                f"expected labels of at least 0, found negative ones down to {self._lowest:g}",
                 source=source,
-                hint="relabel it, for instance with the negative label as 0",
+                hint="relabel it, for instance change the negative label to 0",
             )
         if self._highest >= 2.0**64:
-            raise InputError(f"expected labels below 2**64, found {self._highest:.6g}", source=source)
+            raise InputError(
+                f"expected labels below 2**64, found {self._highest:.6g}", source=source, hint="relabel it"
+            )

@@ -1,7 +1,7 @@
-"""What makes a label the same in both maps: relabelling, and the names that files give to numbers.
+"""Relabel label maps, and match the labels of a prediction and a reference by number or by name.
 
-The same number can mean different organs in two releases of one model. Names from the files are therefore compared, and
-contradictions are refused, unless labels are matched by their names.
+The same number can mean different organs in two releases of one model. The names in the files are therefore compared,
+and contradictions are refused unless labels are matched by name.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 
 from segeval.errors import InputError, shown
 from segeval.maps.label_map import LabelMap, Labels, layerwise, slabs
-from segeval.text import enumerated
+from segeval.text import counted, enumerated
 
-Key = int | str  # a label's number or a region's name
+Key = int | str  # the number of a label or the name of a region
 
 MOST_EXAMPLES = 5
 
 
 def relabelled(label_map: LabelMap, new: Mapping[int, int]) -> LabelMap:
-    """The map with labels changed; a name moves with its label unless the new label has one.
+    """Return the map with new label numbers; a name moves with its label unless the new number already has one.
 
     Parameters
     ----------
     label_map
         The map; it is not changed.
     new
-        Old label -> new label. Labels that are not named keep their number.
+        New numbers by old number. Other labels keep their number.
     """
     if not new:
         return label_map
@@ -43,15 +43,15 @@ def relabelled(label_map: LabelMap, new: Mapping[int, int]) -> LabelMap:
 
 
 def _check_layers(label_map: LabelMap) -> None:
-    """Refuse labels that stand in two layers of one map."""
+    """Refuse a map with the same label in two layers."""
     seen: set[int] = set()
     for layer in (replace(label_map, overlays=()), *label_map.overlays):
         here = set(present_labels(layer)) - {0}
         if here & seen:
             raise InputError(
-                f"label {min(here & seen)} would stand in two layers that overlap",
+                f"label {min(here & seen)} would be in two layers, which may overlap",
                 source=label_map.source,
-                hint="take --region for a union of labels",
+                hint="to score a union of labels: --region",
             )
         seen |= here
 
@@ -76,7 +76,7 @@ def _changed(labels: Labels, new: Mapping[int, int]) -> Labels:
 
 
 def mask_of(labels: Labels, members: Collection[int]) -> NDArray[np.bool_]:
-    """Where there is any of the members; of the shape of the labels."""
+    """Return a mask of the voxels that have one of the labels in `members`."""
     if len(members) == 1:
         (member,) = members
         return np.equal(labels, member)
@@ -84,7 +84,7 @@ def mask_of(labels: Labels, members: Collection[int]) -> NDArray[np.bool_]:
 
 
 def plain_name(name: str) -> str:
-    """The name by which two spellings are the same label: case, and how words are joined, do not matter.
+    """Return the name in a form that ignores case and how words are joined, to compare spellings.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def plain_name(name: str) -> str:
 
 
 def number_of(label: int | str, name: str | None, numbers: Mapping[str, float], default: float) -> float:
-    """The number that a table of labels, written by number or name, has for one of them; else the default."""
+    """Look up a label by number or name in a table such as ``{"1": 0.5, "liver": 2}``, or return the default."""
     for written, number in numbers.items():
         if written == str(label) or (name is not None and plain_name(written) == plain_name(name)):
             return number
@@ -103,7 +103,7 @@ def number_of(label: int | str, name: str | None, numbers: Mapping[str, float], 
 
 
 def present_labels(label_map: LabelMap) -> list[int]:
-    """The labels that the map holds in any layer, in increasing order."""
+    """Return all labels in the map and its layers, in increasing order."""
     found = {label for layer in label_map.overlays for label in present_labels(layer)}
     for part in slabs(label_map.labels.shape):
         found |= labels_in(label_map.labels[part])
@@ -111,58 +111,59 @@ def present_labels(label_map: LabelMap) -> list[int]:
 
 
 def labels_in(part: Labels) -> set[int]:
-    """The labels in a part of a map, which is best small enough for a processor's cache."""
+    """Return the labels in a part of a map; fastest if the part fits in the processor's cache."""
     flat = part.ravel()
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     return {*np.unique(flat[changes]).tolist(), *flat[:1].tolist()}
 
 
 def check_names(prediction: LabelMap, reference: LabelMap, *, present: Collection[int]) -> None:
-    """Refuse files that give one number two names.
+    """Refuse maps in which a label has two different names.
 
     Parameters
     ----------
     prediction, reference
-        The maps with the names that their files give.
+        The maps, with the names from their files.
     present
-        The labels of either map; others do not matter.
+        The labels in either map; the names of others are ignored.
 
     Raises
     ------
     InputError
-        Names that contradict each other, listed.
+        Some names contradict each other; the message lists them.
     """
-    apart = [
+    contradicting = [
         label
         for label in sorted(present)
         if label in prediction.names
         and label in reference.names
         and plain_name(prediction.names[label]) != plain_name(reference.names[label])
     ]
-    if not apart:
+    if not contradicting:
         return
 
-    def names_of(label: int) -> str:
+    def both_names(label: int) -> str:
         in_prediction, in_reference = shown(prediction.names[label]), shown(reference.names[label])
-        return f"{label} is {in_prediction!r} in the prediction and {in_reference!r} in the reference"
+        return f"{in_prediction} in the prediction, {in_reference} in the reference"
 
-    examples = enumerated(apart, names_of, most=MOST_EXAMPLES, last=", ")
-    raise InputError(
-        f"the label names of the two files contradict each other: {examples}",
-        source=prediction.source,
-        hint="--match names pairs labels by name, --labels says what the numbers mean in both",
-    )
+    if len(contradicting) == 1:
+        problem = f"label {contradicting[0]} has two names: {both_names(contradicting[0])}"
+    else:
+        listed = enumerated(contradicting, lambda label: f"{label} ({both_names(label)})", most=MOST_EXAMPLES)
+        problem = f"{len(contradicting)} labels have two names: {listed}"
+    hint = "to match by name: --match names; to name the labels of both: --labels"
+    raise InputError(problem, source=prediction.source, hint=hint)
 
 
 def matched_by_name(prediction: LabelMap, reference: LabelMap) -> LabelMap:
-    """The prediction with the numbers that its label names have in the reference.
+    """Return the prediction with each label renumbered to the label of the same name in the reference.
 
-    A name that the reference does not know gets a number that the reference does not use.
+    A label whose name is not in the reference gets a number that the reference does not use.
 
     Raises
     ------
     InputError
-        A label without a name in either map, or one name for two labels.
+        A label has no name, or two labels of a map have the same name.
     """
     of_reference = _numbers_by_name(reference)
     numbers: dict[int, int] = {}
@@ -180,20 +181,17 @@ def _numbers_by_name(label_map: LabelMap) -> dict[str, int]:
     present = [label for label in present_labels(label_map) if label]
     nameless = [label for label in present if label not in label_map.names]
     if nameless:
-        numbers = ", ".join(map(str, nameless[:MOST_EXAMPLES]))
-        raise InputError(
-            f"labels cannot be matched by name: {len(nameless)} without a name, such as {numbers}",
-            source=label_map.source,
-            hint="match by number: only names that the files give can pair labels",
-        )
+        some = f"{counted(len(nameless), 'label')} without a name ({enumerated(nameless, str, most=MOST_EXAMPLES)})"
+        hint = "to match by number: --match ids"
+        raise InputError(f"labels cannot be matched by name: {some}", source=label_map.source, hint=hint)
     found: dict[str, int] = {}
     for label, name in sorted(label_map.names.items()):
         plain = plain_name(name)
         if label and plain in found and found[plain] != label and (label in present or found[plain] in present):
             raise InputError(
-                f"labels {found[plain]} and {label} are both called {shown(name)!r}",
+                f"labels {found[plain]} and {label} have the same name {shown(name)!r}",
                 source=label_map.source,
-                hint="match by number",
+                hint="to match by number: --match ids",
             )
         if label:
             found[plain] = label

@@ -1,4 +1,4 @@
-"""What to do where the grids of two maps differ, by name."""
+"""Names of the policies for maps with different grids."""
 
 from typing import Literal
 

@@ -1,8 +1,7 @@
-"""Probability maps: what they must be, which axis is that of the channels, and the labels that they say.
+"""Probability maps: check their values, find the axis of their channels, and turn them into labels.
 
-A map holds a probability for each class and voxel, stored as it came and read a short stretch of voxels at a time, so
-that it is in memory once. A map with one channel holds the foreground of two classes. Nothing here knows of files or
-scores.
+A map has a probability for each class and voxel. It is stored in its own type and read in blocks of voxels, so that it
+is in memory only once. A map with one channel has the probabilities of the foreground of two classes.
 """
 
 from __future__ import annotations
@@ -16,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segeval.errors import GeometryError, InputError
-from segeval.maps.channels import BEYOND, OFF, refuse_range
+from segeval.maps.channels import RANGE_TOLERANCE, SUM_TOLERANCE, refuse_range
 from segeval.maps.label_map import Grid, LabelMap, Labels
 from segeval.text import counted
 
-MEND = "--normalise clips and renormalises them"
-UNANNOUNCED = "a label map is scored without --probabilities"
-STRETCH_VOXELS = 1 << 15  # a few float64 arrays of a stretch stay in a processor's cache
+NORMALISE_HINT = "to clip to [0, 1] and rescale channels to sum to 1: --normalise"
+LABELS_HINT = "to score a label map, leave out --probabilities"
+STRETCH_VOXELS = 1 << 15  # a few float64 arrays of this size fit in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,17 +33,17 @@ class ProbabilityMap:
     values
         Numbers of any type, shape (channels, voxels), voxels in the order of the grid.
     labels
-        The label of each channel; the background is 0. One channel is the foreground of two classes.
+        Label of each channel; the background is 0. A single channel is the foreground of two classes.
     grid
-        Where the voxels are.
+        Grid of the voxels.
     names
-        Label -> name, as far as known.
+        Known names of the labels, by number.
     normalise
-        Whether values are clipped to 0 to 1 and, of several channels, divided by their sum, wherever they are used.
+        Clip values to [0, 1], and divide several channels by their sum, whenever values are used.
     source
-        The file that it came from, or what to call it in a message.
+        Path of the file, or a name for messages.
     stored
-        How the file holds it, in words.
+        Format and data type of the file, for people.
     """
 
     values: NDArray[Any]
@@ -56,11 +55,11 @@ class ProbabilityMap:
     stored: str = ""
 
     def stretches(self) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """The voxels, a few at a time, and their values: float32 or float64, shape (channels, voxels)."""
+        """Yield blocks of voxels and their values: float32 or float64, shape (channels, voxels)."""
         return ((part, self.normalised(block)) for part, block in self.stored_stretches())
 
     def stored_stretches(self) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """The same with the values as they came."""
+        """Yield the same blocks with the values as stored, not normalised."""
         wide = self.normalise or self.values.dtype.kind != "f" or self.values.dtype.itemsize > 4
         dtype = np.float64 if wide else np.float32
         for start in range(0, self.values.shape[1], STRETCH_VOXELS):
@@ -68,7 +67,7 @@ class ProbabilityMap:
             yield part, np.ascontiguousarray(self.values[:, part], dtype)
 
     def normalised(self, block: NDArray[Any]) -> NDArray[Any]:
-        """The values of some voxels, clipped and divided by their sums if that was asked for."""
+        """Return the values of some voxels, clipped and divided by their sums if `normalise` is set."""
         if not self.normalise:
             return block
         block = np.clip(block, 0.0, 1.0)
@@ -89,39 +88,39 @@ def arranged(
     source: str,
     stored: str = "",
 ) -> ProbabilityMap:
-    """The probability map that an array holds; the reference's shape says which axis is that of the channels.
+    """Make a probability map from an array; the shape of the reference decides which axis is that of the channels.
 
     Parameters
     ----------
     values
-        Axes (z, y, x) or (y, x) with the channels before or behind them, or without any for one channel.
+        Axes (z, y, x) or (y, x), with the channels before or after them; one channel needs no axis.
     reference
-        The grid that the map is for.
+        Grid of the reference.
     grid
-        Where the voxels are if the channels come first or there are none, as a file says; None for an array by itself,
-        which is taken to be where the reference is.
+        Grid of the file, for channels that come first or have no axis. None for an array without a grid, which gets the
+        grid of the reference.
     labels
-        The label of each channel, where that is known; channels come first then. Otherwise they are 0, 1, 2 and so on,
-        and one channel is 1.
+        Label of each channel, if known; the channels then come first. By default 0, 1, 2 and so on, and 1 for a single
+        channel.
     names, normalise, source, stored
         See `ProbabilityMap`.
 
     Raises
     ------
     InputError
-        The shape fits nowhere, or in more than one way, or the values are not numbers.
+        The shape does not fit or fits in more than one way, or the values are not numbers.
     """
     if values.dtype.kind not in "biuf":
         raise InputError(f"expected probabilities, found values of type {values.dtype}", source=source)
     kind = _fitting(values.shape, reference.shape, labels, source)
-    if grid is None:  # an array by itself: it is where the reference is
+    if grid is None:
         grid = reference
-    elif kind == "channels last" or _long_axes(grid.shape) != _long_axes(reference.shape):  # it is about other axes
+    elif kind == "channels last" or _long_axes(grid.shape) != _long_axes(reference.shape):  # a grid of other axes
         grid = Grid(shape=reference.shape, spacing=(1.0,) * reference.ndim, unit="px")
     values, channels = _channels_first(values, kind)
     if not labels:
         labels = (1,) if channels == 1 else range(channels)
-    elif list(labels) != sorted(labels):  # of equals the smaller label is taken
+    elif list(labels) != sorted(labels):  # on a tie, the smaller label wins
         values, labels = values[np.argsort(labels)], sorted(labels)
     return ProbabilityMap(
         values=values,
@@ -135,7 +134,7 @@ def arranged(
 
 
 def _channels_first(values: NDArray[Any], kind: str) -> tuple[NDArray[Any], int]:
-    """The values with axes (channels, voxels), and how many channels there are."""
+    """Return the values with axes (channels, voxels), and the number of channels."""
     shape = values.shape
     channels = {"without channels": 1, "channels first": shape[0], "channels last": shape[-1]}[kind]
     if kind == "channels last":
@@ -144,7 +143,7 @@ def _channels_first(values: NDArray[Any], kind: str) -> tuple[NDArray[Any], int]
 
 
 def _fitting(shape: Sequence[int], reference: Sequence[int], labels: Sequence[int], source: str) -> str:
-    """Where the channels of an array are."""
+    """Return how the channels of an array are arranged: without, first or last."""
     wanted = _long_axes(reference)
     fitting = []
     if _long_axes(shape) == wanted:
@@ -157,15 +156,16 @@ def _fitting(shape: Sequence[int], reference: Sequence[int], labels: Sequence[in
         fitting = [kind for kind in fitting if kind == ("channels first" if len(labels) > 1 else "without channels")]
     if len(fitting) > 1:
         raise InputError(
-            f"an array of shape {_sizes(shape)} on a grid of {_sizes(reference)} can be {' or '.join(fitting)}",
+            f"the axis of the channels is unclear: {' or '.join(fitting)} in shape {_sizes(shape)}, "
+            f"reference {_sizes(reference)}",
             source=source,
-            hint="save it with an axis more, of one voxel, or with another number of channels",
+            hint="save it with one more axis of size 1, or with another number of channels",
         )
     if not fitting:
         raise GeometryError(
-            f"shapes differ: probabilities {_sizes(shape)}, reference {_sizes(reference)} (array axes)",
+            f"the shapes differ: probabilities {_sizes(shape)}, reference {_sizes(reference)} (array axes)",
             source=source,
-            hint="expected the reference's shape, with the channels as one more axis before or behind it",
+            hint="save it with the shape of the reference and one more axis for channels, first or last",
         )
     return fitting[0]
 
@@ -178,24 +178,24 @@ def arranged_reference(
     normalise: bool = False,
     source: str,
 ) -> ProbabilityMap:
-    """The shares of classes that an array holds: of one class, or of several with the channels first.
+    """Make a soft reference from an array: the shares of one class, or of several with the channels first.
 
     Parameters
     ----------
     values
-        Axes (z, y, x), (y, x), (channel, z, y, x) or (channel, y, x). Of three axes the first is that of the channels
-        if the shares sum up to 1 along it and no file says that it is one of space.
+        Axes (z, y, x), (y, x), (channel, z, y, x) or (channel, y, x). If there are three axes and neither grid nor
+        labels, the first is that of the channels if the shares sum to 1 along it.
     grid
-        Where the voxels are, as a file says.
+        Grid of the file, if it has one.
     labels
-        The label of each channel, where that is known.
+        Label of each channel, if known.
     normalise, source
         See `ProbabilityMap`.
     """
     stacked = values.ndim == 4 or len(labels) > 1
     if values.ndim == 3 and len(values) > 1 and not labels and grid is None:
         sums = values.sum(axis=0, dtype=np.float64)
-        stacked = bool((np.abs(sums - 1) <= OFF).all())
+        stacked = bool((np.abs(sums - 1) <= SUM_TOLERANCE).all())
     shape = values.shape[1:] if stacked else values.shape
     if not labels:
         labels = range(len(values)) if stacked else (1,)
@@ -213,14 +213,14 @@ def _sizes(shape: Sequence[int]) -> str:
 
 
 def without_foreground(label_map: LabelMap, channels: tuple[int, ...]) -> ProbabilityMap:
-    """The map of a prediction without foreground: the background is certain everywhere.
+    """Return the map of an empty prediction: the background has probability 1 in all voxels.
 
     Parameters
     ----------
     label_map
-        Says where the voxels are.
+        Label map with the grid to use.
     channels
-        The label of each channel; without 0 there is one.
+        Label of each channel; without 0 there is a single one.
     """
     column = np.zeros((len(channels), 1), np.float32)
     column[[label == 0 for label in channels]] = 1
@@ -234,12 +234,14 @@ def without_foreground(label_map: LabelMap, channels: tuple[int, ...]) -> Probab
 
 
 def hardened(probabilities: ProbabilityMap, *, threshold: float = 0.5) -> LabelMap:
-    """The labels that a map says: the most probable class, the first of equals; of one channel, where p >= threshold.
+    """Turn a probability map into labels: the most probable class, or the voxels with p >= threshold of one channel.
+
+    On a tie, the first channel wins.
 
     Raises
     ------
     InputError
-        Values that are no probabilities: not finite, outside of 0 to 1, or channels that do not sum up to 1.
+        Values are not finite or outside [0, 1], or channels do not sum to 1.
     """
     kind = np.min_scalar_type(max(probabilities.labels))
     labels: Labels = np.empty(probabilities.values.shape[1], kind)
@@ -267,7 +269,7 @@ def hardened(probabilities: ProbabilityMap, *, threshold: float = 0.5) -> LabelM
 
 
 class _Ranges:
-    """The range of values and of their sums, gathered stretch by stretch."""
+    """The ranges of values and of their sums, collected block by block."""
 
     def __init__(self, probabilities: ProbabilityMap) -> None:
         self._map = probabilities
@@ -276,7 +278,7 @@ class _Ranges:
         self._not_finite = self._nothing = 0
 
     def add(self, stored: NDArray[Any], block: NDArray[Any]) -> None:
-        """Take in some voxels, as they came and as they are used."""
+        """Add a block of voxels, with values as stored and as used."""
         values, sums = _span(stored), _span(total := block.sum(axis=0))
         if not all(map(math.isfinite, values)):
             self._not_finite += int(np.count_nonzero(~np.isfinite(stored).all(axis=0)))
@@ -286,32 +288,36 @@ class _Ranges:
             known[:] = min(known[0], low), max(known[1], high)
 
     def refuse(self) -> None:
-        """Raise an error for what is wrong, if anything is."""
-        source, normalise = self._map.source, self._map.normalise
+        """Raise an error if values are not finite, out of range or do not sum to 1."""
+        source = self._map.source
         if self._not_finite:
-            raise _found(self._not_finite, "NaN or infinite", source)
+            raise _wrong_voxels(self._not_finite, "with NaN or infinite values", source)
         low, high = self._values
-        if low < -BEYOND or high > 1 + BEYOND:
-            whole = self._is_whole()
-            refuse_range(low, high, whole=whole, normalise=normalise, source=source, mend=MEND, labels=UNANNOUNCED)
-        if self._nothing:
-            raise _found(self._nothing, "0 in all channels", source)
-        least, most = self._sums
-        if len(self._map.labels) > 1 and (least < 1 - OFF or most > 1 + OFF):
-            raise InputError(
-                f"expected channels that sum up to 1 in every voxel, found sums from {least:.6g} to {most:.6g}",
+        if low < -RANGE_TOLERANCE or high > 1 + RANGE_TOLERANCE:
+            refuse_range(
+                low,
+                high,
+                whole=self._is_whole(),
+                normalise=self._map.normalise,
                 source=source,
-                hint=MEND,
+                normalise_hint=NORMALISE_HINT,
+                labels_hint=LABELS_HINT,
             )
+        if self._nothing:
+            raise _wrong_voxels(self._nothing, "with 0 in all channels", source)
+        least, most = self._sums
+        if len(self._map.labels) > 1 and (least < 1 - SUM_TOLERANCE or most > 1 + SUM_TOLERANCE):
+            problem = f"expected channels that sum to 1, found sums from {least:.6g} to {most:.6g}"
+            raise InputError(problem, source=source, hint=NORMALISE_HINT)
 
     def _is_whole(self) -> bool:
         """Whether all values are whole numbers."""
         return all((np.rint(stored) == stored).all() for _, stored in self._map.stored_stretches())
 
 
-def _found(voxels: int, what: str, source: str) -> InputError:
-    found = f"{counted(voxels, 'voxel', spec=',')} that {'is' if voxels == 1 else 'are'} {what}"
-    hint = "export it again, or write the background's probability as 1 there"
+def _wrong_voxels(voxels: int, what: str, source: str) -> InputError:
+    found = f"{counted(voxels, 'voxel', spec=',')} {what}"
+    hint = "export it again, or set the background's probability to 1 in these voxels"
     return InputError(f"expected probabilities, found {found}", source=source, hint=hint)
 
 

@@ -1,9 +1,8 @@
-"""Tables with a row for each case: CSV or TSV files in UTF-8 with a header.
+"""Read tables with one row per case: CSV or TSV files in UTF-8 with a header.
 
-The separator is the one that makes a known column of the header, whatever the file's suffix; capitals of column names
-do not matter for that. Cells are stripped, blank rows passed over, and each row knows its line. Bytes that are not
-UTF-8 stay in the cells as Python has them in file names (PEP 383), so that a cell can name any file. What the columns
-mean is for others to say.
+The separator is the one that gives the header a known column, whatever the suffix of the file and the case of the
+column names. Cells are stripped, blank rows are skipped, and each row has its line number. Bytes that are not UTF-8 are
+kept in the cells as in Python's file names (PEP 383), so that a cell can name any file.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ class CaseTable:
     Parameters
     ----------
     columns
-        The cells of the header.
+        Cells of the header.
     rows
-        Line and cells of each row; a short row has fewer cells than there are columns, see `cell`.
+        Line number and cells of each row. A row may have fewer cells than there are columns; see `cell`.
     overlong
-        Lines of the rows that have text beyond the last column.
+        Line numbers of rows with text after the last column.
     """
 
     columns: tuple[str, ...]
@@ -47,19 +46,19 @@ def read_case_table(path: str, *, known: str) -> CaseTable:
     Parameters
     ----------
     path
-        The file.
+        Path of the file.
     known
-        A column that the table must have, in small letters: what makes a cell of it is the separator.
+        Column that the table must have, in lower case; the separator is found with it.
 
     Returns
     -------
     CaseTable
-        Without columns where the file has nothing but blank lines.
+        Has no columns if the file has only blank lines.
 
     Raises
     ------
     InputError
-        The file cannot be read, is too large, or is not as CSV has it.
+        The file cannot be read, is too large, or is not valid CSV.
     """
     text = _text(path)
     separators = "\t,;|" if path.lower().endswith(".tsv") else ",;\t|"
@@ -70,7 +69,7 @@ def read_case_table(path: str, *, known: str) -> CaseTable:
         stripped = ((reader.line_num, tuple(text.strip() for text in row)) for row in reader)
         filled = [(line, cells) for line, cells in stripped if any(cells)]
     except csv.Error as error:
-        raise InputError(f"line {reader.line_num} is not as CSV has it: {error}", source=path) from None
+        raise InputError(f"line {reader.line_num} is not valid CSV: {error}", source=path) from None
     columns = filled[0][1] if filled else ()
     overlong = tuple(line for line, cells in filled[1:] if any(cells[len(columns) :]))
     return CaseTable(columns=columns, rows=tuple(filled[1:]), overlong=overlong)
@@ -81,9 +80,10 @@ def _text(path: str) -> str:
         with opened(path) as file, io.BufferedReader(file) as buffered:
             data = buffered.read(MAX_TABLE_BYTES + 1)
     except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror or error}", source=path) from error
+        raise InputError(f"the file cannot be read: {error.strerror or error}", source=path) from error
     if len(data) > MAX_TABLE_BYTES:
-        raise InputError(f"expected a table of cases, found more than {MAX_TABLE_BYTES >> 20} MB", source=path)
+        problem = f"the file is too large: expected at most {MAX_TABLE_BYTES >> 20} MB for a table of cases, found more"
+        raise InputError(problem, source=path)
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise InputError("expected UTF-8 text, found UTF-16", source=path, hint="save it as CSV UTF-8")
     return data.decode("utf-8-sig", "surrogateescape")
@@ -94,7 +94,7 @@ def _split(line: str, separator: str) -> list[str]:
 
 
 def cell(cells: Sequence[str], place: int) -> str:
-    """What a row has in a column; nothing in those that a short one lacks.
+    """Return the cell of a row in a column; empty if the row is too short.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def cell(cells: Sequence[str], place: int) -> str:
 
 
 def storable(text: str) -> str:
-    r"""The text as result files can hold it: one that is not valid UTF-8 is escaped.
+    r"""Return the text, escaped if it is not valid UTF-8, so that it can be written to result files.
 
     Examples
     --------
@@ -120,7 +120,7 @@ def storable(text: str) -> str:
 
 
 def line_list(lines: Sequence[int]) -> str:
-    """Where in a table something is.
+    """Return a list of lines for a message.
 
     Examples
     --------

@@ -1,10 +1,10 @@
-"""The pixels that an outline covers: those whose centre is inside it.
+"""Paint outlines, discs and masks into an array of labels.
 
-The pixel in row i and column j has its centre at (j + 0.5, i + 0.5). A centre on the outline belongs to the area
-on its right, or below where the outline is level: two areas with a common border have no pixel in common and leave none
-between them. Drawing libraries do not promise that; they round corners to pixels, and paint the border itself as well.
-Where an outline crosses itself the even-odd rule decides, as in the COCO API, OpenCV and Pillow. Paint covers what lies
-beneath. This module knows of arrays and nothing of files.
+An outline covers the pixels whose centre is inside it. The pixel in row i and column j has its centre at (j + 0.5,
+i + 0.5). A centre on the outline belongs to the area on its right, or below it if the outline is horizontal. So two
+areas with a common border share no pixel and leave no gap. Drawing libraries do not guarantee that: they round corners
+to pixels, and paint the border too. An outline that crosses itself follows the even-odd rule, as in the COCO API,
+OpenCV and Pillow. Later paint covers earlier paint.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Canvas = NDArray[np.unsignedinteger[Any]]
     Points = NDArray[np.float64]
 
-MOST_CROSSINGS = 1 << 22  # of edges with rows at once, which bounds the memory
+MAX_CROSSINGS = 1 << 22  # crossings of edges and rows that are in memory at once
 
 
 def paint_polygon(canvas: Canvas, label: int, *, points: Points) -> None:
@@ -30,11 +30,11 @@ def paint_polygon(canvas: Canvas, label: int, *, points: Points) -> None:
     Parameters
     ----------
     canvas
-        Labels with axes (y, x), contiguous; painted in place.
+        Contiguous labels with axes (y, x), which are changed in place.
     label
-        What to paint.
+        Label to paint.
     points
-        Its corners in order, shape (n, 2), as (x, y) in pixels; they may lie outside the canvas.
+        Corners in order, shape (n, 2), as (x, y) in pixels; they may be outside the canvas.
 
     Examples
     --------
@@ -52,11 +52,11 @@ def paint_polygon(canvas: Canvas, label: int, *, points: Points) -> None:
     here, there = here[crossing], there[crossing]
     if not len(here):
         return
-    downward = rows[here] < rows[there]  # an edge is walked downwards, so that both its areas find the same crossings
+    downward = rows[here] < rows[there]  # follow each edge downwards, so that both its areas get the same crossings
     upper, lower = np.where(downward, here, there), np.where(downward, there, here)
     (x0, y0), (x1, y1) = points[upper].T, points[lower].T
     top, bottom = int(rows[upper].min()), int(rows[lower].max())
-    step = max(1, MOST_CROSSINGS // len(upper))
+    step = max(1, MAX_CROSSINGS // len(upper))
     for start in range(top, bottom, step):
         first, last = np.clip(rows[upper], start, start + step), np.clip(rows[lower], start, start + step)
         edge, row = _each_row(first, last)
@@ -66,7 +66,7 @@ def paint_polygon(canvas: Canvas, label: int, *, points: Points) -> None:
 
 
 def paint_disc(canvas: Canvas, label: int, *, centre: tuple[float, float], radius: float) -> None:
-    """Paint a disc about (x, y), in pixels; see `paint_polygon`."""
+    """Paint a disc with its centre (x, y) and radius in pixels; see `paint_polygon`."""
     height, width = canvas.shape
     x, y = centre
     first, last = _first_centre(np.array([y - radius, y + radius]), height)
@@ -78,7 +78,7 @@ def paint_disc(canvas: Canvas, label: int, *, centre: tuple[float, float], radiu
 
 
 def paint_mask(canvas: Canvas, label: int, *, mask: NDArray[np.bool_], corner: tuple[int, int] = (0, 0)) -> None:
-    """Paint where a mask says, its first pixel at row and column `corner`; what lies outside the canvas is left out."""
+    """Paint the pixels of a mask whose first pixel is at row and column `corner`; those outside the canvas are lost."""
     (top, left), (height, width) = corner, mask.shape
     window = canvas[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)]
     rows, columns = window.shape
@@ -87,12 +87,12 @@ def paint_mask(canvas: Canvas, label: int, *, mask: NDArray[np.bool_], corner: t
 
 
 def _first_centre(position: Points, size: int) -> NDArray[np.int64]:
-    """Index of the first pixel whose centre lies at a position or beyond it, from 0 to `size`."""
+    """Return the index of the first pixel whose centre is at or after a position, from 0 to `size`."""
     return np.clip(np.ceil(position - 0.5), 0, size).astype(np.int64)
 
 
 def _each_row(first: NDArray[np.int64], last: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Number of the edge and row, for each row from `first` up to `last` of each edge."""
+    """Return the number of the edge and the row, for each row from `first` to before `last` of each edge."""
     count = last - first
     edge = np.repeat(np.arange(len(count)), count)
     return edge, np.arange(len(edge)) - (np.cumsum(count) - count - first)[edge]

@@ -1,9 +1,9 @@
-"""Label maps from PNG, BMP and TIFF pictures (home of Pillow).
+"""Read label maps, probabilities and scans from PNG, BMP and TIFF pictures with Pillow.
 
-A picture's label is the number stored for a pixel: a palette index, not its colour; a 2-bit grey value, not its shade.
-Colour pictures are no label maps unless they are grey throughout. Pillow lets much damage pass, so a PNG is checked
-chunk by chunk and a TIFF tag by tag before it sees them. No picture may claim more pixels than its file can hold, or
-than memory should. Axes are (y, x), the unit is px; resolution tags describe paper, not voxels, and are ignored.
+The label of a pixel is the number in the file: the index in a palette and not its colour, the 2-bit grey value and not
+its shade. Colour pictures are refused as label maps unless all pixels are grey. Pillow does not notice much damage, so
+the chunks of a PNG and the tags of a TIFF are checked before. A picture must not have more pixels than its file can
+store, or than `MAX_PIXELS`. Axes are (y, x) and the unit is px; resolution tags are about paper and are ignored.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
     from segeval.reading import tiff
 
-MAX_FILE_BYTES = 8 * MAX_PIXELS  # no kind of picture has larger pixels
+MAX_FILE_BYTES = 8 * MAX_PIXELS  # no kind of picture has more bytes per pixel
 BAND_BYTES = 1 << 24
-MOST_16_BIT = 65535
+MAX_16_BIT = 65535
 
 _JPEG = b"\xff\xd8\xff"
-_FAILURES = (  # all that Pillow's parsers were seen to raise on damaged files
+_FAILURES = (  # everything that Pillow is known to raise for damaged files
     OSError,
     SyntaxError,
     ValueError,
@@ -51,7 +51,7 @@ _FAILURES = (  # all that Pillow's parsers were seen to raise on damaged files
     Image.DecompressionBombError,
 )
 _COLOURS = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
-_warnings_lock = threading.Lock()  # warning filters belong to the process, not to a thread
+_warnings_lock = threading.Lock()  # all threads share the warning filters
 
 
 def read(file: io.FileIO, *, source: str) -> LabelMap:
@@ -62,7 +62,7 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     file
         The open file, at its first byte.
     source
-        What to call it in a message.
+        Path of the file, for messages.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
     Raises
     ------
     InputError
-        The file is damaged, is no picture of a known kind, or does not hold labels.
+        The file is damaged, not a picture of a known kind, or has no labels.
     """
     _check_signature(file.read(HEAD_BYTES), source)
     return decoded(_all_of(file, source), source=source)
@@ -80,30 +80,31 @@ def read(file: io.FileIO, *, source: str) -> LabelMap:
 
 def _all_of(file: io.FileIO, source: str) -> bytes:
     if (size := os.fstat(file.fileno()).st_size) > MAX_FILE_BYTES:
-        raise InputError(f"expected at most {MAX_FILE_BYTES:,} bytes, found {size:,}", source=source)
+        problem = f"the file is too large: expected at most {MAX_FILE_BYTES:,} bytes, found {size:,}"
+        raise InputError(problem, source=source, hint="split it, or save it as .npy")
     file.seek(0)
     return file.readall()
 
 
 def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
-    """Read a picture for what it looks like: its grey values, or its colours.
+    """Read the grey values or the colours of a picture.
 
     Parameters
     ----------
     file, source
-        See `read`. A JPEG picture will do too.
+        See `read`. JPEG pictures can be read too.
 
     Returns
     -------
     numpy.ndarray
         Axes (y, x), or (y, x, colour) with red, green and blue as uint8. Transparency is left out.
     Grid
-        Its pixels.
+        Grid of the pixels.
 
     Raises
     ------
     InputError
-        The file is damaged, or is no picture of a known kind.
+        The file is damaged, or not a picture of a known kind.
     """
     head = file.read(HEAD_BYTES)
     if not head.startswith((png.SIGNATURE, bmp.SIGNATURE, _JPEG, *TIFF_SIGNATURES)):
@@ -118,7 +119,7 @@ def read_scan(file: io.FileIO, *, source: str) -> tuple[NDArray[Any], Grid]:
         elif data.startswith(bmp.SIGNATURE):
             kind, _ = BmpImagePlugin.BmpImageFile, bmp.checked(data, source)
         else:
-            from PIL.JpegImagePlugin import JpegImageFile  # deferred, like TIFF: a PNG need not wait for it
+            from PIL.JpegImagePlugin import JpegImageFile  # imported here, as TIFF is: a PNG does not need it
 
             kind = JpegImageFile
         try:
@@ -137,7 +138,7 @@ def _grid(shape: tuple[int, ...]) -> Grid:
 
 
 def decoded(data: bytes, *, source: str) -> LabelMap:
-    """The label map in the bytes of a picture; see `read`."""
+    """Decode a label map from the bytes of a picture; see `read`."""
     _check_signature(data[:HEAD_BYTES], source)
     if data.startswith(png.SIGNATURE):
         values, stored = _read_png(data, source)
@@ -150,12 +151,12 @@ def decoded(data: bytes, *, source: str) -> LabelMap:
 
 
 def read_probabilities(file: io.FileIO, *, source: str) -> RawProbabilities:
-    """Read a picture that stores shares from 0 to 1 as 16-bit grey: 0 is none, 65,535 all.
+    """Read a picture that stores probabilities as 16-bit grey values, from 0 for 0 to 65,535 for 1.
 
     Raises
     ------
     InputError
-        The file is damaged, or is no PNG of 16-bit grey values.
+        The file is damaged, or not a PNG with 16-bit grey values.
     """
     data = file.readall()
     if not data.startswith(png.SIGNATURE):
@@ -165,9 +166,9 @@ def read_probabilities(file: io.FileIO, *, source: str) -> RawProbabilities:
         raise InputError(
             f"expected probabilities as 16-bit grey values, found {stored}",
             source=source,
-            hint="write round(65535 * p) as a 16-bit PNG, or save it as .npy; a label map takes no --probabilities",
+            hint="save round(65535 * p) as a 16-bit PNG, or p as .npy; to score a label map, leave out --probabilities",
         )
-    return RawProbabilities(values=values / np.float64(MOST_16_BIT), source=source, stored=stored)
+    return RawProbabilities(values=values / np.float64(MAX_16_BIT), source=source, stored=stored)
 
 
 def _check_signature(head: bytes, source: str) -> None:
@@ -176,9 +177,9 @@ def _check_signature(head: bytes, source: str) -> None:
 
 
 def _pixels(picture: ImageFile, source: str, *, as_seen: bool = False) -> NDArray[Any]:
-    """Decode the picture as Pillow has it, and copy it band by band: as a whole it would stand in memory four times.
+    """Decode a picture with Pillow, and copy it in bands: otherwise it would be in memory four times.
 
-    Numbers that stand for colours become red, green and blue where the picture is wanted `as_seen`.
+    With `as_seen`, palette indices and other colour models are converted to red, green and blue.
     """
     width, height = picture.size
     rows = max(1, BAND_BYTES // (4 * width))
@@ -195,13 +196,13 @@ def _pixels(picture: ImageFile, source: str, *, as_seen: bool = False) -> NDArra
         raise damaged(f"{error}", source) from error
     if values is None:
         raise damaged("it has no pixels", source)
-    if picture.mode == "1":  # booleans in name, bytes of 0 and 255 in fact
+    if picture.mode == "1":  # the type is bool, but the bytes are 0 and 255
         return np.not_equal(values.view(np.uint8), 0)
     return values
 
 
 def _grey(pixels: NDArray[Any], source: str) -> NDArray[Any]:
-    """Reduce colour or grey-with-alpha pixels to grey values; refuse colours and transparency."""
+    """Reduce RGB or grey-with-alpha pixels to grey values; refuse colours and transparency."""
     channels = pixels.shape[-1]
     grey = pixels[..., 0]
     coloured = channels >= 3 and not all(np.array_equal(grey, pixels[..., i]) for i in (1, 2))
@@ -217,7 +218,7 @@ def _grey(pixels: NDArray[Any], source: str) -> NDArray[Any]:
 
 
 def _unstretched(values: NDArray[np.uint8], bits: int) -> NDArray[np.uint8]:
-    """Undo what Pillow does to 2-bit and 4-bit grey: it stretches the numbers to 0 ... 255, by a whole factor."""
+    """Undo Pillow's scaling of 2-bit and 4-bit grey values to 0 ... 255, which has a whole factor."""
     return values // np.uint8(255 // (2**bits - 1))
 
 
@@ -244,7 +245,7 @@ def _read_png(data: bytes, source: str) -> tuple[NDArray[Any], str]:
 def _read_bmp(data: bytes, source: str) -> tuple[NDArray[Any], str]:
     bits, palette_at = bmp.checked(data, source)
     if bits <= 8:
-        # Pillow drops a palette that is grey, and with it how many bits a pixel has: give it one that is not.
+        # Pillow ignores a grey palette and then the bits per pixel, so replace a colour of the palette
         data = data[:palette_at] + b"\x01\x02\x03" + data[palette_at + 3 :]
     try:
         picture = BmpImagePlugin.BmpImageFile(io.BytesIO(data))
@@ -266,8 +267,8 @@ def _read_tiff(data: bytes, source: str) -> tuple[NDArray[Any], str]:
 
 
 def _loaded_tiff(data: bytes, source: str) -> tuple[NDArray[Any], str, tiff.Tags]:
-    """Read a TIFF picture; of one that is damaged libtiff may say so on stderr as well, which nothing can stop."""
-    from PIL import TiffImagePlugin  # deferred: it loads as much as all that a PNG takes
+    """Read a TIFF picture. If it is damaged, libtiff may print to stderr, which cannot be prevented."""
+    from PIL import TiffImagePlugin  # imported here because it takes as long as everything that a PNG needs
 
     from segeval.reading import tiff, tiff_parts
 
@@ -276,7 +277,7 @@ def _loaded_tiff(data: bytes, source: str) -> tuple[NDArray[Any], str, tiff.Tags
     check_size(tags.stored_width, tags.stored_height, source)
     tiff_parts.check_parts(data, directory, tags, source=source)
     with _warnings_lock, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow warns of odd tags, which labels do not depend on, and of a cut file
+        warnings.simplefilter("ignore")  # Pillow warns of unusual tags, on which labels do not depend, and of damage
         warnings.filterwarnings("error", message=r".*([Cc]orrupt|[Tt]runcated|too large|larger than file)")
         try:
             picture = TiffImagePlugin.TiffImageFile(io.BytesIO(directory.essential()))
@@ -291,7 +292,7 @@ def _loaded_tiff(data: bytes, source: str) -> tuple[NDArray[Any], str, tiff.Tags
 
 
 def _check_tiff_mode(mode: str, tags: tiff.Tags, source: str) -> None:
-    """Refuse what Pillow takes for other pixels than we do, and colours deeper than it can hold."""
+    """Refuse pixels that Pillow interprets in another way, and colours with more bits than it can store."""
     channels = {"RGB": 3, "RGBA": 4, "LA": 2}.get(mode, 1)
     if mode not in (*_TIFF_MODES, "RGB", "RGBA", "LA") or tags.channels != channels:
         raise InputError(
@@ -302,7 +303,7 @@ def _check_tiff_mode(mode: str, tags: tiff.Tags, source: str) -> None:
 
 
 def _tiff_values(values: NDArray[Any], mode: str, tags: tiff.Tags, source: str) -> NDArray[Any]:
-    """Recover the stored numbers from what Pillow makes of them."""
+    """Recover the numbers in the file from the values that Pillow returns."""
     if values.ndim == 3:
         return _grey(values, source)
     if mode == "L" and tags.bits in (2, 4):

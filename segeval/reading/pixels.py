@@ -1,31 +1,42 @@
-"""What the checks of every kind of picture share: how large it may be, and how it is refused."""
+"""Size limits and error messages that all kinds of pictures share."""
 
 from __future__ import annotations
 
 from segeval.errors import InputError
 from segeval.reading.contents import AGAIN
 
-MAX_PIXELS = 1 << 28  # as many as a slide of 16,384 x 16,384; a file of 2 MB can claim a thousand times its size
+MAX_PIXELS = 1 << 28  # a slide of 16,384 x 16,384; a damaged file of 2 MB can claim a thousand times its size
 AS_PNG = "save it as PNG"
-CHUNK_BYTES = 1 << 16  # of compressed pixels at a time
+CHUNK_BYTES = 1 << 16  # compressed pixels that are read at once
 
 
 def damaged(problem: str, source: str) -> InputError:
-    """The error for a picture that is not sound."""
-    return InputError(f"damaged picture: {problem}", source=source, hint=AGAIN)
+    """Return the error for a damaged picture."""
+    return InputError(f"the picture is damaged: {problem}", source=source, hint=AGAIN)
+
+
+def cut_short(problem: str, source: str) -> InputError:
+    """Return the error for a file that ends too early."""
+    return InputError(f"the file is cut short: {problem}", source=source, hint=AGAIN)
+
+
+def too_long(problem: str, source: str) -> InputError:
+    """Return the error for a file with extra data."""
+    return InputError(f"the file is too long: {problem}", source=source, hint=AGAIN)
 
 
 def check_size(width: int, height: int, source: str) -> None:
-    """Refuse a picture with more pixels than memory should hold.
+    """Refuse a picture with more than `MAX_PIXELS` pixels.
 
     Raises
     ------
     InputError
-        It is.
+        The picture is too large.
     """
     if width * height > MAX_PIXELS:
         raise InputError(
-            f"expected at most {MAX_PIXELS:,} pixels, found {width:,} x {height:,} = {width * height:,}",
+            f"the picture is too large: expected at most {MAX_PIXELS:,} pixels, "
+            f"found {width:,} x {height:,} = {width * height:,}",
             source=source,
             hint="split it, or save it as .npy",
         )

@@ -1,8 +1,7 @@
-"""Label tables: names for label numbers, and what else a file of names may say.
+"""Label tables: names of label numbers, and the regions and the ignored label that a file may add.
 
-A table knows what it was taken for, so that a user can be told. A number has one name: a second, other one is a mistake
-to be told of, not a choice to be made in silence. The dialects that tables are written in are in `dialects`; nothing
-here reads a file.
+A table records its dialect, so that the user can see how the file was read. A number with two different names is an
+error. The dialects are in `dialects`; this module reads no files.
 """
 
 from __future__ import annotations
@@ -16,32 +15,32 @@ from segeval.errors import InputError, shown
 from segeval.text import counted
 
 INLINE = "number=name pairs"  # the dialect of the command line
-NAMELESS = ("", "n/a", "(none)")  # as BIDS and 3D Slicer write that a number has no name
+NAMELESS = ("", "n/a", "(none)")  # how BIDS and 3D Slicer write that a number has no name
 NAME_ONCE = "name each label once"
-FROM_0 = "labels are integers from 0 up"
-MOST_COMMENTS = 1000  # lines that are searched for what a table says it is
+NUMBER_HINT = "label numbers are integers of at least 0"
+MAX_COMMENTS = 1000  # lines that are searched for comments with the dialect
 
-_MOST_CHARACTERS = 60  # of a text from outside that a message repeats
+_MAX_CHARACTERS = 60  # longest text from outside in a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LabelTable:
-    """What a table says about label numbers.
+    """Names of labels, with the regions and the ignored label of a dataset.json.
 
     Parameters
     ----------
     names
-        Label number -> name, in the order of the table.
+        Names of the labels, by number, in the order of the table.
     regions
-        Name -> the labels whose union it is.
+        Labels of each region, by its name.
     ignore_label
-        The label whose voxels count nowhere; None where there is none.
+        Label whose voxels are not scored; None if there is none.
     skipped
-        Names with a number below 0, which no label has: objects called so are not drawn. Only polygons have them.
+        Names with a number below 0: polygons with these names are not drawn.
     dialect
-        What the table was taken for, in words: ``"BIDS dseg.tsv"``.
+        Dialect as which the table was read, for people: ``"BIDS dseg.tsv"``.
     source
-        The file, or ``"--labels"``.
+        Path of the file, or ``"--labels"``.
     """
 
     names: Mapping[int, str]
@@ -57,7 +56,7 @@ class LabelTable:
 
     @property
     def of_polygons(self) -> Mapping[int, str]:
-        """What the reader of polygons takes: the names, and below 0 those of objects that are not drawn.
+        """Names for the reader of polygons, by number; those of objects that are not drawn have numbers below 0.
 
         Examples
         --------
@@ -67,7 +66,7 @@ class LabelTable:
         return {**self.names, **{-number: name for number, name in enumerate(sorted(self.skipped), 1)}}
 
     def summary(self) -> str:
-        """What the file was taken for and what it holds, in one line.
+        """Return one line with the dialect of the file and its contents.
 
         Examples
         --------
@@ -81,17 +80,17 @@ class LabelTable:
         if self.ignore_label is not None:
             counts.append(f"ignored label {self.ignore_label}")
         if self.skipped:
-            counts.append(f"{len(self.skipped)} not to be drawn")
+            counts.append(f"{len(self.skipped)} not drawn")
         return f"{shown(self.source)} read as {self.dialect}, {', '.join(counts)}"
 
 
 class NameRows:
-    """The names of a table while it is read, row by row.
+    """Collects the names of a table, row by row.
 
     Parameters
     ----------
     source
-        The file, for messages.
+        Path of the file, for messages.
     """
 
     def __init__(self, source: str) -> None:
@@ -101,21 +100,21 @@ class NameRows:
         self._places: dict[int, str] = {}
 
     def add(self, label: int, name: str, *, place: str = "") -> None:
-        """Take a row, unless it gives the number no name.
+        """Add a row; rows without a name are ignored.
 
         Parameters
         ----------
         label
-            The number; below 0 where objects of that name are not to be drawn.
+            Number of the label; below 0 for objects that are not drawn.
         name
-            As it is written, perhaps with space around it.
+            Name as written, possibly with white space around it.
         place
-            Where the row is: ``"line 7"``.
+            Position of the row in the file: ``"line 7"``.
 
         Raises
         ------
         InputError
-            The number has another name already.
+            The number already has another name.
         """
         name = name.strip()
         if name.casefold() in NAMELESS:
@@ -127,27 +126,28 @@ class NameRows:
             return
         before = self.names.setdefault(label, name)
         if before != name:
-            where = f" in {self._places[label]}" if self._places.get(label) else ""
+            earlier = f" ({self._places[label]})" if self._places.get(label) else ""
+            both = f"{quoted(name)} and {quoted(before)}{earlier}"
             raise InputError(
-                f"{place}{': ' if place else ''}label {label} is called {quoted(name)}, but {quoted(before)}{where}",
+                f"{place}{': ' if place else ''}label {label} has two names: {both}",
                 source=self.source,
                 hint=NAME_ONCE,
             )
         self._places.setdefault(label, place)
 
     def table(self, dialect: str, *, expected: str) -> LabelTable:
-        """The table of all rows; `expected` says what a row looks like, for the message where there is none."""
+        """Return the table of all rows; `expected` is the hint for a file without names."""
         if self.skipped and not self.names:
             number = next(iter(self.skipped.values()))
             place = f"{self._places[number]}: " if self._places[number] else ""
-            raise InputError(f"{place}'{number}' is no label number", source=self.source, hint=FROM_0)
+            raise InputError(f"{place}'{number}' is not a label number", source=self.source, hint=NUMBER_HINT)
         if not self.names:
-            raise InputError(f"read as {dialect}, holds no label names", source=self.source, hint=expected)
+            raise InputError(f"the file has no label names (read as {dialect})", source=self.source, hint=expected)
         return LabelTable(names=self.names, skipped=frozenset(self.skipped), dialect=dialect, source=self.source)
 
 
 def label_number(text: str) -> int | None:
-    """Read a label number, at most 64 bits wide; None where the text is none.
+    """Read a label number of at most 64 bits; None if the text is not one.
 
     Examples
     --------
@@ -162,7 +162,7 @@ def label_number(text: str) -> int | None:
 
 
 def table_number(text: str) -> int | None:
-    """Read a number as a table may have it: a label's, or one below 0 for what is not to be drawn.
+    """Read a number in a table: that of a label, or one below 0 for objects that are not drawn.
 
     Examples
     --------
@@ -174,20 +174,21 @@ def table_number(text: str) -> int | None:
 
 
 def check_text(name: str, *, source: str) -> None:
-    """Refuse a name with half a character: JSON can write one, and no file can hold it."""
+    """Refuse a name with half a surrogate pair, which JSON allows but which cannot be written to a file."""
     try:
         name.encode()
     except UnicodeEncodeError:
-        raise InputError(f"{quoted(name)} is no valid text", source=source, hint="write the name anew") from None
+        problem = f"the name {quoted(name)} is not valid Unicode"
+        raise InputError(problem, source=source, hint="write the name again") from None
 
 
 def quoted(text: str) -> str:
-    r"""Text from outside as a message may repeat it: in quotes, escaped, and not too long.
+    r"""Return text from outside for a message: quoted, escaped and shortened.
 
     Examples
     --------
     >>> print(quoted("liver"), quoted("a\tb"))
     'liver' 'a\tb'
     """
-    short = text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}..."
+    short = text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."
     return f"'{shown(short)}'"

@@ -1,7 +1,7 @@
-"""The strips or tiles of a TIFF picture: each must lie by itself, and hold exactly its share of the pixels.
+"""Check the strips or tiles of a TIFF picture: none may overlap another, and each must have the right size.
 
-libtiff decodes what is left of a damaged one without a word. What a strip holds is counted by decompressing it, or for
-LZW from its codes alone; nothing is kept.
+libtiff decodes the rest of a damaged strip without an error. So the bytes of each strip are counted by decompressing
+it, or for LZW from its codes alone, without keeping them.
 """
 
 from __future__ import annotations
@@ -14,43 +14,42 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from segeval.errors import InputError
-from segeval.reading.contents import AGAIN
-from segeval.reading.pixels import CHUNK_BYTES, damaged
+from segeval.reading.pixels import CHUNK_BYTES, cut_short, damaged
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from segeval.reading.tiff import Directory, Tags
 
-MAX_LZMA_MEMORY_BYTES = 1 << 28  # a damaged dictionary size would ask for gigabytes
+MAX_LZMA_MEMORY_BYTES = 1 << 28  # a damaged dictionary size could need gigabytes
 
-_RATIOS = {1: 1, 5: 4096, 8: 1032, 32773: 64, 32946: 1032, 34925: 1 << 15}  # the most bytes that one can stand for
+_RATIOS = {1: 1, 5: 4096, 8: 1032, 32773: 64, 32946: 1032, 34925: 1 << 15}  # the largest possible compression ratios
+_NO_END = "the end of the compressed pixels is missing"
 
 
 def check_parts(data: bytes, directory: Directory, tags: Tags, *, source: str) -> None:
-    """Check that each strip or tile lies by itself within the file, and holds exactly its share of the pixels.
+    """Check that each strip or tile is inside the file, overlaps nothing else, and has the right number of pixels.
 
-    The picture must be of a size that may be decompressed.
+    The size of the picture must have been checked before.
 
     Raises
     ------
     InputError
-        One does not.
+        A strip or tile is damaged, missing or cut short.
     """
     last = max(start + count for start, count in tags.parts)
     if last > len(data):
-        raise InputError(f"cut short: expected {last:,} bytes, found {len(data):,}", source=source, hint=AGAIN)
+        raise cut_short(f"expected {last:,} bytes, found {len(data):,}", source)
     number = -(-tags.width // tags.part_width) * -(-tags.height // tags.part_height) * tags.planes
     if len(tags.parts) != number:
-        raise damaged(f"expected {number:,} parts, found {len(tags.parts):,}", source)
+        raise damaged(f"expected {number:,} strips or tiles, found {len(tags.parts):,}", source)
     if sum(tags.part_sizes()) > math.fsum(count for _, count in tags.parts) * _RATIOS[tags.compression]:
-        raise damaged(f"{tags.width:,} x {tags.height:,} pixels are more than it can hold", source)
+        raise damaged(f"the file is too small for {tags.width:,} x {tags.height:,} pixels", source)
     spans = sorted([*directory.occupied(), *tags.parts])
     taken = {(start, size) for start, size in tags.parts}
     for one, other in pairwise(spans):
         if one[0] + one[1] > other[0] and (one in taken or other in taken):
-            raise damaged("its pixels overlap something else", source)
+            raise damaged("pixels overlap other data of the file", source)
     for (start, count), expected in zip(tags.parts, tags.part_sizes(), strict=True):
         try:
             found = (
@@ -59,15 +58,13 @@ def check_parts(data: bytes, directory: Directory, tags: Tags, *, source: str) -
         except (ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
             raise damaged(f"{error}", source) from error
         if found < expected:
-            raise InputError(
-                f"cut short: expected {expected:,} bytes of pixels, found {found:,}", source=source, hint=AGAIN
-            )
+            raise cut_short(f"expected {expected:,} bytes of pixels, found {found:,}", source)
         if found > expected:
             raise damaged(f"expected {expected:,} bytes of pixels, found more", source)
 
 
 def _counted(part: bytes, compression: int, expected: int) -> int:
-    """How many bytes a strip or tile holds when decompressed; counting stops where there are more than expected."""
+    """Count the decompressed bytes of a strip or tile, at most until there are more than expected."""
     if compression == 5:
         return _lzw_bytes(part, expected)
     if compression == 32773:
@@ -78,7 +75,7 @@ def _counted(part: bytes, compression: int, expected: int) -> int:
 
 
 def _deflate_bytes(part: bytes, expected: int) -> int:
-    """The stream must have its end and the right checksum, which libtiff never asks for."""
+    """Count the bytes of a stream, which must be complete and have the right checksum; libtiff does not check that."""
     stream, found = zlib.decompressobj(), 0
     for at in range(0, len(part), CHUNK_BYTES):
         rest = part[at : at + CHUNK_BYTES]
@@ -86,7 +83,7 @@ def _deflate_bytes(part: bytes, expected: int) -> int:
             found += len(stream.decompress(rest, 4 * CHUNK_BYTES))
             rest = stream.unconsumed_tail
     if not stream.eof and found <= expected:
-        raise EOFError("its compressed pixels have no end")
+        raise EOFError(_NO_END)
     return found
 
 
@@ -97,16 +94,16 @@ def _lzma_bytes(part: bytes, expected: int) -> int:
         found += len(stream.decompress(piece, 4 * CHUNK_BYTES))
         piece = b""
         if stream.needs_input and not stream.eof:
-            raise EOFError("its compressed pixels have no end")
+            raise EOFError(_NO_END)
     return found
 
 
 def _packbits_bytes(part: bytes, expected: int) -> int:
-    """Count runs; one byte may follow them, as some writers pad to whole words."""
+    """Count the bytes of runs; one more byte may follow, because some writers pad to whole words."""
     at, found, size = 0, 0, len(part)
     while at < size and found < expected:
         code = part[at]
-        if code < 128:  # so many literal bytes and one more
+        if code < 128:  # code + 1 literal bytes
             at += code + 2
             found += code + 1
         elif code > 128:  # one byte repeated
@@ -115,12 +112,12 @@ def _packbits_bytes(part: bytes, expected: int) -> int:
         else:
             at += 1
     if at > size:
-        raise EOFError("its compressed pixels have no end")
+        raise EOFError(_NO_END)
     return found if size - at <= 1 else max(found, expected + 1)
 
 
 _CLEAR, _END, _FIRST = 256, 257, 258
-_LZW_CODES = 4096 - _FIRST + 1  # after as many the table is full, and must have been cleared
+_LZW_CODES = 4096 - _FIRST + 1  # the table is full after this many codes, and must be cleared
 _LZW_WIDTHS = np.array(
     [next(w for w in (9, 10, 11, 12) if _FIRST + k <= 2**w - 1 or w == 12) for k in range(_LZW_CODES)]
 )
@@ -128,15 +125,15 @@ _LZW_ENDS = np.cumsum(_LZW_WIDTHS)
 
 
 def _lzw_bytes(part: bytes, expected: int) -> int:
-    """Count what LZW codes stand for, a table at a time.
+    """Count the bytes of LZW codes, one table at a time.
 
-    Where each code lies follows from how many there were since the table was cleared, so all of them are cut out at
-    once. The k-th adds to the table its own text and one byte more; so the length of a code follows from the codes
-    before it.
+    The position of each code depends only on the number of codes since the table was cleared, so all codes of a table
+    are extracted at once. The k-th code adds its own text plus one byte to the table, so the length of a code follows
+    from the codes before it.
     """
     if int.from_bytes(part[:2], "big") >> 7 != _CLEAR:
-        raise ValueError("its compressed pixels do not start as LZW does")
-    stream = np.frombuffer(part + bytes(2), np.uint8)  # so that the last code too has three bytes to be cut from
+        raise ValueError("the LZW data does not start with a clear code")
+    stream = np.frombuffer(part + bytes(2), np.uint8)  # padded, because the last code is also read from three bytes
     at, found, tables = 9, 0, 0
     while found <= expected:
         codes = _lzw_codes(stream, at, 8 * len(part) - at)
@@ -146,16 +143,16 @@ def _lzw_bytes(part: bytes, expected: int) -> int:
         tables += 1
         if not marks.size or codes[number] == _END:
             if codes.size == _LZW_CODES and not marks.size:
-                raise ValueError("its compressed pixels have more codes than LZW knows")
+                raise ValueError("the LZW data has too many codes")
             break
-        if tables > 16 + expected // 1024:  # an encoder clears a table that is full or of no use; this one does neither
-            raise ValueError("its compressed pixels are cleared again and again")
+        if tables > 16 + expected // 1024:  # encoders clear the table only if it is full or does not help
+            raise ValueError("the LZW data has too many clear codes")
         at += int(_LZW_ENDS[number])
     return found
 
 
 def _lzw_codes(stream: NDArray[np.uint8], at: int, bits: int) -> NDArray[np.int64]:
-    """The codes from one bit on as if the table were never cleared."""
+    """Return the codes from bit `at` on, as if the table were never cleared."""
     number = int(np.searchsorted(_LZW_ENDS, bits, side="right"))
     widths, starts = _LZW_WIDTHS[:number], at + _LZW_ENDS[:number] - _LZW_WIDTHS[:number]
     byte = starts >> 3
@@ -165,12 +162,12 @@ def _lzw_codes(stream: NDArray[np.uint8], at: int, bits: int) -> NDArray[np.int6
 
 
 def _lzw_lengths(codes: NDArray[np.int64]) -> int:
-    """How many bytes the codes of one table stand for."""
+    """Return the number of bytes that the codes of one table decode to."""
     above = np.where(codes < _CLEAR, -1, codes - _FIRST)
     if (above >= np.arange(codes.size)).any():
-        raise ValueError("its compressed pixels have a code before its meaning")
+        raise ValueError("the LZW data uses a code before it is defined")
     lengths = np.ones(codes.size, np.int64)
-    while (some := np.flatnonzero(above >= 0)).size:  # each round doubles how far up a chain is known
+    while (some := np.flatnonzero(above >= 0)).size:  # each round doubles the known part of each chain
         lengths[some] += lengths[above[some]]
         above[some] = above[above[some]]
     return int(lengths.sum())

@@ -140,7 +140,7 @@ class ErrorMaps:
             (folder / TABLE).unlink(missing_ok=True)
         except OSError as error:
             raise UsageError(f"cannot be written: {reason_of(error)}", source=str(folder)) from None
-        suffix = SUFFIXES[pair.grid.ndim == 2 and pair.grid.lacking is None]
+        suffix = SUFFIXES[pair.grid.ndim == 2 and pair.grid.removed_axis is None]
         files = _files([row.label for row in counts], names, suffix)
         held = _held(pair)
         for key, name in files.items():

@@ -89,7 +89,7 @@ WRONG = [
     (["--spacing", "1,nan,1"], "--spacing needs positive numbers, found '1,nan,1'"),
     (["--spacing", "1 1 1"], "--spacing needs numbers, X,Y or X,Y,Z, found '1 1 1'"),
     (["--geometry-tolerance", "-1"], "geometry_tolerance must be 0 or more, not -1.0"),
-    (["--labels", "liver"], "liver: neither number=name nor an existing file; write it like 1=liver,2=tumour"),
+    (["--labels", "liver"], "liver: expected number=name pairs or an existing file; write it like 1=liver,2=tumour"),
     (["--labels", "1=a,1=b"], "--labels: label 1 is named twice; name each label once"),
     (["--require", "dyce=0.5"], "segeval has no metric 'dyce'; did you mean dice? (segeval metrics lists all)"),
     (
@@ -233,7 +233,7 @@ def test_not_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         answer,
         3,
         f"{soft}: expected integer labels, found 64 voxels with fractions such as 0.5 (values from 0 to 0.5); "
-        "threshold or round it to labels first; --probabilities reads it as a probability map",
+        "threshold or round it first; to read a probability map: --probabilities",
     )
     four = tmp_path / "four.nii"
     save(four, np.zeros((2, 8, 8, 8), np.uint8))
@@ -252,25 +252,25 @@ def test_a_named_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFi
 def test_grids_that_differ(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels = box((8, 8, 8))
     reference = save(tmp_path / "reference.nii", labels)
-    hint = "--geometry warn goes on voxel by voxel, --geometry resample takes the nearest voxel"
+    hint = "to compare voxel by voxel: --geometry warn; to resample the prediction (nearest voxel): --geometry resample"
     moved = save(tmp_path / "moved.nii", labels, origin=(3, 0, 4))
     refused(
         call(capsys, "score", moved, reference),
         3,
-        f"{moved}: origins differ: prediction (3, 0, 4), reference (0, 0, 0); "
-        f"a corner voxel moves by 5 mm, 0.05 mm are allowed; {hint}",
+        f"{moved}: the origins differ: prediction (3, 0, 4), reference (0, 0, 0); "
+        f"a corner voxel moves by 5 mm, at most 0.05 mm is allowed; {hint}",
     )
     thick = save(tmp_path / "thick.nii", labels, spacing=(2, 1, 1))
     refused(
         call(capsys, "score", thick, reference),
         3,
-        f"{thick}: spacings differ: prediction (1, 1, 2), reference (1, 1, 1); "
-        f"a corner voxel moves by 7 mm, 0.05 mm are allowed; {hint}",
+        f"{thick}: the spacings differ: prediction (1, 1, 2), reference (1, 1, 1); "
+        f"a corner voxel moves by 7 mm, at most 0.05 mm is allowed; {hint}",
     )
     small = save(tmp_path / "small.nii", labels[:7])
     answer = call(capsys, "score", small, reference)
     assert (answer.code, answer.out) == (3, "")
-    assert "shapes differ: prediction 8 x 8 x 7, reference 8 x 8 x 8 voxels" in answer.cause
+    assert "the grids differ: prediction 8 x 8 x 7, reference 8 x 8 x 8 voxels" in answer.cause
 
 
 def test_names_that_contradict_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -279,8 +279,8 @@ def test_names_that_contradict_each_other(tmp_path: Path, capsys: pytest.Capture
     refused(
         call(capsys, "score", prediction, reference),
         3,
-        f"{prediction}: the label names of the two files contradict each other: 1 is 'spleen' in the prediction "
-        "and 'liver' in the reference; --match names pairs labels by name, --labels says what the numbers mean in both",
+        f"{prediction}: label 1 has two names: spleen in the prediction, liver in the reference; "
+        "to match by name: --match names; to name the labels of both: --labels",
     )
 
 

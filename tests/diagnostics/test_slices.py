@@ -304,7 +304,7 @@ def test_references_on_different_grids_are_refused(tmp_path: Path) -> None:
     case = case_of(tmp_path)
     (tmp_path / "other").mkdir()
     second = case_of(tmp_path / "other", directions=LPS)
-    with pytest.raises(InputError, match=r"the grids of the references differ: directions differ: this reference"):
+    with pytest.raises(InputError, match=r"the grids of the references differ: the directions differ: this reference"):
         compared([(case, plan_of()), (second, plan_of())], label=1)
 
 

@@ -452,7 +452,7 @@ def test_normalise(name: str, layout: str) -> None:
 def test_a_soft_reference_is_normalised_too() -> None:
     p, soft = np.array([[0.2, 1.06]]), np.array([[-0.02, 1.06]])
     with pytest.raises(
-        InputError, match=r"reference: expected probabilities from 0 to 1, found values from -0.02 to 1.06; norm"
+        InputError, match=r"reference: expected probabilities from 0 to 1, found values from -0.02 to 1.06; to clip"
     ):
         soft_dice(probabilities=np.clip(p, 0, 1), reference=soft)
     assert soft_dice(probabilities=p, reference=soft, normalise=True)[0] == pytest.approx(2 / 2.2)
@@ -467,24 +467,24 @@ CHANNELS = np.full((2, 2, 2), 0.5)
         (
             [[0.2, 1.06]],
             [[0, 1]],
-            r"probabilities: expected probabilities from 0 to 1, found values from 0.2 to 1.06; normalise=True",
+            r"probabilities: expected probabilities from 0 to 1, found values from 0.2 to 1.06; to .*: normalise=True",
         ),
         ([[-0.002, 0.5]], [[0, 1]], r"found values from -0.002 to 0.5"),
         ([[0.2, math.nan]], [[0, 1]], r"NaN or infinite"),
         ([[0.2, math.inf]], [[0, 1]], r"NaN or infinite"),
         ([[0, 7]], [[0, 1]], r"found values from 0 to 7; these are labels"),
-        (CHANNELS * 0.9, R, r"expected channels that sum to 1, found sums from 0.9 to 0.9; normalise=True"),
-        (CHANNELS, R + 1, r"reference: expected labels below 2, one for each channel, found 2; relabel"),
-        (CHANNELS, R - 1, r"reference: expected labels from 0 up"),
+        (CHANNELS * 0.9, R, r"expected channels that sum to 1, found sums from 0.9 to 0.9; to clip .*: normalise=True"),
+        (CHANNELS, R + 1, r"reference: label 2 has no channel: the 2 classes are 0 to 1; relabel"),
+        (CHANNELS, R - 1, r"reference: expected labels of at least 0"),
         (CHANNELS, R + 0.5, r"reference: expected integer labels"),
         (P, R + 1, r"reference: expected probabilities from 0 to 1, found values from 1 to 2; these are labels"),
         (P, (R + 1).astype(float), r"these are labels"),
         (P, [["a", "b"], ["c", "d"]], r"reference: expected numbers, found values of type <U1"),
         (P.astype(complex), R, r"probabilities: expected numbers"),
-        (P, R[:1], r"a reference of shape \(1, 2\) does not fit probabilities of shape \(2, 2\)"),
-        (CHANNELS[:0], R, r"does not fit"),
-        ([0.5, 0.5], [0, 1], r"does not fit"),
-        (CHANNELS, CHANNELS[:, :1], r"does not fit"),
+        (P, R[:1], r"the shapes do not fit: probabilities \(2, 2\), reference \(1, 2\)"),
+        (CHANNELS[:0], R, r"do not fit"),
+        ([0.5, 0.5], [0, 1], r"do not fit"),
+        (CHANNELS, CHANNELS[:, :1], r"do not fit"),
     ],
 )
 def test_arguments_that_are_refused(p: Any, r: Any, message: str) -> None:
@@ -497,7 +497,7 @@ def test_maps_that_cannot_be_normalised() -> None:
     for p, message in (
         ([[0.2, math.nan]], "NaN or infinite"),
         ([[0, 7]], "these are labels"),
-        (np.zeros((2, 1, 2)), "2 voxels have no probability above 0"),
+        (np.zeros((2, 1, 2)), "expected probabilities, found 2 voxels with 0 in all channels"),
     ):
         with pytest.raises(InputError, match=message):
             gdl(probabilities=p, reference=[[0, 1]], normalise=True)

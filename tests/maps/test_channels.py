@@ -1,4 +1,4 @@
-"""Probabilities and their reference by class: which axis is what, what is clipped, and what a class is."""
+"""Probabilities and their reference by class: axes, clipping and classes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_slope_is_taken_off_where_the_class_is() -> None:
     assert gradient.tolist() == [[[1, 2, 3]]]
 
 
-def test_values_are_clipped_and_divided_by_their_sum_when_that_is_wanted() -> None:
+def test_values_are_clipped_and_divided_by_their_sum_if_normalise_is_set() -> None:
     wild = np.array([[[1.5, 0.2]], [[-0.5, 0.6]]])
     maps = paired(probabilities=wild, reference=np.array([[0, 1]]), normalise=True)
     assert np.allclose(maps.pair(0)[0], [[1.0, 0.25]], rtol=1e-15)
@@ -53,9 +53,9 @@ def test_values_are_clipped_and_divided_by_their_sum_when_that_is_wanted() -> No
         paired(probabilities=np.array([[[0.5, 0.2]], [[0.5, 0.6]]]), reference=np.array([[0, 1]]))
 
 
-def test_a_reference_of_three_axes_has_classes_where_they_sum_to_one() -> None:
+def test_the_first_of_three_axes_is_the_class_if_the_reference_sums_to_one() -> None:
     assert paired(probabilities=SHARES, reference=SHARES).classes == 3
-    volume = np.full((2, 1, 2), 0.25)  # a volume of one channel, whose slices do not
+    volume = np.full((2, 1, 2), 0.25)  # one channel of a volume; its slices do not sum to 1
     assert paired(probabilities=volume, reference=volume).classes == 2
     half = np.array([[[0.5, 0.5]], [[0.5, 0.1]]])  # sums to 1 at one of its voxels only
     assert paired(probabilities=half, reference=half).classes == 2

@@ -1,4 +1,4 @@
-"""Whether two grids agree, how far a voxel moves between them, and the three policies where they do not."""
+"""Comparing two grids: how far a voxel moves between them, and the three policies for different grids."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GRID = Grid(shape=(4, 5, 6), spacing=(3.0, 0.5, 0.75), origin=(-10.0, 20.0, 5.0)
 
 
 def turned(grid: Grid, degrees: float) -> Grid:
-    """The grid turned about the world's z axis, and tipped a little about its x axis."""
+    """Return the grid rotated about the z axis of the world, and slightly about its x axis."""
     a, b = math.radians(degrees), math.radians(degrees / 3)
     about_z = np.array([[math.cos(a), -math.sin(a), 0], [math.sin(a), math.cos(a), 0], [0, 0, 1]])
     about_x = np.array([[1, 0, 0], [0, math.cos(b), -math.sin(b)], [0, math.sin(b), math.cos(b)]])
@@ -79,11 +79,11 @@ def test_origins_that_differ_by_rounding_agree() -> None:
 
 def test_a_shift_of_one_voxel_is_refused_with_the_shift() -> None:
     far = moved(GRID, x=0.75)
-    with pytest.raises(GeometryError, match=r"origins differ: prediction \(-9.25, 20, 5\), reference") as caught:
+    with pytest.raises(GeometryError, match=r"the origins differ: prediction \(-9.25, 20, 5\), reference") as caught:
         reconcile(on(far), on(GRID))
     message = str(caught.value)
     assert "moves by 0.75 mm" in message
-    assert "0.025 mm are allowed" in message
+    assert "at most 0.025 mm is allowed" in message
     assert "--geometry warn" in message
     assert caught.value.exit_code == 3
 
@@ -99,7 +99,7 @@ def test_a_flipped_direction_is_refused() -> None:
     found = difference(flipped, GRID)
     assert found is not None
     assert found.same_shape
-    assert "directions differ: prediction (-1, 0, 0) (0, 1, 0) (0, 0, 1), reference (1, 0, 0)" in found.text
+    assert "the directions differ: prediction (-1, 0, 0) (0, 1, 0) (0, 0, 1), reference (1, 0, 0)" in found.text
     assert f"moves by {2 * 5 * 0.75:.4g} mm" in found.text
 
 
@@ -114,7 +114,7 @@ def test_a_tilt_is_seen_at_the_far_corner() -> None:
 def test_spacings_that_differ_are_named() -> None:
     found = difference(replace(GRID, spacing=(3.0, 0.5, 0.8)), GRID)
     assert found is not None
-    assert "spacings differ: prediction (0.8, 0.5, 3), reference (0.75, 0.5, 3)" in found.text
+    assert "the spacings differ: prediction (0.8, 0.5, 3), reference (0.75, 0.5, 3)" in found.text
     assert f"moves by {5 * 0.05:.4g} mm" in found.text
 
 
@@ -122,11 +122,11 @@ def test_shapes_that_differ_are_named_in_the_order_of_the_header() -> None:
     found = difference(replace(GRID, shape=(4, 5, 7)), GRID)
     assert found is not None
     assert not found.same_shape
-    assert found.text == "shapes differ: prediction 7 x 5 x 4, reference 6 x 5 x 4 voxels"
+    assert found.text == "the grids differ: prediction 7 x 5 x 4, reference 6 x 5 x 4 voxels"
 
 
 def test_arrays_of_different_shapes_are_refused() -> None:
-    with pytest.raises(InputError, match="shapes differ"):
+    with pytest.raises(InputError, match="the grids differ"):
         segeval.score(prediction=np.ones((3, 4), int), reference=np.ones((4, 3), int))
 
 
@@ -141,11 +141,11 @@ def test_warn_goes_on_with_the_grid_of_the_reference() -> None:
     prediction, warning = reconcile(on(moved(GRID, y=4)), on(GRID), policy="warn")
     assert prediction.grid == GRID
     assert warning is not None
-    assert "origins differ" in warning
+    assert "the origins differ" in warning
     assert "a corner voxel moves by 4 mm" in warning
 
 
-def test_where_only_one_has_a_spacing_the_shapes_decide() -> None:
+def test_only_shapes_are_compared_if_only_one_map_has_a_spacing() -> None:
     picture = Grid(shape=GRID.shape, spacing=(1, 1, 1), unit="px")
     prediction, warning = reconcile(on(picture), on(GRID))
     assert prediction.grid == GRID
@@ -159,7 +159,7 @@ toolkit: Any = sitk  # its stubs are half typed
 
 
 def as_image(label_map: LabelMap) -> Any:
-    """The same map for SimpleITK, whose world runs to the left, to the back and up."""
+    """Return the same map for SimpleITK, whose world axes are left, back and up."""
     image = toolkit.GetImageFromArray(np.array(label_map.labels))
     to_lps = np.diag([-1.0, -1.0, 1.0])
     grid = label_map.grid
@@ -194,7 +194,7 @@ def test_resampling_onto_finer_voxels_repeats_them() -> None:
     np.testing.assert_array_equal(found.labels, labels.repeat(2, axis=0).repeat(2, axis=1))
 
 
-def test_a_slice_of_another_place_is_not_brought_into_the_plane() -> None:
+def test_a_slice_in_another_plane_is_not_moved_into_the_plane() -> None:
     here = Grid(shape=(5, 6), spacing=(1.0, 1.0), origin=(0, 0, 0))
     try:
         found, _ = reconcile(on(moved(here, z=50)), on(here), policy="resample")

@@ -1,4 +1,4 @@
-"""What makes a label the same in both maps: relabelling and names."""
+"""Relabelling, and matching labels by name."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_labels_can_change_places() -> None:
     assert swapped.names == {2: "liver", 1: "spleen", 3: "kidney"}
 
 
-def test_a_swap_can_be_asked_for_in_one_map_or_both() -> None:
+def test_labels_can_be_swapped_in_one_map_or_both() -> None:
     labels = np.array([[1, 1, 1, 2, 0]])
     other = np.array([[2, 2, 2, 1, 0]])
     swap = {1: 2, 2: 1}
@@ -67,7 +67,7 @@ def test_a_mask_of_255_becomes_one_of_1() -> None:
 
 
 @pytest.mark.parametrize("option", [{"map": {-1: 0}}, {"map": {1: -1}}, {"map_prediction": {1: 2**64}}])
-def test_labels_that_cannot_be_are_refused(option: dict[str, Any]) -> None:
+def test_impossible_labels_are_refused(option: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         segeval.score(prediction=np.ones((2, 2), int), reference=np.ones((2, 2), int), **option)
 
@@ -98,7 +98,9 @@ def test_present_labels_are_all_that_occur(labels: Any) -> None:
 def test_names_that_contradict_each_other_are_refused_with_both() -> None:
     prediction = label_map([1, 2], {1: "liver", 2: "spleen"}, source="prediction.nii")
     reference = label_map([1, 2], {1: "liver", 2: "stomach"})
-    with pytest.raises(InputError, match="2 is 'spleen' in the prediction and 'stomach' in the reference") as caught:
+    with pytest.raises(
+        InputError, match="label 2 has two names: spleen in the prediction, stomach in the reference"
+    ) as caught:
         check_names(prediction, reference, present=[1, 2])
     assert str(caught.value).startswith("prediction.nii: ")
     assert "--match names" in str(caught.value)
@@ -115,7 +117,10 @@ def test_a_spelling_is_no_contradiction() -> None:
 def test_many_contradictions_are_counted() -> None:
     numbers = range(1, 10)
     one, other = ({n: f"{kind} {n}" for n in numbers} for kind in ("rib", "vertebra"))
-    with pytest.raises(InputError, match="and 4 more"):
+    with pytest.raises(
+        InputError,
+        match=r"9 labels have two names: 1 \(rib 1 in the prediction, vertebra 1 in the reference\), .* and 4 more",
+    ):
         check_names(label_map([*numbers], one), label_map([*numbers], other), present=numbers)
 
 
@@ -151,14 +156,14 @@ def test_a_label_without_a_name_cannot_be_matched_by_it(side: str) -> None:
     named, nameless = label_map([1], {1: "liver"}), label_map([1, 4], {1: "liver"}, source="nameless.nii")
     pair = (nameless, named) if side == "prediction" else (named, nameless)
     with pytest.raises(
-        InputError, match=r"nameless.nii: labels cannot be matched by name: 1 without a name, such as 4"
+        InputError, match=r"nameless.nii: labels cannot be matched by name: 1 label without a name \(4\); to match"
     ):
         matched_by_name(*pair)
 
 
 def test_two_labels_of_one_name_cannot_be_matched_by_it() -> None:
     twice = label_map([1, 2], {1: "lung", 2: "Lung"})
-    with pytest.raises(InputError, match="labels 1 and 2 are both called 'Lung'"):
+    with pytest.raises(InputError, match="labels 1 and 2 have the same name 'Lung'"):
         matched_by_name(label_map([1], {1: "lung"}), twice)
 
 

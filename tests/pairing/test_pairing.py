@@ -881,7 +881,7 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
             "prediction,reference\na,\nb,b\nc\nd,e,f\n",
             "no reference in lines 2 and 4; more cells than the header in line 5",
         ),
-        ('prediction,reference\n"a,b\n', "line 2 is not as CSV has it"),
+        ('prediction,reference\n"a,b\n', "line 2 is not valid CSV"),
         ("prediction,reference\n".encode("utf-16"), "expected UTF-8 text, found UTF-16"),
     ],
 )
@@ -932,6 +932,6 @@ def test_cells_that_no_file_can_have(tmp_path: Path, cell: bytes) -> None:
     try:
         found = read_pairs(path)
     except InputError as error:
-        assert "is not as CSV has it" in str(error)  # noqa: PT017
+        assert "is not valid CSV" in str(error)  # noqa: PT017
     else:
         assert len(found.cases) == 1

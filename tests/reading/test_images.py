@@ -123,7 +123,9 @@ def test_a_scan_must_have_the_grid_of_the_reference(tmp_path: Path) -> None:
     assert (axial.image.min(), axial.image.max()) == (0, 255)
     affine[0, 3] += 3
     (tmp_path / "s.nii").write_bytes(nib.Nifti1Image(values.transpose(), affine).to_bytes())
-    with pytest.raises(InputError, match=r"s\.nii: the image is not on the grid of .*r\.nii: origins differ: image"):
+    with pytest.raises(
+        InputError, match=r"s\.nii: the image is not on the grid of .*r\.nii: the origins differ: image"
+    ):
         overlays(case, plan_of(), label=1, image=str(tmp_path / "s.nii"))
     spaced = overlays(case_of(tmp_path), plan_of(spacing=(1, 1, 1), geometry="strict"), label=1)
     assert spaced[0].spacing == (1, 1)

@@ -1,6 +1,6 @@
-"""Label tables in every dialect that tools write them in, and how a bad one is refused.
+"""Label tables in every dialect that tools write, and how bad ones are refused.
 
-The lines are those of the tools: nnU-Net's dataset.json, the BIDS specification's dseg.tsv, ITK-SNAP's label file, 3D
+The lines are as the tools write them: nnU-Net's dataset.json, the BIDS specification's dseg.tsv, ITK-SNAP's label file, 3D
 Slicer's GenericAnatomyColors and CSV, FreeSurfer's ColorLUT.
 """
 
@@ -55,7 +55,7 @@ def rows(form: str, names: Mapping[int, str] = NAMES) -> str:
 
 
 def written_by_tools() -> dict[str, tuple[str, str]]:
-    """Dialect -> file name and text of a table of the sample data's names."""
+    """Return file name and text of a table with the names of the sample data, by dialect."""
     by_name = {"background": 0, **{name: number for number, name in NAMES.items()}}
     by_number = {"0": "background", **{str(number): name for number, name in NAMES.items()}}
     columns = "LabelValue,Name,Color_R,Color_G,Color_B,Color_A," + SLICER_TERMS
@@ -113,7 +113,7 @@ def read(path: Path, text: str | bytes) -> LabelTable:
 
 
 def refusal(path: Path, text: str | bytes) -> str:
-    """What is said of a table, which must be refused in one printable line that names the file."""
+    """Return the message for a table, which must be refused in one printable line that starts with the file."""
     with pytest.raises(InputError) as caught:
         read(path, text)
     line = str(caught.value)
@@ -161,15 +161,15 @@ def test_the_same_volume_prints_the_same_table(
 
 
 def labels() -> np.ndarray:
-    """A volume that holds the five labels."""
+    """Return a volume with the five labels."""
     volume = np.zeros((6, 7, 12), np.uint8)
     volume[1:5, 2:6, 1:11] = np.repeat(np.arange(1, 6), 2)
     return volume
 
 
 @dialects
-def test_names_below_0_are_those_of_what_is_not_drawn(tmp_path: Path, dialect: str) -> None:
-    """As in Cityscapes' own table, where the licence plate is -1."""
+def test_names_with_numbers_below_0_are_not_drawn(tmp_path: Path, dialect: str) -> None:
+    """In the table of Cityscapes, the licence plate is -1."""
     name, text = TABLES[dialect]
     expected = read(tmp_path / name, text)
     if name.endswith(".json"):
@@ -182,7 +182,7 @@ def test_names_below_0_are_those_of_what_is_not_drawn(tmp_path: Path, dialect: s
         text += row.replace("2", "-1", 1).replace("spleen", "plate") + "\n"
     found = read(tmp_path / name, text)
     assert (found.names, found.skipped) == (expected.names, frozenset({"plate"}))
-    assert found.summary() == f"{expected.summary()}, 1 not to be drawn"
+    assert found.summary() == f"{expected.summary()}, 1 not drawn"
     assert {number: each for number, each in found.of_polygons.items() if number < 0} == {-1: "plate"}
 
 
@@ -209,21 +209,21 @@ def test_a_list_of_one_is_a_label(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        ([], "labels: found no object but a list"),
-        (None, "labels: found no object but null"),
-        ({}, "labels: holds no label names"),
+        ([], "labels: expected a JSON object, found a list"),
+        (None, "labels: expected a JSON object, found null"),
+        ({}, "labels: expected label names, found an empty object"),
         ({"background": 0, "WT": []}, "the region 'WT' has no labels"),
-        ({"background": 0, "WT": [1, "x"]}, "'WT' has no label number but 'x'"),
-        ({"background": 0, "WT": [1, [2]]}, "'WT' has no label number but a list"),
-        ({"background": 0, "WT": [1, -2]}, "'WT' has no label number but '-2'"),
-        ({"background": 0, "WT": [0, 1]}, "the region 'WT' holds the background or the ignored label"),
-        ({"background": 0, "WT": [1, 4], "ignore": 4}, "the region 'WT' holds the background or the ignored label"),
-        ({"background": 0, "12": [1, 4]}, "a region is called '12', like a number"),
-        ({"background": 0, "ignore": [4]}, "'ignore' has no label number but a list"),
-        ({"background": 0, "liver": 1, "hepar": 1}, "label 1 is called 'hepar', but 'liver'; name each label once"),
-        ({"background": 0, "liver": 1.5}, "'liver' has no label number but '1.5'"),
-        ({"0": "background", "liver": "1"}, "'liver' is no label number"),
-        ({"0": "background", "1": 7}, "label 1 has no name but a number"),
+        ({"background": 0, "WT": [1, "x"]}, "expected a label number for 'WT', found 'x'"),
+        ({"background": 0, "WT": [1, [2]]}, "expected a label number for 'WT', found a list"),
+        ({"background": 0, "WT": [1, -2]}, "expected a label number for 'WT', found '-2'"),
+        ({"background": 0, "WT": [0, 1]}, "the region 'WT' contains the background or the ignored label"),
+        ({"background": 0, "WT": [1, 4], "ignore": 4}, "the region 'WT' contains the background or the ignored label"),
+        ({"background": 0, "12": [1, 4]}, "the name of the region '12' is a number"),
+        ({"background": 0, "ignore": [4]}, "expected a label number for 'ignore', found a list"),
+        ({"background": 0, "liver": 1, "hepar": 1}, "label 1 has two names: 'hepar' and 'liver'; name each label once"),
+        ({"background": 0, "liver": 1.5}, "expected a label number for 'liver', found '1.5'"),
+        ({"0": "background", "liver": "1"}, "'liver' is not a label number"),
+        ({"0": "background", "1": 7}, "expected a name for label 1, found a number"),
     ],
 )
 def test_mistakes_in_a_dataset(tmp_path: Path, found: object, said: str) -> None:
@@ -232,14 +232,14 @@ def test_mistakes_in_a_dataset(tmp_path: Path, found: object, said: str) -> None
 
 def test_a_dataset_with_a_key_twice(tmp_path: Path) -> None:
     twice = '{"labels": {"liver": 1, "liver": 2}, "training": [{"a": 1, "a": 2}]}'
-    assert "labels: 'liver' appears twice, with a number and with a number" in refusal(tmp_path / "d.json", twice)
+    assert "labels: 'liver' occurs twice, with a number and with a number" in refusal(tmp_path / "d.json", twice)
     fine = '{"labels": {"liver": 1, "spleen": 2, "liver": 1}, "training": [{"a": 1, "a": 2}]}'
     assert read(tmp_path / "d.json", fine).names == {1: "liver", 2: "spleen"}
 
 
 @pytest.fixture
 def tumours(tmp_path: Path) -> tuple[str, str, str]:
-    """Prediction, reference and dataset.json: shells 1 and 2 around 3, and a corner that is ignored."""
+    """Prediction, reference and dataset.json: shells 1 and 2 around 3, and an ignored corner."""
     reference = np.zeros((12, 12, 12), np.uint8)
     for label, at, size in ((1, 2, 8), (2, 3, 6), (3, 4, 4), (4, 0, 1)):
         reference[box(reference.shape, at=at, size=size).astype(bool)] = label
@@ -308,7 +308,7 @@ def test_generic_anatomy_colors(tmp_path: Path) -> None:
     assert table.names == {0: "background", 1: "tissue", 25: "cerebro-spinal_fluid", 292: "region_0"}
 
 
-def test_numbers_without_a_name_are_passed_over(tmp_path: Path) -> None:
+def test_numbers_without_a_name_are_skipped(tmp_path: Path) -> None:
     slicer = "# Color table file\n0 (none) 0 0 0 0\n3 'left lung' 1 2 3 255\n4 (none) 0 0 0 0\n"
     assert read(tmp_path / "a.ctbl", slicer).names == {3: "left lung"}
     assert read(tmp_path / "a.txt", SNAP_HEAD + '1 1 1 1 1 1 1 ""\n').names == {0: "Clear Label"}
@@ -332,20 +332,29 @@ def test_a_label_file_without_comments_and_with_other_quotes(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (SNAP_HEAD + "1 255 0 0 1 1 1 liver\n", "read as ITK-SNAP label description, line 14: expected IDX R G B A"),
+        (SNAP_HEAD + "1 255 0 0 1 1 1 liver\n", "line 14: expected IDX R G B A VIS MSH"),
         (SNAP_HEAD + '1 255 0 1 1 1 "liver"\n', "line 14: expected IDX R G B A"),
-        ('-1 255 0 0 1 1 1 "liver"\n', "line 1: '-1' is no label number; labels are integers from 0 up"),
-        (SNAP_HEAD + '0 255 0 0 1 1 1 "liver"\n', "line 14: label 0 is called 'liver', but 'Clear Label' in line 13"),
-        ("# Color table file\n1 liver\n", "read as 3D Slicer colour table, line 2: expected number name R G B A"),
+        ('-1 255 0 0 1 1 1 "liver"\n', "line 1: '-1' is not a label number; label numbers are integers of at least 0"),
+        (
+            SNAP_HEAD + '0 255 0 0 1 1 1 "liver"\n',
+            "line 14: label 0 has two names: 'liver' and 'Clear Label' (line 13)",
+        ),
+        ("# Color table file\n1 liver\n", "found '1 liver' (read as 3D Slicer colour table)"),
         ("# Color table file\n1 liver 1 2\n", "line 2: expected number name R G B A"),
         ("# Color table file\n1 liver 1 2 x\n", "line 2: expected number name R G B A"),
-        ("# Color table file\n-1 liver 1 2 3 4\n", "line 2: '-1' is no label number"),
+        ("# Color table file\n-1 liver 1 2 3 4\n", "line 2: '-1' is not a label number"),
         ("# Color table file\nliver 1 2 3 4\n", "line 2: expected number name R G B A"),
-        ("# Color table file\n", "read as 3D Slicer colour table, holds no label names; expected number name R G B A"),
-        ("# Color procedural file a\n0 0 0 0\n255 1 1 1\n", "a continuous colour scale, which names no labels"),
-        ("1 a 1 2 3 4\n1 b 1 2 3 4\n", "line 2: label 1 is called 'b', but 'a' in line 1; name each label once"),
-        ("1 a 1 2 3 4\n2 b\n", "read as colour table, number name R G B, line 2: expected number name"),
-        (f"1 a 1 2 3 4\n{2**64} b 1 2 3 4\n", f"line 2: '{2**64}' is no label number"),
+        (
+            "# Color table file\n",
+            "the file has no label names (read as 3D Slicer colour table); use rows of number name R G B A",
+        ),
+        (
+            "# Color procedural file a\n0 0 0 0\n255 1 1 1\n",
+            "expected names of labels, found a continuous colour scale",
+        ),
+        ("1 a 1 2 3 4\n1 b 1 2 3 4\n", "line 2: label 1 has two names: 'b' and 'a' (line 1); name each label once"),
+        ("1 a 1 2 3 4\n2 b\n", "found '2 b' (read as colour table, number name R G B)"),
+        (f"1 a 1 2 3 4\n{2**64} b 1 2 3 4\n", f"line 2: '{2**64}' is not a label number"),
         ("1 a 1 2 3 4\n2 b\x1b[31m\x07 c\n", r"found '2 b\x1b[31m\x07 c'"),
     ],
 )
@@ -383,27 +392,33 @@ def test_headers(tmp_path: Path, text: str, names: dict[int, str]) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("id,name\n", "read as comma-separated table, columns 'id' and 'name', holds no label names"),
-        ("id,name\n1,\n", "holds no label names"),
-        ("id,name\nx,liver\n", "line 2: 'x' is no label number; labels are integers from 0 up"),
-        ("id,name\n-1,liver\n", "line 2: '-1' is no label number"),
-        ("id,name\n1.5,liver\n", "line 2: '1.5' is no label number"),
-        ("id,name\n,liver\n", "line 2: '' is no label number"),
-        ("id,name\n1,lung, left\n", "line 2: expected 2 columns, found 3; put names that hold the separator in quotes"),
-        ("id,name\n1,liver\n\n1,spleen\n", "line 4: label 1 is called 'spleen', but 'liver' in line 2"),
-        ('id,name\n1,"liver\n2,spleen\n', "unexpected end of data; check the quotes"),
+        (
+            "id,name\n",
+            "no label names (read as comma-separated table, columns 'id' and 'name'); use a table with a number column",
+        ),
+        ("id,name\n1,\n", "the file has no label names"),
+        ("id,name\nx,liver\n", "columns 'id' and 'name'); label numbers are integers of at least 0"),
+        ("id,name\n-1,liver\n", "line 2: '-1' is not a label number"),
+        ("id,name\n1.5,liver\n", "line 2: '1.5' is not a label number"),
+        ("id,name\n,liver\n", "line 2: '' is not a label number"),
+        ("id,name\n1,lung, left\n", "line 2: expected 2 columns, found 3 (read as comma-separated table, "),
+        ("id,name\n1,liver\n\n1,spleen\n", "line 4: label 1 has two names: 'spleen' and 'liver' (line 2)"),
+        (
+            'id,name\n1,"liver\n2,spleen\n',
+            "line 3 is not valid CSV: unexpected end of data (read as comma-separated table, ",
+        ),
         (f"id,name\n1,{'x' * 200_000}\n", "field larger than field limit"),
-        (f"id,name\n1,{'x' * 2000}\n1,y\n", "line 3: label 1 is called 'y', but 'xxx"),
-        ("index,id,name\n0,4,liver\n", "line 2: two columns may be the label number, 'index' 0 and 'id' 4"),
-        ("1,liver\n2,spleen\n", "line 1 is '1,liver'; expected a header with a number column"),
+        (f"id,name\n1,{'x' * 2000}\n1,y\n", "line 3: label 1 has two names: 'y' and 'xxx"),
+        ("index,id,name\n0,4,liver\n", "line 2: two columns may have the label number: 'index' 0 and 'id' 4"),
+        ("1,liver\n2,spleen\n", "unknown kind of label table: line 1 is '1,liver'; use a dataset.json"),
         ("name,colour\nliver,red\n", "line 1 is 'name,colour'"),
         ("\n# a remark\nindex name\n1 liver\n", "line 3 is 'index name'"),
         (
             "liver\n",
-            "no dataset.json, JSON object, BIDS dseg.tsv, ITK-SNAP label description, 3D Slicer colour table, ",
+            "use a dataset.json, JSON object, BIDS dseg.tsv, ITK-SNAP label description, 3D Slicer colour table, ",
         ),
         ("# remarks alone\n", "line 1 is '# remarks alone'"),
-        (" \n\t\n", "holds nothing but space"),
+        (" \n\t\n", "the file has only white space"),
         ("<!DOCTYPE html><html>", "expected a label table, found a web page; download the file again"),
         ("version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "found a Git LFS pointer"),
         ("/annex/objects/MD5E-s49926--3c.tsv\n", "found a git-annex pointer"),
@@ -416,11 +431,20 @@ def test_mistakes_below_a_header(tmp_path: Path, text: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        ("id,name\n1,Nierenr\u00e4nder\n".encode("latin-1"), "line 2: not valid UTF-8, byte 0xe4; save it as UTF-8"),
-        ("id,name\n1,liver\n".encode("utf-16-le"), "UTF-16 without its byte order mark; save it as UTF-8"),
-        ("id,name\n1,liver\n".encode("utf-16-be"), "UTF-16 without its byte order mark; save it as UTF-8"),
+        (
+            "id,name\n1,Nierenr\u00e4nder\n".encode("latin-1"),
+            "line 2: the text is not valid UTF-8 (byte 0xe4); save it as UTF-8",
+        ),
+        (
+            "id,name\n1,liver\n".encode("utf-16-le"),
+            "expected UTF-8, found UTF-16 without a byte order mark; save it as UTF-8",
+        ),
+        (
+            "id,name\n1,liver\n".encode("utf-16-be"),
+            "expected UTF-8, found UTF-16 without a byte order mark; save it as UTF-8",
+        ),
         ("id,name\n1,liver\n".encode("utf-32"), "expected a label table, found data of an unknown format"),
-        (b"\xff\xfei\0d\0,", "not valid UTF-16 at byte"),
+        (b"\xff\xfei\0d\0,", "the text is not valid UTF-16 at byte"),
         (b"\x1f\x8b\x08\x01aaaa", "found gzip data"),
         (b"\x89PNG\r\n\x1a\n\0\0\0\r", "found a PNG picture"),
         (bytes(100), "only zero bytes"),
@@ -428,7 +452,7 @@ def test_mistakes_below_a_header(tmp_path: Path, text: str, said: str) -> None:
         (b"", "the file is empty"),
     ],
 )
-def test_bytes_that_are_no_text(tmp_path: Path, data: bytes, said: str) -> None:
+def test_bytes_that_are_not_text(tmp_path: Path, data: bytes, said: str) -> None:
     assert said in refusal(tmp_path / "labels.csv", data)
 
 
@@ -440,7 +464,7 @@ def test_a_comment_may_be_the_header() -> None:
 
 @pytest.mark.slow
 def test_large_tables(tmp_path: Path) -> None:
-    """Long files of every kind are read or refused in little time."""
+    """Long files of every kind are read or refused quickly."""
     started = time.perf_counter()
     many = rows("{n},region {n}\n", dict.fromkeys(range(50_000), ""))
     assert len(read(tmp_path / "a.csv", f"id,name\n{many}").names) == 50_000
@@ -512,7 +536,7 @@ def put(path: Path, name: str) -> None:
             "sub-01/anat/sub-01_space-T1w_desc-aseg_dseg.tsv",
         ),
         (["sub-01/anat/sub-01_desc-aseg_dseg.tsv", "sub-01/dseg.tsv"], "sub-01/anat/sub-01_desc-aseg_dseg.tsv"),
-        (["desc-aseg_dseg.tsv", "dseg.tsv"], "desc-aseg_dseg.tsv"),  # against BIDS, but plain enough
+        (["desc-aseg_dseg.tsv", "dseg.tsv"], "desc-aseg_dseg.tsv"),  # against BIDS, but unambiguous
         (["sub-01/anat/sub-02_dseg.tsv", "desc-aseg_probseg.tsv", "participants.tsv", "xdseg.tsv"], None),
         (["../dseg.tsv"], None),  # above the root
     ],
@@ -534,7 +558,7 @@ def test_bids_only_for_a_discrete_segmentation(dataset: Path) -> None:
         assert read_label_map(dataset / "sub-01" / "anat" / name).names == {}
 
 
-def test_bids_without_a_root_looks_beside_alone(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bids_without_a_root_searches_only_the_folder(dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (dataset / "dataset_description.json").unlink()
     put(dataset / "dseg.tsv", "liver")
     assert table_of(str(segmentation(dataset))) is None
@@ -544,17 +568,17 @@ def test_bids_without_a_root_looks_beside_alone(dataset: Path, monkeypatch: pyte
     assert read_label_map(Path("..") / "anat" / segmentation(dataset).name).names == {1: "spleen"}
 
 
-def test_bids_tables_that_cannot_be_told_apart(dataset: Path) -> None:
+def test_bids_tables_that_apply_equally_well(dataset: Path) -> None:
     put(dataset / "desc-aseg_dseg.tsv", "a")
     put(dataset / "space-T1w_dseg.tsv", "b")
     with pytest.raises(InputError, match=r"desc-aseg_dseg\.tsv and space-T1w_dseg\.tsv both apply to sub-01_space"):
         read_label_map(segmentation(dataset))
 
 
-def test_a_bad_bids_table_is_told_of(dataset: Path) -> None:
+def test_a_bad_bids_table_is_an_error(dataset: Path) -> None:
     (dataset / "dseg.tsv").write_text("index\tname\nx\tliver\n")
     with pytest.raises(
-        InputError, match=r"'x' is no label number; .*it is the BIDS table with the label names of .*aseg_dseg\.nii"
+        InputError, match=r"'x' is not a label number .*it names the labels of .*aseg_dseg\.nii, as BIDS"
     ):
         read_label_map(segmentation(dataset))
     (dataset / "dseg.tsv").unlink()
@@ -581,7 +605,7 @@ def test_bids_names_in_score(dataset: Path, tmp_path: Path, capsys: pytest.Captu
     other = save(tmp_path / "prediction.nii", box((4, 6, 6), at=1, size=2), names={1: "liver"})
     answer = scored(capsys, other, segmentation(dataset))
     assert answer.code == 3
-    assert "1 is 'liver' in the prediction and 'Left Kidney' in the reference" in answer.cause
+    assert "label 1 has two names: liver in the prediction, Left Kidney in the reference" in answer.cause
     answer = scored(capsys, other, segmentation(dataset), "--labels", "1=spleen")
     assert (answer.code, answer.out.splitlines()[1].split(",")[2]) == (0, "spleen")
     put(dataset / "dseg.tsv", "LIVER")
@@ -595,7 +619,7 @@ def test_a_label_that_only_a_bids_table_names_has_no_row(dataset: Path, capsys: 
 
 
 def test_the_sample_data_with_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The names of the sample files are those of the tables here, so that nothing contradicts."""
+    """The names in the sample files are those of the tables here, so there is no contradiction."""
     plain = call(capsys, "score", *case(4), "-m", "dice")
     (tmp_path / "a.csv").write_text("id,name\n" + rows("{n},{name}\n"))
     assert call(capsys, "score", *case(4), "-m", "dice", "--labels", tmp_path / "a.csv").out == plain.out

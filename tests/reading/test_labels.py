@@ -1,4 +1,4 @@
-"""Label names from the command line and from plain JSON files, and how mistakes in either are told."""
+"""Label names from the command line and from plain JSON files, and messages for mistakes."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def test_inline(spec: str, names: dict[int, str]) -> None:
     [
         ("", "no labels given"),
         ("  ", "no labels given"),
-        ("1=", "'1=' is no number=name"),
-        ("1=liver,tumour", "'tumour' is no number=name"),
-        ("=liver", "'' is no label number"),
-        ("liver=1", "'liver' is no label number"),
-        ("-1=liver", "integers from 0 up"),
-        ("1.0=liver", "integers from 0 up"),
-        ("\u0661=liver", "integers from 0 up"),
+        ("1=", "expected number=name, found '1='"),
+        ("1=liver,tumour", "expected number=name, found 'tumour'"),
+        ("=liver", "'' is not a label number"),
+        ("liver=1", "'liver' is not a label number"),
+        ("-1=liver", "integers of at least 0"),
+        ("1.0=liver", "integers of at least 0"),
+        ("\u0661=liver", "integers of at least 0"),
         ("1=liver,1=tumour", "label 1 is named twice"),
         ("1=liver,01=liver", "label 1 is named twice"),
-        (f"{2**64}=liver", "is no label number"),
-        (f"{'9' * 5000}=liver", "is no label number"),
-        ("liver", "neither number=name nor an existing file"),
-        ("1=\x1b[31m,x\x1b", "is no number=name"),
-        ("a\0b", "neither number=name nor|not a file name"),
+        (f"{2**64}=liver", "is not a label number"),
+        (f"{'9' * 5000}=liver", "is not a label number"),
+        ("liver", "expected number=name pairs or an existing file"),
+        ("1=\x1b[31m,x\x1b", "expected number=name, found"),
+        ("a\0b", "expected number=name pairs|not a file name"),
     ],
 )
 def test_inline_mistakes_are_usage_errors(spec: str, said: str) -> None:
@@ -73,7 +73,7 @@ def test_an_object_may_go_from_name_to_number(tmp_path: Path) -> None:
     table = parse_labels(os.fspath(path))
     assert table.names == {0: "background", 1: "liver", 255: "ignore"}
     assert table.dialect == "JSON object name -> number"
-    assert table.ignore_label is None  # a word like any other, but in a dataset.json
+    assert table.ignore_label is None  # a name like any other, except in a dataset.json
 
 
 @pytest.mark.parametrize(
@@ -83,32 +83,35 @@ def test_an_object_may_go_from_name_to_number(tmp_path: Path) -> None:
         (b" ", "not valid JSON"),
         (b"1=liver", "not valid JSON"),
         (b'{"1": "liver"', "not valid JSON"),
-        (b'["liver"]', "found no object but a list; expected an object from number to name"),
-        (b'"liver"', "found no object but a text"),
-        (b"{}", "holds no label names"),
-        (b'{"liver": 1, "hepar": 1}', "label 1 is called 'hepar', but 'liver'"),
-        (b'{"liver": -1}', "'liver' has no label number but '-1'"),
-        (b'{"liver": 1.5}', "'liver' is no label number"),
-        (b'{"spleen": 1, "liver": 1.5}', "'liver' has no label number but '1.5'"),
-        (b'{"spleen": 1, "liver": true}', "'liver' has no label number but true or false"),
-        (b'{"spleen": 1, "liver": {}}', "'liver' has no label number but an object"),
-        (b'{"spleen": 1, " ": 2}', "a label has an empty name"),
-        (b'{"spleen": 1, "all organs": [1, 2]}', "'all organs' has several labels; a region stands in"),
-        (b'{"liver": "x"}', "'liver' is no label number"),
-        (b'{"-1": "liver"}', "'-1' is no label number"),
-        (b'{"1": 2}', "label 1 has no name but a number"),  # which of the two is the name?
-        (b'{"1": ["a", "b"]}', "label 1 has no name but a list"),
-        (b'{"1": null}', "label 1 has no name but null"),
-        (b'{"1": " "}', "label 1 has no name but an empty text"),
-        (b'{"1": "a", "1": "b"}', "'1' appears twice, with 'a' and with 'b'"),
-        (b'{"1": "a", "1": {"x": 1, "x": 2}}', "'1' appears twice, with 'a' and with an object"),
-        (b'{"1": "a", "01": "b"}', "label 1 is called 'b', but 'a'"),
+        (b'["liver"]', "expected a JSON object, found a list; write"),
+        (b'"liver"', "expected a JSON object, found a string"),
+        (b"{}", "expected label names, found an empty object"),
+        (b'{"liver": 1, "hepar": 1}', "label 1 has two names: 'hepar' and 'liver'"),
+        (b'{"liver": -1}', "expected a label number for 'liver', found '-1'"),
+        (b'{"liver": 1.5}', "'liver' is not a label number"),
+        (b'{"spleen": 1, "liver": 1.5}', "expected a label number for 'liver', found '1.5'"),
+        (b'{"spleen": 1, "liver": true}', "expected a label number for 'liver', found true or false"),
+        (b'{"spleen": 1, "liver": {}}', "expected a label number for 'liver', found an object"),
+        (b'{"spleen": 1, " ": 2}', "the name of a label is empty"),
+        (
+            b'{"spleen": 1, "all organs": [1, 2]}',
+            "'all organs' has several labels, but regions are only read from a dataset.json; put",
+        ),
+        (b'{"liver": "x"}', "'liver' is not a label number"),
+        (b'{"-1": "liver"}', "'-1' is not a label number"),
+        (b'{"1": 2}', "expected a name for label 1, found a number"),  # which of the two is the name?
+        (b'{"1": ["a", "b"]}', "expected a name for label 1, found a list"),
+        (b'{"1": null}', "expected a name for label 1, found null"),
+        (b'{"1": " "}', "expected a name for label 1, found an empty string"),
+        (b'{"1": "a", "1": "b"}', "'1' occurs twice, with 'a' and with 'b'"),
+        (b'{"1": "a", "1": {"x": 1, "x": 2}}', "'1' occurs twice, with 'a' and with an object"),
+        (b'{"1": "a", "01": "b"}', "label 1 has two names: 'b' and 'a'"),
         (b'{"1": "\xff"}', "not valid UTF-8"),
-        (b'{"1": "\\ud800"}', "is no valid text"),
+        (b'{"1": "\\ud800"}', "is not valid Unicode"),
         (b"[" * 200_000, "nested too deeply|not valid JSON"),
         (b'{"1":' * 200_000, "nested too deeply|not valid JSON"),
         (b'{"1": ' + b"9" * 10_000 + b"}", "not valid JSON|a number"),
-        (b'{"\\ud800": "a"}', "is no label number"),
+        (b'{"\\ud800": "a"}', "is not a label number"),
     ],
 )
 def test_file_mistakes_are_input_errors(tmp_path: Path, content: bytes, said: str) -> None:
@@ -121,7 +124,7 @@ def test_file_mistakes_are_input_errors(tmp_path: Path, content: bytes, said: st
     assert caught.value.exit_code == 3
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_missing_and_special_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         parse_labels(os.fspath(tmp_path / "missing.json"))
     with pytest.raises(InputError, match="no such file"):

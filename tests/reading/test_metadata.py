@@ -73,7 +73,7 @@ def test_missing_columns_are_told_with_those_there_are(tmp_path: Path) -> None:
         ("case,site\n,1\na,1\n\n ,1\n", "no case in lines 2 and 5"),
         ("site,case\n1\n", "no case in line 2"),
         ("case,site\na,1,2\n", "more cells than the header in line 2"),
-        ('case,site\na,"b\n', "line 2 is not as CSV has it"),
+        ('case,site\na,"b\n', "line 2 is not valid CSV"),
         ("case,site\n".encode("utf-16"), "expected UTF-8 text, found UTF-16"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Pictures: the number stored for a pixel is its label, whatever the kind of picture, and colours are no labels."""
+"""Pictures: the label of a pixel is its number in the file, in every kind of picture; colours are refused."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def palette_picture(labels: NDArray[np.uint8] = LABELS) -> Image.Image:
 
 
 def packed_rows(values: NDArray[np.integer], bits: int) -> bytes:
-    """Rows of a PNG: the filter "none", then samples of so many bits, the first in the highest bits."""
+    """Return rows of a PNG: the filter "none", then packed samples, the first in the highest bits."""
     rows = b""
     for row in values.tolist():
         digits = "".join(f"{value:0{bits}b}" for value in row)
@@ -133,8 +133,8 @@ def test_interlaced_png(tmp_path: Path, shape: tuple[int, int], bits: int) -> No
     assert np.array_equal(read(tmp_path, data).labels, values)
 
 
-def test_what_is_not_pixels_is_left_alone(tmp_path: Path) -> None:
-    """Resolution, texts, profiles, and even a text that would expand to a gigabyte."""
+def test_everything_but_pixels_is_ignored(tmp_path: Path) -> None:
+    """Resolution, texts, profiles, and even a compressed text of a gigabyte."""
     import zlib
 
     chunks = [
@@ -152,7 +152,7 @@ def test_what_is_not_pixels_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_pictures_larger_than_pillow_warns_of(tmp_path: Path) -> None:
-    """A slide of 100 megapixels is no bomb: its header and its compressed pixels agree."""
+    """A slide of 100 megapixels is read: its header and its compressed pixels agree."""
     import zlib
 
     width, height = 20_000, 5_000
@@ -193,7 +193,7 @@ def test_transparent_pixels_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("colour", "channels", "name"), [(2, 3, "RGB"), (4, 2, "grey with alpha"), (6, 4, "RGBA")])
 def test_sixteen_bit_colour_is_refused(tmp_path: Path, colour: int, channels: int, name: str) -> None:
-    """Pillow would make it 8-bit without a word."""
+    """Pillow would convert it to 8 bits without an error."""
     rows = (b"\0" + b"\1\2" * 4 * channels) * 3
     with pytest.raises(InputError, match=f"found 16-bit {name}; save it with a palette or as 16-bit grey"):
         read(tmp_path, png(4, 3, depth=16, colour=colour, rows=rows))
@@ -201,13 +201,13 @@ def test_sixteen_bit_colour_is_refused(tmp_path: Path, colour: int, channels: in
 
 def test_animations_are_refused(tmp_path: Path) -> None:
     frames = [Image.fromarray(LABELS), Image.fromarray(3 - LABELS)]
-    with pytest.raises(InputError, match="an animation of 2 frames"):
+    with pytest.raises(InputError, match="expected one picture, found an animation of 2 frames"):
         read(tmp_path, encoded(frames[0], save_all=True, append_images=frames[1:]))
 
 
 def test_stacks_are_refused(tmp_path: Path) -> None:
     pages = [Image.fromarray(LABELS)] * 12
-    with pytest.raises(InputError, match="a stack of 12 pages"):
+    with pytest.raises(InputError, match="expected one picture, found a stack of 12 pages"):
         read(tmp_path, encoded(pages[0], "tiff", save_all=True, append_images=pages[1:]), "a.tif")
 
 
@@ -227,7 +227,7 @@ def test_tiff_whose_pixels_cannot_be_counted_is_refused(tmp_path: Path, compress
         data = encoded(Image.fromarray(LABELS > 1), "tiff", compression=compression)
     except OSError:
         pytest.skip("this Pillow was built without it")
-    with pytest.raises(InputError, match="is not supported: its pixels cannot be checked; save it as PNG"):
+    with pytest.raises(InputError, match="is not supported: damage cannot be detected; save it as PNG"):
         read(tmp_path, data, "a.tiff")
 
 
@@ -236,7 +236,7 @@ def test_tiff_whose_pixels_cannot_be_counted_is_refused(tmp_path: Path, compress
 @pytest.mark.parametrize("compression", ["packbits", "tiff_lzw", "tiff_adobe_deflate", "lzma"])
 @pytest.mark.parametrize("kind", ["noise", "constant", "blocks"])
 def test_large_compressed_tiff(tmp_path: Path, kind: str, compression: str, options: dict[str, Any]) -> None:
-    """Large enough that the table of LZW fills and is cleared, with long runs and with none."""
+    """Pictures so large that the LZW table is full and cleared, with and without long runs."""
     if "tiffinfo" in options and compression in {"packbits", "lzma"}:
         pytest.skip("pixels are predicted with LZW and deflate only")
     rng = np.random.default_rng(11)
@@ -250,7 +250,7 @@ def test_large_compressed_tiff(tmp_path: Path, kind: str, compression: str, opti
 
 
 def test_tiff_ignores_what_an_xmp_text_says(tmp_path: Path) -> None:
-    """Pillow would turn the picture."""
+    """Pillow would rotate the picture."""
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     data = encoded(Image.fromarray(LABELS), "tiff", tiffinfo={700: xmp})
     assert np.array_equal(read(tmp_path, data, "a.tif").labels, LABELS)
@@ -264,7 +264,7 @@ def test_tiff_palette_and_wide_values(tmp_path: Path) -> None:
     assert found.stored == "TIFF, grey, 32-bit"
 
 
-def test_tiff_values_that_are_no_labels(tmp_path: Path) -> None:
+def test_tiff_values_that_are_not_labels(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"fractions such as 0\.5"):
         read(tmp_path, encoded(Image.fromarray(LABELS.astype(np.float32) / 2), "tiff"), "a.tif")
     with pytest.raises(InputError, match="negative ones down to -1"):
@@ -272,7 +272,7 @@ def test_tiff_values_that_are_no_labels(tmp_path: Path) -> None:
 
 
 def tiff(values: NDArray[np.integer], *, bits: int, photometric: int = 1, more: dict[int, int] | None = None) -> bytes:
-    """A little-endian, uncompressed TIFF of one strip, the samples as in `packed_rows`."""
+    """Return a little-endian, uncompressed TIFF with one strip and samples as in `packed_rows`."""
     height, width = values.shape
     body = (
         b"".join(packed_rows(row[None], bits)[1:] for row in values)
@@ -293,7 +293,7 @@ def tiff(values: NDArray[np.integer], *, bits: int, photometric: int = 1, more: 
 @pytest.mark.parametrize("order", ["<", ">"])
 @pytest.mark.parametrize("size", [16, 32])
 def test_tiled_tiff(tmp_path: Path, order: str, size: int) -> None:
-    """Tiles at the right and bottom edges are padded, here with a label that must not be seen."""
+    """Tiles at the right and bottom edges are padded, here with a label that must not be read."""
     values = np.random.default_rng(12).integers(0, 500, (21, 40)).astype(np.uint16)
     padded = np.pad(values, [(0, -side % size) for side in values.shape], constant_values=77)
     tiles = [
@@ -316,7 +316,7 @@ def test_tiled_tiff(tmp_path: Path, order: str, size: int) -> None:
         + b"".join(tiles)
     )
     assert np.array_equal(read(tmp_path, data, "a.tif").labels, values)
-    with pytest.raises(InputError, match="cut short"):
+    with pytest.raises(InputError, match="the file is cut short"):
         read(tmp_path, data[:-1], "a.tif")
 
 
@@ -336,24 +336,24 @@ def test_tiff_of_signed_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"photometric": 0}, "stored inverted"),
-        ({"more": {274: 6}}, "stored turned .orientation 6."),
-        ({"more": {274: 3}}, "stored turned"),
+        ({"photometric": 0}, "TIFF with inverted values .white is 0. is not supported"),
+        ({"more": {274: 6}}, "rotated or flipped rows .orientation 6. is not supported"),
+        ({"more": {274: 3}}, "rotated or flipped rows .orientation 3."),
         ({"more": {259: 7}}, "compression 7 is not supported: it may change labels"),
         ({"more": {259: 99}}, "compression 99 is not supported"),
-        ({"more": {279: 5}}, "more than it can hold"),
-        ({"more": {273: 999}}, "cut short"),
+        ({"more": {279: 5}}, "the file is too small for 11 x 7 pixels"),
+        ({"more": {273: 999}}, "the file is cut short"),
         ({"more": {256: 2**31, 257: 2**31}}, "expected at most 268,435,456 pixels"),
         ({"more": {256: 5}}, "expected 35 bytes of pixels, found more"),
-        ({"more": {278: 3}}, "expected 3 parts, found 1"),
-        ({"more": {273: 0}}, "its pixels overlap something else"),
-        ({"more": {266: 2}}, "stored in reverse"),
-        ({"more": {317: 3}}, "no such way of predicting"),
-        ({"more": {338: 0}}, "more in a pixel than its 1 channels"),
-        ({"more": {322: 16}}, "strips and tiles"),
+        ({"more": {278: 3}}, "expected 3 strips or tiles, found 1"),
+        ({"more": {273: 0}}, "pixels overlap other data"),
+        ({"more": {266: 2}}, "reversed bits in each byte is not supported"),
+        ({"more": {317: 3}}, "the picture is damaged: unknown predictor 3"),
+        ({"more": {338: 0}}, "extra samples in a picture with 1 channels"),
+        ({"more": {322: 16}}, "both strips and tiles"),
     ],
 )
-def test_tiff_without_clear_numbers(tmp_path: Path, options: dict[str, object], said: str) -> None:
+def test_unsupported_or_damaged_tiff_is_refused(tmp_path: Path, options: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said):
         read(tmp_path, tiff(LABELS, bits=8, **options), "a.tif")  # type: ignore[arg-type]
 
@@ -376,7 +376,7 @@ def test_one_bit_bmp(tmp_path: Path) -> None:
 
 
 def bmp(values: NDArray[np.integer], *, bits: int, palette: bytes, compression: int = 0) -> bytes:
-    """A BMP with an index per pixel; rows go from the bottom up and are padded to four bytes."""
+    """Return a BMP with one index per pixel; rows go from bottom to top and are padded to four bytes."""
     height, width = values.shape
     rows = [packed_rows(row[None], bits)[1:] for row in values[::-1]]
     body = b"".join(row + bytes(-len(row) % 4) for row in rows)
@@ -389,7 +389,7 @@ def bmp(values: NDArray[np.integer], *, bits: int, palette: bytes, compression: 
 @pytest.mark.parametrize("bits", [1, 4, 8])
 @pytest.mark.parametrize("colours", [2, 16, 256])
 def test_bmp_with_any_palette_keeps_its_indices(tmp_path: Path, bits: int, colours: int) -> None:
-    """With a palette that is grey, or black and white, Pillow alone would take the indices for something else."""
+    """Pillow alone would misread the indices if the palette is grey, or black and white."""
     values = np.random.default_rng(9).integers(0, min(2**bits, colours), (5, 13))
     for palette in (
         b"\0\0\0\0" + b"\xff\xff\xff\0" * (colours - 1),
@@ -405,8 +405,8 @@ def test_compressed_bmp_is_refused(tmp_path: Path) -> None:
         read(tmp_path, bmp(LABELS, bits=8, palette=bytes(1024), compression=1), "a.bmp")
 
 
-def test_formats_are_told_by_content(tmp_path: Path) -> None:
-    """A picture under the name of another kind of picture is still clear."""
+def test_the_kind_of_a_picture_is_recognised_by_its_content(tmp_path: Path) -> None:
+    """A picture is read even with the suffix of another kind of picture."""
     assert read(tmp_path, encoded(Image.fromarray(LABELS), "tiff"), "a.png").stored == "TIFF, grey, 8-bit"
     assert read(tmp_path, encoded(Image.fromarray(LABELS), "png"), "a.BMP").stored == "PNG, grey, 8-bit"
 

@@ -176,7 +176,7 @@ def test_large_outlines_are_painted_in_parts(monkeypatch: pytest.MonkeyPatch) ->
     rng = np.random.default_rng(4)
     points = rng.normal(30, 30, (50, 2))
     expected = painted(points, 60, 60)
-    monkeypatch.setattr(painting, "MOST_CROSSINGS", 120)
+    monkeypatch.setattr(painting, "MAX_CROSSINGS", 120)
     assert np.array_equal(painted(points, 60, 60), expected)
 
 
@@ -485,7 +485,7 @@ FULL = {"size": [8, 10], "counts": [0, 80]}
         ({**cityscapes(), "objects": [3]}, "objects[0] is a whole number, expected an object"),
         (cityscapes(thing("road", SQUARE), thing(4, SQUARE)), "objects[1] has a whole number as 'label'"),
         (cityscapes(thing(" ", SQUARE)), "objects[0] has a blank 'label'"),
-        (cityscapes(thing("car\ud800", SQUARE)), r"'car\ud800' is no valid text"),
+        (cityscapes(thing("car\ud800", SQUARE)), r"'car\ud800' is not valid Unicode"),
         (cityscapes(thing("x" * 10_000, SQUARE)), f"'{'x' * 60}...'; give"),
         (cityscapes({"label": "car"}), "objects[0] ('car') has no 'polygon'"),
         (cityscapes(thing("car", SQUARE, deleted=2)), "objects[0] has a whole number as 'deleted', expected 0 or 1"),

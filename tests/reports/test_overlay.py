@@ -336,7 +336,7 @@ def test_arguments_that_plot_overlay_refuses(tmp_path: Path, capsys: pytest.Capt
         damaged.write_text(json.dumps(document))
         assert "are damaged: " in cause(damaged, "--label", 1, code=3), name
     save(tmp_path / "p.nii", volumes()[1], spacing=(5, 2, 1))
-    assert "origins differ" in cause(path, "--label", 1, code=3)
+    assert "the origins differ" in cause(path, "--label", 1, code=3)
     (tmp_path / "p.nii").unlink()
     assert "p.nii: no such file" in cause(path, "--label", 1, code=3)
 
@@ -374,7 +374,7 @@ def test_an_image_is_found_by_the_name_of_the_case(tmp_path: Path, capsys: pytes
     answer = call(capsys, *words)
     assert answer.code == 3
     assert "r.png: the image is not on the grid of" in answer.cause
-    assert "shapes differ: image 30 x 10, reference 30 x 20 voxels" in answer.cause
+    assert "the grids differ: image 30 x 10, reference 30 x 20 voxels" in answer.cause
 
 
 # Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113, at full severity: linear red, green and blue

@@ -365,14 +365,23 @@ def _pairs(folder: Path, reference: Path) -> Path:
 # What is no probability map
 
 
+NORMALISE = "to clip to [0, 1] and rescale channels to sum to 1: --normalise"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda p: p + 0.01, "found values from 0.01 to 1.01; --normalise"),
+        (
+            lambda p: p + 0.01,
+            f"found values from 0.01 to 1.01; {NORMALISE}",
+        ),
         (lambda p: p - 0.002, "found values from -0.002"),
-        (lambda p: p * 0.98, "found sums from 0.98 to 0.98; --normalise"),
-        (lambda p: np.where(p == p.max(), np.nan, p), "that are NaN or infinite"),
-        (lambda p: np.where(p == p.max(), np.inf, p), "that are NaN or infinite"),
+        (
+            lambda p: p * 0.98,
+            f"found sums from 0.98 to 0.98; {NORMALISE}",
+        ),
+        (lambda p: np.where(p == p.max(), np.nan, p), "with NaN or infinite values"),
+        (lambda p: np.where(p == p.max(), np.inf, p), "with NaN or infinite values"),
         (lambda p: p.astype(complex), "values of type complex128"),
     ],
 )
@@ -405,7 +414,7 @@ def test_normalising_clips_and_divides(channels: int) -> None:
     [
         (lambda p: np.where(p == p.max(), np.inf, p), "infinite"),
         (lambda p: np.where(p == p.max(), -np.inf, p), "infinite"),
-        (lambda p: np.rint(p * 2).astype(int), "a label map is scored without --probabilities"),
+        (lambda p: np.rint(p * 2).astype(int), "to score a label map, leave out --probabilities"),
         (lambda p: np.rint(p * 255).astype(np.uint8), "divide percentages and grey values"),
         (lambda p: p * 100, "found values from 0 to 100; divide percentages"),
         (lambda p: np.log(p + 1e-3), "take the softmax of logits"),
@@ -426,19 +435,19 @@ def test_what_clipping_does_not_mend_is_refused(change: Callable[[Array], Array]
 def test_a_voxel_of_zeros_cannot_be_normalised() -> None:
     values, reference = made(3)
     values[:, 0, 0, 0] = 0
-    with pytest.raises(InputError, match="found 1 voxel that is 0 in all channels"):
+    with pytest.raises(InputError, match="found 1 voxel with 0 in all channels"):
         scored(values, reference, normalise=True)
 
 
 @pytest.mark.parametrize(("shape", "reference"), [((3, 3, 3), (3, 3)), ((4, 4, 4, 4), (4, 4, 4))])
 def test_an_ambiguous_shape_is_an_error(shape: tuple[int, ...], reference: tuple[int, ...]) -> None:
-    with pytest.raises(InputError, match="can be channels first or channels last"):
+    with pytest.raises(InputError, match="the axis of the channels is unclear: channels first or channels last"):
         scored(np.full(shape, 1 / shape[0]), np.zeros(reference, int))
 
 
 def test_another_shape_is_an_error() -> None:
     values, reference = made(3)
-    with pytest.raises(InputError, match="shapes differ: probabilities 3 x 6 x 7 x 9, reference 6 x 7 x 8"):
+    with pytest.raises(InputError, match="the shapes differ: probabilities 3 x 6 x 7 x 9, reference 6 x 7 x 8"):
         scored(values, reference[..., 1:])
 
 
@@ -588,7 +597,7 @@ def test_another_place_is_an_error(tmp_path: Path, reference_file: Path) -> None
     moved = np.diag([2, 1.5, 1, 1.0])
     moved[0, 3] = 40
     path = nifti(tmp_path / "map.nii", made(3)[0], affine=moved)
-    with pytest.raises(InputError, match="origins differ"):
+    with pytest.raises(InputError, match="the origins differ"):
         soft_rows(path, reference_file)
     with pytest.raises(InputError, match="a probability map cannot be resampled"):
         soft_rows(path, reference_file, geometry="resample")
@@ -657,7 +666,7 @@ def test_a_map_that_is_not_announced_is_refused_with_the_option(tmp_path: Path, 
 
 
 def test_a_label_map_is_no_probability_map(reference_file: Path) -> None:
-    with pytest.raises(InputError, match="found values from 0 to 2; a label map is scored without --probabilities"):
+    with pytest.raises(InputError, match="found values from 0 to 2; to score a label map, leave out --probabilities"):
         soft_rows(reference_file, reference_file)
 
 
@@ -746,7 +755,7 @@ def test_a_volume_for_each_class(tmp_path: Path, reference_file: Path) -> None:
         (["0"], "p: expected a file for a class besides the background, found only 0"),
         (["0", "1", "background"], "p: label 0 has two files: "),
         (["0", "1", "9" * 30], "is not the name or number of a label"),
-        (["0", "1"], "expected channels that sum up to 1"),
+        (["0", "1"], "expected channels that sum to 1"),
     ],
 )
 def test_folders_that_are_no_probability_map(names: list[str], said: str, tmp_path: Path) -> None:
@@ -766,7 +775,7 @@ def test_pictures_of_another_kind_are_refused(tmp_path: Path) -> None:
         soft_rows(tmp_path / "r.png", tmp_path / "r.png")
     data = (folder / "1.png").read_bytes()
     (folder / "1.png").write_bytes(data[:-20])
-    with pytest.raises(InputError, match=r"1\.png: cut short"):
+    with pytest.raises(InputError, match=r"1\.png: the file is cut short"):
         soft_rows(folder, tmp_path / "r.png")
     Image.fromarray(np.zeros((11, 14), np.uint16)).save(folder / "1.png")
     with pytest.raises(InputError, match=r"1\.png: the shapes differ: 11 x 14, but 11 x 13 in .*0\.png"):
@@ -916,7 +925,7 @@ def test_other_options_take_nothing_over(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tract", ["gm", "wm"])
 def test_real_soft_maps_are_refused_with_their_range_and_scored_normalised(tract: str) -> None:
     path, held = REAL / f"mt1_{tract}seg.nii.gz", REAL / "mt1_gmseg_goldstandard.nii.gz"
-    with pytest.raises(InputError, match=r"found values from 0 to 1\.\d+; --normalise"):
+    with pytest.raises(InputError, match=r"found values from 0 to 1\.\d+; to clip .*: --normalise"):
         soft_rows(path, held)
     values = np.clip(nib.load(path).get_fdata().T, 0, 1)  # type: ignore[attr-defined]
     reference = np.asarray(nib.load(held).dataobj).T  # type: ignore[attr-defined]

@@ -1,5 +1,4 @@
 """The dialects of label tables: JSON objects, colour tables, and tables with a header.
 
-Each module takes the text of a file and gives a `LabelTable`, or an `InputError` that names the line. None opens a
-file.
+Each module turns the text of a file into a `LabelTable`, or raises an `InputError` with the line number.
 """

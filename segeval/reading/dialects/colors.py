@@ -1,8 +1,8 @@
-"""Colour tables, a label per line: those of ITK-SNAP, 3D Slicer and FreeSurfer.
+"""Read the colour tables of ITK-SNAP, 3D Slicer and FreeSurfer, which have one label per line.
 
-ITK-SNAP: ``IDX R G B A VIS MSH "LABEL"``. 3D Slicer (.ctbl, .txt) and FreeSurfer (ColorLUT): ``number name R G B A``,
-where Slicer writes ``_`` for a space in a name. Lines that start with ``#`` are comments, and say which of them it is.
-A number whose name is empty or ``(none)`` has no name.
+ITK-SNAP: ``IDX R G B A VIS MSH "LABEL"``. 3D Slicer (.ctbl, .txt) and FreeSurfer (ColorLUT): ``number name R G B A``;
+Slicer writes ``_`` for a space in a name. Lines that start with ``#`` are comments, from which the dialect is
+recognised. A number whose name is empty or ``(none)`` has no name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from segeval.errors import InputError
-from segeval.reading.tables import MOST_COMMENTS, LabelTable, NameRows, quoted, table_number
+from segeval.reading.tables import MAX_COMMENTS, NUMBER_HINT, LabelTable, NameRows, quoted, table_number
 
 ITK_SNAP = "ITK-SNAP label description"
 SLICER = "3D Slicer colour table"
@@ -26,7 +26,7 @@ _CHANNELS = 4  # red, green, blue, opacity
 
 
 def is_color_table(lines: Sequence[str]) -> bool:
-    """Whether the comments or the first row are those of a colour table."""
+    """Return whether the comments or the first row are those of a colour table."""
     if _named_dialect(lines) is not None:
         return True
     first = next((line for _, line in _rows(lines)), "")
@@ -39,14 +39,14 @@ def read_colors(lines: Sequence[str], *, source: str) -> LabelTable:
     Parameters
     ----------
     lines
-        The whole file.
+        All lines of the file.
     source
-        The file, for messages.
+        Path of the file, for messages.
 
     Raises
     ------
     InputError
-        A line that is not one of such a table, with its number.
+        A line is not a row of a colour table.
 
     Examples
     --------
@@ -57,9 +57,11 @@ def read_colors(lines: Sequence[str], *, source: str) -> LabelTable:
     first = next((line for _, line in _rows(lines)), "")
     if dialect == ITK_SNAP or (dialect is None and _SNAP_ROW.fullmatch(first)):
         return _snap(lines, source)
-    if any("color procedural file" in line.lower() for line in lines[:MOST_COMMENTS] if line.startswith("#")):
+    if any("color procedural file" in line.lower() for line in lines[:MAX_COMMENTS] if line.startswith("#")):
         raise InputError(
-            "a continuous colour scale, which names no labels", source=source, hint=f"expected {_ROW_EXPECTED}"
+            "expected names of labels, found a continuous colour scale",
+            source=source,
+            hint=f"use rows of {_ROW_EXPECTED}",
         )
     if dialect is None and source.lower().endswith(".ctbl"):
         dialect = SLICER
@@ -67,13 +69,13 @@ def read_colors(lines: Sequence[str], *, source: str) -> LabelTable:
 
 
 def _rows(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """The lines that are neither empty nor comments, with their numbers."""
+    """Return the lines that are neither empty nor comments, with their numbers."""
     return ((n, line) for n, line in enumerate(lines, 1) if line.strip() and not line.lstrip().startswith("#"))
 
 
 def _named_dialect(lines: Sequence[str]) -> str | None:
-    """What the comments above the first row say that the table is."""
-    for line in lines[:MOST_COMMENTS]:
+    """Return the dialect that the comments above the first row name, if any."""
+    for line in lines[:MAX_COMMENTS]:
         plain = " ".join(line.lower().split())
         if plain and not plain.startswith("#"):
             return None
@@ -93,7 +95,7 @@ def _snap(lines: Sequence[str], source: str) -> LabelTable:
         if row is None:
             raise _misfit(number, line, ITK_SNAP, _SNAP_EXPECTED, source)
         rows.add(_label(row[1], number, source), row[3], place=f"line {number}")
-    return rows.table(ITK_SNAP, expected=f"expected {_SNAP_EXPECTED}")
+    return rows.table(ITK_SNAP, expected=f"use rows of {_SNAP_EXPECTED}")
 
 
 def _named_colors(lines: Sequence[str], source: str, dialect: str) -> LabelTable:
@@ -102,18 +104,18 @@ def _named_colors(lines: Sequence[str], source: str, dialect: str) -> LabelTable
     rows = NameRows(source)
     for number, line in data:
         words = line.split()
-        if _channels(line) < channels or _channels(line) == len(words) - 2 > _CHANNELS + 1:  # a row of numbers alone
+        if _channels(line) < channels or _channels(line) == len(words) - 2 > _CHANNELS + 1:  # only numbers, no name
             raise _misfit(number, line, dialect, _ROW_EXPECTED, source)
         label = _label(words[0], number, source)
-        if dialect == FREESURFER and len(words) == 3 + _CHANNELS:  # names have no spaces; the last is a tissue type
+        if dialect == FREESURFER and len(words) == 3 + _CHANNELS:  # names have no spaces; the last word is a tissue
             words.pop()
         name = " ".join(words[1 : len(words) - channels])
         rows.add(label, name.strip("'\""), place=f"line {number}")
-    return rows.table(dialect, expected=f"expected {_ROW_EXPECTED}")
+    return rows.table(dialect, expected=f"use rows of {_ROW_EXPECTED}")
 
 
 def _channels(line: str) -> int:
-    """How many numbers end a line of number, name and numbers; 0 where it starts with no label number."""
+    """Count the numbers at the end of a line of number, name and numbers; 0 if it does not start with a number."""
     words = line.split()
     if not words or not re.fullmatch(r"[-+]?[0-9]+", words[0]):
         return 0
@@ -128,13 +130,10 @@ def _channels(line: str) -> int:
 def _label(text: str, number: int, source: str) -> int:
     label = table_number(text)
     if label is None:
-        raise InputError(
-            f"line {number}: {quoted(text)} is no label number", source=source, hint="labels are integers from 0 up"
-        )
+        raise InputError(f"line {number}: {quoted(text)} is not a label number", source=source, hint=NUMBER_HINT)
     return label
 
 
 def _misfit(number: int, line: str, dialect: str, expected: str, source: str) -> InputError:
-    return InputError(
-        f"read as {dialect}, line {number}: expected {expected}, found {quoted(line.strip())}", source=source
-    )
+    problem = f"line {number}: expected {expected}, found {quoted(line.strip())} (read as {dialect})"
+    return InputError(problem, source=source)

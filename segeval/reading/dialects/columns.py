@@ -1,8 +1,9 @@
-"""Tables with a header, separated by commas, semicolons or tabs: BIDS dseg.tsv, 3D Slicer's CSV, and others.
+"""Read tables with a header, separated by commas, semicolons or tabs: BIDS dseg.tsv, 3D Slicer's CSV, and others.
 
-One column holds the numbers, one the names; the header says which, in any case. BIDS has `index` and `name`. 3D Slicer
-has `LabelValue` and `Name`, and where the name is empty its terminology names the label. `label` is the number, unless
-another column is and no other holds the names. A row without a name (empty, or BIDS's ``n/a``) is passed over.
+One column has the numbers and one the names; they are found by their titles, in upper or lower case. BIDS has `index`
+and `name`. 3D Slicer has `LabelValue` and `Name`; if the name is empty, its terminology columns name the label. A
+column `label` has the numbers, unless another column has them and no other column has the names. Rows without a name
+(empty, or ``n/a`` in BIDS) are skipped.
 """
 
 from __future__ import annotations
@@ -14,14 +15,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from segeval.errors import InputError
-from segeval.reading.tables import MOST_COMMENTS, LabelTable, NameRows, quoted, table_number
+from segeval.reading.tables import MAX_COMMENTS, NUMBER_HINT, LabelTable, NameRows, quoted, table_number
 
 BIDS = "BIDS dseg.tsv"
 SLICER_CSV = "3D Slicer colour table (CSV)"
 
-EXPECTED = (
-    "expected a header with a number column (index, label, id, value, ...) and a name column (name, structure, ...)"
-)
+COLUMNS = "a number column (index, label, id, value, ...) and a name column (name, structure, ...)"
 
 _SEPARATORS = {"\t": "tab", ",": "comma", ";": "semicolon"}
 _NUMBERS = (
@@ -32,27 +31,27 @@ _NAMES = (
     *("name", "label_name", "labelname", "text_label", "structure_name", "region_name", "roi_name", "class_name"),
     *("structure", "region", "roi", "organ", "class", "description"),
 )
-_MODIFIER, _TYPE = "typemodifier_codemeaning", "type_codemeaning"  # of 3D Slicer's terminology
+_MODIFIER, _TYPE = "typemodifier_codemeaning", "type_codemeaning"  # terminology columns of 3D Slicer
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Which line is the header, and what its columns are.
+    """The header of a table and the meaning of its columns.
 
     Parameters
     ----------
     line
-        Its place among the lines, from 0.
+        Index of the header line, from 0.
     separator
         A tab, a comma or a semicolon.
     titles
-        The columns' titles as they are written.
+        Titles of the columns, as written.
     numbers
-        The columns that may hold the label numbers, the likeliest first.
+        Columns that may have the label numbers, the most likely first.
     names
-        The columns whose texts, joined, name the label where the one before has none.
+        Groups of columns whose joined texts are the name; a group is used if the one before is empty.
     dialect
-        What the table is taken for.
+        Dialect of the table.
     """
 
     line: int
@@ -64,9 +63,9 @@ class Header:
 
 
 def header_of(lines: Sequence[str]) -> Header | None:
-    """The header of a table: the first line that is none of a comment's, or a comment that reads as one."""
-    for place, line in enumerate(lines[:MOST_COMMENTS]):
-        if not line.strip() or re.fullmatch(r"sep=.", line.strip()):  # Excel's note of the separator
+    """Find the header of a table: the first line that is not a comment, or a comment that looks like a header."""
+    for place, line in enumerate(lines[:MAX_COMMENTS]):
+        if not line.strip() or re.fullmatch(r"sep=.", line.strip()):  # how Excel states the separator
             continue
         comment = line.lstrip().startswith("#")
         for separator in _SEPARATORS:
@@ -84,16 +83,16 @@ def read_columns(lines: Sequence[str], header: Header, *, source: str) -> LabelT
     Parameters
     ----------
     lines
-        The whole file.
+        All lines of the file.
     header
-        As `header_of` found it.
+        Result of `header_of`.
     source
-        The file, for messages.
+        Path of the file, for messages.
 
     Raises
     ------
     InputError
-        A row that does not fit the header, with its line.
+        A row does not fit the header.
 
     Examples
     --------
@@ -107,7 +106,7 @@ def read_columns(lines: Sequence[str], header: Header, *, source: str) -> LabelT
         if not name and not cells[header.numbers[0]].strip():
             continue
         rows.add(_label(cells, header, line, source), name, place=f"line {line}")
-    return rows.table(header.dialect, expected=EXPECTED)
+    return rows.table(header.dialect, expected=f"use a table with {COLUMNS}")
 
 
 def _header(place: int, line: str, separator: str) -> Header | None:
@@ -135,7 +134,7 @@ def _header(place: int, line: str, separator: str) -> Header | None:
 
 
 def _rows(lines: Sequence[str], header: Header, source: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that are neither empty nor comments, with the lines they end in."""
+    """Yield the rows that are neither empty nor comments, with the number of their last line."""
     text = io.StringIO("\n".join(lines[header.line + 1 :]), newline="")
     reader = csv.reader(text, delimiter=header.separator, strict=True)
     try:
@@ -145,16 +144,15 @@ def _rows(lines: Sequence[str], header: Header, source: str) -> Iterator[tuple[i
             line, missing = header.line + 1 + reader.line_num, len(header.titles) - len(cells)
             if any(cell.strip() for cell in cells[len(header.titles) :]):
                 raise InputError(
-                    f"read as {header.dialect}, line {line}: expected {len(header.titles)} columns, found {len(cells)}",
+                    f"line {line}: expected {len(header.titles)} columns, found {len(cells)} (read as {header.dialect})",
                     source=source,
-                    hint="put names that hold the separator in quotes",
+                    hint="put names that contain the separator in quotes",
                 )
             yield line, cells + [""] * missing
     except csv.Error as error:
         line = header.line + 1 + reader.line_num
-        raise InputError(
-            f"read as {header.dialect}, line {line}: {error}", source=source, hint="check the quotes"
-        ) from None
+        problem = f"line {line} is not valid CSV: {error} (read as {header.dialect})"
+        raise InputError(problem, source=source, hint="check the quotes") from None
 
 
 def _joined(cells: Sequence[str], columns: Sequence[int]) -> str:
@@ -162,26 +160,23 @@ def _joined(cells: Sequence[str], columns: Sequence[int]) -> str:
 
 
 def _label(cells: Sequence[str], header: Header, line: int, source: str) -> int:
-    """The label number of a row; several columns of numbers must agree."""
+    """Return the label number of a row; if several columns have numbers, these must be equal."""
     column, *others = header.numbers
     label = _whole(cells[column])
     if label is None:
-        raise InputError(
-            f"read as {header.dialect}, line {line}: {quoted(cells[column].strip())} is no label number",
-            source=source,
-            hint="labels are integers from 0 up",
-        )
+        problem = f"line {line}: {quoted(cells[column].strip())} is not a label number (read as {header.dialect})"
+        raise InputError(problem, source=source, hint=NUMBER_HINT)
     for other in others:
         if _whole(cells[other]) not in (label, None):
             one, two = (f"{quoted(header.titles[place])} {_whole(cells[place])}" for place in (column, other))
             raise InputError(
-                f"line {line}: two columns may be the label number, {one} and {two}",
+                f"line {line}: two columns may have the label number: {one} and {two}",
                 source=source,
-                hint="keep the one that is, or call it index and separate by tabs, as BIDS does",
+                hint="keep only one of them, or write a BIDS dseg.tsv with the columns index and name",
             )
     return label
 
 
 def _whole(text: str) -> int | None:
-    """A number as a spreadsheet may write it: 3, or 3.0."""
+    """Read a number as a spreadsheet may write it: 3 or 3.0."""
     return table_number(re.sub(r"\.0*$", "", text.strip()))

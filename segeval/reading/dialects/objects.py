@@ -1,8 +1,8 @@
-"""Label tables in JSON: nnU-Net's and the Decathlon's dataset.json, and plain objects.
+"""Read label tables in JSON: the dataset.json of nnU-Net or the Medical Segmentation Decathlon, and plain objects.
 
-nnU-Net v2 goes from name to number, ``{"labels": {"background": 0, "whole tumour": [1, 2], "ignore": 3}}``: a list is a
-region, and the voxels of `ignore` count nowhere. nnU-Net v1 and the Medical Segmentation Decathlon go from number to
-name, ``{"labels": {"0": "background"}}``. An object without `labels` holds names alone, either way round.
+nnU-Net v2 maps names to numbers, ``{"labels": {"background": 0, "whole tumour": [1, 2], "ignore": 3}}``: a list is a
+region, and the voxels of `ignore` are not scored. nnU-Net v1 and the Medical Segmentation Decathlon map numbers to
+names, ``{"labels": {"0": "background"}}``. An object without `labels` has only names, in either direction.
 """
 
 from __future__ import annotations
@@ -13,22 +13,28 @@ from dataclasses import dataclass
 from typing import Any
 
 from segeval.errors import InputError
-from segeval.reading.tables import NAME_ONCE, LabelTable, NameRows, check_text, label_number, quoted, table_number
+from segeval.reading.tables import (
+    NAME_ONCE,
+    NUMBER_HINT,
+    LabelTable,
+    NameRows,
+    check_text,
+    label_number,
+    quoted,
+    table_number,
+)
 
 NNUNET_2 = "nnU-Net v2 dataset.json"
 NNUNET_1 = "nnU-Net v1 or Medical Segmentation Decathlon dataset.json"
 NUMBER_TO_NAME = "JSON object number -> name"
 NAME_TO_NUMBER = "JSON object name -> number"
 
-EXPECTED = (
-    'expected an object from number to name, {"1": "liver"}, or from name to number, {"liver": 1}, '
-    'or either one as "labels" of a dataset.json'
-)
+EXPECTED = 'write {"1": "liver"} or {"liver": 1}, alone or as "labels" of a dataset.json'
 
 
 @dataclass(frozen=True, slots=True)
 class _Contradiction:
-    """Stands for an object that has a key twice, with two values."""
+    """Replaces an object that has a key twice, with different values."""
 
     key: str
     values: tuple[Any, Any]
@@ -40,14 +46,14 @@ def read_objects(text: str, *, source: str) -> LabelTable:
     Parameters
     ----------
     text
-        The whole file.
+        Text of the file.
     source
-        The file, for messages.
+        Path of the file, for messages.
 
     Raises
     ------
     InputError
-        Not JSON, or no label table.
+        The text is not JSON, or not a label table.
 
     Examples
     --------
@@ -57,17 +63,17 @@ def read_objects(text: str, *, source: str) -> LabelTable:
     try:
         content = json.loads(text, object_pairs_hook=_object)
     except RecursionError:
-        raise InputError("nested too deeply", source=source, hint=EXPECTED) from None
+        raise InputError("the JSON is nested too deeply", source=source, hint=EXPECTED) from None
     except json.JSONDecodeError as error:
-        raise InputError(f"not valid JSON: {error}", source=source, hint=EXPECTED) from None
+        raise InputError(f"the file is not valid JSON: {error}", source=source, hint=EXPECTED) from None
     except ValueError:
-        raise InputError("holds a number of thousands of digits", source=source, hint=EXPECTED) from None
+        raise InputError("a number in the JSON has thousands of digits", source=source, hint=EXPECTED) from None
     if isinstance(content, dict) and not isinstance(content.get("labels", 0), (str, int)):
         labels = _checked(content["labels"], source, title="labels: ")
         dataset = True
     else:
         labels, dataset = _checked(content, source), False
-    if _goes_from_name(labels):
+    if _maps_names(labels):
         return _from_names(labels, source, dataset=dataset)
     return _from_numbers(labels, source, dataset=dataset)
 
@@ -81,19 +87,20 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Contradiction:
 
 
 def _checked(content: object, source: str, *, title: str = "") -> dict[str, Any]:
-    """Label names as JSON has them, each key once."""
+    """Return an object of label names, after checking that no key occurs twice."""
     if isinstance(content, _Contradiction):
         one, other = (quoted(value) if isinstance(value, str) else _kind(value) for value in content.values)
-        problem = f"{title}{quoted(content.key)} appears twice, with {one} and with {other}"
+        problem = f"{title}{quoted(content.key)} occurs twice, with {one} and with {other}"
         raise InputError(problem, source=source, hint=NAME_ONCE)
     if not isinstance(content, dict):
-        raise InputError(f"{title}found no object but {_kind(content)}", source=source, hint=EXPECTED)
+        raise InputError(f"{title}expected a JSON object, found {_kind(content)}", source=source, hint=EXPECTED)
     if not content:
-        raise InputError(f"{title}holds no label names", source=source, hint=EXPECTED)
+        raise InputError(f"{title}expected label names, found an empty object", source=source, hint=EXPECTED)
     return content
 
 
-def _goes_from_name(labels: Mapping[str, Any]) -> bool:
+def _maps_names(labels: Mapping[str, Any]) -> bool:
+    """Return whether an object maps names to numbers."""
     if all(table_number(key) is not None for key in labels):
         return False
     numbers = [isinstance(value, (int, list)) and not isinstance(value, bool) for value in labels.values()]
@@ -105,9 +112,9 @@ def _from_numbers(labels: Mapping[str, Any], source: str, *, dataset: bool) -> L
     for key, name in labels.items():
         label = table_number(key)
         if label is None:
-            raise InputError(f"{quoted(key)} is no label number from 0 up", source=source, hint=EXPECTED)
+            raise InputError(f"{quoted(key)} is not a label number", source=source, hint=EXPECTED)
         if not isinstance(name, str) or not name.strip():
-            raise InputError(f"label {label} has no name but {_kind(name)}", source=source, hint=EXPECTED)
+            raise InputError(f"expected a name for label {label}, found {_kind(name)}", source=source, hint=EXPECTED)
         rows.add(label, name)
     return rows.table(NNUNET_1 if dataset else NUMBER_TO_NAME, expected=EXPECTED)
 
@@ -119,7 +126,7 @@ def _from_names(labels: Mapping[str, Any], source: str, *, dataset: bool) -> Lab
     for key, value in labels.items():
         name = key.strip()
         if not name:
-            raise InputError("a label has an empty name", source=source, hint=EXPECTED)
+            raise InputError("the name of a label is empty", source=source, hint=EXPECTED)
         check_text(name, source=source)
         if dataset and name == "ignore":
             ignored = _number(name, value, source)
@@ -131,9 +138,9 @@ def _from_names(labels: Mapping[str, Any], source: str, *, dataset: bool) -> Lab
     if not rows.names and not regions:
         for name, number in rows.skipped.items():
             _number(name, number, source)
-        raise InputError("holds no label names", source=source, hint=EXPECTED)
+        raise InputError("the file has no label names", source=source, hint=EXPECTED)
     if ignored is not None:
-        rows.names.setdefault(ignored, "ignore")  # polygons have names and no numbers
+        rows.names.setdefault(ignored, "ignore")  # polygons have names but no numbers
     return LabelTable(
         names=rows.names,
         regions=regions,
@@ -145,20 +152,21 @@ def _from_names(labels: Mapping[str, Any], source: str, *, dataset: bool) -> Lab
 
 
 def _regions(unions: Mapping[str, tuple[int, ...]], rows: NameRows, ignored: int | None) -> dict[str, tuple[int, ...]]:
-    """The lists that are regions; that of one label names it, unless it has a name."""
+    """Return the lists that are regions; a list of one label is its name, unless the label already has a name."""
     regions: dict[str, tuple[int, ...]] = {}
     for name, members in unions.items():
         if len(members) == 1 and members[0] not in rows.names:  # nnU-Net: "enhancing tumour": 3, or [3]
             rows.add(members[0], name)
         elif 0 in members or ignored in members:
-            raise InputError(f"the region {quoted(name)} holds the background or the ignored label", source=rows.source)
+            problem = f"the region {quoted(name)} contains the background or the ignored label"
+            raise InputError(problem, source=rows.source, hint="remove that label from the region")
         else:
             regions[name] = members
     return regions
 
 
 def _number(name: str, value: object, source: str, *, signed: bool = False) -> int:
-    """The number that a name stands for; below 0 only where it may be signed."""
+    """Return the label number of a name; numbers below 0 are accepted only if `signed`."""
     number = None
     if isinstance(value, (int, str)) and not isinstance(value, bool):
         read = table_number if signed else label_number
@@ -166,23 +174,23 @@ def _number(name: str, value: object, source: str, *, signed: bool = False) -> i
     if number is None:
         plain = isinstance(value, (int, float, str)) and not isinstance(value, bool)
         found = quoted(str(value)) if plain and value != "" else _kind(value)
-        raise InputError(
-            f"{quoted(name)} has no label number but {found}", source=source, hint="labels are integers from 0 up"
-        )
+        problem = f"expected a label number for {quoted(name)}, found {found}"
+        raise InputError(problem, source=source, hint=NUMBER_HINT)
     return number
 
 
 def _members(name: str, values: list[object], source: str, *, dataset: bool) -> tuple[int, ...]:
     if not dataset:
         raise InputError(
-            f"{quoted(name)} has several labels",
+            f"{quoted(name)} has several labels, but regions are only read from a dataset.json",
             source=source,
-            hint='a region stands in {"labels": {...}}, or --region',
+            hint='put all names into {"labels": {...}}, or use --region',
         )
     if not values:
-        raise InputError(f"the region {quoted(name)} has no labels", source=source, hint='like "tumour": [1, 2]')
+        raise InputError(f"the region {quoted(name)} has no labels", source=source, hint='write "tumour": [1, 2]')
     if label_number(name) is not None:
-        raise InputError(f"a region is called {quoted(name)}, like a number", source=source, hint="give it a name")
+        problem = f"the name of the region {quoted(name)} is a number"
+        raise InputError(problem, source=source, hint="give it a name that is not a number")
     return tuple(dict.fromkeys(_number(name, value, source) for value in values))
 
 
@@ -191,5 +199,5 @@ def _kind(value: object) -> str:
     if isinstance(value, (dict, _Contradiction)):
         return "an object"
     if isinstance(value, str):
-        return "a text" if value.strip() else "an empty text"
+        return "a string" if value.strip() else "an empty string"
     return kinds.get(type(value), "a number")
