@@ -228,7 +228,7 @@ def test_options() -> None:
         ({"spacing": (1, 0, 1)}, "spacing must be positive"),
         ({"regions": {"all": "1"}}, "a region cannot be named 'all'"),
         ({"only": "liver"}, "no label is called 'liver'"),
-        ({"ignore_label": -1}, "so none is -1"),
+        ({"ignore_label": -1}, "2\\*\\*64 - 1, not -1"),
         ({"geometry_tolerance": -0.1}, "geometry_tolerance must be 0 or more"),
         ({"labels": "liver"}, "expected number=name pairs or an existing file"),
     ],

@@ -19,7 +19,7 @@ from segeval.errors import UsageError
     examples=[
         "segeval batch sample_data/predictions sample_data/references \\\n  --shard 1/2 -o part1.json",
         "segeval batch sample_data/predictions sample_data/references \\\n  --shard 2/2 -o part2.json",
-        "segeval merge part1.json part2.json -o results.json --require 'macro:dice>=0.7'",
+        "segeval merge part1.json part2.json -o results.json \\\n    --require 'macro:dice>=0.7'",
     ],
 )
 @click.argument("parts", metavar="PART...", nargs=-1, required=True, shell_complete=complete_file)

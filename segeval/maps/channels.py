@@ -213,7 +213,7 @@ def _soft(channels: NDArray[Any], source: str, *, normalise: bool) -> _Soft:
     least, most = float(sums.min()), float(sums.max())
     if normalise:
         if least == 0:
-            empty = np.count_nonzero(sums == 0)
+            empty = int(np.count_nonzero(sums == 0))
             voxels = counted(empty, "voxel", spec=",")
             raise InputError(f"expected probabilities, found {voxels} with 0 in all channels", source=source)
         return _Soft(values=channels, clipped=True, sums=sums)

@@ -70,7 +70,7 @@ def test_nothing_vanishes(folders: tuple[Path, Path], tmp_path: Path, capsys: py
     assert "similar: " in cases["case_2"]["message"]
     assert "case_02.nii.gz" in cases["case_2"]["message"]
     assert "the file is cut short: the header needs 1,072 bytes, found 1,052" in cases["case_3"]["message"]
-    assert "shape" in cases["case_4"]["message"]
+    assert "the grids differ" in cases["case_4"]["message"]
     (dice,) = [row for row in found["summary"] if row["metric"] == "dice" and row["aggregate"] == "cases"]
     assert (dice["n"], dice["n_failed"], dice["n_missing"], dice["n_missed"]) == (2, 2, 1, 1)
     assert found["warnings"] == [f"1 prediction has no reference: {folders[0] / 'case_02.nii.gz'}"]

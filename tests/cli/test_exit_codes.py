@@ -70,7 +70,7 @@ WRONG = [
     (["--map", f"1={2**64}"], f"--map needs two label numbers, OLD=NEW, found '1={2**64}'"),
     (["--map", f"{2**64}=1"], f"--map needs two label numbers, OLD=NEW, found '{2**64}=1'"),
     (["--map-reference", "1=2,1=3"], "--map-reference gives label 1 two new numbers"),
-    (["--ignore-label", "-1"], "labels are whole numbers from 0 to 2**64 - 1, so none is -1"),
+    (["--ignore-label", "-1"], "labels must be whole numbers from 0 to 2**64 - 1, not -1"),
     (["--penalty", "far"], "--penalty needs diagonal, inf, nan or a number, found 'far'"),
     (["--penalty", "-1"], "the penalty must be a length of at least 0, not -1.0; or diagonal, inf, nan"),
     (

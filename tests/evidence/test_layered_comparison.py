@@ -146,7 +146,7 @@ def test_options_that_need_one_label_per_voxel_are_refused(tmp_path: Path) -> No
     folders = case(tmp_path)
     with pytest.raises(segeval.InputError, match="labels overlap"):
         segeval.score_files(*folders, ignore_label=3)
-    with pytest.raises(segeval.InputError, match="two layers that overlap"):
+    with pytest.raises(segeval.InputError, match="in two layers, which may overlap"):
         segeval.score_files(*folders, map={4: 1}, labels={1: "liver", 4: "tumour"})
 
 

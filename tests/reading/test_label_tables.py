@@ -1,7 +1,7 @@
 """Label tables in every dialect that tools write, and how bad ones are refused.
 
-The lines are as the tools write them: nnU-Net's dataset.json, the BIDS specification's dseg.tsv, ITK-SNAP's label file, 3D
-Slicer's GenericAnatomyColors and CSV, FreeSurfer's ColorLUT.
+The lines are as the tools write them: nnU-Net's dataset.json, the BIDS specification's dseg.tsv, ITK-SNAP's label file,
+3D Slicer's GenericAnatomyColors and CSV, FreeSurfer's ColorLUT.
 """
 
 from __future__ import annotations
@@ -578,7 +578,7 @@ def test_bids_tables_that_apply_equally_well(dataset: Path) -> None:
 def test_a_bad_bids_table_is_an_error(dataset: Path) -> None:
     (dataset / "dseg.tsv").write_text("index\tname\nx\tliver\n")
     with pytest.raises(
-        InputError, match=r"'x' is not a label number .*it names the labels of .*aseg_dseg\.nii, as BIDS"
+        InputError, match=r"'x' is not a label number .*it is the BIDS table with the label names of .*aseg_dseg\.nii"
     ):
         read_label_map(segmentation(dataset))
     (dataset / "dseg.tsv").unlink()

@@ -89,7 +89,7 @@ def test_a_table_that_leaves_a_choice_is_refused(tmp_path: Path, text: str | byt
 def test_a_table_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = table(tmp_path, "case,site\n" + "a,1\n" * 1000)
     monkeypatch.setattr(casetables, "MAX_TABLE_BYTES", 1000)
-    with pytest.raises(InputError, match="found more than 0 MB"):
+    with pytest.raises(InputError, match="expected at most 0 MB"):
         read_metadata(path, columns=["site"])
 
 

@@ -117,7 +117,7 @@ def test_the_gate_is_held_against_the_whole(parts: list[Path], capsys: pytest.Ca
     assert call(capsys, "merge", *parts, "--require", "dice.n=14").code == 4
     answer = call(capsys, "merge", *parts, "--require", "iou=0.1")
     assert answer.code == 2
-    assert "iou is required, but the parts have no such score" in answer.cause
+    assert "--require needs iou, which the parts do not have" in answer.cause
 
 
 def test_a_part_is_never_overwritten(parts: list[Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -329,7 +329,7 @@ def test_a_plan_crosses_a_process_boundary() -> None:
         ({"tolerance": -1}, "a tolerance must be a length of at least 0"),
         ({"tolerance": math.inf}, "a tolerance must be a length of at least 0"),
         ({"tolerance": {"1": -2}}, "a tolerance must be a length of at least 0"),
-        ({"ignore_label": -1}, "so none is -1"),
+        ({"ignore_label": -1}, "2\\*\\*64 - 1, not -1"),
         ({"geometry_tolerance": -1}, "geometry_tolerance must be 0 or more"),
         ({"metrics": []}, "no metric is selected"),
     ],

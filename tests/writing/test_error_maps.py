@@ -464,7 +464,7 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, *more: object) -> st
     ]
     answer = call(capsys, *words)
     assert answer.code == 0, answer.err
-    return next((line.partition(" cases")[0] for line in answer.err.splitlines() if "taken over" in line), "")
+    return next((line.partition(" cases")[0] for line in answer.err.splitlines() if "were scored before" in line), "")
 
 
 def test_a_run_that_is_taken_up_again_has_all_maps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
