@@ -1,7 +1,7 @@
 """Label tables in every dialect that tools write, and how bad ones are refused.
 
-The lines are as the tools write them: nnU-Net's dataset.json, the BIDS specification's dseg.tsv, ITK-SNAP's label file, 3D
-Slicer's GenericAnatomyColors and CSV, FreeSurfer's ColorLUT.
+The lines are as the tools write them: nnU-Net's dataset.json, the BIDS specification's dseg.tsv, ITK-SNAP's label file,
+3D Slicer's GenericAnatomyColors and CSV, FreeSurfer's ColorLUT.
 """
 
 from __future__ import annotations
