@@ -123,8 +123,8 @@ def reconcile(
         return replace(prediction, grid=reference.grid), warning
     if policy == "resample":
         if not _resamplable(prediction.grid, reference.grid):
-            hint = "resampling needs the same unit (mm or px) and the same number of axes in both maps"
-            raise GeometryError(found.text, source=prediction.source, hint=hint)
+            needs = "resampling needs the same unit (mm or px) and the same number of axes in both maps"
+            raise GeometryError(found.text, source=prediction.source, hint=needs)
         return _resampled(prediction, reference.grid), f"the prediction was resampled (nearest voxel): {found.text}"
     if policy == "warn" and found.same_shape:
         return replace(prediction, grid=reference.grid), f"scored voxel by voxel although {found.text}"

@@ -165,13 +165,13 @@ def matched_by_name(prediction: LabelMap, reference: LabelMap) -> LabelMap:
     InputError
         A label has no name, or two labels of a map have the same name.
     """
-    of_reference = _numbers_by_name(reference)
+    reference_numbers = _numbers_by_name(reference)
     numbers: dict[int, int] = {}
     free = max([*reference.names, *prediction.names, *present_labels(reference), *present_labels(prediction)]) + 1
     for name, label in _numbers_by_name(prediction).items():
-        if name in of_reference:
-            numbers[label] = of_reference[name]
-        elif label in reference.names or label in of_reference.values():
+        if name in reference_numbers:
+            numbers[label] = reference_numbers[name]
+        elif label in reference.names or label in reference_numbers.values():
             numbers[label], free = free, free + 1
     names = {numbers.get(label, label): name for label, name in prediction.names.items()}
     return replace(relabelled(prediction, {a: b for a, b in numbers.items() if a != b}), names=names)

@@ -57,8 +57,8 @@ def read_metadata(path: str, *, columns: Sequence[str]) -> dict[str, dict[str, s
     {'liver_001': {'site': 'A'}, 'liver_002': {'site': '(empty)'}}
     """
     table = read_case_table(path, known=CASE)
-    of_case = _place(table, CASE, path)
-    if of_case is None:
+    case_place = _place(table, CASE, path)
+    if case_place is None:
         raise InputError("the column 'case' is missing", source=path, hint="put the names of the cases into it")
     found_places = {name: _place(table, name, path) for name in columns}
     places = {name: place for name, place in found_places.items() if place is not None}
@@ -68,7 +68,7 @@ def read_metadata(path: str, *, columns: Sequence[str]) -> dict[str, dict[str, s
             source=path,
             hint=_columns_of(table.columns),
         )
-    return _values(_KeyedTable(path, of_case, table), CASE, places)
+    return _values(_KeyedTable(path, case_place, table), CASE, places)
 
 
 def read_factors(paths: Sequence[str], *, columns: Sequence[str]) -> tuple[Known | None, Known | None]:
@@ -149,8 +149,8 @@ def _wanted_places(tables: Mapping[str, _KeyedTable], columns: Sequence[str]) ->
 
 def _values(keyed: _KeyedTable, key: str, places: Mapping[str, int]) -> Known:
     """Return the values of a table, by case or file and then by column."""
-    path, of_key, table = keyed
-    wrong = {f"no {key}": [line for line, cells in table.rows if not cell(cells, of_key)]}
+    path, key_place, table = keyed
+    wrong = {f"no {key}": [line for line, cells in table.rows if not cell(cells, key_place)]}
     wrong["more cells than the header"] = list(table.overlong)
     problem = "; ".join(f"{what} in {line_list(lines)}" for what, lines in wrong.items() if lines)
     if problem:
@@ -158,7 +158,7 @@ def _values(keyed: _KeyedTable, key: str, places: Mapping[str, int]) -> Known:
     first: dict[str, int] = {}
     values: Known = {}
     for line, cells in table.rows:
-        name = storable(cell(cells, of_key))
+        name = storable(cell(cells, key_place))
         if name in first:
             raise InputError(
                 f"the {key} {shown(name)!r} is in line {first[name]} and in line {line}",

@@ -463,7 +463,7 @@ FULL = {"size": [8, 10], "counts": [0, 80]}
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ([], "found a list"),
         ({}, "found an empty object"),
@@ -560,10 +560,10 @@ FULL = {"size": [8, 10], "counts": [0, 80]}
         (coco(images=None), "expected a list in 'images', found null"),
     ],
 )
-def test_senseless_values_are_refused(tmp_path: Path, content: object, said: str) -> None:
+def test_senseless_values_are_refused(tmp_path: Path, content: object, message: str) -> None:
     if isinstance(content, dict) and "annotations" in content:
         pytest.importorskip("pycocotools")
-    assert said in refusal(tmp_path, content)
+    assert message in refusal(tmp_path, content)
 
 
 def test_files_of_other_kinds(tmp_path: Path) -> None:
