@@ -39,16 +39,16 @@ class _Soft:
     clipped: bool = False
     sums: Array | None = None
 
-    def of(self, label: int) -> Array:
+    def channel(self, label: int) -> Array:
         alone = len(self.values) == 1
-        channel: Array = self.values[0 if alone else label].astype(np.float64)
+        values: Array = self.values[0 if alone else label].astype(np.float64)
         if self.clipped:
-            np.clip(channel, 0, 1, out=channel)
+            np.clip(values, 0, 1, out=values)
         if self.sums is not None:
-            channel /= self.sums
+            values /= self.sums
         if alone and label == 0:
-            np.subtract(1, channel, out=channel)
-        return channel
+            np.subtract(1, values, out=values)
+        return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,9 +57,9 @@ class _Hard:
 
     values: NDArray[Any]
 
-    def of(self, label: int) -> Array:
-        channel: Array = np.equal(self.values, label).astype(np.float64)
-        return channel
+    def channel(self, label: int) -> Array:
+        values: Array = np.equal(self.values, label).astype(np.float64)
+        return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -93,7 +93,7 @@ class Channels:
 
     def pair(self, label: int) -> tuple[Array, Array]:
         """Return new arrays with the probabilities and the reference of one class, in the shape of the image."""
-        return self.probabilities.of(label), self.reference.of(label)
+        return self.probabilities.channel(label), self.reference.channel(label)
 
     def zeros(self) -> Array:
         """Return a gradient of zeros."""
@@ -114,11 +114,11 @@ class Channels:
     def predicted(self) -> set[int]:
         """Return the classes that are most probable in some voxel; on a tie, the first class wins."""
         if self.one_channel:
-            return {int(label) for label in np.unique(self.probabilities.of(1) >= FOREGROUND)}
-        best = self.probabilities.of(0)
+            return {int(label) for label in np.unique(self.probabilities.channel(1) >= FOREGROUND)}
+        best = self.probabilities.channel(0)
         winner = np.zeros(best.shape, np.min_scalar_type(self.classes))
         for label in range(1, self.classes):
-            channel = self.probabilities.of(label)
+            channel = self.probabilities.channel(label)
             winner[channel > best] = label
             np.maximum(best, channel, out=best)
         return set(np.unique(winner).tolist())

@@ -52,8 +52,11 @@ def difference(prediction: Grid, reference: Grid, *, tolerance: float = 0.05) ->
         None if the grids agree. If only one has physical coordinates, only the shapes are compared.
     """
     if prediction.shape != reference.shape:
-        sizes = (" x ".join(map(str, grid.shape[::-1])) for grid in (prediction, reference))
-        return Difference(text="the grids differ: prediction {}, reference {} voxels".format(*sizes), same_shape=False)
+        one, other = (" x ".join(map(str, grid.shape[::-1])) for grid in (prediction, reference))
+        pictures = all(grid.ndim == 2 and grid.unit == "px" for grid in (prediction, reference))
+        what = "the pictures differ in size" if pictures else "the grids differ"
+        unit = "pixels" if pictures else "voxels"
+        return Difference(text=f"{what}: prediction {one}, reference {other} {unit}", same_shape=False)
     if prediction.unit != reference.unit:
         return None
     shift = _shift(prediction, reference)
@@ -71,10 +74,9 @@ def difference(prediction: Grid, reference: Grid, *, tolerance: float = 0.05) ->
         {"spacings": _written(grid.spacing[::-1]), "directions": _axes(grid), "origins": _written(grid.origin)}[field]
         for grid in (prediction, reference)
     ]
-    unit = reference.unit
     return Difference(
         text=f"the {field} differ: prediction {values[0]}, reference {values[1]}; a corner voxel moves by "
-        f"{shift:.4g} {unit}, at most {allowed:.4g} {unit} is allowed",
+        f"{shift:.4g} {reference.unit}, at most {allowed:.4g} {reference.unit} is allowed",
         same_shape=True,
     )
 
@@ -123,8 +125,8 @@ def reconcile(
         return replace(prediction, grid=reference.grid), warning
     if policy == "resample":
         if not _resamplable(prediction.grid, reference.grid):
-            needed = "resampling needs the same unit (mm or px) and the same number of axes in both maps"
-            raise GeometryError(found.text, source=prediction.source, hint=needed)
+            needs = "resampling needs the same unit (mm or px) and the same number of axes in both maps"
+            raise GeometryError(found.text, source=prediction.source, hint=needs)
         return _resampled(prediction, reference.grid), f"the prediction was resampled (nearest voxel): {found.text}"
     if policy == "warn" and found.same_shape:
         return replace(prediction, grid=reference.grid), f"scored voxel by voxel although {found.text}"

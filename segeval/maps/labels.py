@@ -18,7 +18,7 @@ from segeval.text import counted, enumerated
 
 Key = int | str  # the number of a label or the name of a region
 
-MOST_EXAMPLES = 5
+MAX_EXAMPLES = 5
 
 
 def relabelled(label_map: LabelMap, new: Mapping[int, int]) -> LabelMap:
@@ -149,7 +149,7 @@ def check_names(prediction: LabelMap, reference: LabelMap, *, present: Collectio
     if len(contradicting) == 1:
         problem = f"label {contradicting[0]} has two names: {both_names(contradicting[0])}"
     else:
-        listed = enumerated(contradicting, lambda label: f"{label} ({both_names(label)})", most=MOST_EXAMPLES)
+        listed = enumerated(contradicting, lambda label: f"{label} ({both_names(label)})", most=MAX_EXAMPLES)
         problem = f"{len(contradicting)} labels have two names: {listed}"
     hint = "to match by name: --match names; to name the labels of both: --labels"
     raise InputError(problem, source=prediction.source, hint=hint)
@@ -165,13 +165,13 @@ def matched_by_name(prediction: LabelMap, reference: LabelMap) -> LabelMap:
     InputError
         A label has no name, or two labels of a map have the same name.
     """
-    of_reference = _numbers_by_name(reference)
+    reference_numbers = _numbers_by_name(reference)
     numbers: dict[int, int] = {}
     free = max([*reference.names, *prediction.names, *present_labels(reference), *present_labels(prediction)]) + 1
     for name, label in _numbers_by_name(prediction).items():
-        if name in of_reference:
-            numbers[label] = of_reference[name]
-        elif label in reference.names or label in of_reference.values():
+        if name in reference_numbers:
+            numbers[label] = reference_numbers[name]
+        elif label in reference.names or label in reference_numbers.values():
             numbers[label], free = free, free + 1
     names = {numbers.get(label, label): name for label, name in prediction.names.items()}
     return replace(relabelled(prediction, {a: b for a, b in numbers.items() if a != b}), names=names)
@@ -181,7 +181,7 @@ def _numbers_by_name(label_map: LabelMap) -> dict[str, int]:
     present = [label for label in present_labels(label_map) if label]
     nameless = [label for label in present if label not in label_map.names]
     if nameless:
-        some = f"{counted(len(nameless), 'label')} without a name ({enumerated(nameless, str, most=MOST_EXAMPLES)})"
+        some = f"{counted(len(nameless), 'label')} without a name ({enumerated(nameless, str, most=MAX_EXAMPLES)})"
         hint = "to match by number: --match ids"
         raise InputError(f"labels cannot be matched by name: {some}", source=label_map.source, hint=hint)
     found: dict[str, int] = {}

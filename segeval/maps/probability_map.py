@@ -88,7 +88,7 @@ def arranged(
     source: str,
     stored: str = "",
 ) -> ProbabilityMap:
-    """Make a probability map from an array; the shape of the reference decides which axis is that of the channels.
+    """Make a probability map from an array; the shape of the reference decides which axis has the channels.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def arranged_reference(
     ----------
     values
         Axes (z, y, x), (y, x), (channel, z, y, x) or (channel, y, x). If there are three axes and neither grid nor
-        labels, the first is that of the channels if the shares sum to 1 along it.
+        labels, the first has the channels if the shares sum to 1 along it.
     grid
         Grid of the file, if it has one.
     labels

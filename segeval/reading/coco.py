@@ -1,9 +1,9 @@
-"""Drawings from COCO instance annotations (home of pycocotools).
+"""Read drawings from COCO instance annotations with pycocotools.
 
-Polygons cover the pixels that the COCO API gives them, by calling it: it rounds outlines in its own way, up to half a
-pixel off, and what it gives is what everybody else's masks are. Run lengths are decoded here, because pycocotools reads
-memory that is not its own where they do not add up to the picture. An annotation of a crowd has its category's label
-like any other; a later annotation covers the earlier. Numbers and names of labels are those of the categories.
+Polygons are painted by the COCO API. It rounds outlines by up to half a pixel, and everybody else's masks are made with
+it. Run lengths are decoded here, because pycocotools reads foreign memory if they do not add up to the picture. A crowd
+has the label of its category, as other annotations do. Later annotations cover earlier ones. Numbers and names of the
+labels are those of the categories.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ if TYPE_CHECKING:
     from segeval.reading.drawings import Entry
     from segeval.reading.painting import Canvas
 
-LONGEST_OUTLINE_PX = 1 << 22  # pycocotools keeps each fifth of a pixel of it
-MOST_DIGITS = 7  # of 5 bits, in a compressed run length
+LONGEST_OUTLINE_PX = 1 << 22  # pycocotools stores five points per pixel
+MAX_DIGITS = 7  # digits of 5 bits in a compressed run length
 WINDOW_COLUMNS = 64  # a cache line of each row
 
 
 def drawings(content: Entry, image: str | None) -> Iterator[Drawing]:
-    """The drawing of each image in a file, or of one.
+    """Yield the drawing of each image in a file, or of one.
 
     Parameters
     ----------
     content
-        The file.
+        Content of the file.
     image
-        The file name of an image, with or without folder and suffix, or its id; None for all.
+        File name of an image, with or without folder and suffix, or its id; None for all images.
 
     Raises
     ------
     InputError
-        No such image, or something that is not as COCO has it.
+        There is no such image, or the file is not valid COCO.
     UsageError
-        Polygons, and pycocotools is not installed.
+        There are polygons, but pycocotools is not installed.
     """
     names = _categories(content)
     images = {entry.whole("id"): entry for entry in content.entries("images")}
@@ -62,7 +62,7 @@ def drawings(content: Entry, image: str | None) -> Iterator[Drawing]:
         if number in annotations:
             annotations[number].append(entry)
         elif number not in images:
-            raise entry.wrong(f"is of image {shown_number(number)}, which the file does not list")
+            raise entry.wrong(f"image {shown_number(number)} is not in the list 'images'")
     for number, entry in chosen.items():
         size = entry.size("height", "width")
         yield Drawing(
@@ -79,7 +79,7 @@ def _categories(content: Entry) -> dict[int, str]:
     for entry in content.entries("categories"):
         number = entry.whole("id")
         if number in names:
-            raise entry.wrong(f"has the id {number} of another category")
+            raise entry.wrong(f"two categories have the id {number}")
         names[number] = entry.text("name")
     return names
 
@@ -100,10 +100,11 @@ def _chosen(images: dict[int, Entry], wanted: str, source: str) -> tuple[int, En
     if len(found) == 1:
         return found[0], images[found[0]]
     if found:
-        raise InputError(f"{len(found)} of its images are called {quoted(wanted)}", source=source)
+        problem = f"{len(found)} images have the name {quoted(wanted)}"
+        raise InputError(problem, source=source, hint="write the name with its folder and suffix")
     near = difflib.get_close_matches(wanted[:200], [name[:200] for name in names.values()], n=3) if wanted else []
     raise InputError(
-        f"none of its {len(images):,} images is called {quoted(wanted)}",
+        f"none of the {len(images):,} images has the name {quoted(wanted)}",
         source=source,
         hint=f"did you mean {' or '.join(map(shown, near))}?" if near else None,
     )
@@ -112,35 +113,37 @@ def _chosen(images: dict[int, Entry], wanted: str, source: str) -> tuple[int, En
 def _shape(entry: Entry, names: dict[int, str], size: tuple[int, int]) -> Shape:
     number = entry.whole("category_id")
     if number not in names:
-        raise entry.wrong(f"is of category {shown_number(number)}, which the file does not list")
+        raise entry.wrong(f"category {shown_number(number)} is not in the list 'categories'")
     entry = entry.named(names[number])
     entry.flag("iscrowd")
     if "segmentation" not in entry.values:
-        raise entry.wrong("has no 'segmentation'", "a box is no outline: export the segmentations")
+        raise entry.wrong("the field 'segmentation' is missing", "boxes are not enough: export the segmentations")
     return Shape(where=entry.where, name=names[number], number=number, paint=partial(_paint, entry=entry, size=size))
 
 
 def _paint(canvas: Canvas, label: int, *, entry: Entry, size: tuple[int, int]) -> None:
     segmentation = entry.values["segmentation"]
-    lengths = _of_runs(entry, size) if isinstance(segmentation, dict) else _of_polygons(entry, segmentation, size)
+    is_runs = isinstance(segmentation, dict)
+    lengths = _lengths_of_runs(entry, size) if is_runs else _lengths_of_polygons(entry, segmentation, size)
     if lengths is None or ((lengths < 0) | (lengths > math.prod(size))).any() or lengths.sum() != math.prod(size):
-        raise entry.wrong(f"has run lengths that do not add up to its {math.prod(size):,} pixels")
+        raise entry.wrong(f"the run lengths do not add up to {math.prod(size):,} pixels")
     for corner, mask in _windows(lengths, size[0]):
         paint_mask(canvas, label, mask=mask, corner=corner)
 
 
-def _of_polygons(entry: Entry, parts: object, size: tuple[int, int]) -> NDArray[np.int64] | None:
-    """The run lengths of the union of the parts, as the COCO API paints it."""
+def _lengths_of_polygons(entry: Entry, parts: object, size: tuple[int, int]) -> NDArray[np.int64] | None:
+    """Return the run lengths of the union of the parts, as painted by the COCO API."""
     if not isinstance(parts, list) or not parts or not all(isinstance(part, list) for part in parts):
-        raise entry.wrong(f"has {json_kind(parts)} as 'segmentation', expected lists of coordinates")
+        found = "a list of other values" if isinstance(parts, list) and parts else json_kind(parts)
+        raise entry.wrong(f"expected lists of coordinates in 'segmentation', found {found}")
     polygons = []
     for part in parts:
         polygon = entry.coordinates(part, "segmentation")
         if len(polygon) < 6 or len(polygon) % 2:
-            raise entry.wrong(f"has a polygon of {len(polygon)} coordinates, expected x and y of 3 points or more")
+            raise entry.wrong(f"expected x and y of at least 3 points in a polygon, found {len(polygon)} coordinates")
         corners = polygon.reshape(-1, 2)
         if np.abs(corners - np.roll(corners, 1, axis=0)).max(axis=1).sum() > LONGEST_OUTLINE_PX:
-            raise entry.wrong(f"has an outline of more than {LONGEST_OUTLINE_PX:,} pixels")
+            raise entry.wrong(f"the outline is longer than {LONGEST_OUTLINE_PX:,} pixels")
         polygons.append(polygon.tolist())
     api = _pycocotools()
     counts: bytes = api.merge(api.frPyObjects(polygons, *size))["counts"]
@@ -154,24 +157,24 @@ def _pycocotools() -> Any:
     return mask
 
 
-def _of_runs(entry: Entry, size: tuple[int, int]) -> NDArray[np.int64] | None:
-    """Run lengths as the file has them, in numbers or in the text that pycocotools makes of them."""
+def _lengths_of_runs(entry: Entry, size: tuple[int, int]) -> NDArray[np.int64] | None:
+    """Return the run lengths in the file, written as numbers or compressed by pycocotools."""
     values = entry.values["segmentation"]
     if values.get("size") != list(size):
-        raise entry.wrong(f"has run lengths for another size than the image's {size[1]} x {size[0]} pixels")
+        raise entry.wrong(f"expected run lengths for {size[1]} x {size[0]} pixels, the size of the image")
     counts = values.get("counts")
     if isinstance(counts, str):
         return _run_lengths(counts)
     if isinstance(counts, list) and set(map(type, counts)) <= {int}:
         return np.array([min(max(count, -1), 2**32) for count in counts], np.int64)
-    raise entry.wrong(f"has {json_kind(counts)} as run lengths ('counts'), expected a text or a list of numbers")
+    raise entry.wrong(f"expected a string or a list of numbers in 'counts', found {json_kind(counts)}")
 
 
 def _windows(lengths: NDArray[np.int64], height: int) -> Iterator[tuple[tuple[int, int], NDArray[np.bool_]]]:
-    """Corners and masks of the windows that hold what runs of 0, 1, 0, 1 ... down the columns cover.
+    """Yield corners and masks of windows that contain the object given by runs of 0, 1, 0, 1 ... down the columns.
 
-    A window has no more columns than `WINDOW_COLUMNS`, and no row or column at its edges without a pixel of the object:
-    an object costs what it covers, not what the picture has.
+    A window has at most `WINDOW_COLUMNS` columns, and each of its edges touches the object. So the time depends on the
+    size of the object and not of the picture.
     """
     ends = np.cumsum(lengths)[1::2]
     starts = ends - lengths[1::2]
@@ -183,14 +186,14 @@ def _windows(lengths: NDArray[np.int64], height: int) -> Iterator[tuple[tuple[in
         stop = start + step
         last = int(np.searchsorted(starts, stop))
         yield _window(np.maximum(starts[place:last], start), np.minimum(ends[place:last], stop), height)
-        place = last if ends[last - 1] <= stop else last - 1  # its last run goes on in the next window
+        place = last if ends[last - 1] <= stop else last - 1  # the last run continues in the next window
         start = stop
 
 
 def _window(
     starts: NDArray[np.int64], ends: NDArray[np.int64], height: int
 ) -> tuple[tuple[int, int], NDArray[np.bool_]]:
-    """The smallest window that holds some runs."""
+    """Return corner and mask of the smallest window that contains some runs."""
     left, right = int(starts[0]) // height, int(ends[-1] - 1) // height + 1
     top, bottom = 0, height
     if (starts // height == (ends - 1) // height).all():
@@ -203,11 +206,11 @@ def _window(
 
 
 def _run_lengths(text: str) -> NDArray[np.int64] | None:
-    """Decode the text of a compressed mask, None where it is none.
+    """Decode the text of a compressed mask; None if it is not valid.
 
-    Each number is written in digits of 5 bits, the lowest first, 32 added to all but the last, and 48 to make them
-    characters; the highest bit of the last digit is the sign. From the fourth on they are differences to the last but
-    one.
+    Each number is written in digits of 5 bits, lowest first. 32 is added to all digits but the last, and 48 to make
+    them characters. The highest bit of the last digit is the sign. From the fourth number on, the difference to the
+    last number but one is stored.
     """
     digits = np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8).astype(np.int64) - 48
     if not len(digits) or not ((digits >= 0) & (digits < 64)).all() or digits[-1] >= 32:
@@ -215,7 +218,7 @@ def _run_lengths(text: str) -> NDArray[np.int64] | None:
     last = np.flatnonzero(digits < 32)
     first = np.concatenate([[0], last[:-1] + 1])
     count = last - first + 1
-    if count.max() > MOST_DIGITS:
+    if count.max() > MAX_DIGITS:
         return None
     place = np.arange(len(digits)) - np.repeat(first, count)
     numbers = np.add.reduceat((digits & 31) << 5 * place, first)

@@ -1,8 +1,8 @@
-"""What is known of cases, or of whole runs, besides their files: tables whose columns scores are grouped by.
+"""Read tables of metadata about cases or results files, whose columns group the scores.
 
-A value is text, whatever it looks like: groups are told apart by how they are written. A table may say more than what
-is asked for, of more cases than were scored; it may not say anything twice. A table of runs has the column file in
-place of case: what is the same for all cases of a results file, such as the network and its loss.
+All values are text, so two groups are the same if they are spelt the same. A table may have more columns and more cases
+than are needed, but no case twice. A table of results files has the column file instead of case, for metadata that all
+cases of a file share, such as the network and its loss.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from segeval.text import enumerated
 
 EMPTY = "(empty)"
 CASE, FILE = "case", "file"
-MOST_NEAR = 3
+MAX_SUGGESTIONS = 3
 
-Known = dict[str, dict[str, str]]
+Known = dict[str, dict[str, str]]  # values by case or file, then by column
 
 
 def read_metadata(path: str, *, columns: Sequence[str]) -> dict[str, dict[str, str]]:
-    r"""Read what a table says of each case.
+    r"""Read the metadata of each case from a table.
 
     Parameters
     ----------
     path
-        A CSV or TSV file in UTF-8 with a header, one column of which is ``case``, in any capitals.
+        A CSV or TSV file in UTF-8 with a header that has the column ``case``, in upper or lower case.
     columns
-        Those that are wanted, as they are written or but for capitals.
+        Columns to read; upper and lower case matter only if two names differ in nothing else.
 
     Returns
     -------
     dict
-        Case -> column, called as in `columns` -> value. A cell that is empty is the value ``"(empty)"``; in what is not
-        valid UTF-8 the bytes are escaped.
+        Values by case and then by column, named as in `columns`. The value of an empty cell is ``"(empty)"``; bytes
+        that are not valid UTF-8 are escaped.
 
     Raises
     ------
     InputError
-        The file cannot be read, has no column for the case, two of one name, or rows with no case, with that of
-        another row, or with too many cells.
+        The file cannot be read; the column of the cases is missing; two columns have the same name; or a row has no
+        case, the case of another row, or too many cells.
     UsageError
-        There is no such column.
+        A column of `columns` is missing.
 
     Examples
     --------
@@ -57,9 +57,9 @@ def read_metadata(path: str, *, columns: Sequence[str]) -> dict[str, dict[str, s
     {'liver_001': {'site': 'A'}, 'liver_002': {'site': '(empty)'}}
     """
     table = read_case_table(path, known=CASE)
-    of_case = _place(table, CASE, path)
-    if of_case is None:
-        raise InputError("no column case", source=path, hint="a table of cases names them in the column case")
+    case_place = _place(table, CASE, path)
+    if case_place is None:
+        raise InputError("the column 'case' is missing", source=path, hint="put the names of the cases into it")
     found_places = {name: _place(table, name, path) for name in columns}
     places = {name: place for name, place in found_places.items() if place is not None}
     if len(places) < len(found_places):
@@ -68,30 +68,29 @@ def read_metadata(path: str, *, columns: Sequence[str]) -> dict[str, dict[str, s
             source=path,
             hint=_columns_of(table.columns),
         )
-    return _values(_KeyedTable(path, of_case, table), CASE, places)
+    return _values(_KeyedTable(path, case_place, table), CASE, places)
 
 
 def read_factors(paths: Sequence[str], *, columns: Sequence[str]) -> tuple[Known | None, Known | None]:
-    """Read what tables say of each case, and of each results file.
+    """Read the metadata of each case and of each results file from tables.
 
     Parameters
     ----------
     paths
-        Tables as `read_metadata` takes them, at most one of cases and one of results files, which has the column
-        ``file``.
+        Tables as for `read_metadata`: at most one of cases, and one of results files with the column ``file``.
     columns
-        Those that are wanted, each from the table that has it.
+        Columns to read, each from the table that has it.
 
     Returns
     -------
     cases, files
-        Case, or file as it is written -> column -> value; None for a table that there is none of, or from which
-        nothing is wanted.
+        Values by case or file, as written, and then by column; None if there is no such table or none of its columns
+        is needed.
 
     Raises
     ------
     InputError, UsageError
-        As for `read_metadata`; tables of one kind, or a column that both have.
+        As for `read_metadata`, and if two tables are of the same kind or have the same column.
     """
     tables = _tables_by_key(paths)
     wanted = _wanted_places(tables, columns)
@@ -100,7 +99,7 @@ def read_factors(paths: Sequence[str], *, columns: Sequence[str]) -> tuple[Known
 
 
 class _KeyedTable(NamedTuple):
-    """A table, and which column tells its rows apart."""
+    """A table and the position of its key column, case or file."""
 
     path: str
     key_place: int
@@ -108,7 +107,7 @@ class _KeyedTable(NamedTuple):
 
 
 def _tables_by_key(paths: Sequence[str]) -> dict[str, _KeyedTable]:
-    """The tables, by the name of the column that tells their rows apart."""
+    """Read the tables and return them by the name of their key column."""
     tables: dict[str, _KeyedTable] = {}
     for path in paths:
         table = read_case_table(path, known=FILE)
@@ -120,19 +119,20 @@ def _tables_by_key(paths: Sequence[str]) -> dict[str, _KeyedTable]:
             raise InputError(f"expected a column case, or a column file for results files, found {found}", source=path)
         ((key, place),) = keys.items()
         if key in tables:
-            raise UsageError(f"a second table with the column {key}", source=path, hint="put them in one")
+            raise UsageError(f"two tables have the column {key!r}", source=path, hint="put them into one table")
         tables[key] = _KeyedTable(path, place, table)
     return tables
 
 
 def _wanted_places(tables: Mapping[str, _KeyedTable], columns: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Key of a table -> wanted column -> its place, of the columns that the table has."""
+    """Return the positions of the columns to read, by key column of their table and then by name."""
     wanted: dict[str, dict[str, int]] = {key: {} for key in tables}
     missing: list[str] = []
     for name in columns:
         having = {key: at for key, each in tables.items() if (at := _place(each.table, name, each.path)) is not None}
         if len(having) > 1:
-            raise UsageError(f"two tables have a column {shown(name)}", source=tables[FILE].path, hint="rename one")
+            problem = f"two tables have the column {shown(name)!r}"
+            raise UsageError(problem, source=tables[FILE].path, hint="rename one of the columns")
         if not having:
             missing.append(name)
         for key, at in having.items():
@@ -148,9 +148,9 @@ def _wanted_places(tables: Mapping[str, _KeyedTable], columns: Sequence[str]) ->
 
 
 def _values(keyed: _KeyedTable, key: str, places: Mapping[str, int]) -> Known:
-    """What the rows of a table say, by the column that tells them apart."""
-    path, of_key, table = keyed
-    wrong = {f"no {key}": [line for line, cells in table.rows if not cell(cells, of_key)]}
+    """Return the values of a table, by case or file and then by column."""
+    path, key_place, table = keyed
+    wrong = {f"no {key}": [line for line, cells in table.rows if not cell(cells, key_place)]}
     wrong["more cells than the header"] = list(table.overlong)
     problem = "; ".join(f"{what} in {line_list(lines)}" for what, lines in wrong.items() if lines)
     if problem:
@@ -158,7 +158,7 @@ def _values(keyed: _KeyedTable, key: str, places: Mapping[str, int]) -> Known:
     first: dict[str, int] = {}
     values: Known = {}
     for line, cells in table.rows:
-        name = storable(cell(cells, of_key))
+        name = storable(cell(cells, key_place))
         if name in first:
             raise InputError(
                 f"the {key} {shown(name)!r} is in line {first[name]} and in line {line}",
@@ -171,24 +171,24 @@ def _values(keyed: _KeyedTable, key: str, places: Mapping[str, int]) -> Known:
 
 
 def _place(table: CaseTable, name: str, path: str) -> int | None:
-    """Which column is called so, exactly or else but for capitals; None where none is."""
+    """Return the position of the column with a name, exactly or ignoring case; None if there is none."""
     named = {place: column for place, column in enumerate(table.columns) if column}
     exact = [place for place, column in named.items() if column == name]
     found = exact or [place for place, column in named.items() if column.casefold() == name.casefold()]
     if len(found) > 1:
-        called = enumerated([table.columns[place] for place in found], shown)
+        titles = enumerated([table.columns[place] for place in found], shown)
         raise InputError(
-            f"{len(found)} columns are called {shown(name)!r}: {called}", source=path, hint="rename all but one"
+            f"{len(found)} columns have the name {shown(name)!r}: {titles}", source=path, hint="rename all but one"
         )
     return found[0] if found else None
 
 
 def _unknown(name: str, columns: Iterable[str]) -> str:
     plain = {column.casefold(): column for column in columns if column}
-    near = [shown(plain[text]) for text in difflib.get_close_matches(name.casefold(), plain, MOST_NEAR, 0.65)]
-    suggestion = f", did you mean {' or '.join(near)}?" if near else ""
-    return f"no column is called {shown(name)!r}{suggestion}"
+    near = [shown(plain[text]) for text in difflib.get_close_matches(name.casefold(), plain, MAX_SUGGESTIONS, 0.65)]
+    suggestion = f" (did you mean {' or '.join(near)}?)" if near else ""
+    return f"no column {shown(name)!r}{suggestion}"
 
 
 def _columns_of(columns: Iterable[str]) -> str:
-    return f"its columns are {enumerated([column for column in columns if column], shown)}"
+    return f"the columns are {enumerated([column for column in columns if column], shown)}"

@@ -125,7 +125,7 @@ def _header(body: memoryview, source: str) -> Header:
 
 
 def _check_pixels(header: Header, parts: list[memoryview], source: str) -> None:
-    """Decompress the pixels without keeping them: their number must be that of the header."""
+    """Decompress the pixels without keeping them; their number must match the header."""
     expected, found = header.data_bytes, 0
     stream = zlib.decompressobj()
     compressed = (part[at : at + CHUNK_BYTES] for part in parts for at in range(0, len(part), CHUNK_BYTES))

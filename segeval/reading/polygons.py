@@ -1,8 +1,8 @@
-"""Label maps from outlines: the JSON of Cityscapes and IDD, of LabelMe, and of COCO.
+"""Read label maps from polygons: the JSON of Cityscapes and IDD, of LabelMe, and of COCO.
 
-What a file is shows in its keys. Objects cover each other in the order of the file. Their names become numbers by the
-names that the caller gives, because only COCO files have numbers of their own; a name without a number is an error,
-never background. Axes are (y, x), the unit is px.
+The kind of a file is recognised by its keys. Later objects cover earlier ones. Only COCO files have label numbers; in
+other files, names get the numbers that the caller gives. A name without a number is an error and never background.
+Axes are (y, x), and the unit is px.
 """
 
 from __future__ import annotations
@@ -27,49 +27,49 @@ from segeval.text import counted, enumerated
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-MOST_BYTES = 1 << 28
-MOST_LISTED = 100
-MOST_GUESSED = 20
-MOST_LABEL_BYTES = 1 << 30
+MAX_BYTES = 1 << 28
+MAX_LISTED = 100
+MAX_GUESSED = 20
+MAX_LABEL_BYTES = 1 << 30
 
 _EXPECTED = "polygons of Cityscapes, LabelMe or COCO"
 
 
 def read(file: io.FileIO, *, source: str, names: Mapping[int, str], image: str | None = None) -> LabelMap:
-    """Read the label map that a file draws.
+    """Read the label map of a file with one image.
 
     Parameters
     ----------
     file
         The open file, at its first byte.
     source
-        What to call it in a message.
+        Path of the file, for messages.
     names
-        Label number -> name, to find the number of a name; may be empty for a COCO file. Objects whose name has a
-        number below 0 are left out, as Cityscapes' own scripts do.
+        Names of the labels, by number; may be empty for a COCO file. Objects whose name has a number below 0 are not
+        drawn, as in the scripts of Cityscapes.
     image
-        The image that is meant, in a COCO file with several.
+        Image to read, if a COCO file has several.
 
     Returns
     -------
     LabelMap
-        Axes (y, x), unit px; pixels that no object covers are 0.
+        Axes (y, x), unit px; pixels outside all objects are 0.
 
     Raises
     ------
     InputError
-        The file is damaged, is none of the known kinds, or holds names that have no number.
+        The file is damaged, of an unknown kind, or has names without a number.
     UsageError
-        A package is needed that is not installed.
+        A package that the reader needs is not installed.
     """
     content = _content(file, source)
     images = content.values.get("images")
     if image is None and isinstance(images, list) and len(images) != 1:
         example = images[0].get("file_name") if images and isinstance(images[0], dict) else None
         raise InputError(
-            f"it holds {len(images):,} images",
+            f"expected one image, found {len(images):,}",
             source=source,
-            hint=f"say which one, such as {shown(source)}::{shown(example[:MOST_LISTED])}"
+            hint=f"name one of them: {shown(source)}::{shown(example[:MAX_LISTED])}"
             if isinstance(example, str)
             else None,
         )
@@ -78,52 +78,52 @@ def read(file: io.FileIO, *, source: str, names: Mapping[int, str], image: str |
 
 
 def read_all(file: io.FileIO, *, source: str, names: Mapping[int, str], image: str | None = None) -> Iterator[LabelMap]:
-    """Read the label map of every image in a file, or of one, one after the other; see `read`."""
+    """Yield the label map of each image in a file, or of one; see `read`."""
     for drawing in _drawings(_content(file, source), image):
         yield painted(drawing, names)
 
 
 def _content(file: io.FileIO, source: str) -> Entry:
-    """What the JSON says, an object."""
-    if os.fstat(file.fileno()).st_size > MOST_BYTES:
-        raise InputError(f"expected at most {MOST_BYTES >> 20} MB of JSON, found more", source=source)
+    """Return the JSON object in a file."""
+    if os.fstat(file.fileno()).st_size > MAX_BYTES:
+        problem = f"the file is too large: expected at most {MAX_BYTES >> 20} MB of JSON, found more"
+        raise InputError(problem, source=source, hint="split it")
     data = file.readall()
     if not data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"[")):
         raise unexpected(data[:HEAD_BYTES], expected=f"{_EXPECTED} in JSON", source=source)
     try:
-        content = json.loads(data.decode("utf-8-sig"), parse_constant=_refused)
+        content = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse_constant)
     except UnicodeDecodeError:
-        raise InputError("not valid UTF-8", source=source, hint=AGAIN) from None
+        raise InputError("the text is not valid UTF-8", source=source, hint=AGAIN) from None
     except RecursionError:
-        raise InputError("nested too deeply", source=source, hint=f"expected {_EXPECTED}") from None
-    except (json.JSONDecodeError, _NoNumberError) as error:
-        raise InputError(f"not valid JSON: {error}", source=source, hint=AGAIN) from None
+        raise InputError("the JSON is nested too deeply", source=source, hint=f"use {_EXPECTED}") from None
+    except (json.JSONDecodeError, _NotANumberError) as error:
+        raise InputError(f"the file is not valid JSON: {error}", source=source, hint=AGAIN) from None
     except ValueError:
-        raise InputError("holds a number of thousands of digits", source=source, hint=AGAIN) from None
+        raise InputError("a number in the JSON has thousands of digits", source=source, hint=AGAIN) from None
     if not isinstance(content, dict):
         raise InputError(
             f"expected {_EXPECTED}, found a list",
             source=source,
-            hint="COCO results lack images and categories: export them as annotations",
+            hint="export COCO results as annotations, with images and categories",
         )
-    return Entry(content, "the file", source)
+    return Entry(content, "", source)
 
 
-class _NoNumberError(ValueError):
-    """A constant that JSON does not have."""
+class _NotANumberError(ValueError):
+    """A constant such as NaN, which is not allowed in JSON."""
 
 
-def _refused(constant: str) -> Any:
-    raise _NoNumberError(f"{constant} is no number")
+def _refuse_constant(constant: str) -> Any:
+    raise _NotANumberError(f"{constant} is not a number")
 
 
 def _drawings(content: Entry, image: str | None) -> Iterator[Drawing]:
-    """The drawings in a file, by the dialect that its keys give away."""
+    """Yield the drawings in a file, whose dialect is recognised by its keys."""
     keys = content.values.keys()
     if image is not None and not {"images", "annotations"} <= keys:
-        raise InputError(
-            "it is no COCO file, and has one image", source=content.source, hint=f"leave out ::{shown(image)}"
-        )
+        problem = "the file has only one image, because it is not a COCO file"
+        raise InputError(problem, source=content.source, hint=f"leave out ::{shown(image)}")
     if "objects" in keys:
         yield cityscapes(content)
     elif "shapes" in keys:
@@ -133,31 +133,35 @@ def _drawings(content: Entry, image: str | None) -> Iterator[Drawing]:
 
         yield from drawings(content, image)
     else:
-        some = ", ".join(shown(key)[:30] for key in list(keys)[:5]) or "nothing"
-        raise InputError(f"expected {_EXPECTED}, found an object that holds {some}", source=content.source)
+        some = ", ".join(shown(key)[:30] for key in list(keys)[:5])
+        found = f"an object with {some}" if some else "an empty object"
+        raise InputError(f"expected {_EXPECTED}, found {found}", source=content.source)
 
 
 def painted(drawing: Drawing, names: Mapping[int, str]) -> LabelMap:
-    """The label map that a drawing gives.
+    """Paint a drawing into a label map.
 
     Parameters
     ----------
     drawing
-        What to paint.
+        Drawing to paint.
     names
-        Label number -> name; where it is empty, the drawing's own numbers count. What has one below 0 is left out.
+        Names of the labels, by number; if empty, the numbers in the file are used. Objects with a number below 0 are
+        not drawn.
 
     Raises
     ------
     InputError
-        Names without a number, all of them listed.
+        Some names have no number; the message lists them.
     """
     every = _numbers(drawing, names) if names else _own_numbers(drawing)
     shapes = [shape for shape, number in zip(drawing.shapes, every, strict=True) if number >= 0]
     numbers = [number for number in every if number >= 0]
     dtype = np.min_scalar_type(max(numbers, default=0))
-    if math.prod(drawing.shape) * dtype.itemsize > MOST_LABEL_BYTES:
-        raise InputError("label numbers this large need too much memory for its size", source=drawing.source)
+    if math.prod(drawing.shape) * dtype.itemsize > MAX_LABEL_BYTES:
+        size = f"{drawing.shape[1]:,} x {drawing.shape[0]:,} pixels"
+        problem = f"label {max(numbers)} needs too much memory in a picture of {size}"
+        raise InputError(problem, source=drawing.source, hint="use smaller label numbers")
     canvas = np.zeros(drawing.shape, dtype)
     for shape, number in zip(shapes, numbers, strict=True):
         shape.paint(canvas, number)
@@ -172,7 +176,7 @@ def painted(drawing: Drawing, names: Mapping[int, str]) -> LabelMap:
 
 
 def _numbers(drawing: Drawing, names: Mapping[int, str]) -> list[int]:
-    """The number of each object's label, by its name."""
+    """Return the label number of each object, found by its name."""
     table = _Table(names, drawing.source)
     found: dict[str, int] = {}
     unknown: list[str] = []
@@ -186,28 +190,28 @@ def _numbers(drawing: Drawing, names: Mapping[int, str]) -> list[int]:
             found[shape.name] = number
     if unknown:
         raise InputError(
-            f"{_counted(unknown)} no number: {_listed(unknown, names.values())}",
+            f"{_without_number(unknown)}: {_listed(unknown, names.values())}",
             source=drawing.source,
-            hint="give each of them one with --labels",
+            hint="give each name a number with --labels",
         )
     return [found[shape.name] for shape in drawing.shapes]
 
 
 def _own_numbers(drawing: Drawing) -> list[int]:
-    """The number of each object's label, as the file has it."""
+    """Return the label number of each object that is in the file."""
     numbers = [shape.number for shape in drawing.shapes if shape.number is not None]
     if len(numbers) < len(drawing.shapes):
         names = sorted({shape.name for shape in drawing.shapes})
-        example = ",".join(f"{number}={shown(name[:MOST_LISTED])}" for number, name in enumerate(names[:2], 1))
+        example = ",".join(f"{number}={shown(name[:MAX_LISTED])}" for number, name in enumerate(names[:2], 1))
         raise InputError(
-            f"{_counted(names)} no number: {_listed(names)}",
+            f"{_without_number(names)}: {_listed(names)}",
             source=drawing.source,
-            hint=f"give each of them one with --labels, such as {example}",
+            hint=f"give each name a number: --labels {example}",
         )
     if 0 in numbers:
         shape = next(shape for shape in drawing.shapes if shape.number == 0)
         raise InputError(
-            f"{shape.where} has the number 0, which is the background's",
+            f"{shape.where}: label 0 is reserved for the background",
             source=drawing.source,
             hint="give the categories other numbers with --labels",
         )
@@ -215,7 +219,7 @@ def _own_numbers(drawing: Drawing) -> list[int]:
 
 
 class _Table:
-    """Label numbers by name: as it is spelt, else whatever its case and how its words are joined."""
+    """Label numbers by name: exactly as spelt, otherwise ignoring case and how words are joined."""
 
     def __init__(self, names: Mapping[int, str], source: str) -> None:
         self._source = source
@@ -226,28 +230,28 @@ class _Table:
             self._plain.setdefault(plain_name(name), []).append(number)
 
     def number(self, name: str) -> int | None:
-        """The number of a name; None where it has none."""
+        """Return the number of a name; None if it has none."""
         found = self._spelt.get(name) or self._plain.get(plain_name(name), [])
         if len(found) > 1 and max(found) >= 0:
             raise InputError(
-                f"labels {found[0]} and {found[1]} are both called {quoted(name)}",
+                f"labels {found[0]} and {found[1]} have the same name {quoted(name)}",
                 source=self._source,
-                hint="give each label a name of its own with --labels",
+                hint="give each label a different name with --labels",
             )
         return found[0] if found else None
 
 
-def _counted(names: Sequence[str]) -> str:
-    return "one label name in it has" if len(names) == 1 else f"{len(names):,} label names in it have"
+def _without_number(names: Sequence[str]) -> str:
+    return f"{counted(len(names), 'label name', spec=',')} without a number"
 
 
 def _listed(names: Iterable[str], known: Iterable[str] = ()) -> str:
-    """Names in order, the first of them with what they may be meant for."""
+    """List names in order, the first ones with a suggestion of the name that was meant."""
     ordered, known = sorted(names), list(known)
-    guessed = ordered[:MOST_GUESSED]
+    guessed = ordered[:MAX_GUESSED]
 
     def word(name: str) -> str:
-        near = difflib.get_close_matches(name[:MOST_LISTED], known, n=1) if name in guessed else []
+        near = difflib.get_close_matches(name[:MAX_LISTED], known, n=1) if name in guessed else []
         return quoted(name) + (f" (did you mean {quoted(near[0])}?)" if near else "")
 
-    return enumerated(ordered, word, most=MOST_LISTED, last=", ", spec=",")
+    return enumerated(ordered, word, most=MAX_LISTED, last=", ", spec=",")

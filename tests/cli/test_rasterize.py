@@ -104,7 +104,7 @@ def test_an_unusable_file_does_not_stop_the_others(tmp_path: Path, capsys: pytes
     assert answer.code == 3
     assert answer.out.splitlines() == [str(tmp_path / "out" / f"{name}.png") for name in "ad"]
     assert answer.err.splitlines()[1] == (
-        f"error: {paths[2]}: one label name in it has no number: 'tree'; give each of them one with --labels"
+        f"error: {paths[2]}: 1 label name without a number: 'tree'; give each name a number with --labels"
     )
     assert answer.cause == f"error: cannot use 2 of 4 files: {paths[1]}, {paths[2]}"
     assert names_in(tmp_path / "out") == ["a.png", "d.png"]
@@ -146,7 +146,7 @@ def test_only_polygons_become_pictures(tmp_path: Path, capsys: pytest.CaptureFix
     )
     answer = call(capsys, "rasterize", LABELS, "-o", tmp_path)
     assert answer.code == 3
-    assert "expected polygons of Cityscapes, LabelMe or COCO, found an object that holds 0, 1, 2" in answer.cause
+    assert "expected polygons of Cityscapes, LabelMe or COCO, found an object with 0, 1, 2" in answer.cause
 
 
 def test_no_folder_to_write_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,7 +172,7 @@ def test_inspect_knows_polygons(capsys: pytest.CaptureFixture[str]) -> None:
     assert "256 x 128 pixels" in answer.out
     unnamed = call(capsys, "inspect", STREET / "reference.json")
     assert unnamed.code == 3
-    assert "9 label names in it have no number: 'building', 'car'" in unnamed.cause
+    assert "9 label names without a number: 'building', 'car'" in unnamed.cause
 
 
 def test_help_names_the_formats() -> None:

@@ -69,11 +69,9 @@ def test_factors_of_results_files(
         ["south", "0.7", "1.0", "0.2"],
     ]
     answer = call(capsys, *words)
-    assert answer.cause.startswith(
-        "error: runs.csv: no column is called 'site'; its columns are file, network and loss"
-    )
+    assert answer.cause.startswith("error: runs.csv: no column 'site'; the columns are file, network and loss")
     answer = call(capsys, *words, "--metadata", "runs.csv")
-    assert answer.cause == "error: runs.csv: a second table with the column file; put them in one"
+    assert answer.cause == "error: runs.csv: two tables have the column 'file'; put them into one table"
 
 
 @pytest.mark.parametrize(
@@ -122,7 +120,7 @@ def test_metadata_of_files_that_cannot_be_used(
     ("words", "cause"),
     [
         (["--cell", "{med}"], "--cell has no field 'med'; the fields are median, iqr"),
-        (["--rows", "netwrk"], "cases.csv: no column is called 'netwrk', did you mean network?; its columns are case,"),
+        (["--rows", "netwrk"], "cases.csv: no column 'netwrk' (did you mean network?); the columns are case,"),
         (["--rows", "patch,,"], "--rows needs factors, found 'patch,,'; write a comma list, such as name,metric"),
         (["--rows", "patch,patch"], "the factor patch is given twice"),
         (["-m", "dcie"], "segeval has no metric 'dcie'; did you mean dice?"),

@@ -126,7 +126,7 @@ def test_shapes_that_differ_are_named_in_the_order_of_the_header() -> None:
 
 
 def test_arrays_of_different_shapes_are_refused() -> None:
-    with pytest.raises(InputError, match="the grids differ"):
+    with pytest.raises(InputError, match="the pictures differ in size: prediction 4 x 3, reference 3 x 4 pixels"):
         segeval.score(prediction=np.ones((3, 4), int), reference=np.ones((4, 3), int))
 
 

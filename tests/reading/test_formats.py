@@ -1,4 +1,4 @@
-"""The formats that help and docstrings name are those of the table; help itself must not wait for the table."""
+"""Help and docstrings name the formats of the table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.command import box, call, save
 
 
 def named(text: str | None, start: str, end: str) -> set[str]:
-    """The members of a list in prose."""
+    """Return the items of a list in prose."""
     listed = " ".join((text or "").split()).partition(start)[2].partition(end)[0]
     return set(re.split(", | or ", listed))
 
@@ -31,6 +31,6 @@ def test_help_takes_its_formats_from_the_table(capsys: pytest.CaptureFixture[str
         assert named(text, "a file for each class (also ", ")") == titles_of("one class")
 
 
-def test_of_two_numbers_with_one_name_the_first_is_that_of_a_class_folder(tmp_path: Path) -> None:
+def test_a_class_folder_uses_the_first_of_two_numbers_with_the_same_name(tmp_path: Path) -> None:
     save(tmp_path / "liver.nii.gz", box((4, 5, 6)))
     assert set(np.unique(read_class_folder(str(tmp_path), names={2: "liver", 5: "liver"}).labels)) == {0, 2}

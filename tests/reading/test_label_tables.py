@@ -207,7 +207,7 @@ def test_a_list_of_one_is_a_label(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "said"),
+    ("found", "message"),
     [
         ([], "labels: expected a JSON object, found a list"),
         (None, "labels: expected a JSON object, found null"),
@@ -226,8 +226,8 @@ def test_a_list_of_one_is_a_label(tmp_path: Path) -> None:
         ({"0": "background", "1": 7}, "expected a name for label 1, found a number"),
     ],
 )
-def test_mistakes_in_a_dataset(tmp_path: Path, found: object, said: str) -> None:
-    assert said in refusal(tmp_path / "dataset.json", json.dumps({"labels": found}))
+def test_mistakes_in_a_dataset(tmp_path: Path, found: object, message: str) -> None:
+    assert message in refusal(tmp_path / "dataset.json", json.dumps({"labels": found}))
 
 
 def test_a_dataset_with_a_key_twice(tmp_path: Path) -> None:
@@ -330,7 +330,7 @@ def test_a_label_file_without_comments_and_with_other_quotes(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (SNAP_HEAD + "1 255 0 0 1 1 1 liver\n", "line 14: expected IDX R G B A VIS MSH"),
         (SNAP_HEAD + '1 255 0 1 1 1 "liver"\n', "line 14: expected IDX R G B A"),
@@ -358,8 +358,8 @@ def test_a_label_file_without_comments_and_with_other_quotes(tmp_path: Path) -> 
         ("1 a 1 2 3 4\n2 b\x1b[31m\x07 c\n", r"found '2 b\x1b[31m\x07 c'"),
     ],
 )
-def test_mistakes_in_colour_tables(tmp_path: Path, text: str, said: str) -> None:
-    assert said in refusal(tmp_path / "labels.txt", text)
+def test_mistakes_in_colour_tables(tmp_path: Path, text: str, message: str) -> None:
+    assert message in refusal(tmp_path / "labels.txt", text)
 
 
 # --- tables with a header ---------------------------------------------------------------------------------------------
@@ -390,7 +390,7 @@ def test_headers(tmp_path: Path, text: str, names: dict[int, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "id,name\n",
@@ -424,12 +424,12 @@ def test_headers(tmp_path: Path, text: str, names: dict[int, str]) -> None:
         ("/annex/objects/MD5E-s49926--3c.tsv\n", "found a git-annex pointer"),
     ],
 )
-def test_mistakes_below_a_header(tmp_path: Path, text: str, said: str) -> None:
-    assert said in refusal(tmp_path / "labels.csv", text)
+def test_mistakes_below_a_header(tmp_path: Path, text: str, message: str) -> None:
+    assert message in refusal(tmp_path / "labels.csv", text)
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (
             "id,name\n1,Nierenr\u00e4nder\n".encode("latin-1"),
@@ -452,8 +452,8 @@ def test_mistakes_below_a_header(tmp_path: Path, text: str, said: str) -> None:
         (b"", "the file is empty"),
     ],
 )
-def test_bytes_that_are_not_text(tmp_path: Path, data: bytes, said: str) -> None:
-    assert said in refusal(tmp_path / "labels.csv", data)
+def test_bytes_that_are_not_text(tmp_path: Path, data: bytes, message: str) -> None:
+    assert message in refusal(tmp_path / "labels.csv", data)
 
 
 def test_a_comment_may_be_the_header() -> None:

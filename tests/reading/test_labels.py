@@ -31,7 +31,7 @@ def test_inline(spec: str, names: dict[int, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "message"),
     [
         ("", "no labels given"),
         ("  ", "no labels given"),
@@ -51,8 +51,8 @@ def test_inline(spec: str, names: dict[int, str]) -> None:
         ("a\0b", "expected number=name pairs|not a file name"),
     ],
 )
-def test_inline_mistakes_are_usage_errors(spec: str, said: str) -> None:
-    with pytest.raises(UsageError, match=said) as caught:
+def test_inline_mistakes_are_usage_errors(spec: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as caught:
         parse_labels(spec)
     assert str(caught.value).isprintable()
     assert caught.value.exit_code == 2
@@ -77,7 +77,7 @@ def test_an_object_may_go_from_name_to_number(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "the file is empty"),
         (b" ", "not valid JSON"),
@@ -114,10 +114,10 @@ def test_an_object_may_go_from_name_to_number(tmp_path: Path) -> None:
         (b'{"\\ud800": "a"}', "is not a label number"),
     ],
 )
-def test_file_mistakes_are_input_errors(tmp_path: Path, content: bytes, said: str) -> None:
+def test_file_mistakes_are_input_errors(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "labels.json"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         parse_labels(os.fspath(path))
     assert str(caught.value).startswith(f"{path}: ")
     assert str(caught.value).isprintable()

@@ -334,7 +334,7 @@ def test_tiff_of_signed_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"photometric": 0}, "TIFF with inverted values .white is 0. is not supported"),
         ({"more": {274: 6}}, "rotated or flipped rows .orientation 6. is not supported"),
@@ -353,8 +353,8 @@ def test_tiff_of_signed_bytes(tmp_path: Path) -> None:
         ({"more": {322: 16}}, "both strips and tiles"),
     ],
 )
-def test_unsupported_or_damaged_tiff_is_refused(tmp_path: Path, options: dict[str, object], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+def test_unsupported_or_damaged_tiff_is_refused(tmp_path: Path, options: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
         read(tmp_path, tiff(LABELS, bits=8, **options), "a.tif")  # type: ignore[arg-type]
 
 

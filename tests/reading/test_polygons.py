@@ -1,4 +1,4 @@
-"""Polygons: a pixel is inside when its centre is, and what a file says is believed only as far as it makes sense."""
+"""Polygons: a pixel is inside if its centre is, and files with senseless values are refused."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def annotation(category: Any, segmentation: Any, **more: Any) -> dict[str, Any]:
 
 
 def runs(mask: NDArray[Any]) -> list[int]:
-    """Lengths of the runs of 0, 1, 0, 1 ... down the columns."""
+    """Return the lengths of the runs of 0, 1, 0, 1 ... down the columns."""
     column = np.concatenate([[False], mask.T.ravel(), [not mask.T.ravel()[-1]]])
     return [int(length) for length in np.diff(np.concatenate([[0], np.flatnonzero(np.diff(column))]))]
 
@@ -85,7 +85,7 @@ def read(tmp_path: Path, content: object, names: dict[int, str] | None = None, n
 
 
 def refusal(tmp_path: Path, content: object, names: dict[int, str] | None = None) -> str:
-    """What is said of a file, which must be refused in one printable line that names it."""
+    """Return the message for a file, which must be refused in one printable line that names it."""
     with pytest.raises(InputError) as caught:
         read(tmp_path, content, names)
     line = str(caught.value)
@@ -95,7 +95,7 @@ def refusal(tmp_path: Path, content: object, names: dict[int, str] | None = None
 
 
 def inside(points: NDArray[Any], height: int, width: int) -> NDArray[np.bool_]:
-    """Even-odd rule pixel by pixel in exact arithmetic; a centre on the outline counts to its right, or below."""
+    """Apply the even-odd rule to each pixel in exact arithmetic; a centre on the outline belongs right or below."""
     corners = [(Fraction(float(x)), Fraction(float(y))) for x, y in points]
     edges = list(zip(corners, [*corners[1:], corners[0]], strict=True))
     found = np.zeros((height, width), bool)
@@ -149,7 +149,7 @@ def test_where_an_outline_crosses_itself_the_even_odd_rule_holds() -> None:
 
 @pytest.mark.parametrize("steps", [2, 1 << 30])
 def test_neighbours_leave_no_gap_and_do_not_overlap(steps: int) -> None:
-    """A net of bent triangles covers the picture once, whichever way round each of them goes."""
+    """A net of distorted triangles covers the picture exactly once, in either direction of their corners."""
     rng = np.random.default_rng(steps)
     for _ in range(40):
         knots = np.stack(np.meshgrid(np.arange(-1, 8), np.arange(-1, 7)), -1) * 4.0
@@ -198,7 +198,7 @@ def test_discs() -> None:
         assert np.array_equal(canvas == 3, (x - cx) ** 2 + (y - cy) ** 2 < radius**2)
 
 
-def test_masks_may_stick_out() -> None:
+def test_masks_may_be_partly_outside() -> None:
     rng = np.random.default_rng(6)
     for _ in range(100):
         mask = rng.random(rng.integers(1, 8, 2)) < 0.6
@@ -222,7 +222,7 @@ def test_cityscapes(tmp_path: Path) -> None:
     assert found.stored == "Cityscapes polygons, 2 objects"
 
 
-def test_deleted_objects_do_not_count(tmp_path: Path) -> None:
+def test_deleted_objects_are_ignored(tmp_path: Path) -> None:
     for value in (1, True):
         found = read(tmp_path, cityscapes(thing("road", SQUARE), thing("nonsense", [], deleted=value)))
         assert set(np.unique(found.labels)) == {0, 1}
@@ -230,7 +230,7 @@ def test_deleted_objects_do_not_count(tmp_path: Path) -> None:
     assert read(tmp_path, cityscapes(thing("road", SQUARE, deleted=None))).labels.any()
 
 
-def test_a_group_is_of_its_kind_unless_it_has_a_number(tmp_path: Path) -> None:
+def test_a_group_has_the_label_of_its_kind_unless_it_has_a_number(tmp_path: Path) -> None:
     content = cityscapes(thing("cargroup", SQUARE))
     assert read(tmp_path, content).labels.max() == 2
     assert read(tmp_path, content, {**NAMES, 9: "cargroup"}).labels.max() == 9
@@ -238,36 +238,36 @@ def test_a_group_is_of_its_kind_unless_it_has_a_number(tmp_path: Path) -> None:
     assert "'group'" in refusal(tmp_path, cityscapes(thing("group", SQUARE)))
 
 
-def test_names_are_the_same_whatever_their_case_and_joints(tmp_path: Path) -> None:
+def test_names_match_regardless_of_case_and_joints(tmp_path: Path) -> None:
     for name in ("traffic light", "Traffic_Light", " traffic-light "):
         found = read(tmp_path, cityscapes(thing(name, SQUARE)))
         assert dict(found.names) == {3: "traffic light"}
     exact = {1: "Car", 2: "car"}
     assert read(tmp_path, cityscapes(thing("car", SQUARE)), exact).labels.max() == 2
-    assert "labels 1 and 2 are both called 'CAR'" in refusal(tmp_path, cityscapes(thing("CAR", SQUARE)), exact)
+    assert "labels 1 and 2 have the same name 'CAR'" in refusal(tmp_path, cityscapes(thing("CAR", SQUARE)), exact)
 
 
 def test_unknown_names_are_listed(tmp_path: Path) -> None:
     content = cityscapes(thing("persn", SQUARE), thing("tree", SQUARE), thing("persn", SQUARE), thing("car", SQUARE))
     assert refusal(tmp_path, content) == (
-        "2 label names in it have no number: 'persn' (did you mean 'person'?), 'tree'; "
-        "give each of them one with --labels"
+        "2 label names without a number: 'persn' (did you mean 'person'?), 'tree'; "
+        "give each name a number with --labels"
     )
     many = cityscapes(*(thing(f"thing {number}", SQUARE) for number in range(5000)))
     line = refusal(tmp_path, many)
-    assert "5,000 label names in it have no number" in line
+    assert "5,000 label names without a number" in line
     assert "and 4,900 more" in line
 
 
-def test_without_names_the_message_lists_those_of_the_file(tmp_path: Path) -> None:
+def test_without_given_names_the_message_lists_the_names_in_the_file(tmp_path: Path) -> None:
     content = cityscapes(thing("tree", SQUARE), thing("car", SQUARE))
     assert refusal(tmp_path, content, {}) == (
-        "2 label names in it have no number: 'car', 'tree'; give each of them one with --labels, such as 1=car,2=tree"
+        "2 label names without a number: 'car', 'tree'; give each name a number: --labels 1=car,2=tree"
     )
     assert not read(tmp_path, cityscapes(), {}).labels.any()
 
 
-def test_names_with_a_number_below_0_are_left_out(tmp_path: Path) -> None:
+def test_names_with_a_number_below_0_are_not_drawn(tmp_path: Path) -> None:
     content = cityscapes(thing("car", SQUARE), thing("License_Plate", TRIANGLE), thing("license plategroup", SQUARE))
     table = parse_labels("-1=license plate,2=car,-1=LICENSE PLATE")
     assert (dict(table.names), sorted(table.skipped)) == ({2: "car"}, ["LICENSE PLATE", "license plate"])
@@ -277,7 +277,7 @@ def test_names_with_a_number_below_0_are_left_out(tmp_path: Path) -> None:
     assert found.stored == "Cityscapes polygons, 1 object"
     assert "'License_Plate'" in refusal(tmp_path, content, dict(table.names))
     both = {2: "car", -1: "car"}
-    assert "labels 2 and -1 are both called 'car'" in refusal(tmp_path, cityscapes(thing("car", SQUARE)), both)
+    assert "labels 2 and -1 have the same name 'car'" in refusal(tmp_path, cityscapes(thing("car", SQUARE)), both)
 
 
 def test_polygons_of_the_ignored_label(tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_an_old_labelme_file_has_polygons_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["line", "linestrip", "point", "points"])
 def test_shapes_without_area_are_refused(tmp_path: Path, kind: str) -> None:
     line = refusal(tmp_path, labelme(shape("road", SQUARE), shape("car", SQUARE, kind)))
-    assert line == f"shapes[1] ('car') is a {kind}, which has no area; delete it, or draw a polygon"
+    assert line == f"shapes[1] ('car'): expected an area, found a shape of type {kind}; delete it, or draw a polygon"
 
 
 def test_coco_run_lengths(tmp_path: Path) -> None:
@@ -364,7 +364,7 @@ def test_compressed_run_lengths_are_those_of_pycocotools(tmp_path: Path) -> None
 
 
 def test_run_lengths_are_painted_in_windows(tmp_path: Path) -> None:
-    """Wherever the runs begin and end, and however many columns they go on for."""
+    """For all starts, ends and lengths of runs."""
     rng = np.random.default_rng(11)
     for height, width in ((3, 300), (300, 3), (1, 200), (40, 130), (2, 64), (5, 65)):
         image = [{"id": 5, "height": height, "width": width}]
@@ -376,7 +376,7 @@ def test_run_lengths_are_painted_in_windows(tmp_path: Path) -> None:
             assert np.array_equal(read(tmp_path, content, {}).labels == 2, mask)
 
 
-def test_objects_cost_what_they_cover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_depends_on_the_size_of_objects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     size, steps = 4000, np.random.default_rng(12).integers(0, 3960, (2000, 2))
     expected = np.zeros((size, size), np.uint8)
     annotations = []
@@ -436,9 +436,11 @@ def test_one_of_several_images(tmp_path: Path, name: str) -> None:
 
 def test_several_images(tmp_path: Path) -> None:
     path = two_images(tmp_path)
-    with pytest.raises(InputError, match=r"it holds 2 images; say which one, such as .*instances\.json::val/a\.jpg"):
+    with pytest.raises(
+        InputError, match=r"expected one image, found 2; name one of them: .*instances\.json::val/a\.jpg"
+    ):
         read_label_map(path)
-    with pytest.raises(InputError, match=r"none of its 2 images is called 'val/c.jpg'; did you mean val/"):
+    with pytest.raises(InputError, match=r"none of the 2 images has the name 'val/c.jpg'; did you mean val/"):
         read_label_map(f"{path}::val/c.jpg")
     assert [found.labels.max() for found in read_polygons(path)] == [2, 300]
     assert [found.labels.max() for found in read_polygons(f"{path}::a")] == [2]
@@ -446,14 +448,14 @@ def test_several_images(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"gone\.json: no such file"):
         read_label_map("gone.json::a")
     (tmp_path / "one.json").write_text(json.dumps(cityscapes()))
-    with pytest.raises(InputError, match="it is no COCO file, and has one image; leave out ::a"):
+    with pytest.raises(InputError, match="the file has only one image, because it is not a COCO file; leave out ::a"):
         read_label_map(f"{tmp_path / 'one.json'}::a")
 
 
 def test_a_category_with_the_number_of_the_background(tmp_path: Path) -> None:
     full = {"size": [8, 10], "counts": [0, 80]}
     content = coco(annotation(0, full), categories=[{"id": 0, "name": "car"}])
-    assert "annotations[0] ('car') has the number 0, which is the background's" in refusal(tmp_path, content, {})
+    assert "annotations[0] ('car'): label 0 is reserved for the background" in refusal(tmp_path, content, {})
     assert read(tmp_path, content).labels.all()
 
 
@@ -461,92 +463,116 @@ FULL = {"size": [8, 10], "counts": [0, 80]}
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ([], "found a list"),
-        ({}, "found an object that holds nothing"),
-        ({"type": "FeatureCollection", "features": []}, "an object that holds type, features"),
+        ({}, "found an empty object"),
+        ({"type": "FeatureCollection", "features": []}, "an object with type, features"),
         (b"<html></html>", "found a web page"),
         (b"\x89PNG\r\n", "a PNG picture; name it .png"),
         (b'{"a": ', "not valid JSON: Expecting value"),
         (b'{"a": "\xff"}', "not valid UTF-8"),
-        (b"[" * 200_000, "nested too deeply"),
-        (b'{"a": ' + b"9" * 5000 + b"}", "holds a number of thousands of digits; copy or export it again"),
-        (b'{"imgHeight": NaN}', "not valid JSON: NaN is no number"),
-        ({"objects": []}, "the file has no 'imgHeight'"),
-        (cityscapes(height="8"), "the file has a text as 'imgHeight', expected a whole number"),
-        (cityscapes(height=True), "has true or false as 'imgHeight'"),
-        (cityscapes(height=8.5), "has a number with a fraction as 'imgHeight'"),
-        (cityscapes(height=0), "has 10 x 0 pixels"),
-        (cityscapes(height=-4), "has -4 as 'imgHeight'"),
-        (cityscapes(height=10**9, width=10**9), "has 1,000,000,000 x 1,000,000,000 pixels, expected 1 to 536,870,912"),
-        (cityscapes(height=10**300), "has a number of many digits as 'imgHeight'"),
-        ({**cityscapes(), "objects": {}}, "the file has an object as 'objects', expected a list"),
-        ({**cityscapes(), "objects": [3]}, "objects[0] is a whole number, expected an object"),
-        (cityscapes(thing("road", SQUARE), thing(4, SQUARE)), "objects[1] has a whole number as 'label'"),
-        (cityscapes(thing(" ", SQUARE)), "objects[0] has a blank 'label'"),
+        (b"[" * 200_000, "the JSON is nested too deeply"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "a number in the JSON has thousands of digits; copy or export it again"),
+        (b'{"imgHeight": NaN}', "not valid JSON: NaN is not a number"),
+        ({"objects": []}, "the field 'imgHeight' is missing"),
+        (cityscapes(height="8"), "expected a whole number in 'imgHeight', found a string"),
+        (cityscapes(height=True), "expected a whole number in 'imgHeight', found true or false"),
+        (cityscapes(height=8.5), "in 'imgHeight', found a number with a fraction"),
+        (cityscapes(height=0), "found 10 x 0 ('imgWidth' x 'imgHeight')"),
+        (cityscapes(height=-4), "expected a whole number of at least 0 in 'imgHeight', found -4"),
+        (
+            cityscapes(height=10**9, width=10**9),
+            "expected 1 to 536,870,912 pixels, found 1,000,000,000 x 1,000,000,000",
+        ),
+        (cityscapes(height=10**300), "in 'imgHeight', found a number of many digits"),
+        ({**cityscapes(), "objects": {}}, "expected a list in 'objects', found an object"),
+        ({**cityscapes(), "objects": [3]}, "objects[0]: expected an object, found a whole number"),
+        (
+            cityscapes(thing("road", SQUARE), thing(4, SQUARE)),
+            "objects[1]: expected a string in 'label', found a whole number",
+        ),
+        (cityscapes(thing(" ", SQUARE)), "objects[0]: the field 'label' is empty"),
         (cityscapes(thing("car\ud800", SQUARE)), r"'car\ud800' is not valid Unicode"),
         (cityscapes(thing("x" * 10_000, SQUARE)), f"'{'x' * 60}...'; give"),
-        (cityscapes({"label": "car"}), "objects[0] ('car') has no 'polygon'"),
-        (cityscapes(thing("car", SQUARE, deleted=2)), "objects[0] has a whole number as 'deleted', expected 0 or 1"),
-        (cityscapes(thing("car", SQUARE[:2])), "objects[0] ('car') has 2 points, a polygon has 3 or more"),
-        (cityscapes(thing("car", [])), "has 0 points"),
-        (cityscapes(thing("car", [1, 2, 3])), "has something in 'polygon' that is no point [x, y]"),
-        (cityscapes(thing("car", [[1, 2, 3]] * 3)), "has something in 'polygon' that is no point [x, y]"),
-        (cityscapes(thing("car", [[1, "2"]] * 3)), "has coordinates in 'polygon' that are no numbers"),
-        (cityscapes(thing("car", [[1, True]] * 3)), "that are no numbers"),
-        (cityscapes(thing("car", [[1, None]] * 3)), "that are no numbers"),
-        (cityscapes(thing("car", [[1, 2e9]] * 3)), "that are not finite or beyond 1,000,000,000"),
-        (cityscapes(thing("car", [[1, 10**400]] * 3)), "that are not finite or beyond"),
-        (labelme(imageHeight=None), "the file has null as 'imageHeight'"),
-        (labelme(shape("car", SQUARE, "blob")), "shapes[0] ('car') is of the unknown type 'blob'; known are polygon"),
-        (labelme(shape("car", SQUARE[:3], "rectangle")), "has 3 points, expected 2 or 4"),
-        (labelme(shape("car", [[2, 2], [6, 3], [5, 7], [1, 6]], "rectangle")), "are no upright rectangle's"),
-        (labelme(shape("car", [SQUARE[0], SQUARE[2], *SQUARE[1::2]], "rectangle")), "are no upright rectangle's"),
-        (labelme(shape("car", [SQUARE[0], SQUARE[1]] * 2, "rectangle")), "are no upright rectangle's"),
-        (labelme(shape("car", SQUARE[:1], "circle")), "has 1 points, expected 2"),
-        (labelme(shape("car", [[0, 0], [2, 2]], "mask")), "has no 'mask'"),
-        (labelme(shape("car", [[0, 0], [2, 2]], "mask", mask="!")), "is no base64 text"),
-        (labelme(shape("car", [[0, 0], [2, 2]], "mask", mask="AAAA")), "is no PNG picture of 3 x 3 pixels"),
-        (labelme(shape("car", [[0, 0], [1, 2]], "mask", mask=png(np.eye(3)))), "is no PNG picture of 2 x 3 pixels"),
-        (labelme(shape("car", [[0, 0], [-2, 2]], "mask", mask=png(np.eye(3)))), "which does not fit the picture"),
-        (coco(annotation(2, [])), "annotations[0] ('car') has a list as 'segmentation', expected lists of coordinates"),
-        (coco(annotation(2, [[1, 2, 3, 4]])), "has a polygon of 4 coordinates"),
-        (coco(annotation(2, [[1, 2, 3, 4, 5, 6, 7]])), "has a polygon of 7 coordinates"),
-        (coco(annotation(2, [[0, 0, 1e8, 0, 0, 5]])), "has an outline of more than 4,194,304 pixels"),
-        (coco(annotation(2, {**FULL, "size": [10, 8]})), "for another size than the image's 10 x 8 pixels"),
-        (coco(annotation(2, {**FULL, "counts": [0, 79]})), "do not add up to its 80 pixels"),
+        (cityscapes({"label": "car"}), "objects[0] ('car'): the field 'polygon' is missing"),
+        (cityscapes(thing("car", SQUARE, deleted=2)), "objects[0]: expected 0 or 1 in 'deleted', found a whole number"),
+        (cityscapes(thing("car", SQUARE[:2])), "objects[0] ('car'): expected a polygon of at least 3 points, found 2"),
+        (cityscapes(thing("car", [])), "at least 3 points, found 0"),
+        (cityscapes(thing("car", [1, 2, 3])), "expected only points [x, y] in 'polygon', found other values"),
+        (cityscapes(thing("car", [[1, 2, 3]] * 3)), "expected only points [x, y] in 'polygon', found other values"),
+        (cityscapes(thing("car", [[1, "2"]] * 3)), "some coordinates in 'polygon' are not numbers"),
+        (cityscapes(thing("car", [[1, True]] * 3)), "are not numbers"),
+        (cityscapes(thing("car", [[1, None]] * 3)), "are not numbers"),
+        (cityscapes(thing("car", [[1, 2e9]] * 3)), "are not finite or beyond 1,000,000,000"),
+        (cityscapes(thing("car", [[1, 10**400]] * 3)), "are not finite or beyond"),
+        (labelme(imageHeight=None), "expected a whole number in 'imageHeight', found null"),
+        (labelme(shape("car", SQUARE, "blob")), "shapes[0] ('car'): unknown shape type 'blob'; use polygon, rectangle"),
+        (labelme(shape("car", SQUARE[:3], "rectangle")), "expected 2 or 4 points, found 3"),
+        (
+            labelme(shape("car", [[2, 2], [6, 3], [5, 7], [1, 6]], "rectangle")),
+            "the 4 points are not an upright rectangle",
+        ),
+        (
+            labelme(shape("car", [SQUARE[0], SQUARE[2], *SQUARE[1::2]], "rectangle")),
+            "the 4 points are not an upright rectangle",
+        ),
+        (labelme(shape("car", [SQUARE[0], SQUARE[1]] * 2, "rectangle")), "the 4 points are not an upright rectangle"),
+        (labelme(shape("car", SQUARE[:1], "circle")), "expected 2 points, found 1"),
+        (labelme(shape("car", [[0, 0], [2, 2]], "mask")), "the field 'mask' is missing"),
+        (labelme(shape("car", [[0, 0], [2, 2]], "mask", mask="!")), "the mask is not base64 text"),
+        (labelme(shape("car", [[0, 0], [2, 2]], "mask", mask="AAAA")), "the mask is not a PNG picture of 3 x 3 pixels"),
+        (
+            labelme(shape("car", [[0, 0], [1, 2]], "mask", mask=png(np.eye(3)))),
+            "the mask is not a PNG picture of 2 x 3 pixels",
+        ),
+        (labelme(shape("car", [[0, 0], [-2, 2]], "mask", mask=png(np.eye(3)))), "does not fit the picture"),
+        (
+            coco(annotation(2, [])),
+            "annotations[0] ('car'): expected lists of coordinates in 'segmentation', found an empty list",
+        ),
+        (coco(annotation(2, [[1, 2, 3, 4]])), "at least 3 points in a polygon, found 4 coordinates"),
+        (coco(annotation(2, [[1, 2, 3, 4, 5, 6, 7]])), "at least 3 points in a polygon, found 7 coordinates"),
+        (coco(annotation(2, [[0, 0, 1e8, 0, 0, 5]])), "the outline is longer than 4,194,304 pixels"),
+        (
+            coco(annotation(2, {**FULL, "size": [10, 8]})),
+            "expected run lengths for 10 x 8 pixels, the size of the image",
+        ),
+        (coco(annotation(2, {**FULL, "counts": [0, 79]})), "the run lengths do not add up to 80 pixels"),
         (coco(annotation(2, {**FULL, "counts": [-1, 81]})), "do not add up"),
         (coco(annotation(2, {**FULL, "counts": [0, 10**300]})), "do not add up"),
-        (coco(annotation(2, {**FULL, "counts": [80.0]})), "expected a text or a list of numbers"),
+        (
+            coco(annotation(2, {**FULL, "counts": [80.0]})),
+            "expected a string or a list of numbers in 'counts', found a list",
+        ),
         (coco(annotation(2, {**FULL, "counts": "P"})), "do not add up"),
         (coco(annotation(2, {**FULL, "counts": "oooooooooo0"})), "do not add up"),
         (coco(annotation(2, {**FULL, "counts": "\x00\u1234"})), "do not add up"),
         (coco(annotation(2, {**FULL, "counts": ""})), "do not add up"),
         (coco(annotation(2, {**FULL, "counts": "0`2\u00e4"})), "do not add up"),
         (coco(annotation(2, {**FULL, "counts": "0`2\ud800"})), "do not add up"),
-        (coco(annotation(4, FULL)), "annotations[0] is of category 4, which the file does not list"),
-        (coco(annotation(2, FULL, image_id=9)), "annotations[0] is of image 9, which the file does not list"),
-        (coco(annotation(2, FULL, iscrowd="no")), "has a text as 'iscrowd'"),
-        (coco({"image_id": 5, "category_id": 2, "bbox": [0, 0, 3, 3]}), "a box is no outline"),
-        (coco(categories=[{"id": 2, "name": "car"}] * 2), "categories[1] has the id 2 of another category"),
-        (coco(images=[]), "it holds 0 images"),
-        (coco(images=None), "has null as 'images'"),
+        (coco(annotation(4, FULL)), "annotations[0]: category 4 is not in the list 'categories'"),
+        (coco(annotation(2, FULL, image_id=9)), "annotations[0]: image 9 is not in the list 'images'"),
+        (coco(annotation(2, FULL, iscrowd="no")), "expected 0 or 1 in 'iscrowd', found a string"),
+        (coco({"image_id": 5, "category_id": 2, "bbox": [0, 0, 3, 3]}), "boxes are not enough"),
+        (coco(categories=[{"id": 2, "name": "car"}] * 2), "categories[1]: two categories have the id 2"),
+        (coco(images=[]), "expected one image, found 0"),
+        (coco(images=None), "expected a list in 'images', found null"),
     ],
 )
-def test_what_makes_no_sense_is_refused(tmp_path: Path, content: object, said: str) -> None:
+def test_senseless_values_are_refused(tmp_path: Path, content: object, message: str) -> None:
     if isinstance(content, dict) and "annotations" in content:
         pytest.importorskip("pycocotools")
-    assert said in refusal(tmp_path, content)
+    assert message in refusal(tmp_path, content)
 
 
-def test_impostors(tmp_path: Path) -> None:
+def test_files_of_other_kinds(tmp_path: Path) -> None:
     for _, data in corrupt.impostors():
         refusal(tmp_path, data)
 
 
-def test_claims_cost_nothing(tmp_path: Path) -> None:
-    """Neither a huge picture, nor huge labels, nor a picture in a mask that would expand to gigabytes."""
+def test_huge_sizes_cost_no_memory(tmp_path: Path) -> None:
+    """Huge pictures, huge labels and masks of gigabytes are refused before memory is allocated."""
     bomb = corrupt.png(1 << 30, 1 << 30, depth=8, colour=0, rows=bytes(1 << 16))
     mask = base64.b64encode(bomb).decode()
     for content, names in (
@@ -572,7 +598,7 @@ def test_files_that_are_too_large(tmp_path: Path) -> None:
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to every value in decoded JSON."""
+    """Yield the path to each value in decoded JSON."""
     yield path
     for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
         yield from leaves(inner, (*path, key))
@@ -599,7 +625,7 @@ ODD: tuple[Any, ...] = (
 
 
 def mutated(content: Any, rng: random.Random) -> Any:
-    """The content with a value exchanged, left out, or doubled."""
+    """Return the content with a value replaced, removed or doubled."""
     changed = copy.deepcopy(content)
     way = rng.choice([path for path in leaves(content) if path])
     parent = changed
@@ -633,7 +659,7 @@ def samples() -> list[dict[str, Any]]:
 
 
 def outcome(path: Path, data: bytes) -> bool:
-    """Whether a file is read; where it is not, that is said in one printable line, and by no other exception."""
+    """Return whether a file is read; if not, the only exception is an InputError with one printable line."""
     path.write_bytes(data)
     try:
         found = read_label_map(path, names=NAMES)
@@ -646,7 +672,7 @@ def outcome(path: Path, data: bytes) -> bool:
 
 
 @pytest.mark.slow
-def test_mutations_are_labels_or_an_input_error(tmp_path: Path) -> None:
+def test_mutations_give_labels_or_an_input_error(tmp_path: Path) -> None:
     pytest.importorskip("pycocotools")
     rng, path = random.Random(11), tmp_path / "a.json"  # noqa: S311  (repeatable is what it must be)
     for content in samples():
@@ -659,7 +685,7 @@ def test_mutations_are_labels_or_an_input_error(tmp_path: Path) -> None:
         assert 0 < read_count < 900
 
 
-def test_flipped_and_cut_bytes_are_labels_or_an_input_error(tmp_path: Path) -> None:
+def test_flipped_and_cut_bytes_give_labels_or_an_input_error(tmp_path: Path) -> None:
     pytest.importorskip("pycocotools")
     path = tmp_path / "a.json"
     for content in samples():
@@ -670,12 +696,12 @@ def test_flipped_and_cut_bytes_are_labels_or_an_input_error(tmp_path: Path) -> N
             assert not outcome(path, damaged)
 
 
-def without_the_way(results: segeval.Results) -> list[tuple[Any, ...]]:
+def without_paths(results: segeval.Results) -> list[tuple[Any, ...]]:
     return [(row.label, row.name, row.metric, row.value, row.unit, row.note) for row in results.scores]
 
 
 def test_scores_do_not_depend_on_how_a_label_map_is_stored(tmp_path: Path) -> None:
-    """Grey PNG, palette PNG, Cityscapes, LabelMe, COCO run lengths: to the last bit."""
+    """Grey PNG, palette PNG, Cityscapes, LabelMe and COCO run lengths give exactly the same scores."""
     reference = STREET / "reference.json"
     drawn = json.loads(reference.read_text())
     labels = {int(number): name for number, name in json.loads((STREET / "labels.json").read_text()).items()}
@@ -701,7 +727,7 @@ def test_scores_do_not_depend_on_how_a_label_map_is_stored(tmp_path: Path) -> No
     options: dict[str, Any] = {"metrics": "all", "labels": STREET / "labels.json", "ignore_label": 255}
     for as_prediction in (False, True):
         scores = [
-            without_the_way(
+            without_paths(
                 segeval.score_files(path, STREET / "prediction.png", **options)
                 if as_prediction
                 else segeval.score_files(STREET / "prediction.png", path, **options)
@@ -719,7 +745,7 @@ def test_the_sample_data_as_polygons_are_the_picture() -> None:
 
 
 def ious(found: NDArray[Any], expected: NDArray[Any], least: int) -> list[float]:
-    """Intersection over union of every label that covers so many pixels; 255 was not annotated with polygons."""
+    """Return the IoU of each label with at least this many pixels; 255 was not annotated with polygons."""
     values = []
     for label in np.unique(expected):
         mask = expected == label
@@ -764,7 +790,7 @@ def test_real_polygons_as_coco_are_the_pictures(tmp_path: Path) -> None:
 def test_both_dialects_give_the_same_scores() -> None:
     for path in sorted((REAL / "gt_labelme_json").glob("*.json")):
         results = [
-            without_the_way(
+            without_paths(
                 segeval.score_files(
                     REAL / "pred_png" / f"{path.stem}.png",
                     other,

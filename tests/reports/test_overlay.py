@@ -374,7 +374,7 @@ def test_an_image_is_found_by_the_name_of_the_case(tmp_path: Path, capsys: pytes
     answer = call(capsys, *words)
     assert answer.code == 3
     assert "r.png: the image is not on the grid of" in answer.cause
-    assert "the grids differ: image 30 x 10, reference 30 x 20 voxels" in answer.cause
+    assert "the pictures differ in size: image 30 x 10, reference 30 x 20 pixels" in answer.cause
 
 
 # Machado, Oliveira and Fernandes 2009, doi:10.1109/TVCG.2009.113, at full severity: linear red, green and blue

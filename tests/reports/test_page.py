@@ -74,7 +74,7 @@ def test_a_page_is_grouped_as_a_batch_would_be(
     for wrong, cause in (
         (["--by", "site"], "--by needs --metadata FILE: the table with that column"),
         (["--metadata", "cases.csv"], "--metadata needs --by COLUMN"),
-        (["--metadata", "cases.csv", "--by", "sight"], "no column is called 'sight', did you mean site?"),
+        (["--metadata", "cases.csv", "--by", "sight"], "no column 'sight' (did you mean site?)"),
     ):
         answer = call(capsys, "report", "plain.json", "-o", "other.html", *wrong)
         assert answer.code == 2

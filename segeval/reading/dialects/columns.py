@@ -143,9 +143,9 @@ def _rows(lines: Sequence[str], header: Header, source: str) -> Iterator[tuple[i
                 continue
             line, missing = header.line + 1 + reader.line_num, len(header.titles) - len(cells)
             if any(cell.strip() for cell in cells[len(header.titles) :]):
+                counts = f"expected {len(header.titles)} columns, found {len(cells)}"
                 raise InputError(
-                    f"line {line}: expected {len(header.titles)} columns, found {len(cells)} "
-                    f"(read as {header.dialect})",
+                    f"line {line}: {counts} (read as {header.dialect})",
                     source=source,
                     hint="put names that contain the separator in quotes",
                 )
