@@ -39,7 +39,8 @@ class _Soft:
     clipped: bool = False
     sums: Array | None = None
 
-    def channel(self, label: int) -> Array:
+    def of(self, label: int) -> Array:
+        """Return the probabilities of a class."""
         alone = len(self.values) == 1
         values: Array = self.values[0 if alone else label].astype(np.float64)
         if self.clipped:
@@ -57,7 +58,8 @@ class _Hard:
 
     values: NDArray[Any]
 
-    def channel(self, label: int) -> Array:
+    def of(self, label: int) -> Array:
+        """Return 1 for the voxels of a class and 0 for others."""
         values: Array = np.equal(self.values, label).astype(np.float64)
         return values
 
@@ -93,7 +95,7 @@ class Channels:
 
     def pair(self, label: int) -> tuple[Array, Array]:
         """Return new arrays with the probabilities and the reference of one class, in the shape of the image."""
-        return self.probabilities.channel(label), self.reference.channel(label)
+        return self.probabilities.of(label), self.reference.of(label)
 
     def zeros(self) -> Array:
         """Return a gradient of zeros."""
@@ -114,11 +116,11 @@ class Channels:
     def predicted(self) -> set[int]:
         """Return the classes that are most probable in some voxel; on a tie, the first class wins."""
         if self.one_channel:
-            return {int(label) for label in np.unique(self.probabilities.channel(1) >= FOREGROUND)}
-        best = self.probabilities.channel(0)
+            return {int(label) for label in np.unique(self.probabilities.of(1) >= FOREGROUND)}
+        best = self.probabilities.of(0)
         winner = np.zeros(best.shape, np.min_scalar_type(self.classes))
         for label in range(1, self.classes):
-            channel = self.probabilities.channel(label)
+            channel = self.probabilities.of(label)
             winner[channel > best] = label
             np.maximum(best, channel, out=best)
         return set(np.unique(winner).tolist())

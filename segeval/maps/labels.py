@@ -49,7 +49,7 @@ def _check_layers(label_map: LabelMap) -> None:
         here = set(present_labels(layer)) - {0}
         if here & seen:
             raise InputError(
-                f"label {min(here & seen)} would be in two layers, which may overlap",
+                f"label {min(here & seen)} would be in two layers that overlap",
                 source=label_map.source,
                 hint="to score a union of labels: --region",
             )
