@@ -125,7 +125,7 @@ def gdl(
     size = math.fsum((factors * sizes).tolist())
     share = math.fsum((factors * hits).tolist()) / size
     for label in range(maps.classes):
-        slope = maps.reference.channel(label)
+        slope = maps.reference.of(label)
         slope -= share
         slope *= 2 * factors[label] / size
         maps.subtract(gradient, label, slope)
