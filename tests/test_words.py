@@ -178,3 +178,26 @@ def test_former_texts_are_found(text: str) -> None:
 
 def test_a_phrase_is_found_over_the_end_of_a_line() -> None:
     assert list(found("one\nwhat runs\nto the right")) == [(2, "what runs to")]
+
+
+IDENTIFIER = re.compile(r"(^|_)(told|asked|asking|brought|kin|beside|therein)(_|$)|^of_it$")
+
+
+def identifiers(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and name of each variable, function, class, parameter and attribute of a module."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for kind, field in (
+            (ast.Name, "id"),
+            (ast.FunctionDef, "name"),
+            (ast.ClassDef, "name"),
+            (ast.Attribute, "attr"),
+        ):
+            if isinstance(node, kind):
+                yield node.lineno, getattr(node, field)
+        if isinstance(node, ast.arg):
+            yield node.lineno, node.arg
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_names_in_code_are_plain(module: Path) -> None:
+    refuse([f"{name_of(module)}:{line}: {name}" for line, name in identifiers(module) if IDENTIFIER.search(name)])

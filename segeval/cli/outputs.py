@@ -56,7 +56,7 @@ def requested(options: dict[str, Any]) -> tuple[Plan, list[Requirement]]:
         requirements = requirements_of(options)
     choices = plan_options(options)
     remark_labels(choices["labels"], quiet=options["quiet"])
-    plan = plan_of(**choices).asking_for(requirement.metric for requirement in requirements)
+    plan = plan_of(**choices).with_metrics(requirement.metric for requirement in requirements)
     remark_left_out(plan, quiet=options["quiet"])
     return plan, requirements
 

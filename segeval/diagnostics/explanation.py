@@ -13,7 +13,7 @@ class ToolRow:
     ----------
     tool
         Name and version of the tool, or segeval and a surface.
-    asked
+    option
         The option that gives these numbers: ``"--compat monai"``.
     hd, hd95, mean_distance, nsd, dice
         The numbers; None where the tool has no such metric, or gives no number.
@@ -24,7 +24,7 @@ class ToolRow:
     """
 
     tool: str
-    asked: str
+    option: str
     hd: float | None
     hd95: float | None
     mean_distance: float | None

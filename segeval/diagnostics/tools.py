@@ -112,7 +112,7 @@ def _note(counts: Counts) -> str | None:
     return None if counts.reference else REFERENCE_EMPTY
 
 
-def _row(tool: str, asked: str, mean: str | None, scores: dict[Key, dict[str, Score]], key: Key) -> ToolRow:
+def _row(tool: str, option: str, mean: str | None, scores: dict[Key, dict[str, Score]], key: Key) -> ToolRow:
     own = scores[key]
 
     def value(token: str | None) -> float | None:
@@ -124,7 +124,7 @@ def _row(tool: str, asked: str, mean: str | None, scores: dict[Key, dict[str, Sc
             notes.setdefault(each.note, []).append(each.metric)
     return ToolRow(
         tool=tool,
-        asked=asked,
+        option=option,
         hd=value("hd"),
         hd95=value("hd@95"),
         mean_distance=value(mean),

@@ -99,7 +99,7 @@ def _columns(each: LabelExplanation, explanation: Explanation, alphabet: Alphabe
     if len(set(dices)) > 1:
         columns.append(column("dice", "dice", dices, Quantity.RATIO))
     default = f"--surface {Conventions().surface}"
-    options = ["(default)" if row.asked == default else row.asked for row in rows]
+    options = ["(default)" if row.option == default else row.option for row in rows]
     return [*columns, Column(head=("", "how to get it"), cells=options, style="dim")]
 
 

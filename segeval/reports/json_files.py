@@ -197,6 +197,7 @@ def _without_infinities(row: dict[str, Any]) -> dict[str, Any]:
     infinite = [key for key, value in row.items() if isinstance(value, float) and math.isinf(value)]
     metrics = {"hd95": "hd@95", "mean_distance": row["mean_metric"]}
     notes = [f"{metrics.get(key, key)}: {INFINITE}" for key in infinite]
+    row = {"asked" if key == "option" else key: value for key, value in row.items()}  # the key of format 1
     return row | dict.fromkeys(infinite) | {"notes": [*row["notes"], *notes]}
 
 

@@ -120,7 +120,7 @@ class Plan:
                     f"{preset.title} has no {', '.join(lacking)}", hint="choose other metrics, or leave out --compat"
                 )
 
-    def asking_for(self, requests: Iterable[Request]) -> Plan:
+    def with_metrics(self, requests: Iterable[Request]) -> Plan:
         """Return the plan with these metrics added, as far as it lacks them."""
         by_token = {request.token: request for request in (*self.metrics, *requests)}
         return replace(self, metrics=tuple(by_token.values()))
