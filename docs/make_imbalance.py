@@ -131,8 +131,8 @@ SCENES: dict[str, Callable[[int], Labels]] = {
 
 def value(metric: str, prediction: Labels, reference: Labels, *, label: int | str = "all", **options: Any) -> float:
     """Return one score; NaN if it is undefined."""
-    asked = {"metrics": [metric], **({"only": [label]} if isinstance(label, int) and label else {}), **options}
-    found = segeval.score(prediction=prediction, reference=reference, **asked).value(metric, label=label)
+    wanted = {"metrics": [metric], **({"only": [label]} if isinstance(label, int) and label else {}), **options}
+    found = segeval.score(prediction=prediction, reference=reference, **wanted).value(metric, label=label)
     return math.nan if found is None else found
 
 
