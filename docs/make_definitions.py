@@ -173,7 +173,7 @@ def card_text(card: Metric) -> str:
         "better": "neither" if card.better is Direction.NEITHER else f"{card.better}",
         "range": f"{low:.3g} to {high:.3g}".replace("inf", "infinity"),
         "undefined": "never" if card.undefined == "never" else f"if {card.undefined}",
-        "one empty": card.one_empty or "follows from the formula",
+        "one map empty": card.one_empty or "as the formula gives",
         "symmetric": "yes" if card.symmetric else "no",
         "parameter": parameter(card),
         "source": linked(card.source),

@@ -498,8 +498,8 @@ The Dice losses jump in the same way: one false voxel gives a `soft_dice` loss o
 {number(extra[TINY]["soft_dice"][0])} at n = {TINY} and of {number(extra[HALF]["soft_dice"][0])} at n = {HALF:,}. The
 cross-entropy is {same(extra[n]["cross_entropy"][0] for n in SIZES)} at every size: {-math.log(CLIP):.1f} /
 {VOXELS:,}, where {-math.log(CLIP):.1f} is -log of the {magnitude(CLIP)} to which probabilities are clipped. `ss` is
-even smaller, {number(extra[TINY]["ss"][0])} at n = {TINY}. `wce` equals cross-entropy for false voxels, but not for
-missed ones: for {TINY} voxels, one too many gives {number(extra[TINY]["wce"][0])}, one missed
+even smaller, {number(extra[TINY]["ss"][0])} at n = {TINY}. `wce` equals cross-entropy for false positive voxels, but not
+for missed ones: for {TINY} voxels, one too many gives {number(extra[TINY]["wce"][0])}, one missed
 {number(hard_losses("one voxel missed", TINY)["wce"][0])}. """
 
 
@@ -558,17 +558,18 @@ If they are found and the organ is missed, it is {number(other[TINY]["generalize
 labels.
 
 **A class that is absent from the reference** has a volume of 0 and would get an infinite weight; `--absent-class`
-sets its weight. An organ of {MEDIUM:,} voxels is predicted perfectly, and there are false voxels of another class:
+sets its weight. An organ of {MEDIUM:,} voxels is predicted perfectly, and there are false positive voxels of another
+class:
 
-{table(["`--absent-class`", f"{one} false voxel", f"{many:,} false voxels"], rules)}
+{table(["`--absent-class`", f"{one} false positive voxel", f"{many:,} false positive voxels"], rules)}
 
 `max` (the default) gives it the weight of the heaviest class of the case, here the organ. `ignore` gives it no
-weight: the false voxels only lower the overlap of the background, which has a small weight. `penalise` gives 0 at the
-first voxel.
+weight: the false positive voxels only lower the overlap of the background, which has a small weight. `penalise` gives
+0 at the first voxel.
 
 ![A tiny class beside a large one, and a class absent from the reference](figures/imbalance-generalized.svg)
 
-**Without any object** the reference is background only, and false voxels hardly matter: 100 of them score
+**Without any object** the reference is background only, and false positive voxels hardly matter: 100 of them score
 {number(nothing["max"])} under `max`, {number(nothing["ignore"])} under `ignore` and {number(nothing["penalise"])}
 under `penalise`.
 
@@ -826,7 +827,7 @@ def figures() -> dict[str, str]:
                 },
             ),
             Panel(
-                title="A class absent from the reference", x="false voxels", y="generalized Dice", log="x",
+                title="A class absent from the reference", x="false positive voxels", y="generalized Dice", log="x",
                 curves={rule: (falses, [false_class(k, rule) for k in falses]) for rule in RULES},
             ),
         ),

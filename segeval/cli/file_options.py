@@ -30,13 +30,14 @@ def csv_options(command: Command) -> Command:
                 type=click.Choice(DECIMALS),
                 default=".",
                 show_default=True,
-                help="Decimal mark in CSV: . or , (comma).",
+                help="Decimal mark in CSV: a point or a comma.",
             ),
             option(
                 "--delimiter",
                 heading="Output",
                 metavar="CHARACTER",
-                help="Delimiter in CSV, or tab; , if not given (; with a decimal comma).",
+                help="CSV delimiter: a character or the word tab. Default: a comma, or a semicolon with a "
+                "decimal comma.",
             ),
             option("--bom", heading="Output", is_flag=True, help="Start CSV with a byte-order mark, for Excel."),
         ],
@@ -54,7 +55,7 @@ junit_times_option = option(
     "--junit-times",
     heading="Output",
     is_flag=True,
-    help="Write how long cases took into JUnit files.",
+    help="Include the run time of each case in JUnit files.",
 )
 
 

@@ -217,9 +217,7 @@ version_option = _printing_option(
 
 def help_options(command: Function) -> Function:
     """Add ``--help`` and ``--help-all``."""
-    all_help = _printing_option(
-        "--help-all", is_common=True, help="All options, under the same headings.", text_of=_all_help
-    )
+    all_help = _printing_option("--help-all", is_common=True, help="Show all options.", text_of=_all_help)
     short = _printing_option("-h", "--help", help="Show this text.", text_of=click.Context.get_help)
     decorated: Function = short(all_help(command))
     return decorated

@@ -14,7 +14,7 @@ from segeval.cli.streams import data_printer, write_document
 @format_option("table", "markdown")
 @look_options
 def metrics(name: str | None, kind: str, *, no_color: bool) -> None:
-    """List the metrics, or explain NAME: formula, unit, empty masks, source."""
+    """List the metrics, or explain NAME: formula, unit, empty maps, source."""
     from segeval.metrics import METRICS, parse
     from segeval.reports.markdown import metrics_table
     from segeval.reports.metric_cards import print_card, print_metrics_table

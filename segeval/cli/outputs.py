@@ -73,7 +73,7 @@ def requirements_of(options: dict[str, Any]) -> list[Requirement]:
 
     requirements = [parse_requirement(text) for text in options["requirements"]]
     for remarked in filter(None, (requirement.remark for requirement in requirements)):
-        remark(remarked, quiet=options["quiet"])
+        remark(f"warning: {remarked}", quiet=options["quiet"])
     return requirements
 
 

@@ -29,7 +29,7 @@ images_option = option(
     metavar="FOLDER",
     shell_complete=complete_file,
     path=path_from,
-    help="Folder of scans, named like the cases, to draw the worst cases over.",
+    help="Folder of scans with the names of the cases, shown behind the worst cases.",
 )
 
 
@@ -58,7 +58,7 @@ def result_options(command: Command) -> Command:
                 is_common=True,
                 metavar="RULE",
                 multiple=True,
-                help="Exit with 4 unless it holds: 'dice>=0.85', 'liver:hd@95<=10', 'dice.n_missed=0' "
+                help="Exit with code 4 if this is not met: 'dice>=0.85', 'liver:hd@95<=10', 'dice.n_missed=0' "
                 "([LABEL:]METRIC[.STATISTIC]>=VALUE); repeatable.",
             ),
             option(

@@ -44,7 +44,8 @@ def factor_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 multiple=True,
                 shell_complete=complete_file,
                 path=path_from,
-                help="CSV with a column case or file (a results file); its other columns are factors. One of each.",
+                help="CSV with a column case, or file for a results file; every other column can be a factor. "
+                "At most one of each kind.",
             ),
         ],
     )

@@ -40,13 +40,13 @@ class Change:
 CHANGES = (
     Change(text="percentile of both directions together", fields={"percentile": "pooled"}),
     Change(
-        text="border through edges and corners too, none at the image edge",
+        text="border voxels by all neighbours, none at the image boundary",
         text_2d="border through corners too, none at the image edge",
         fields={"neighbours": "all", "edge_is_border": False},
     ),
     Change(
-        text="surface pieces weighted by area",
-        text_2d="surface pieces weighted by length",
+        text="surface elements weighted by area",
+        text_2d="surface elements weighted by length",
         fields={"surface": "surfel"},
     ),
     Change(text="smooth surface weighted by area", fields={"surface": "smooth"}),
@@ -55,13 +55,13 @@ CHANGES = (
         text_2d="every pixel, not only the border",
         fields={"surface": "region"},
     ),
-    Change(text="mean of the shares of the two surfaces", fields={"sides_averaged": True}),
+    Change(text="mean of the two directed NSDs", fields={"sides_averaged": True}),
     Change(text="tolerance without slack for rounding", fields={"within": "exact"}),
     Change(text="tolerance in float32", fields={"within": "float32"}),
 )
 MEANS = {
-    "asd_to_reference": "from the prediction only",
-    "asd_to_prediction": "from the reference only",
+    "asd_to_reference": "prediction to reference",
+    "asd_to_prediction": "reference to prediction",
     "masd": "mean of the two directed means",
 }
 

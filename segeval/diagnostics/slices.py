@@ -139,7 +139,7 @@ def _is_nowhere(path: str) -> bool:
 def overlays(
     case: Case, plan: Plan, *, label: Key, image: str | None = None, counted: Iterable[LabelCounts] = ()
 ) -> tuple[Slice, ...]:
-    """Find the slice of each plane with the most wrong voxels of a label.
+    """Find the slice of each plane with the most misclassified voxels of a label.
 
     Parameters
     ----------
@@ -159,8 +159,8 @@ def overlays(
     -------
     tuple of Slice
         Axial, coronal and sagittal slices of a volume, or the slices along the array axes if the orientation is
-        unknown; a single one for a picture. Each is the first slice with the most wrong voxels; if none is wrong, the
-        slice with the most voxels of the label.
+        unknown; a single one for a picture. Each is the first slice with the most misclassified voxels; if none is
+        wrong, the slice with the most voxels of the label.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def compared(
     image: str | None = None,
     counted: Sequence[Iterable[LabelCounts]] | None = None,
 ) -> tuple[tuple[Slice, ...], ...]:
-    """Find the same slices of several predictions for one reference, with the most wrong voxels in total.
+    """Find the same slices of several predictions for one reference, with the most misclassified voxels in total.
 
     Parameters
     ----------
@@ -324,7 +324,7 @@ def _world_axes(grid: Grid) -> tuple[int, ...]:
 
 
 def _most(wrong: Sequence[Mask], there: Mask, world: tuple[int, ...] | None) -> list[tuple[int | None, int | None]]:
-    """The normal of each plane as an array axis, axial first, and the slice with the most wrong voxels."""
+    """The normal of each plane as an array axis, axial first, and the slice with the most misclassified voxels."""
     if there.ndim == 2:
         return [(None, None)]
     places = []

@@ -127,14 +127,14 @@ def reconcile(
         if not _resamplable(prediction.grid, reference.grid):
             needs = "resampling needs the same unit (mm or px) and the same number of axes in both maps"
             raise GeometryError(found.text, source=prediction.source, hint=needs)
-        return _resampled(prediction, reference.grid), f"the prediction was resampled (nearest voxel): {found.text}"
+        return _resampled(prediction, reference.grid), f"the prediction was resampled (nearest neighbour): {found.text}"
     if policy == "warn" and found.same_shape:
         return replace(prediction, grid=reference.grid), f"scored voxel by voxel although {found.text}"
     physical = reference.grid.unit == "mm" and _resamplable(prediction.grid, reference.grid)
-    hint: str | None = "to resample the prediction (nearest voxel): --geometry resample" if physical else None
+    hint: str | None = "to resample the prediction (nearest neighbour): --geometry resample" if physical else None
     if found.same_shape:
         hint = (
-            "to compare voxel by voxel: --geometry warn; to resample the prediction (nearest voxel): "
+            "to compare voxel by voxel: --geometry warn; to resample the prediction (nearest neighbour): "
             "--geometry resample"
         )
     raise GeometryError(found.text, source=prediction.source, hint=hint)

@@ -24,7 +24,7 @@ _SIGNATURES = (
     (0, b"\x89PNG", "a PNG picture", "name it .png"),
     (0, b"II*\x00", "a TIFF picture", "name it .tif"),
     (0, b"MM\x00*", "a TIFF picture", "name it .tif"),
-    (0, b"\xff\xd8\xff", "a JPEG picture", "save it as PNG: JPEG changes label values"),
+    (0, b"\xff\xd8\xff", "a JPEG picture", "export the labels as PNG, because JPEG changes label values"),
     (0, b"GIF8", "a GIF picture", "convert it to PNG"),
     (0, b"\x1f\x8b", "gzip data", "decompress it first"),
     (0, b"PK\x03\x04", "a zip archive", "unpack it first"),

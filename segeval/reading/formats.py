@@ -69,7 +69,9 @@ FORMATS = (
     Format("VTK", (".vtk",), "vtk", ("labels", "scans")),
     Format("NumPy", (".npz", ".npy"), "arrays", ("labels", "probabilities", "scans")),
     Format("polygon JSON", (".json",), "polygons", ("polygons",)),  # many other files have this suffix too
-    Format("JPEG", (".jpg", ".jpeg"), "picture", ("scans",), "save it as PNG: JPEG changes label values"),
+    Format(
+        "JPEG", (".jpg", ".jpeg"), "picture", ("scans",), "export the labels as PNG, because JPEG changes label values"
+    ),
     Format("", (".img", ".img.gz"), "", (), "use the .hdr header next to it"),
     Format("", (".raw",), "", (), _USE_HEADER.format(".mhd or .nhdr")),
     Format("", (".zraw",), "", (), _USE_HEADER.format(".mhd")),

@@ -21,8 +21,8 @@ HEADLINES = {
     REFERENCE_EMPTY: "false alarm, only the prediction contains it",
 }
 MARKED = {  # mean distances other than assd, the mean over the points of both surfaces
-    "asd_to_reference": "from the prediction only",
-    "asd_to_prediction": "from the reference only",
+    "asd_to_reference": "prediction to reference",
+    "asd_to_prediction": "reference to prediction",
     "masd": "mean of the two means",
 }
 MARKS, ASCII_MARKS = "\N{DAGGER}\N{DOUBLE DAGGER}\N{SECTION SIGN}", "*+#"

@@ -59,7 +59,7 @@ def _handedness(direction: Sequence[Sequence[float]]) -> str:
 
 def _axes(direction: Sequence[Sequence[float]]) -> list[str]:
     """Direction of each axis, in the order x, y, z: ``"+x left"``."""
-    towards = (("left", "right"), ("back", "front"), ("down", "up"))
+    towards = (("left", "right"), ("posterior", "anterior"), ("inferior", "superior"))
     axes = []
     for name, vector in zip("xyz", direction[::-1], strict=False):
         main = max(range(len(vector)), key=lambda place: abs(vector[place]))
@@ -86,7 +86,7 @@ def _label_table(file: InspectedFile, printer: Printer) -> list[Line]:
         title = {"ml": "volume", "mm2": "area"}.get(unit, "size")
         columns.append(Column(head=(title, unit), cells=sizes, right=True))
     if all(row.components is not None for row in rows):
-        columns.append(Column(head=("pieces", ""), cells=[str(row.components) for row in rows], right=True))
+        columns.append(Column(head=("components", ""), cells=[str(row.components) for row in rows], right=True))
     for axis, title in enumerate("zyx"[-len(file.shape) :]):
         if all(row.box for row in rows):
             spans = [f"{row.box[axis][0]}-{row.box[axis][1]}" for row in rows]

@@ -79,7 +79,7 @@ def _gate(results: Results) -> Iterator[str]:
         [
             table_cell(verdict.requirement),
             found(verdict),
-            "passed" if verdict.passed else "**FAILED**",
+            "met" if verdict.passed else "**not met**",
             *([table_cell(verdict.worst_case or "")] if worst else []),
         ]
         for verdict in results.gate

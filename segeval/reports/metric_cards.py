@@ -95,7 +95,7 @@ def print_card(card: Metric, printer: Printer) -> None:
         ("range", f"{low:.3g} to {high:.3g}".replace("inf", "infinity")),
         ("parameter", _parameter(card)),
         ("undefined", "never" if card.undefined == "never" else f"if {card.undefined}"),
-        ("one empty", card.one_empty or "follows from the formula"),
+        ("one map empty", card.one_empty or "as the formula gives"),
         ("symmetric", "yes" if card.symmetric else "no: swapping prediction and reference changes the value"),
         ("source", card.source),
     ]

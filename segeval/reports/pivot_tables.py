@@ -166,7 +166,7 @@ def notes_of(pivot: Pivot, alphabet: Alphabet, *, short: bool = False) -> list[s
         )
         notes.append(f"undefined: {counted(total, 'value')}, {reasons}")
     if pivot.absent:
-        notes.append(f"absent (label in neither map): {counted(pivot.absent, 'value')}")
+        notes.append(f"left out: {counted(pivot.absent, 'value')} of absent labels (in neither map)")
     if pivot.unscored:
         total = sum(pivot.unscored.values())
         notes.append(

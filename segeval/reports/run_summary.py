@@ -132,7 +132,8 @@ def run_summary(results: Results, alphabet: Alphabet, *, failures: int = 20, fol
 
 def _headline(view: SummaryView) -> str:
     results = view.results
-    lost = sum(record.status != "scored" for record in results.cases)
+    skipped = sum(record.status == "skipped" for record in results.cases)
+    lost = len(results.cases) - view.scored - skipped
     labels = {row.label for row in view.rows("cases") if row.label is not None}
     regions = {label for label in labels if isinstance(label, str)}
     numbers = labels - regions
@@ -141,7 +142,12 @@ def _headline(view: SummaryView) -> str:
     kinds = [*(kinds if numbers else []), *([counted(len(regions), "region")] if regions else [])]
     shard = f"part {results.shard.part}: " if results.shard else ""
     cases = counted(len(results.cases), "case")
-    line = f"{shard}{cases}: {view.scored} scored, {lost} not scored" if lost else f"{shard}{cases}, all scored"
+    counts = [
+        f"{view.scored} scored",
+        *([f"{lost} not scored"] if lost else []),
+        *([f"{skipped} skipped"] if skipped else []),
+    ]
+    line = f"{shard}{cases}: {', '.join(counts)}" if lost or skipped else f"{shard}{cases}, all scored"
     return "; ".join([line, *([", ".join(kinds)] if kinds else [])])
 
 
@@ -178,8 +184,8 @@ def _heavy_classes(view: SummaryView, metric: str) -> str:
     (name, times), *others = often.most_common()
     if len(notes) == 1:
         return f"{view.alphabet.text(name)} has {shares[0]} % of the weight"
-    more = f", another class in {counted(sum(n for _, n in others), 'case')}" if others else ""
-    where = "in all" if times == len(notes) else f"in {times}"
+    more = f", another label in {sum(n for _, n in others)}" if others else ""
+    where = "in all cases" if times == len(notes) else f"in {counted(times, 'case')}"
     return f"{view.alphabet.text(name)} has more than half of the weight {where}{more}"
 
 

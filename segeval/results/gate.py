@@ -7,6 +7,7 @@ must a count of cases.
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections import Counter
@@ -78,9 +79,10 @@ class Requirement:
             return ""
         if self.statistic not in COUNTS and self.metric.card.better is Direction.NEITHER:
             return ""
-        more, better = ("more", "lower") if self.at_least else ("less", "higher")
+        least, better, other = ("at least", "lower", "<=") if self.at_least else ("at most", "higher", ">=")
         limit = f"{self.limit:.15g}"
-        return f"{self.what}{self.operator}{limit} is met by {limit} or {more}, although {better} is better"
+        needed = f"{self.what}{self.operator}{limit} needs {self.what} of {least} {limit}"
+        return f"{needed}, but {better} is better; did you mean {self.what}{other}{limit}?"
 
     @property
     def _better_higher(self) -> bool:
@@ -251,9 +253,10 @@ def _no_such_label(requirement: Requirement, titles: list[str]) -> UsageError:
     hint = f"use {', '.join(map(shown, titles))}" if titles else None
     if titles == ["all"]:
         hint = "leave out the label: the metric is one value over all labels"
-    return UsageError(
-        f"no label or region is called {shown(label)!r}; required {shown(requirement.about(label))}", hint=hint
-    )
+    elif near := difflib.get_close_matches(label, titles, n=1):
+        hint = f"did you mean {shown(near[0])}?"
+    wanted = shown(requirement.about(label))
+    return UsageError(f"--require '{wanted}': no label or region is called {shown(label)!r}", hint=hint)
 
 
 def _meant(requirement: Requirement, row: Summary) -> bool:

@@ -130,7 +130,7 @@ class RunOptions(TypedDict, total=False):
             type=int,
             shown="number of processors",
             at_least=1,
-            help="Cases at a time.",
+            help="Number of cases scored in parallel.",
             doc="Number of cases scored at a time, each in its own process; the number of processors if not given.",
             heading="Running",
             commands=BATCH,
@@ -195,8 +195,8 @@ class ErrorMapOptions(TypedDict, total=False):
         Option(
             metavar="FOLDER",
             path=values.path_from,
-            help="Write maps of right (1), false (2) and missed (3) voxels for each label, and a label table for "
-            "ITK-SNAP.",
+            help="Write maps of true positive (1), false positive (2) and false negative (3) voxels, with a label "
+            "table for ITK-SNAP.",
             doc="Folder for maps of right (1), false (2) and missed (3) voxels of each label; each case has its "
             "own folder there.",
             heading="Output",

@@ -274,7 +274,11 @@ def _read_both(case: Case, plan: Plan, *, threads: int) -> tuple[LabelMap, Label
     paths = [case.prediction, case.reference]
     folders = [path for path in paths if os.path.isdir(path)]
     if len(folders) == 1:
-        raise InputError("one of prediction and reference is a folder, the other a file", source=folders[0])
+        raise InputError(
+            "this is a folder, but the other of the two is a file",
+            source=folders[0],
+            hint="to score folders: segeval batch",
+        )
     if folders:
         from segeval.reading.folders import read_class_folders  # deferred: most cases are files
 

@@ -39,7 +39,7 @@ def probabilities_read(settings: Settings) -> str:
     if not settings.get("probabilities"):
         return ""
     normalised = ", normalised" if settings["normalise"] else ""
-    return f"probabilities arg max, one channel from {settings['threshold']:g}{normalised}"
+    return f"labels by argmax, single channel thresholded at {settings['threshold']:g}{normalised}"
 
 
 def spacing_given(settings: Settings) -> str:

@@ -225,7 +225,7 @@ class Options(TypedDict, total=False):
             metavar="TOOL",
             complete=values.presets_like,
             help="All conventions of one tool: monai, medpy, metricsreloaded, deepmind, panoptica, seg-metrics, "
-            "simpleitk or nnunet; none for segeval's own.",
+            "simpleitk or nnunet; none for segeval's defaults.",
             doc='Use all conventions of another tool: ``"monai"``. Default metrics that the tool does not have '
             "are left out.",
             heading="Conventions",
@@ -301,7 +301,7 @@ class Options(TypedDict, total=False):
         Mapping[str, float] | Mapping[int, float] | None,
         Option(
             metavar="LABEL=NUMBER",
-            help="Weights of labels in means over labels, as a comma list; other labels weigh 1.",
+            help="Weights of labels in means over labels, comma-separated; other labels weigh 1.",
             doc="Weights of labels in means over labels, ``{label: weight}``; other labels weigh 1.",
             heading="Conventions",
             commands=LOSSES,
@@ -349,9 +349,9 @@ class Options(TypedDict, total=False):
             default="strict",
             metavar="RULE",
             choices=get_args(Policy),
-            help="If the grids differ: strict (stop), warn (go on) or resample (the prediction, to the nearest voxel).",
+            help="If the grids differ: strict (stop), warn (go on) or resample (the prediction, nearest neighbour).",
             doc='If the grids differ: ``"strict"`` stops, ``"warn"`` goes on, ``"resample"`` resamples the '
-            "prediction to the nearest voxel.",
+            "prediction to the nearest neighbour.",
             heading="Files and labels",
             commands=PAIRS,
             settings=(Setting("geometry", kinds.TEXT, "geometry", place=19),),

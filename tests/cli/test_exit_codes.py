@@ -193,7 +193,9 @@ def test_an_input_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFix
 def test_an_unknown_label_is_reported_after_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "score", *PAIR, "-m", "dice", "--require", "livr:dice=0.5", "-o", tmp_path / "a.csv")
     assert answer.code == 2
-    assert answer.cause.startswith("error: no label or region is called 'livr'")
+    assert answer.cause.startswith(
+        "error: --require 'livr:dice=0.5': no label or region is called 'livr'; did you mean liver?"
+    )
     assert "gallbladder" in answer.cause
     assert "0.9578" in answer.out
     assert "0.9578" in (tmp_path / "a.csv").read_text(encoding="utf-8")
@@ -217,7 +219,7 @@ def test_missing_and_damaged(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     refused(
         call(capsys, "score", tmp_path, reference),
         3,
-        f"{tmp_path}: one of prediction and reference is a folder, the other a file",
+        f"{tmp_path}: this is a folder, but the other of the two is a file; to score folders: segeval batch",
     )
     refused(
         call(capsys, "score", PAIR[0], reference, "--labels", tmp_path / "labels.json"),
@@ -252,7 +254,10 @@ def test_a_named_pipe_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFi
 def test_grids_that_differ(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels = box((8, 8, 8))
     reference = save(tmp_path / "reference.nii", labels)
-    hint = "to compare voxel by voxel: --geometry warn; to resample the prediction (nearest voxel): --geometry resample"
+    hint = (
+        "to compare voxel by voxel: --geometry warn; "
+        "to resample the prediction (nearest neighbour): --geometry resample"
+    )
     moved = save(tmp_path / "moved.nii", labels, origin=(3, 0, 4))
     refused(
         call(capsys, "score", moved, reference),

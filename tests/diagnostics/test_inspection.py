@@ -60,7 +60,7 @@ def test_orientations_that_disagree_are_remarked(tmp_path: Path, shift: float | 
 
 def test_the_axes_are_described_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "inspect", save(tmp_path / "a.nii.gz", two_balls(), qform_shift=3.0))
-    assert "axes    +x left, +y front, +z up; left-handed" in answer.out
+    assert "axes    +x left, +y anterior, +z superior; left-handed" in answer.out
     assert "note    sform and qform differ" in answer.out
     assert answer.code == 0
 

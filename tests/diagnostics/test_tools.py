@@ -107,21 +107,21 @@ def test_every_convention_comes_with_the_numbers_that_it_changes(
     region = (whole[0].mean() + whole[1].mean()) / 2
     nsd = (pool <= 1).mean()
     smooth = {row["asked"]: row for row in label["rows"]}["--surface smooth"]
-    wide_border = "border through edges and corners too, none at the image edge (seg-metrics)"
+    wide_border = "border voxels by all neighbours, none at the image boundary (seg-metrics)"
     lines = [
         f"hd@95 {usual:.2f} -> {np.percentile(pool, 95):.2f} mm: percentile of both directions together "
         "(MedPy, panoptica, seg-metrics)",
         f"hd@95 {usual:.2f} -> {hd95(*wide):.2f} mm: {wide_border}",
         f"assd {assd:.2f} -> {np.concatenate(wide).mean():.2f} mm: {wide_border}",
         f"masd {masd:.2f} -> {region:.2f} mm: every voxel, not only the border (SimpleITK)",
-        f"nsd {nsd:.4f} -> {np.mean(near):.4f}: mean of the shares of the two surfaces (panoptica)",
-        f"mean distance {assd:.2f} -> {there.mean():.2f} mm: from the prediction only (MONAI)",
-        f"mean distance {assd:.2f} -> {back.mean():.2f} mm: from the reference only (surface-distance)",
+        f"nsd {nsd:.4f} -> {np.mean(near):.4f}: mean of the two directed NSDs (panoptica)",
+        f"mean distance {assd:.2f} -> {there.mean():.2f} mm: prediction to reference (MONAI)",
+        f"mean distance {assd:.2f} -> {back.mean():.2f} mm: reference to prediction (surface-distance)",
         f"mean distance {assd:.2f} -> {masd:.2f} mm: mean of the two directed means (panoptica, SimpleITK)",
     ]
     for line in lines:
         assert line in label["reasons"]
-    areas = [each for each in label["reasons"] if "surface pieces weighted by area" in each]
+    areas = [each for each in label["reasons"] if "surface elements weighted by area" in each]
     assert all(each.endswith("(--surface surfel, surface-distance)") for each in areas)
     assert any(each.startswith("hd@95 7.28 -> 6.40 mm: ") for each in areas)
     assert any(each.startswith(f"nsd {nsd:.4f} -> 0.450") for each in areas)
@@ -240,7 +240,7 @@ def test_a_convention_that_leaves_no_border(tmp_path: Path, capsys: pytest.Captu
     whole = np.ones((6, 6, 6), np.uint8)
     files = [save(tmp_path / "p.nii", whole), save(tmp_path / "r.nii", box((6, 6, 6)))]
     (label,) = explained(capsys, *files)["labels"]
-    found = reason(label, "border through edges and corners too")
+    found = reason(label, "border voxels by all neighbours")
     assert found.endswith("(seg-metrics): the prediction has no surface in this case")
 
 
@@ -328,7 +328,7 @@ def test_marks_are_ascii_where_the_terminal_is(capsys: pytest.CaptureFixture[str
     print_explanation(found, Printer(stream, width=80))
     stream.seek(0)
     text = stream.read()
-    assert "* from the prediction only   + from the reference only   # mean of the two means" in text
+    assert "* prediction to reference   + reference to prediction   # mean of the two means" in text
     assert "6.93*" in text
 
 

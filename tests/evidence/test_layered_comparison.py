@@ -112,7 +112,7 @@ def test_two_files_of_one_class_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_against_a_file_and_a_folder_without_files(tmp_path: Path) -> None:
     prediction, reference = case(tmp_path)
-    with pytest.raises(segeval.InputError, match="one of prediction and reference is a folder"):
+    with pytest.raises(segeval.InputError, match="this is a folder, but the other of the two is a file"):
         segeval.score_files(prediction, reference / "liver.nii.gz")
     (tmp_path / "empty").mkdir()
     with pytest.raises(segeval.InputError, match="the folder has no label maps: expected one file for each class"):
@@ -146,7 +146,7 @@ def test_options_that_need_one_label_per_voxel_are_refused(tmp_path: Path) -> No
     folders = case(tmp_path)
     with pytest.raises(segeval.InputError, match="labels overlap"):
         segeval.score_files(*folders, ignore_label=3)
-    with pytest.raises(segeval.InputError, match="in two layers, which may overlap"):
+    with pytest.raises(segeval.InputError, match="in two layers that overlap"):
         segeval.score_files(*folders, map={4: 1}, labels={1: "liver", 4: "tumour"})
 
 

@@ -183,7 +183,7 @@ def test_resampling_takes_the_voxels_that_simpleitk_takes(degrees: float, shape:
     assert found.labels.any()
     assert found.grid == target.grid
     assert warning is not None
-    assert "resampled (nearest voxel)" in warning
+    assert "resampled (nearest neighbour)" in warning
 
 
 def test_resampling_onto_finer_voxels_repeats_them() -> None:

@@ -376,7 +376,7 @@ def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
         ("a", "unknown file format (no suffix)"),
         ("a.hdr", "found a single NIfTI file; name it .nii or .nii.gz"),
         ("a.IMG", "not read from .img files; use the .hdr header next to it"),
-        ("a.jpg", "not read from .jpg files; save it as PNG: JPEG changes label values"),
+        ("a.jpg", "not read from .jpg files; export the labels as PNG, because JPEG changes label values"),
         ("a.dcm", "not read from .dcm files; convert it to .nii.gz"),
     ],
 )

@@ -110,7 +110,7 @@ def test_the_class_with_most_of_the_weight_is_named_with_how_often() -> None:
     assert mean[2] == "mean of 3 cases"
     share = {"spleen": 1 / (1 / 2 + 1 / 2 + 1), "liver": 1 / (1 + 1 / 4)}
     assert share["spleen"] == 0.5  # not more than half
-    assert generalized[2] == "mean of 3 cases; liver has more than half of the weight in 1"
+    assert generalized[2] == "mean of 3 cases; liver has more than half of the weight in 1 case"
 
 
 def test_spread_has_statistics_by_their_names_and_the_worst_case() -> None:
@@ -210,7 +210,7 @@ def test_failures_come_before_skipped_cases() -> None:
     outcomes = [unscored(f"s{n}", "skipped", "no prediction") for n in range(30)]
     outcomes += [unscored("m", "missing", None), unscored("f", "failed", "cut short")]
     found = run_summary(collect(outcomes, plan), Alphabet())
-    assert found.headline == "32 cases: 0 scored, 32 not scored"
+    assert found.headline == "32 cases: 0 scored, 2 not scored, 30 skipped"
     lines = [remark.line for remark in found.not_scored]
     assert lines[:2] == ["failed: f cut short", "no prediction: m"]
     assert lines[2:] == ["skipped: s0, s1, s2, s3, s4, s5 and 24 more"]

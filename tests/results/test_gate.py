@@ -314,9 +314,15 @@ def test_every_operator_compares_as_written(name: str, operator: str, statistic:
 @pytest.mark.parametrize(
     ("text", "remark"),
     [
-        ("hd>=5", "hd>=5 is met by 5 or more, although lower is better"),
-        ("dice.min<=0.5", "dice.min<=0.5 is met by 0.5 or less, although higher is better"),
-        ("dice.n_missed>=1", "dice.n_missed>=1 is met by 1 or more, although lower is better"),
+        ("hd>=5", "hd>=5 needs hd of at least 5, but lower is better; did you mean hd<=5?"),
+        (
+            "dice.min<=0.5",
+            "dice.min<=0.5 needs dice.min of at most 0.5, but higher is better; did you mean dice.min>=0.5?",
+        ),
+        (
+            "dice.n_missed>=1",
+            "dice.n_missed>=1 needs dice.n_missed of at least 1, but lower is better; did you mean dice.n_missed<=1?",
+        ),
         ("hd<=5", ""),
         ("hd=5", ""),
         ("dice>=0.5", ""),

@@ -241,7 +241,7 @@ def test_the_order_of_the_signature_stays() -> None:
         "labels by number",
         "map prediction 9=2,3=1",
         "map reference 9=2",
-        "probabilities arg max, one channel from 0.25, normalised",
+        "labels by argmax, single channel thresholded at 0.25, normalised",
         "spacing given 2 x 1 x 3",
         "only liver,both",
         "regions both=1,2",
@@ -251,7 +251,7 @@ def test_the_order_of_the_signature_stays() -> None:
     assert "missing" not in plan.signature(GRIDS, {"missing": "error"})
     footnote = plan.footnote(GRIDS)
     assert footnote.endswith("; only liver,both; regions both=1,2; geometry warn 0.05")
-    assert "labels by" not in footnote
+    assert "labels by number" not in footnote
     assert plan.footnote(GRIDS, {"missing": "skip"}).endswith("; missing prediction skip")
     assert (
         plan_of(match="names", geometry="resample").footnote(GRIDS).endswith("; labels by name; geometry resample 0.05")

@@ -495,10 +495,10 @@ def test_a_plan_keeps_them_and_says_so() -> None:
     plan = plan_of(probabilities=True, threshold=0.3, normalise=True, weight={"liver": 2, "2": 0.5})
     assert Plan.of_settings(plan.settings()) == plan
     signature = plan.signature({(3, "mm")})
-    assert "probabilities arg max, one channel from 0.3, normalised" in signature
+    assert "labels by argmax, single channel thresholded at 0.3, normalised" in signature
     assert "weights liver=2,2=0.5" in signature
     footnote = plan.footnote({(3, "mm")})
-    assert "one channel from 0.3, normalised" in footnote
+    assert "single channel thresholded at 0.3, normalised" in footnote
     assert "weights liver=2,2=0.5" in footnote
     assert "probabilities" not in plan_of().settings()
 

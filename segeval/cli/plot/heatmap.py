@@ -15,7 +15,7 @@ from segeval.cli.table import factor_options, pivot_of
 
 @click.command(
     cls=Command,
-    short_help="Isolines of the median over two factors.",
+    short_help="Heat map of the median over two factors, with isolines.",
     examples=[
         "segeval batch sample_data/predictions sample_data/references \\\n  -m nsd --tolerance 1 -o 1.json",
         "segeval batch sample_data/predictions sample_data/references \\\n  -m nsd --tolerance 5 -o 5.json",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    short_help="Right, false and missed voxels in the worst slices.",
+    short_help="True positive, false positive and false negative voxels in the worst slices.",
     examples=[
         "segeval batch sample_data/predictions sample_data/references -o results.json",
         "segeval plot overlay results.json --case case_01 --label 1 -o figure.svg",
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     metavar="FOLDER",
     shell_complete=complete_file,
     path=path_from,
-    help="Folder of scans to draw over, named like the cases (or CASE_0000, as in nnU-Net).",
+    help="Folder of scans with the names of the cases (or CASE_0000, as in nnU-Net), shown behind the overlays.",
 )
 @partial(figure_options, width="double")
 @help_options
@@ -48,8 +48,8 @@ def overlay(results: tuple[str, ...], **options: Any) -> None:
     """Draw the slices of a case with the most errors in a label, and print the numbers of voxels.
 
     RESULTS are JSON files of score, batch or merge. The figure has a row for each file, with the slice of each plane
-    that has the most wrong voxels in all files together. The scored files are read again; relative paths start here, or
-    in the folder of RESULTS.
+    that has the most misclassified voxels in all files together. The scored files are read again; relative paths
+    start here, or in the folder of RESULTS.
 
     Install matplotlib first: pip install 'segeval-cli[report]'.
     """

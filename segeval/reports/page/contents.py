@@ -236,7 +236,7 @@ def _gate(results: Results, rows: Register, alphabet: Alphabet) -> LinkedTable:
         (
             Cell(alphabet.text(verdict.requirement), is_head=True),
             Cell(found(verdict)),
-            Cell("passed" if verdict.passed else "FAILED"),
+            Cell("met" if verdict.passed else "not met"),
             Cell(alphabet.text(verdict.worst_case or ""), anchor=rows.of(verdict.worst_case)),
         )
         for verdict in results.gate
@@ -333,7 +333,9 @@ def _overlays(
     reasons: list[str] = []
     for case, label in wanted[:MOST_OVERLAYS]:
         anchor, called = f"o{len(drawn) + 1}", view.alphabet.text(case)
-        drawing, reason = studio.drawn(case, label, key=anchor, title=f"{names[label]} of {called}: wrong voxels")
+        drawing, reason = studio.drawn(
+            case, label, key=anchor, title=f"{names[label]} of {called}: misclassified voxels"
+        )
         if reason:
             reasons.append(f"not drawn: {names[label]} of {called}: {view.alphabet.text(reason)}")
             continue
