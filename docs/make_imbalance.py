@@ -498,8 +498,8 @@ The Dice losses jump in the same way: one false voxel gives a `soft_dice` loss o
 {number(extra[TINY]["soft_dice"][0])} at n = {TINY} and of {number(extra[HALF]["soft_dice"][0])} at n = {HALF:,}. The
 cross-entropy is {same(extra[n]["cross_entropy"][0] for n in SIZES)} at every size: {-math.log(CLIP):.1f} /
 {VOXELS:,}, where {-math.log(CLIP):.1f} is -log of the {magnitude(CLIP)} to which probabilities are clipped. `ss` is
-even smaller, {number(extra[TINY]["ss"][0])} at n = {TINY}. `wce` equals cross-entropy for false positive voxels, but not
-for missed ones: for {TINY} voxels, one too many gives {number(extra[TINY]["wce"][0])}, one missed
+even smaller, {number(extra[TINY]["ss"][0])} at n = {TINY}. `wce` equals cross-entropy for false positive voxels, but
+not for missed ones: for {TINY} voxels, one too many gives {number(extra[TINY]["wce"][0])}, one missed
 {number(hard_losses("one voxel missed", TINY)["wce"][0])}. """
 
 

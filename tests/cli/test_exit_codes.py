@@ -196,7 +196,8 @@ def test_an_unknown_label_is_reported_after_the_run(tmp_path: Path, capsys: pyte
     assert answer.cause.startswith(
         "error: --require 'livr:dice=0.5': no label or region is called 'livr'; did you mean liver?"
     )
-    assert "gallbladder" in answer.cause
+    far = call(capsys, "score", *PAIR, "-m", "dice", "--require", "xyz:dice=0.5")
+    assert far.cause.endswith("; use liver, spleen, kidney_left, kidney_right, gallbladder")
     assert "0.9578" in answer.out
     assert "0.9578" in (tmp_path / "a.csv").read_text(encoding="utf-8")
 
