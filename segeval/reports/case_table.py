@@ -99,8 +99,7 @@ class _CaseView:
         tokens = list(dict.fromkeys(score.metric for group in by_label.values() for score in group))
         units = {score.metric: score.unit for score in self.scores if score.unit}
         arrows = {token: self.alphabet.arrow(parse(token).card.better) for token in tokens}
-        present = sum(isinstance(label, int) for label in by_label if label not in absent)
-        kinds = self._kinds(by_label, present)
+        kinds = self._kinds(by_label, absent)
         return CaseTable(
             facts=self._facts(kinds),
             summary=self._summary(kinds),
@@ -114,24 +113,30 @@ class _CaseView:
                 for score in self.scores
                 if score.label == ALL
             ),
-            remarks=tuple(self._remarks(by_label, absent)),
+            remarks=tuple(self._remarks(by_label, absent, all_labels=all_labels)),
         )
+
+    @property
+    def _nowhere(self) -> set[int | str]:
+        """The labels of which neither map has a voxel."""
+        counts = self.results.counts.of([self.record.case])
+        return {each.label for each in counts if not each.tp + each.fp + each.fn}
 
     def _absent(self, by_label: Mapping[int | str, Sequence[Score]]) -> set[int | str]:
         """Return the labels that are in neither map."""
-        counts = self.results.counts.of([self.record.case])
-        nowhere = {each.label for each in counts if not each.tp + each.fp + each.fn}
         return {
             label
             for label, group in by_label.items()
-            if label in nowhere or all(_first_note(score) == ABSENT for score in group)
+            if label in self._nowhere or all(_first_note(score) == ABSENT for score in group)
         }
 
-    def _kinds(self, by_label: Mapping[int | str, object], present: int) -> str:
+    def _kinds(self, by_label: Mapping[int | str, object], absent: set[int | str]) -> str:
         """Return the numbers of labels and regions in words: ``"41 of 117 labels, 1 region"``."""
-        labels = sum(isinstance(label, int) for label in by_label)
+        known = {*by_label, *(each.label for each in self.results.counts.of([self.record.case]))}
+        labels = sum(isinstance(label, int) for label in known)
+        present = sum(isinstance(label, int) for label in known - self._nowhere - absent)
         of_all = f"{present} of {counted(labels, 'label')}" if present < labels else counted(labels, "label")
-        regions = len(by_label) - labels
+        regions = len(known) - labels
         return ", ".join([*([of_all] if labels else []), *([counted(regions, "region")] if regions else [])])
 
     def _facts(self, kinds: str) -> tuple[tuple[str, str], ...]:
@@ -200,16 +205,17 @@ class _CaseView:
         note = score.note or ""
         return self.alphabet.text(note if score.value is not None else in_words(note))
 
-    def _remarks(self, by_label: Mapping[int | str, Sequence[Score]], absent: set[int | str]) -> list[tuple[str, str]]:
+    def _remarks(
+        self, by_label: Mapping[int | str, Sequence[Score]], absent: set[int | str], *, all_labels: bool
+    ) -> list[tuple[str, str]]:
         lines = []
         for note, title in ((PREDICTION_EMPTY, "missed"), (REFERENCE_EMPTY, "false alarm")):
             groups = [group for group in by_label.values() if any(_says(score, note) for score in group)]
             if groups:
                 lines.append((title, self._names(groups) + self._penalty([s for g in groups for s in g])))
         if absent:
-            lines.append(
-                ("in neither map", self._absent_names([by_label[each] for each in by_label if each in absent]))
-            )
+            groups = [by_label[each] for each in by_label if each in absent]
+            lines.append(("in neither map", self._absent_names(groups, all_labels=all_labels) + _counted_in(groups)))
         lines += self._other_notes(by_label)
         undefined = Counter(
             score.note or UNDEFINED
@@ -234,12 +240,12 @@ class _CaseView:
         firsts = [group[0] for group in groups]
         return enumerated(firsts, lambda each: each.name or str(each.label), most=MOST_NAMED, last=", ")
 
-    def _absent_names(self, groups: Sequence[Sequence[Score]]) -> str:
+    def _absent_names(self, groups: Sequence[Sequence[Score]], *, all_labels: bool) -> str:
         if len(groups) <= MOST_ABSENT:
             return enumerated(
                 [group[0].name or str(group[0].label) for group in groups], str, most=MOST_ABSENT, last=", "
             )
-        return f"{counted(len(groups), 'label')} (-v lists them)"
+        return counted(len(groups), "label") + ("" if all_labels else " (-v lists them)")
 
     def _penalty(self, scores: Iterable[Score]) -> str:
         """Return a sentence on the penalty of labels that are in one map only; empty without distances."""
@@ -257,6 +263,12 @@ class _CaseView:
 def _first_note(score: Score) -> str:
     """Return the note of a score up to the first semicolon."""
     return (score.note or "").partition("; ")[0]
+
+
+def _counted_in(groups: Iterable[Sequence[Score]]) -> str:
+    """Return in which means absent labels count, because a metric has a value for them."""
+    metrics = dict.fromkeys(score.metric for group in groups for score in group if score.value is not None)
+    return f"; counted in the mean of {enumerated(list(metrics), str)}" if metrics else ""
 
 
 def _says(score: Score, note: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,9 @@ def write_report(
         write_text(_summary_path(path), loaded(writer.summary)(results, **writer.taken(options)), inputs=inputs)
     if writer.has_signature_file(options):
         write_signature(path, [results.signature], inputs=inputs)
+    elif writer.has_signature_file({}):  # one of an earlier run, for a file that had no header
+        with suppress(OSError):
+            signature_path(path).unlink(missing_ok=True)
 
 
 def check_report_path(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from segeval.reports.layout import Line
 from segeval.reports.notation import Alphabet
@@ -10,9 +11,9 @@ from segeval.reports.terminal import Printer
 from segeval.results.gate import parse_requirement
 from segeval.results.results import Results
 from segeval.results.run_rows import Verdict
-from segeval.text import counted
 
 DIGITS = 4  # fewest digits of a value that was found
+FEW_UNDEFINED = 3  # requirements without a value that are listed one by one
 MOST_ROWS = 20  # most labels listed that do not meet a requirement
 NOT_MET, MET = "not met", "met"
 
@@ -97,25 +98,32 @@ def _rows(title: str, verdicts: Sequence[Verdict], alphabet: Alphabet) -> list[t
     in_cases = any(verdict.worst_case for verdict in verdicts)
     heads = (title, "found", "worst case", "") if in_cases else (title, "found", "")
     rows: list[tuple[str, ...]] = [heads]
-    for verdict in missed[:MOST_ROWS]:
+    defined = [verdict for verdict in missed if verdict.value is not None]
+    undefined = [verdict for verdict in missed if verdict.value is None]
+    listed = [*defined, *undefined] if len(undefined) <= FEW_UNDEFINED else defined
+    for verdict in listed[:MOST_ROWS]:
         worst = (alphabet.text(verdict.worst_case or ""),) if in_cases else ()
         rows.append((f"  {NOT_MET}", _shown(verdict), *worst, alphabet.text(_label(verdict))))
-    if len(missed) > MOST_ROWS:
-        rows.append((f"  {NOT_MET}", f"by {counted(len(missed) - MOST_ROWS, 'more label')}, in the results file"))
+    if len(listed) > MOST_ROWS:
+        rows.append((f"  {NOT_MET}", f"by {len(listed) - MOST_ROWS} more, in the files that -o writes"))
+    if len(listed) < len(missed):
+        rows.append((f"  {NOT_MET}", f"by {len(undefined)} without a value"))
     if passed:
         rows.append((f"  {MET}", f"by {_nearest(title, passed, alphabet)}"))
     return rows
 
 
 def _nearest(title: str, passed: Sequence[Verdict], alphabet: Alphabet) -> str:
-    """Return the labels that meet a requirement, and the value that is nearest to the limit."""
-    at_least = " >= " in title
+    """Return how many labels and regions meet a requirement, and the value that is nearest to the limit."""
+    at_least, absolute = " >= " in title, title.startswith("|")
     values = [verdict for verdict in passed if verdict.value is not None]
+    if absolute:
+        values = [replace(verdict, value=abs(verdict.value or 0.0)) for verdict in values]
     nearest = (min if at_least else max)(values, key=lambda verdict: verdict.value or 0.0)
     label = alphabet.text(_label(nearest))
     if len(passed) == 1:
         return f"{label or 'all'}: {_shown(nearest)}"
-    return f"{len(passed)} labels, {'lowest' if at_least else 'highest'} {_shown(nearest)} {label}"
+    return f"{len(passed)}, {'lowest' if at_least else 'highest'} {_shown(nearest)} {label}"
 
 
 def _style(text: str) -> str:

@@ -116,7 +116,7 @@ def _shared_folder(paths: Iterable[str]) -> str:
     folders = [os.path.dirname(path) for path in paths if path]  # noqa: PTH120 - paths stay as they were given
     try:
         folder = os.path.commonpath(folders)
-    except ValueError:  # there are no paths, or absolute ones beside relative ones
+    except ValueError:  # there are no paths, or absolute ones next to relative ones
         return ""
     joined = os.path.join(folder, "") if folder else ""  # noqa: PTH118
     return joined if all(path.startswith(joined) for path in paths if path) else ""

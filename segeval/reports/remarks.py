@@ -12,7 +12,7 @@ from segeval.maps.labels import Key
 from segeval.reports.case_table import in_words
 from segeval.reports.notation import UNDEFINED
 from segeval.reports.score_table import STARRED
-from segeval.reports.summary_view import SummaryView, usual_row
+from segeval.reports.summary_view import SummaryView
 from segeval.results.rows import ABSENT, ALL, UNSCORED, CaseRecord
 from segeval.text import counted, enumerated
 
@@ -36,11 +36,14 @@ class Remark:
         Number of labels or cases, or a case.
     text
         The remark itself.
+    details
+        The remark with every name, if that is longer.
     """
 
     title: str
     where: str = ""
     text: str = ""
+    details: str = ""
 
     @property
     def line(self) -> str:
@@ -82,7 +85,7 @@ class _Presence:
         return cls(
             cases=cases,
             labels=[label for label, found in zip(labels, occurs.tolist(), strict=True) if found],
-            names=view.names(view.rows("cases")),
+            names=dict([*results.names.items(), *view.names(view.rows("cases")).items()]),
             prediction=prediction[:, occurs],
             reference=reference[:, occurs],
         )
@@ -91,8 +94,9 @@ class _Presence:
 def _presence(view: SummaryView) -> list[Remark]:
     """Return remarks on how often labels were missed, were false alarms, or were in neither map."""
     found = _Presence.of(view)
-    if not found.labels:
-        return []
+    if not found.labels and not view.occurring:
+        text = enumerated(found.cases, str, most=MOST_CASES, last=", ")
+        return [Remark(title="not in n", where=view.alphabet.text(text), text="no label in either map")] if text else []
     without = ~found.prediction & ~found.reference
     kinds = (
         ("missed", found.reference & ~found.prediction, found.reference),
@@ -115,7 +119,16 @@ def _presence(view: SummaryView) -> list[Remark]:
     if nowhere:
         total = len({row.label for row in view.rows("cases") if isinstance(row.label, int)})
         names = "" if len(nowhere) > MOST_CASES else ", ".join(view.alphabet.text(name) for name in nowhere)
-        lines.append(Remark(title="in neither map", where=f"{len(nowhere)} of {counted(total, 'label')}", text=names))
+        counted_in = [row.metric for row in view.rows("cases") if row.n and row.label not in view.occurring]
+        more = f"counted in the mean of {enumerated(list(dict.fromkeys(counted_in)), str)}" if counted_in else ""
+        lines.append(
+            Remark(
+                title="in neither map",
+                where=f"{len(nowhere)} of {counted(total, 'label')}",
+                text="; ".join(filter(None, [names, more])),
+                details="; ".join(filter(None, [", ".join(map(view.alphabet.text, nowhere)), more])),
+            )
+        )
     return lines
 
 
@@ -159,7 +172,10 @@ def _suspicious(view: SummaryView) -> list[Remark]:
             examples.setdefault(record.message, []).append(record.case)
     text = view.alphabet.text
     lines = [
-        Remark(title="look at", where=text(_first(cases)), text=text(warning)) for warning, cases in examples.items()
+        Remark(title="look at", where=text(_first(cases)), text=text(warning))
+        if not warning.startswith(TITLES["missing"])
+        else Remark(title=TITLES["missing"], where=text(_first(cases)), text=text(warning.partition("; ")[2]))
+        for warning, cases in examples.items()
     ]
     if len(lines) > MOST_WARNINGS:
         more = len(lines) - MOST_WARNINGS
@@ -200,11 +216,11 @@ def _reason(record: CaseRecord) -> str:
 
 def _undefined(view: SummaryView) -> list[Remark]:
     """Return the footnotes to stars: why a mean is over fewer cases than the n of its row."""
-    rows = [row for row in view.rows("cases") if row.n_undefined]
-    usual: dict[Key | None, int] = {}
-    for label in {row.label for row in rows}:
-        usual[label] = usual_row([row for row in view.rows("cases") if row.label == label]).n
-    starred = {(row.label, row.metric) for row in rows if 0 < row.n < usual[row.label]}
+    rows = [row for row in view.rows("cases") if row.n_undefined and row.label in view.occurring]
+    most: dict[Key | None, int] = {}
+    for row in view.rows("cases"):
+        most[row.label] = max(most.get(row.label, 0), row.n)
+    starred = {(row.label, row.metric) for row in rows if row.n < most[row.label]}
     if not starred:
         return []
     scores = view.results.scores
@@ -215,15 +231,16 @@ def _undefined(view: SummaryView) -> list[Remark]:
             cases, labels = missing.setdefault(score.note or UNDEFINED, (set(), set()))
             cases.add(score.case)
             labels.add(score.label)
-    return [_footnote(view, note, cases, labels) for note, (cases, labels) in missing.items()]
+    mark = STARRED if any(row.n for row in rows if (row.label, row.metric) in starred) else view.alphabet.dash
+    return [_footnote(view, mark, note, cases, labels) for note, (cases, labels) in missing.items()]
 
 
-def _footnote(view: SummaryView, note: str, cases: Collection[str], labels: Collection[Key]) -> Remark:
+def _footnote(view: SummaryView, mark: str, note: str, cases: Collection[str], labels: Collection[Key]) -> Remark:
     reason = in_words(note)
     if len(labels) == 1:
         (label,) = labels
         reason = reason.replace("does not have the label", f"has no {view.names(view.rows('cases')).get(label, label)}")
-    return Remark(title="", text=f"{STARRED} undefined in {counted(len(cases), 'case')}: {view.alphabet.text(reason)}")
+    return Remark(title="", text=f"{mark} undefined in {counted(len(cases), 'case')}: {view.alphabet.text(reason)}")
 
 
 def _mixed(view: SummaryView) -> list[Remark]:

@@ -134,7 +134,7 @@ def _headline(view: SummaryView) -> str:
     results = view.results
     skipped = sum(record.status == "skipped" for record in results.cases)
     lost = len(results.cases) - view.scored - skipped
-    labels = {row.label for row in view.rows("cases") if row.label is not None}
+    labels = {*view.occurring, *(row.label for row in view.rows("cases") if row.label is not None)}
     regions = {label for label in labels if isinstance(label, str)}
     numbers = labels - regions
     found = len(numbers & view.occurring)
@@ -269,13 +269,13 @@ def print_run_summary(
         headline = f"{headline}; the {WORST_ROWS} worst by {means.headings[0].token}"
     lines: list[Line] = [*printer.notes([headline], "bold"), []]
     lines += means.lines(printer) if means is not None else []
-    lines += _all_remarks(found, printer)
+    lines += _all_remarks(found, printer, verbose=verbose)
     for table in found.groups:
         lines += table_lines(table, printer)
     if verbose:
         for each in [found.overall, *fitting(found.spread, printer.width), *found.tables]:
             lines += table_lines(each, printer) if each is not None else []
-    if found.notes and (verbose or means is None):
+    if found.notes and (verbose or (means is None and not found.totals)):
         lines += [*printer.notes(found.notes), []]
     if gate and results.gate:
         lines += [*gate_lines(results, printer), []]
@@ -285,10 +285,12 @@ def print_run_summary(
     printer.print(lines)
 
 
-def _all_remarks(found: RunSummary, printer: Printer) -> list[Line]:
+def _all_remarks(found: RunSummary, printer: Printer, *, verbose: bool) -> list[Line]:
     lines = printer.hanging(found.totals)
     titled = [*(remark for remark in found.remarks if remark.title), *found.not_scored]
-    lines += printer.hanging((remark.title, remark.where, remark.text) for remark in titled)
+    lines += printer.hanging(
+        (remark.title, remark.where, (remark.details if verbose else "") or remark.text) for remark in titled
+    )
     lines += [line for remark in found.remarks if not remark.title for line in printer.notes([remark.text], "")]
     return [*lines, []] if lines else []
 

@@ -8,6 +8,7 @@ from segeval.results.results import Results
 
 MOST_LINES = 2
 SEPARATOR = " | "
+USUAL = ("surface voxel", "percentile directed", "penalty diagonal", "absent class max", "tolerance 1 ")
 IN_FULL = "... (whole signature: -v)"
 
 
@@ -31,7 +32,9 @@ def signature_lines(results: Results, printer: Printer, *, whole: bool = False) 
     short = results.footnote and not whole
     statements = (short_signature(results.footnote) if short else results.signature).split(SEPARATOR)
     lines = _packed([printer.alphabet.text(each) for each in statements], printer.prose_width)
-    if not whole and len(lines) > MOST_LINES:
+    if not whole and len(lines) > MOST_LINES:  # what was chosen says more than what is usual
+        statements.sort(key=lambda each: each.startswith(USUAL))
+        lines = _packed([printer.alphabet.text(each) for each in statements], printer.prose_width)
         lines = [lines[0], _shortened(lines[1], printer.prose_width)]
     return [[(line, "dim")] for line in lines]
 

@@ -74,7 +74,9 @@ class Printer:
             start = "".join(f"{cell}{' ' * (widths[place] - text_width(cell))}  " for place, cell in enumerate(cells))
             margin = text_width(start)
             longest = max(map(text_width, last.split()), default=0)
-            if not last or 2 * margin > self.prose_width or margin + longest > self.prose_width:  # no room
+            fits = margin + text_width(last) <= self.prose_width
+            has_room = 2 * margin <= self.prose_width and margin + longest <= self.prose_width
+            if not last or not (fits or has_room):
                 lines.append([(start.rstrip(), style)])
                 start, margin = " " * INDENT, INDENT
             more = self.wrapped(last, margin=margin) if last else []

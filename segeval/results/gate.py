@@ -121,6 +121,11 @@ def parse_requirement(text: str) -> Requirement:
     """
     left, operator, limit = _split(text)
     label, colon, what = left.rpartition(":")
+    if label == "mean":
+        raise UsageError(
+            f"--require {shown(text)!r}: requirements call the mean over labels macro",
+            hint=f"did you mean 'macro:{shown(text[len('mean:') :])}'?",
+        )
     name, dot, statistic = what.rpartition(".")
     if dot and (statistic in VALUES or statistic in COUNTS):
         what = name
@@ -221,7 +226,11 @@ def _verdicts(requirement: Requirement, results: Results) -> list[Verdict]:
             f"{shown(requirement.about(aggregate))}"
         )
     found = {
-        titles[row.label]: (getattr(row, requirement.statistic), row.worst_case if several else None) for row in meant
+        titles[row.label]: (
+            getattr(row, requirement.statistic),
+            row.worst_case if several and requirement.statistic not in COUNTS else None,
+        )
+        for row in meant
     }
     nothing = {aggregate if aggregate.startswith("macro") else "any label": (None, None)}
     return [

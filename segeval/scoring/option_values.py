@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from segeval.reading.tables import LabelTable
 
 LARGEST_LABEL = 2**64 - 1
-RESERVED = ("all", "macro", "pooled", "macro_pooled")
+RESERVED = ("all", "mean", "macro", "pooled", "macro_pooled")
 
 
 # Text from the command line or a configuration file.

@@ -399,3 +399,19 @@ def test_nothing_to_score(capsys: pytest.CaptureFixture[str]) -> None:
     answer = call(capsys, "score", *case(13), "-m", "dice")
     assert answer.code == 0
     assert "no label in either map" in answer.out
+
+
+def test_a_header_takes_the_place_of_an_earlier_signature_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "scores.jsonl"
+    assert call(capsys, "score", *PAIR, "-o", path).code == 0
+    assert (tmp_path / "scores.jsonl.signature.txt").exists()
+    assert call(capsys, "score", *PAIR, "-o", path, "--jsonl-header", "--penalty", "inf").code == 0
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_metrics_over_all_labels_alone_say_how_many_labels_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = call(capsys, "score", *PAIR, "-m", "generalized_dice")
+    assert answer.out.splitlines()[0].endswith(", 5 labels")
+    assert "gallbladder has 68 % of the weight" in answer.out

@@ -59,6 +59,7 @@ def test_mean_is_shown_with_its_n_and_the_cases_in_it() -> None:
     assert [remark.line for remark in found.remarks] == [
         "missed: 1 of 3 c 1",
         "false alarms: 1 of 3 b 2",
+        f"{DASH} undefined in 1 case: the reference has no 2",
     ]
     assert [remark.line for remark in found.not_scored] == [
         "failed: d p/d.nii: it is cut short",
@@ -78,8 +79,9 @@ def test_mean_over_another_n_than_its_row_is_marked() -> None:
     both = [[1, 1, 0]]
     outcomes = [scored("a", both, both, plan), scored("b", both, both, plan), scored("c", both, [[0, 0, 0]], plan)]
     found = run_summary(collect(outcomes, plan), Alphabet())
-    (label,) = rows_of(found.summary)
+    label, where_found = rows_of(found.summary)
     assert (label["n"], label["dice ↑"], label["sensitivity ↑"]) == ("3", "0.6667", "1.0000*")
+    assert (where_found["name"], where_found["dice ↑"], where_found["hd ↓"]) == ("where found", "1.0000", "0.00")
     assert rows_of(found.tables[0])[0]["dice ↑"] == "0.8000"  # pooled: 2 * 4 / (2 * 4 + 2)
     assert found.remarks[-1].line == "* undefined in 1 case: the reference has no liver"
 
@@ -342,10 +344,10 @@ def test_gate_lists_labels_that_fail_and_counts_the_rest() -> None:
     ]
     text = printed(print_gate, replace(awkward(), gate=tuple(verdicts)), width=80)
     assert text.splitlines()[1].split() == ["not", "met", "0.8000", "case_0", "organ", "0"]
-    assert text.splitlines()[-1] == "  met        by 5 labels, lowest 0.9000 organ 10"
+    assert text.splitlines()[-1] == "  met        by 5, lowest 0.9000 organ 10"
     assert len(text.splitlines()) == 12
     met = printed(print_gate, replace(awkward(), gate=tuple(verdicts[10:])), width=80)
-    assert met == "dice >= 0.9  met by 5 labels, lowest 0.9000 organ 10\n"
+    assert met == "dice >= 0.9  met by 5, lowest 0.9000 organ 10\n"
 
 
 def test_markdown_is_folded_and_every_row_has_its_cells() -> None:
@@ -359,3 +361,32 @@ def test_markdown_is_folded_and_every_row_has_its_cells() -> None:
 
 def test_one_case_that_failed_is_an_overview_in_markdown() -> None:
     assert "".join(to_markdown(nothing_scored(1))).startswith("**1 case: 0 scored, 1 not scored**\n\n")
+
+
+def test_metrics_over_all_labels_alone_name_labels_and_no_intervals() -> None:
+    plan = plan_of(metrics="generalized_dice", labels={1: "liver", 2: "spleen"})
+    both = [[1, 2, 0, 0]]
+    results = collect([scored("a", both, both, plan), scored("b", [[1, 0, 0, 0]], both, plan)], plan)
+    text = printed(print_run_summary, results)
+    assert text.startswith("2 cases, all scored; 2 labels\n")
+    assert "missed  1 of 4  b spleen" in text
+    assert "interval" not in text
+
+
+def test_requirements_without_a_value_are_counted_after_those_that_failed() -> None:
+    verdicts = [Verdict(requirement=f"organ {n}:dice>=0.9", value=None, passed=False) for n in range(30)]
+    verdicts.append(Verdict(requirement="liver:dice>=0.9", value=0.5, passed=False))
+    text = printed(print_gate, replace(awkward(), gate=tuple(verdicts)), width=80)
+    assert [line.split() for line in text.splitlines()[1:]] == [
+        ["not", "met", "0.5000", "liver"],
+        ["not", "met", "by", "30", "without", "a", "value"],
+    ]
+
+
+def test_labels_in_neither_map_that_count_in_a_mean_are_said() -> None:
+    """Specificity is 1 for a label that neither map has."""
+    plan = plan_of(metrics="dice,specificity", labels={n: f"organ {n}" for n in range(1, 5)})
+    found = run_summary(collect([scored(case, [[1, 0]], [[1, 0]], plan) for case in "ab"], plan), Alphabet())
+    assert [remark.line for remark in found.remarks] == [
+        "in neither map: 3 of 4 labels organ 2, organ 3, organ 4; counted in the mean of specificity"
+    ]

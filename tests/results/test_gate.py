@@ -341,3 +341,14 @@ def test_a_verdict_keeps_the_operator() -> None:
     (verdict,) = verdicts("a<b=c:dice>=0.8", replace(scored(), names={9: "a<b=c"}))
     assert verdict.requirement == "a<b=c:dice>=0.8"
     assert parse_requirement(verdict.requirement) == parse_requirement("a<b=c:dice>=0.8")
+
+
+def test_a_count_of_cases_has_no_worst_case() -> None:
+    two = replace(scored(), cases=(scored().cases[0], replace(scored().cases[0], case="other", status="failed")))
+    assert {verdict.worst_case for verdict in verdicts("dice>=0.99", two)} != {None}
+    assert {verdict.worst_case for verdict in verdicts("dice.n_missed=0", two)} == {None}
+
+
+def test_the_mean_of_tables_is_called_macro_in_requirements() -> None:
+    with pytest.raises(UsageError, match=r"did you mean 'macro:dice>=0\.7'"):
+        parse_requirement("mean:dice>=0.7")
