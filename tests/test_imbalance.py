@@ -82,7 +82,7 @@ def test_figures_are_pictures_on_white_with_words_and_without_a_date(figures: di
         picture = ET.fromstring(text)  # noqa: S314
         first = next(element for element in picture.iter() if element.tag.endswith("path"))
         assert "fill: #ffffff" in (first.get("style") or "")
-        assert re.search(">(object, share of the picture|false voxels|probability of one voxel)</text>", text)
+        assert re.search(">(object, share of the picture|false positive voxels|probability of one voxel)</text>", text)
         assert not re.search(r"20[23]\d-\d\d-\d\d|dc:date", text)
 
 

@@ -257,7 +257,7 @@ def naming_arguments(function: Function) -> Function:
     >>> import segeval
     >>> segeval.score(prediction=[[1]], reference=[[1]], ignore_label=-1)
     Traceback (most recent call last):
-    segeval.errors.UsageError: ignore_label: labels are whole numbers from 0 to 2**64 - 1, so none is -1
+    segeval.errors.UsageError: ignore_label: labels must be whole numbers from 0 to 2**64 - 1, not -1
     """
 
     @functools.wraps(function)
