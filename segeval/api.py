@@ -98,7 +98,7 @@ def score_files(
     Returns
     -------
     Results
-        Results of one case, called like the file of the reference.
+        Results of one case, named after the file of the reference.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Match files by name: by the whole path, or by a looser rule that is the same for the whole run.
 
-A looser rule is used only if a stricter one finds nothing at all. If some predictions are called like their cases,
+A looser rule is used only if a stricter one finds nothing at all. If some predictions have the names of their cases,
 files with other names are something else, such as results of an earlier run.
 """
 

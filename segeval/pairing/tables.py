@@ -52,7 +52,7 @@ def read_pairs(path: str) -> Pairing:
     Returns
     -------
     Pairing
-        A case for each row. Without the column ``case``, a case is called like the file of its reference, or like the
+        A case for each row. Without the column ``case``, a case is named after the file of its reference, or after the
         whole path if two files have the same name.
 
     Raises

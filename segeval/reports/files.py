@@ -157,7 +157,7 @@ def write_pivot(
     """
     write_text(path, pivot_writer_of(path).parts(pivot, template, **options), inputs=inputs)
     if pivot_writer_of(path).has_signature_file(options):
-        from segeval.reports.pivot_tables import signatures_of  # deferred: results files need none of it
+        from segeval.reports.pivot_tables import signatures_of  # deferred: only tables need it
 
         write_signature(path, signatures_of(pivot), inputs=inputs)
 

@@ -157,7 +157,7 @@ class _State:
 
     @property
     def line(self) -> str:
-        """All of it, as one line."""
+        """Return the counts as one line."""
         return ", ".join(filter(None, [self.counts, self.rate, self.left]))
 
 

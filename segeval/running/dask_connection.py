@@ -70,7 +70,7 @@ def connected(
     Raises
     ------
     UsageError
-        distributed is not installed, there is no address of a scheduler, no scheduler answers, there is no worker, or
+        distributed is not installed, no address of a scheduler was given, no scheduler answers, there is no worker, or
         a worker has another version of segeval.
     """
     check_installed()
@@ -98,7 +98,7 @@ def _place(address: str | None, scheduler_file: str | os.PathLike[str] | None, p
         return _address_in(os.fspath(scheduler_file), patience)
     place = str(address or dask.config.get("scheduler-address", None) or "")
     if not place:
-        raise UsageError("there is no address of a Dask scheduler", hint=_WAYS)
+        raise UsageError("no address of a Dask scheduler was given", hint=_WAYS)
     port = place.rpartition(":")[2]
     if port.isdecimal() and int(port) > LAST_PORT:
         raise UsageError(f"port {port} does not exist", source=place, hint=_ADDRESS)

@@ -210,7 +210,7 @@ def test_dask_does_not_take_a_folder_for_an_address(
     answer = spawn("batch", *words, "-m", "dice", "-q", folder=tmp_path)
     assert answer.code == 2
     assert answer.cause == (
-        "error: there is no address of a Dask scheduler; "
+        "error: no address of a Dask scheduler was given; "
         "give --dask tcp://HOST:8786 or --scheduler-file FILE, or set DASK_SCHEDULER_ADDRESS"
     )
 
